@@ -1,0 +1,133 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The floors (docs/internals/architecture.md): imports only go down. `Tests/TidyTests` pins this
+// table, so a target that reaches upward fails a test before it fails a review.
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+func swift(
+    _ name: String, _ dependencies: [Target.Dependency], path: String? = nil
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: dependencies, swiftSettings: strict)
+}
+
+let package = Package(
+    name: "exchequer",
+    products: [.executable(name: "exchequer", targets: ["exchequer"])],
+    dependencies: [
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // Floor 0: C. System libraries are installed by `make deps`.
+        .systemLibrary(
+            name: "CSecp256k1", pkgConfig: "libsecp256k1", providers: [.apt(["libsecp256k1-dev"])]),
+        .systemLibrary(
+            name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CCurlShim", dependencies: ["CCurl"]),
+        .target(name: "CKernels"),
+
+        // Floor 1: values that decide. No Foundation, no clock, no I/O.
+        swift("Primitives", []),
+        swift("Cryptography", ["Primitives", "CSodium", "CSecp256k1"]),
+        swift("Economics", ["Primitives"]),
+        swift("Ledger", ["Primitives"]),
+        swift("Clearing", ["Primitives", "Economics", "Ledger"]),
+        swift("Verification", ["Primitives", "Cryptography"]),
+
+        // Floor 2: drivers, each owns one foreign world.
+        swift(
+            "Transport",
+            [
+                "Primitives", "Cryptography", "CCurl", "CCurlShim",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
+        swift(
+            "Storage",
+            ["Primitives", "Cryptography", "Clearing", .product(name: "GRDB", package: "GRDB.swift")]),
+        swift("Chains", ["Primitives", "Cryptography", "Transport"]),
+        swift("Inference", ["Primitives", "Cryptography", "CKernels"]),
+
+        // Floor 3: runtimes.
+        swift(
+            "Service",
+            [
+                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+                "Transport", "Storage", "Chains", "Inference",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ]),
+        swift(
+            "Gateway",
+            [
+                "Primitives", "Cryptography", "Clearing", "Service",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        swift(
+            "Node",
+            [
+                "Primitives", "Cryptography", "Verification", "Inference", "Transport",
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        swift(
+            "Simulator", ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
+            path: "sim/Simulator"),
+
+        // Floor 4: the one executable: parsing, envelopes and exit codes only.
+        .executableTarget(
+            name: "exchequer",
+            dependencies: [
+                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+                "Transport", "Storage", "Chains", "Inference", "Service", "Gateway", "Node",
+                "Simulator",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict),
+
+        // Tests use public interfaces only, so that one release build serves tests and demo.
+        tests("Primitives", ["Primitives"]),
+        tests("Cryptography", ["Primitives", "Cryptography"]),
+        tests("Economics", ["Primitives", "Economics"]),
+        tests("Ledger", ["Primitives", "Ledger"]),
+        tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing"]),
+        tests("Verification", ["Primitives", "Cryptography", "Verification"]),
+        tests("Transport", ["Primitives", "Cryptography", "Transport"]),
+        tests("Storage", ["Primitives", "Cryptography", "Clearing", "Storage"]),
+        tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
+        tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
+        tests("Service", ["Primitives", "Cryptography", "Clearing", "Storage", "Service"]),
+        tests(
+            "Gateway",
+            [
+                "Primitives", "Cryptography", "Clearing", "Service", "Gateway",
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ]),
+        tests(
+            "Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
+        tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
+        tests("Tidy", []),
+    ]
+)

@@ -1,0 +1,109 @@
+/// Reads canonical encodings and refuses whatever the writer would not have written.
+public struct ByteReader: Sendable {
+    private let bytes: [UInt8]
+    private var offset = 0
+
+    /// Reads from the start of `bytes`.
+    public init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    /// How many bytes are left.
+    public var remaining: Int { bytes.count - offset }
+
+    /// Throws unless every byte was read.
+    public func finish() throws(CodecError) {
+        if remaining != 0 { throw .trailingBytes }
+    }
+
+    /// Reads one byte.
+    public mutating func readUInt8() throws(CodecError) -> UInt8 {
+        UInt8(try readInteger(count: 1))
+    }
+    /// Reads two bytes, little endian.
+    public mutating func readUInt16() throws(CodecError) -> UInt16 {
+        UInt16(try readInteger(count: 2))
+    }
+    /// Reads four bytes, little endian.
+    public mutating func readUInt32() throws(CodecError) -> UInt32 {
+        UInt32(try readInteger(count: 4))
+    }
+    /// Reads eight bytes, little endian.
+    public mutating func readUInt64() throws(CodecError) -> UInt64 {
+        try readInteger(count: 8)
+    }
+    /// Reads sixteen bytes, little endian.
+    public mutating func readUInt128() throws(CodecError) -> UInt128 {
+        let low = try readInteger(count: 8)
+        let high = try readInteger(count: 8)
+        return UInt128(high) << 64 | UInt128(low)
+    }
+    /// Reads one byte that must be 0 or 1.
+    public mutating func readBool() throws(CodecError) -> Bool {
+        switch try readUInt8() {
+        case 0: return false
+        case 1: return true
+        default: throw .invalidValue("flag")
+        }
+    }
+    /// Reads 32 bytes.
+    public mutating func readDigest() throws(CodecError) -> Digest {
+        guard let digest = Digest(try readRaw(count: 32)) else { throw .truncated }
+        return digest
+    }
+    /// Reads a counted byte string of at most `limit` bytes.
+    public mutating func readBytes(limit: Int) throws(CodecError) -> [UInt8] {
+        try readRaw(count: try readCount(limit: limit))
+    }
+    /// Reads counted UTF-8 text of at most `limit` bytes.
+    public mutating func readString(limit: Int) throws(CodecError) -> String {
+        guard let text = String(validating: try readBytes(limit: limit), as: UTF8.self) else {
+            throw .invalidValue("text")
+        }
+        return text
+    }
+    /// Reads a count of at most `limit`.
+    public mutating func readCount(limit: Int) throws(CodecError) -> Int {
+        let count = Int(try readUInt32())
+        if count > limit { throw .limitExceeded("count") }
+        return count
+    }
+    /// Reads one value of a type.
+    @inlinable
+    public mutating func read<Value: CanonicalCodable>(
+        _ type: Value.Type = Value.self
+    ) throws(CodecError) -> Value {
+        try Value(from: &self)
+    }
+    /// Reads a counted list of at most `limit` elements.
+    @inlinable
+    public mutating func readArray<Element: CanonicalCodable>(
+        of type: Element.Type = Element.self, limit: Int
+    ) throws(CodecError) -> [Element] {
+        let count = try readCount(limit: limit)
+        var values: [Element] = []
+        for _ in 0..<count { values.append(try Element(from: &self)) }
+        return values
+    }
+    /// Reads an optional value.
+    @inlinable
+    public mutating func readOptional<Value: CanonicalCodable>(
+        _ type: Value.Type = Value.self
+    ) throws(CodecError) -> Value? {
+        try readBool() ? try Value(from: &self) : nil
+    }
+    /// Reads exactly `count` bytes.
+    public mutating func readRaw(count: Int) throws(CodecError) -> [UInt8] {
+        guard count >= 0, count <= remaining else { throw .truncated }
+        defer { offset += count }
+        return Array(bytes[offset..<offset + count])
+    }
+
+    private mutating func readInteger(count: Int) throws(CodecError) -> UInt64 {
+        guard count <= remaining else { throw .truncated }
+        var value: UInt64 = 0
+        for index in 0..<count { value |= UInt64(bytes[offset + index]) << UInt64(8 * index) }
+        offset += count
+        return value
+    }
+}
