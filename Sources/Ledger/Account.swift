@@ -1,0 +1,142 @@
+public import Primitives
+
+/// How an account behaves. The bits are TigerBeetle's, so records can be compared with its.
+public struct AccountFlags: OptionSet, Hashable, Sendable {
+    /// Sixteen bits; unknown ones are rejected with `reservedFlag`.
+    public let rawValue: UInt16
+
+    /// Flags with these bits.
+    @inlinable
+    public init(rawValue: UInt16) {
+        self.rawValue = rawValue
+    }
+
+    /// This event and the next one of the batch succeed or fail together.
+    @inlinable
+    public static var linked: AccountFlags { AccountFlags(rawValue: 1 << 0) }
+    /// Pending and posted debits together never exceed posted credits: a balance that cannot be
+    /// overdrawn, as a customer's money at the house.
+    @inlinable
+    public static var debitsMustNotExceedCredits: AccountFlags { AccountFlags(rawValue: 1 << 1) }
+    /// Pending and posted credits together never exceed posted debits: the mirror, for assets.
+    @inlinable
+    public static var creditsMustNotExceedDebits: AccountFlags { AccountFlags(rawValue: 1 << 2) }
+    /// Readers should keep this account's balance history. The state machine only stores the flag.
+    @inlinable
+    public static var history: AccountFlags { AccountFlags(rawValue: 1 << 3) }
+    /// Only voiding a pending transfer is allowed. Set at creation or by a closing transfer.
+    @inlinable
+    public static var closed: AccountFlags { AccountFlags(rawValue: 1 << 5) }
+
+    /// Every bit with a meaning here.
+    static let known: AccountFlags = [
+        .linked, .debitsMustNotExceedCredits, .creditsMustNotExceedDebits, .history, .closed,
+    ]
+}
+
+/// An account: four running totals of one asset. Nothing but transfers changes them.
+///
+/// The canonical encoding is 128 bytes, little endian, in the order of the fields with four zero
+/// bytes before `ledger`: the layout of TigerBeetle's account record.
+public struct Account: Hashable, Sendable {
+    /// Who it is; unique among accounts.
+    public var id: AccountID
+    /// Debits reserved by open pending transfers.
+    public var debitsPending: Amount = .zero
+    /// Debits that happened.
+    public var debitsPosted: Amount = .zero
+    /// Credits announced by open pending transfers; they cannot be spent yet.
+    public var creditsPending: Amount = .zero
+    /// Credits that happened.
+    public var creditsPosted: Amount = .zero
+    /// The owner's note, not interpreted.
+    public var userData128: UInt128
+    /// The owner's note, not interpreted.
+    public var userData64: UInt64
+    /// The owner's note, not interpreted.
+    public var userData32: UInt32
+    /// The asset: only accounts of one ledger transact with each other. Not zero.
+    public var ledger: UInt32
+    /// The kind of account in the chart of accounts. Not zero.
+    public var code: UInt16
+    /// How it behaves.
+    public var flags: AccountFlags
+    /// When it was created; zero in a request.
+    public var timestamp: Timestamp = .zero
+
+    /// A request for an account with empty balances.
+    @inlinable
+    public init(
+        id: AccountID, ledger: UInt32, code: UInt16, flags: AccountFlags = [],
+        userData128: UInt128 = 0, userData64: UInt64 = 0, userData32: UInt32 = 0
+    ) {
+        self.id = id
+        self.userData128 = userData128
+        self.userData64 = userData64
+        self.userData32 = userData32
+        self.ledger = ledger
+        self.code = code
+        self.flags = flags
+    }
+
+    /// What the account can still spend as a credit-balance account: posted credits less posted and
+    /// pending debits, or zero.
+    public var creditAvailable: Amount {
+        Amount(creditsPosted.units.saturatingSubtracting(debitsPosted.units + debitsPending.units))
+    }
+
+    /// The mirror for a debit-balance account: posted debits less posted and pending credits, or
+    /// zero.
+    public var debitAvailable: Amount {
+        Amount(debitsPosted.units.saturatingSubtracting(creditsPosted.units + creditsPending.units))
+    }
+}
+
+extension UInt128 {
+    /// The difference, or zero where it would be negative.
+    @inline(__always)
+    func saturatingSubtracting(_ other: UInt128) -> UInt128 {
+        self > other ? self - other : 0
+    }
+}
+
+extension Account: CanonicalCodable {
+    /// Appends the one encoding of this value.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(id)
+        writer.write(debitsPending)
+        writer.write(debitsPosted)
+        writer.write(creditsPending)
+        writer.write(creditsPosted)
+        writer.write(userData128)
+        writer.write(userData64)
+        writer.write(userData32)
+        writer.write(UInt32(0))
+        writer.write(ledger)
+        writer.write(code)
+        writer.write(flags.rawValue)
+        writer.write(timestamp)
+    }
+
+    /// Reads a value; throws rather than accept a second spelling of it.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let id: AccountID = try reader.read()
+        let debitsPending: Amount = try reader.read()
+        let debitsPosted: Amount = try reader.read()
+        let creditsPending: Amount = try reader.read()
+        let creditsPosted: Amount = try reader.read()
+        let userData128 = try reader.readUInt128()
+        let userData64 = try reader.readUInt64()
+        let userData32 = try reader.readUInt32()
+        guard try reader.readUInt32() == 0 else { throw .invalidValue("account reserved bytes") }
+        self.init(
+            id: id, ledger: try reader.readUInt32(), code: try reader.readUInt16(),
+            flags: AccountFlags(rawValue: try reader.readUInt16()),
+            userData128: userData128, userData64: userData64, userData32: userData32)
+        self.debitsPending = debitsPending
+        self.debitsPosted = debitsPosted
+        self.creditsPending = creditsPending
+        self.creditsPosted = creditsPosted
+        timestamp = try reader.read()
+    }
+}

@@ -1,0 +1,56 @@
+public import Primitives
+
+/// The whole state in one encoding, so that a hash of it is the state's hash: the latest timestamp;
+/// the accounts; the transfers, each followed by its pending status; the burnt ids. All in order of
+/// creation. Indexes are left out, since they follow from the rest.
+extension LedgerState: CanonicalCodable {
+    /// Appends the one encoding of this value.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(latest)
+        writer.write(accounts)
+        writer.write(UInt32(transfers.count))
+        for (index, transfer) in transfers.enumerated() {
+            writer.write(transfer)
+            writer.write(statuses[index].rawValue)
+        }
+        writer.write(burntIDs)
+    }
+
+    /// Reads a state and refuses one that no history of requests could have left so.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init()
+        latest = try reader.read()
+        for _ in 0..<(try reader.readCount(limit: IDTable.limit)) {
+            let account: Account = try reader.read()
+            guard account.flags.isSubset(of: .known), account.id.isValid,
+                accountIndex(account.id) == nil
+            else { throw .invalidValue("account") }
+            accountTable.insert(account.id.value, reference: UInt32(accounts.count))
+            accounts.append(account)
+        }
+        for _ in 0..<(try reader.readCount(limit: IDTable.limit)) {
+            let transfer: Transfer = try reader.read()
+            guard let status = PendingStatus(rawValue: try reader.readUInt8()),
+                transfer.flags.isSubset(of: .known), transfer.id.isValid,
+                case .nothing = lookUp(transfer.id)
+            else { throw .invalidValue("transfer") }
+            append(transfer, status: status)
+            scheduleExpiry(transfers.count - 1)
+        }
+        for _ in 0..<(try reader.readCount(limit: IDTable.limit - transfers.count)) {
+            let id: TransferID = try reader.read()
+            guard id.isValid, case .nothing = lookUp(id) else { throw .invalidValue("burnt id") }
+            burn(id)
+        }
+        if !checkInvariants().isEmpty { throw .invalidValue("ledger") }
+    }
+}
+
+extension LedgerState: Equatable {
+    /// Whether two ledgers hold the same and will answer the same for ever.
+    public static func == (left: LedgerState, right: LedgerState) -> Bool {
+        left.latest == right.latest && left.accounts == right.accounts
+            && left.transfers == right.transfers && left.statuses == right.statuses
+            && left.burntIDs == right.burntIDs
+    }
+}

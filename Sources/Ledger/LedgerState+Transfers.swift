@@ -1,0 +1,195 @@
+public import Primitives
+
+extension LedgerState {
+    /// Carries out transfers: event `i` of `n` happens at `at - n + i + 1` nanoseconds (later if
+    /// those timestamps are taken). Answers one result per event, in order. Call `expire(at:)` with
+    /// the same `at` first.
+    public mutating func createTransfers(
+        _ requests: [Transfer], at: Timestamp
+    ) -> [CreateTransferResult] {
+        let first = takeTimestamps(requests.count, at: at)
+        var results: [CreateTransferResult] = []
+        results.reserveCapacity(requests.count)
+        var chainStart: Int?
+        var isBroken = false
+        for index in requests.indices {
+            let moment = Timestamp(nanoseconds: first + UInt64(index))
+            let isLinked = requests[index].flags.contains(.linked)
+            let isLast = index == requests.count - 1
+            if isLinked, chainStart == nil {
+                chainStart = index
+                openChain()
+            }
+            var result = CreateTransferResult(status: .linkedEventFailed, timestamp: moment)
+            if isLinked && isLast {
+                result.status = .linkedEventChainOpen
+            } else if !isBroken {
+                result = apply(requests[index], at: moment)
+            }
+            if result.status != .created {
+                if let start = chainStart, !isBroken {
+                    isBroken = true
+                    revertChain()
+                    for member in start..<index { results[member].status = .linkedEventFailed }
+                }
+                // After the chain was reverted, so that a burnt id outlives it.
+                if result.status.isTransient { burn(requests[index].id) }
+            }
+            results.append(result)
+            if chainStart != nil, !isLinked || isLast {
+                if !isBroken { keepChain() }
+                chainStart = nil
+                isBroken = false
+            }
+        }
+        return results
+    }
+
+    /// Carries out one transfer at `at` (later if that timestamp is taken), without allocating.
+    public mutating func createTransfer(
+        _ request: Transfer, at: Timestamp
+    ) -> CreateTransferStatus {
+        let moment = Timestamp(nanoseconds: takeTimestamps(1, at: at))
+        if request.flags.contains(.linked) { return .linkedEventChainOpen }
+        let status = apply(request, at: moment).status
+        if status.isTransient { burn(request.id) }
+        return status
+    }
+
+    /// Uses an id up for ever.
+    mutating func burn(_ id: TransferID) {
+        let reference = LedgerState.burntMark | UInt32(burntIDs.count)
+        transferTable.insert(id.value, reference: reference)
+        burntIDs.append(id)
+    }
+
+    private mutating func apply(
+        _ request: Transfer, at moment: Timestamp
+    ) -> CreateTransferResult {
+        var result = CreateTransferResult(status: .created, timestamp: moment)
+        do throws(CreateTransferStatus) {
+            if request.timestamp != .zero { throw .timestampMustBeZero }
+            if !request.flags.isSubset(of: .known) { throw .reservedFlag }
+            if request.id.value == 0 { throw .idMustNotBeZero }
+            if request.id.value == .max { throw .idMustNotBeIntMax }
+            switch lookUp(request.id) {
+            case .nothing: break
+            case .burnt: throw .idAlreadyFailed
+            case .transfer(let index):
+                let stored = transfers[index]
+                try checkSame(request, as: stored)
+                return CreateTransferResult(status: .exists, timestamp: stored.timestamp)
+            }
+            if request.flags.isDisjoint(with: .resolving) {
+                try move(request, at: moment)
+            } else {
+                try resolve(request, at: moment)
+            }
+        } catch {
+            result.status = error
+        }
+        return result
+    }
+
+    /// Carries out a transfer that is neither a post nor a void.
+    private mutating func move(
+        _ request: Transfer, at moment: Timestamp
+    ) throws(CreateTransferStatus) {
+        try LedgerState.checkFields(request)
+        guard let debit = accountIndex(request.debitAccount) else { throw .debitAccountNotFound }
+        guard let credit = accountIndex(request.creditAccount) else {
+            throw .creditAccountNotFound
+        }
+        let ledger = accounts[debit].ledger
+        if ledger != accounts[credit].ledger { throw .accountsMustHaveTheSameLedger }
+        if ledger != request.ledger { throw .transferMustHaveTheSameLedgerAsAccounts }
+        if accounts[debit].flags.contains(.closed) { throw .debitAccountAlreadyClosed }
+        if accounts[credit].flags.contains(.closed) { throw .creditAccountAlreadyClosed }
+
+        var stored = request
+        stored.timestamp = moment
+        if request.flags.contains(.balancingDebit) {
+            stored.amount = min(stored.amount, accounts[debit].creditAvailable)
+        }
+        if request.flags.contains(.balancingCredit) {
+            stored.amount = min(stored.amount, accounts[credit].debitAvailable)
+        }
+        try checkOverflows(stored, debit: debit, credit: credit)
+        let debits = accounts[debit].debitsPending + accounts[debit].debitsPosted
+        if accounts[debit].flags.contains(.debitsMustNotExceedCredits),
+            debits + stored.amount > accounts[debit].creditsPosted
+        {
+            throw .exceedsCredits
+        }
+        let credits = accounts[credit].creditsPending + accounts[credit].creditsPosted
+        if accounts[credit].flags.contains(.creditsMustNotExceedDebits),
+            credits + stored.amount > accounts[credit].debitsPosted
+        {
+            throw .exceedsDebits
+        }
+
+        let isPending = request.flags.contains(.pending)
+        willChange(account: debit)
+        willChange(account: credit)
+        if isPending {
+            accounts[debit].debitsPending += stored.amount
+            accounts[credit].creditsPending += stored.amount
+            if request.flags.contains(.closingDebit) { accounts[debit].flags.insert(.closed) }
+            if request.flags.contains(.closingCredit) { accounts[credit].flags.insert(.closed) }
+        } else {
+            accounts[debit].debitsPosted += stored.amount
+            accounts[credit].creditsPosted += stored.amount
+        }
+        append(stored, status: isPending ? .pending : .none)
+        if isPending, !undo.isOpen { scheduleExpiry(transfers.count - 1) }
+    }
+
+    /// Stores a transfer; it can no longer fail.
+    mutating func append(_ transfer: Transfer, status: PendingStatus) {
+        transferTable.insert(transfer.id.value, reference: UInt32(transfers.count))
+        transfers.append(transfer)
+        statuses.append(status)
+    }
+
+    /// What is wrong with a request whatever is in the ledger.
+    private static func checkFields(_ request: Transfer) throws(CreateTransferStatus) {
+        if request.debitAccount.value == 0 { throw .debitAccountIDMustNotBeZero }
+        if request.debitAccount.value == .max { throw .debitAccountIDMustNotBeIntMax }
+        if request.creditAccount.value == 0 { throw .creditAccountIDMustNotBeZero }
+        if request.creditAccount.value == .max { throw .creditAccountIDMustNotBeIntMax }
+        if request.debitAccount == request.creditAccount { throw .accountsMustBeDifferent }
+        if request.pendingID != .none { throw .pendingIDMustBeZero }
+        if !request.flags.contains(.pending) {
+            if request.timeout != 0 { throw .timeoutReservedForPendingTransfer }
+            if !request.flags.isDisjoint(with: [.closingDebit, .closingCredit]) {
+                throw .closingTransferMustBePending
+            }
+        }
+        if request.ledger == 0 { throw .ledgerMustNotBeZero }
+        if request.code == 0 { throw .codeMustNotBeZero }
+    }
+
+    /// Refuses what would not fit: each total, each side's sum, and the moment of expiry.
+    private func checkOverflows(
+        _ transfer: Transfer, debit: Int, credit: Int
+    ) throws(CreateTransferStatus) {
+        func overflows(_ total: Amount) -> Bool {
+            total.units.addingReportingOverflow(transfer.amount.units).overflow
+        }
+        if transfer.flags.contains(.pending) {
+            if overflows(accounts[debit].debitsPending) { throw .overflowsDebitsPending }
+            if overflows(accounts[credit].creditsPending) { throw .overflowsCreditsPending }
+        }
+        if overflows(accounts[debit].debitsPosted) { throw .overflowsDebitsPosted }
+        if overflows(accounts[credit].creditsPosted) { throw .overflowsCreditsPosted }
+        // The sum of both never overflows, because this check keeps it so.
+        if overflows(accounts[debit].debitsPending + accounts[debit].debitsPosted) {
+            throw .overflowsDebits
+        }
+        if overflows(accounts[credit].creditsPending + accounts[credit].creditsPosted) {
+            throw .overflowsCredits
+        }
+        let expiry = transfer.timestamp + .seconds(UInt64(transfer.timeout))
+        if expiry > LedgerState.endOfTime { throw .overflowsTimeout }
+    }
+}
