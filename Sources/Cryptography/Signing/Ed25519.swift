@@ -1,0 +1,72 @@
+import CSodium
+public import Primitives
+
+/// Ed25519 signatures (RFC 8032): the identities of nodes and of the house.
+public enum Ed25519 {
+    /// A signing key. Its secret lives in locked memory, is never printed and is zeroed when the
+    /// last copy goes. Cheap to copy.
+    public struct PrivateKey: Sendable {
+        /// The key others check signatures with.
+        public let publicKey: PublicKey
+        private let secret: SecretBytes
+
+        /// The key that grows from a seed of exactly 32 secret random bytes; `nil` for any other
+        /// count. This floor has no randomness: the caller draws the seed.
+        public init?(seed: [UInt8]) {
+            guard seed.count == 32 else { return nil }
+            Sodium.start()
+            var expanded = [UInt8](repeating: 0, count: 64)
+            let publicValue = unsafe Digest.filled { output in
+                let failed = unsafe crypto_sign_ed25519_seed_keypair(output, &expanded, seed)
+                precondition(failed == 0, "a seed of 32 bytes always makes a key")
+            }
+            publicKey = PublicKey(publicValue)
+            secret = SecretBytes(expanded)
+            unsafe sodium_memzero(&expanded, expanded.count)
+        }
+
+        /// The 32 bytes to keep on disk. Handle them as the secret they are.
+        public var seed: [UInt8] {
+            unsafe secret.withBytes { unsafe Array(UnsafeBufferPointer(start: $0, count: 32)) }
+        }
+
+        /// Signs `message`; the same message always gives the same signature.
+        public func sign(_ message: [UInt8]) -> Signature {
+            var bytes = [UInt8](repeating: 0, count: 64)
+            let failed = unsafe secret.withBytes { key in
+                unsafe crypto_sign_ed25519_detached(
+                    &bytes, nil, message, UInt64(message.count), key)
+            }
+            guard failed == 0, let signature = Signature(bytes) else {
+                preconditionFailure("signing with a whole key cannot fail")
+            }
+            return signature
+        }
+    }
+}
+
+extension Ed25519.PrivateKey: CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
+    /// Names the key by its public half.
+    public var description: String { "Ed25519 private key of \(publicKey.value)" }
+    /// As `description`: a debugger must not print secrets either.
+    public var debugDescription: String { description }
+    /// Shows the public half only.
+    public var customMirror: Mirror { Mirror(self, children: ["publicKey": publicKey.hex]) }
+}
+
+extension PublicKey {
+    /// Whether `signature` is this key's signature of `message`.
+    ///
+    /// Strict, as libsodium is: a key or nonce point of small order, a key that is not encoded
+    /// canonically and an S that is not below the group order are refused.
+    public func verifies(_ signature: Signature, of message: [UInt8]) -> Bool {
+        Sodium.start()
+        let failed = unsafe value.withBytes { key in
+            unsafe crypto_sign_ed25519_verify_detached(
+                signature.bytes, message, UInt64(message.count), key)
+        }
+        return failed == 0
+    }
+}
