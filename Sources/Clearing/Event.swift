@@ -1,0 +1,86 @@
+public import Economics
+public import Primitives
+
+/// What an accepted command did. Events tell the shell what to act on and readers what changed;
+/// they are derived, never journaled: replaying the commands gives the same events.
+public enum Event: Hashable, Sendable {
+    /// Parameters are in force.
+    case configured
+    /// A party exists for this address.
+    case partyRegistered(PartyID, EVMAddress)
+    /// A party has a name.
+    case partyNamed(PartyID, name: String)
+    /// A node was added.
+    case nodeRegistered(NodeID, PartyID)
+    /// A node came or went.
+    case presenceChanged(NodeID, online: Bool)
+    /// A model was registered.
+    case modelRegistered(ModelID, root: Digest)
+    /// A node may audit a model.
+    case verifierEnlisted(NodeID, ModelID)
+    /// An API key works from now on.
+    case keyIssued(PartyID, hash: Digest)
+    /// An API key works no longer.
+    case keyRevoked(PartyID, hash: Digest)
+
+    /// An offer is live.
+    case offerPosted(OfferID)
+    /// An offer ended.
+    case offerEnded(OfferID, OfferState)
+
+    /// A job was matched and its money is held.
+    case jobHeld(JobID, hold: Amount)
+    /// A stage was replaced; this attempt runs now.
+    case stageReplaced(JobID, attempt: UInt32)
+    /// A node earned a fault that moves no bond.
+    case faultNoted(NodeID, code: FaultCode, rung: Rung)
+    /// The job was delivered: `cost` is in escrow, the rest of the hold is free.
+    case jobDelivered(JobID, cost: Amount)
+    /// The job ended uncharged.
+    case jobFailed(JobID, FailureReason)
+    /// Escrow was paid out.
+    case jobPaid(JobID)
+    /// Escrow went back to the buyer, wholly or for the guilty stage.
+    case jobRefunded(JobID, amount: Amount)
+
+    /// A node is to audit a job.
+    case auditAssigned(JobID, NodeID)
+    /// A drawn job could not be audited, or its auditor did not answer.
+    case auditSkipped(JobID)
+    /// A verdict stands on record.
+    case verdictRecorded(VerdictID, JobID)
+    /// A verifier earned money for an audit.
+    case verifierPaid(PartyID, JobID, amount: Amount)
+    /// Bond was captured, to be taken when the appeal window ends.
+    case bondCaptured(VerdictID, PartyID, amount: Amount)
+    /// Captured bond was taken: to be slashed on chain.
+    case slashExecuted(VerdictID, PartyID, amount: Amount, burned: Amount)
+    /// The accused appealed.
+    case appealOpened(VerdictID)
+    /// The appeal was decided.
+    case appealResolved(VerdictID, upheld: Bool)
+
+    /// Money came in from a chain.
+    case deposited(PartyID, asset: Asset, amount: Amount)
+    /// Bond came in from a chain.
+    case bonded(PartyID, amount: Amount)
+    /// Bond is on its way out.
+    case unbonding(PartyID, amount: Amount)
+    /// Bond left.
+    case bondWithdrawn(PartyID, amount: Amount)
+    /// A slash is final on chain.
+    case slashSettled(PartyID, amount: Amount)
+    /// Money was put aside for the next settlement.
+    case withdrawn(PartyID, asset: Asset, amount: Amount)
+    /// A payee took its money on chain.
+    case claimed(PartyID, asset: Asset, amount: Amount)
+
+    /// An epoch ended and its emission was allotted.
+    case epochClosed(EpochID, emitted: Amount)
+    /// A batch was cut.
+    case batchCut(BatchID)
+    /// A batch has its root.
+    case batchSealed(BatchID, root: Digest)
+    /// A batch is final on chain.
+    case batchConfirmed(BatchID)
+}

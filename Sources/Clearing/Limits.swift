@@ -1,0 +1,25 @@
+/// The most of everything a stranger can ask for.
+public enum Limits {
+    /// Bytes in a party's or model's name.
+    public static let nameBytes = 64
+    /// Bytes in a label, region or reason.
+    public static let textBytes = 256
+    /// Bytes in a model manifest.
+    public static let manifestBytes = 65_536
+    /// Nodes of one party.
+    public static let nodesPerParty = 1_024
+    /// API keys of one party.
+    public static let keysPerParty = 64
+    /// Offers of one node, live or not yet pruned.
+    public static let offersPerNode = 64
+    /// Jobs of one buyer that have not been delivered yet.
+    public static let runningJobsPerBuyer = 1_024
+    /// Stages in a pipeline.
+    public static let stages = 64
+    /// Parties named in a demand's preferences.
+    public static let preferences = 64
+    /// Models one node verifies.
+    public static let modelsPerVerifier = 64
+    /// Concurrent jobs of one offer.
+    public static let concurrency: UInt16 = 1_024
+}

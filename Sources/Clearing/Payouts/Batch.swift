@@ -1,0 +1,45 @@
+public import Primitives
+
+/// Where a settlement batch stands. Numbers are stable for ever.
+public enum BatchState: UInt8, CaseIterable, Hashable, Sendable {
+    /// Cut: its lines are fixed, its root is not computed yet.
+    case cut = 1
+    /// Its root is known and is being committed to the chain; the outcome may be unknown.
+    case sealed = 2
+    /// Its root is final on chain.
+    case confirmed = 3
+}
+
+/// One leaf of a batch: all that an address has ever been allotted in one asset.
+public struct BatchLine: Hashable, Sendable {
+    /// Who it belongs to.
+    public let party: PartyID
+    /// Who can claim it.
+    public let address: EVMAddress
+    /// In what.
+    public let asset: Asset
+    /// All it was ever allotted, in chain units.
+    public let cumulative: UInt128
+}
+
+/// What one settlement pays: cumulative allotments, so that committing a root twice or skipping
+/// one can never pay anybody twice.
+public struct Batch: Hashable, Sendable {
+    /// The batch's number, from 1, without gaps.
+    public let id: BatchID
+    /// When it was cut.
+    public let cutAt: Timestamp
+    /// Every address with anything allotted, in order of party and asset.
+    public let lines: [BatchLine]
+    /// What this batch adds, in chain units, by asset.
+    public let added: [UInt128]
+    /// Where it stands.
+    public internal(set) var state: BatchState = .cut
+    /// The Merkle root of the lines; zero until sealed.
+    public internal(set) var root: Digest = .zero
+    /// The transaction that committed it; zero until confirmed.
+    public internal(set) var transaction: Digest = .zero
+
+    /// What this batch adds, in chain units of `asset`.
+    public func added(_ asset: Asset) -> UInt128 { added[asset.slot] }
+}

@@ -1,0 +1,157 @@
+/// Why a command was refused. A refused command changes nothing and is not journaled.
+///
+/// Numbers are stable for ever and never reused; the same number appears in the HTTP body, the
+/// CLI and docs/reference/rejections.md. Within one command the checks run in the order of the
+/// numbers, so the lowest number that applies is the one reported.
+public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
+    // 1xx: any command.
+    /// The house has no parameters yet: the first command must be `configure`.
+    case notConfigured = 101
+    /// The parameters are unsafe.
+    case invalidParameters = 102
+    /// A text, list or number in the command is over its limit.
+    case limitExceeded = 103
+
+    // 2xx: registry.
+    /// No such party.
+    case partyNotFound = 201
+    /// The address already belongs to a party.
+    case addressTaken = 202
+    /// The name is empty, too long or not `a-z 0-9 -`.
+    case invalidName = 203
+    /// The name belongs to another party.
+    case nameTaken = 204
+    /// The party was tombstoned for fraud.
+    case partyTombstoned = 205
+    /// No such node.
+    case nodeNotFound = 206
+    /// The node key is registered already.
+    case nodeKeyTaken = 207
+    /// The party has as many nodes as it may have.
+    case tooManyNodes = 208
+    /// No such model.
+    case modelNotFound = 209
+    /// A model with this root is registered already.
+    case modelExists = 210
+    /// The manifest has no layers, no name or no room for a prompt.
+    case invalidModel = 211
+    /// The API key's hash is known already.
+    case keyExists = 212
+    /// No such API key of this party.
+    case keyNotFound = 213
+    /// The party has as many API keys as it may have.
+    case tooManyKeys = 214
+    /// The node verifies this model already.
+    case alreadyEnlisted = 215
+
+    // 3xx: bonds and offers.
+    /// The party's bond does not cover what it offers.
+    case bondTooSmall = 301
+    /// The layers are not layers of this model.
+    case invalidLayers = 302
+    /// Capacity, context or price is zero where it must not be, or over its limit.
+    case invalidOffer = 303
+    /// The expiry is not in the future.
+    case alreadyExpired = 304
+    /// The node has as many offers as it may have.
+    case tooManyOffers = 305
+    /// No such offer.
+    case offerNotFound = 306
+    /// The offer belongs to someone else.
+    case notYourOffer = 307
+    /// The offer is not live.
+    case offerNotLive = 308
+
+    // 4xx: jobs.
+    /// This request id was used by this buyer before.
+    case requestAlreadyUsed = 401
+    /// The prompt is empty.
+    case emptyPrompt = 402
+    /// No output was asked for.
+    case noOutputWanted = 403
+    /// Prompt and output are together longer than the model's context.
+    case contextExceeded = 404
+    /// No live offers cover all layers of the model for this demand.
+    case noOffers = 405
+    /// Offers exist, but none within the demand's price limits.
+    case priceLimit = 406
+    /// The buyer's available balance is smaller than the most the job can cost.
+    case insufficientFunds = 407
+    /// The buyer has as many running jobs as it may have.
+    case tooManyJobs = 408
+    /// No such job.
+    case jobNotFound = 409
+    /// The job is not in a state that allows this.
+    case wrongJobState = 410
+    /// The attempt is not the job's current one.
+    case staleAttempt = 411
+    /// The pipeline has no such stage.
+    case noSuchStage = 412
+
+    // 5xx: receipts.
+    /// A stage has more than one receipt, or stages are out of order.
+    case duplicateReceipt = 501
+    /// The receipt names another job, attempt, stage or pipeline length.
+    case receiptMisaddressed = 502
+    /// The signer is not the node that was assigned this stage.
+    case wrongSigner = 503
+    /// The receipt names another model, layer range, weights root or arithmetic profile.
+    case wrongWork = 504
+    /// The receipt's token or position counts are not what was delivered.
+    case wrongTokenCount = 505
+    /// A stage's input root is not the output root of the stage before it.
+    case brokenChain = 506
+    /// More output than was asked for.
+    case outputOverLimit = 507
+
+    // 6xx: audits, verdicts, appeals.
+    /// The job is not being audited by this node.
+    case notTheAuditor = 601
+    /// The verdict names another job or attempt, or an accused stage that does not fit its code.
+    case malformedVerdict = 602
+    /// No such verdict.
+    case verdictNotFound = 603
+    /// Only the accused may appeal.
+    case notTheAccused = 604
+    /// The appeal window is over, or the verdict took nothing that could be appealed.
+    case notAppealable = 605
+    /// The verdict is under appeal already.
+    case alreadyAppealed = 606
+    /// There is no open appeal.
+    case noOpenAppeal = 607
+    /// The beacon was drawn before.
+    case beaconReused = 608
+
+    // 7xx: chain, settlement, epochs.
+    /// The log was processed already, or is older than one that was.
+    case chainEventReplayed = 701
+    /// The log is of a chain this house does not settle on.
+    case wrongChain = 702
+    /// The amount is zero or does not fit the ledger.
+    case invalidAmount = 703
+    /// The party has less than this available.
+    case insufficientBalance = 704
+    /// Nothing is payable, so there is nothing to settle.
+    case nothingToSettle = 705
+    /// The last batch is not closed yet.
+    case batchOpen = 706
+    /// No such batch, or it is not waiting for this.
+    case wrongBatchState = 707
+    /// The root on chain is not the root of the batch.
+    case rootMismatch = 708
+    /// The epoch is not over.
+    case epochNotOver = 709
+
+    /// Whether the same command may be accepted later without being changed.
+    public var isTransient: Bool {
+        switch self {
+        case .notConfigured, .partyNotFound, .nodeNotFound, .modelNotFound, .bondTooSmall,
+            .tooManyNodes, .tooManyKeys, .tooManyOffers, .noOffers, .priceLimit,
+            .insufficientFunds, .tooManyJobs, .nothingToSettle, .batchOpen, .epochNotOver,
+            .insufficientBalance:
+            true
+        default:
+            false
+        }
+    }
+}

@@ -1,0 +1,22 @@
+public import Primitives
+
+/// How much bond makes honesty the better business.
+///
+/// Honest iff q(B + E + F) >= g: q the chance that a cheat is caught, B the bond, E the forfeited
+/// fee, F future profit, g the gain (docs/concepts/bonds.md). With E and F left out as a margin,
+/// B >= g / q.
+public enum BondPolicy {
+    /// The bond a party needs while in-flight work could steal at most `exposure`:
+    /// `max(minimum, margin * exposure / (audit rate * audit power))`, rounded up. With an audit
+    /// rate of zero no bond can deter, and the answer is `nil`.
+    public static func requiredBond(exposure: Amount, parameters: Parameters) -> Amount? {
+        if exposure.isZero { return parameters.minimumBond }
+        let detection =
+            UInt128(parameters.auditRatePerMillion) * UInt128(parameters.auditPowerPerMillion)
+        let margin = UInt128(parameters.bondMarginBasisPoints) * 100_000_000
+        guard detection > 0,
+            let bond = exposure.scaled(by: margin, over: detection, rounding: .up)
+        else { return nil }
+        return max(parameters.minimumBond, bond)
+    }
+}
