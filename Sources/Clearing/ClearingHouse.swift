@@ -50,6 +50,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var chainCursor: ChainCursor = .init(block: 0, logIndex: 0, any: false)
     /// Jobs delivered since the last beacon, in order of delivery.
     var undrawn: [JobID] = []
+    /// No job before this place in `jobs` is open.
+    var oldestOpenJob = 0
     /// What is due when.
     var agenda = Agenda()
     /// The next ledger transfer's id.

@@ -22,6 +22,9 @@ public struct VerdictRecord: Hashable, Sendable {
     public let id: VerdictID
     /// What was found, with the verifier's signature.
     public let verdict: Signed<Verdict>
+    /// What the record is about: the verdict's own code, or a false accusation when the verifier
+    /// itself was found at fault.
+    public let code: FaultCode
     /// The verifier's node.
     public let auditor: NodeID
     /// The accused party; none when no one is.
@@ -42,4 +45,11 @@ public struct VerdictRecord: Hashable, Sendable {
     public internal(set) var burned: Amount = .zero
     /// Whether the slash is final on chain.
     public internal(set) var settledOnChain = false
+
+    /// The name a slash has on chain, unique among verdicts: the evidence's digest with the
+    /// verdict's number folded into its last word.
+    public var slashKey: Digest {
+        let words = verdict.body.evidence.words
+        return Digest(words: (words.0, words.1, words.2, words.3 ^ id.rawValue))
+    }
 }

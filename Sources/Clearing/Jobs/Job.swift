@@ -9,12 +9,14 @@ public enum JobState: UInt8, CaseIterable, Hashable, Sendable {
     case delivered = 2
     /// A verifier re-executes it; escrow waits for the verdict.
     case auditing = 3
+    /// A stage was convicted: its share waits in escrow for the end of the appeal window.
+    case disputed = 4
     /// Final: the stages were paid.
-    case paid = 4
+    case paid = 5
     /// Final: a guilty stage's share went back to the buyer, the others were paid.
-    case refunded = 5
+    case refunded = 6
     /// Final: nothing was charged.
-    case failed = 6
+    case failed = 7
 
     /// Whether nothing more can happen to the job's money.
     public var isFinal: Bool { rawValue >= JobState.paid.rawValue }

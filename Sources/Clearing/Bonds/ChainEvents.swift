@@ -1,0 +1,122 @@
+import Ledger
+import Primitives
+
+/// What confirmed logs of the settlement contract change in the books. Logs are processed in chain
+/// order, each exactly once: the cursor is part of the state.
+extension ClearingHouse {
+    mutating func observeChain(
+        _ reference: ChainReference, _ observation: ChainObservation, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        let cursor = ChainCursor(block: reference.block, logIndex: reference.logIndex, any: true)
+        if cursor <= chainCursor { throw .chainEventReplayed }
+        if reference.chain != chain { throw .wrongChain }
+        switch observation {
+        case .deposited(let account, let units):
+            let amount = try ledgerAmount(.usd, units)
+            let party = party(for: account, at: time, into: &events)
+            credit(amount, .available, party, .deposit, reference, at: time)
+            events.append(.deposited(party, asset: .usd, amount: amount))
+        case .bonded(let account, let units):
+            let amount = try ledgerAmount(.usd, units)
+            let party = party(for: account, at: time, into: &events)
+            credit(amount, .bonded, party, .bond, reference, at: time)
+            events.append(.bonded(party, amount: amount))
+        case .unbondRequested(let account, let units):
+            try unbond(account, units, reference, at: time, into: &events)
+        case .bondWithdrawn(let account, let units):
+            try withdrawBond(account, units, reference, at: time, into: &events)
+        case .slashed(let account, _, let burned, let key):
+            try settleSlash(account, burned, key, at: time, into: &events)
+        case .rootCommitted(let batch, let root):
+            try confirmBatch(batch, root: root, reference, into: &events)
+        case .claimed(let account, let asset, let units):
+            try settleClaim(account, asset, units, reference, at: time, into: &events)
+        }
+        chainCursor = cursor
+    }
+
+    private func ledgerAmount(_ asset: Asset, _ units: UInt128) throws(Rejection) -> Amount {
+        // Balances of all owners together must stay inside 128 bits.
+        guard units > 0, let amount = asset.amount(chainUnits: units),
+            amount.units < 1 << 120
+        else { throw .invalidAmount }
+        return amount
+    }
+
+    private mutating func credit(
+        _ amount: Amount, _ purpose: Purpose, _ party: PartyID, _ reason: TransferReason,
+        _ reference: ChainReference, at time: Timestamp
+    ) {
+        move(
+            amount, from: .init(.chain, .usd), to: .init(purpose, .usd, of: party), reason,
+            reference.block, at: time)
+    }
+
+    /// The chain lets a provider announce more than the books still have after a slash: what is
+    /// left goes.
+    private mutating func unbond(
+        _ account: EVMAddress, _ units: UInt128, _ reference: ChainReference, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        let asked = try ledgerAmount(.usd, units)
+        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        let amount = min(asked, balance(.bonded, .usd, of: party))
+        move(
+            amount, from: .init(.bonded, .usd, of: party), to: .init(.unbonding, .usd, of: party),
+            .unbond, reference.block, at: time)
+        events.append(.unbonding(party, amount: amount))
+    }
+
+    private mutating func withdrawBond(
+        _ account: EVMAddress, _ units: UInt128, _ reference: ChainReference, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        let amount = try ledgerAmount(.usd, units)
+        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        if balance(.unbonding, .usd, of: party) < amount { throw .insufficientBalance }
+        move(
+            amount, from: .init(.unbonding, .usd, of: party), to: .init(.chain, .usd),
+            .bondWithdrawal, reference.block, at: time)
+        events.append(.bondWithdrawn(party, amount: amount))
+    }
+
+    /// The burned part of a penalty has left the contract.
+    private mutating func settleSlash(
+        _ account: EVMAddress, _ burned: UInt128, _ key: Digest, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        guard let id = index.verdictBySlashKey[key] else { throw .verdictNotFound }
+        let amount = Asset.usd.amount(chainUnits: burned) ?? .zero
+        if balance(.burn, .usd) < amount { throw .insufficientBalance }
+        move(
+            amount, from: .init(.burn, .usd), to: .init(.chain, .usd), .burnSettlement,
+            id.rawValue, at: time)
+        verdicts[id].settledOnChain = true
+        events.append(.slashSettled(party, amount: verdicts[id].captured))
+    }
+
+    private mutating func settleClaim(
+        _ account: EVMAddress, _ asset: Asset, _ units: UInt128, _ reference: ChainReference,
+        at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        let amount = try ledgerAmount(asset, units)
+        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        if balance(.inTransit, asset, of: party) < amount { throw .insufficientBalance }
+        move(
+            amount, from: .init(.inTransit, asset, of: party), to: .init(.chain, asset), .claim,
+            reference.block, at: time)
+        events.append(.claimed(party, asset: asset, amount: amount))
+    }
+
+    private mutating func confirmBatch(
+        _ id: BatchID, root: Digest, _ reference: ChainReference, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let batch = batches.at(id), batch.state == .sealed else { throw .wrongBatchState }
+        if batch.root != root { throw .rootMismatch }
+        batches[id].state = .confirmed
+        batches[id].transaction = reference.transaction
+        events.append(.batchConfirmed(id))
+    }
+}

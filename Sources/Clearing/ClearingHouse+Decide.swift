@@ -1,0 +1,123 @@
+import Economics
+import Primitives
+
+extension ClearingHouse {
+    /// Sends a command to the rule that decides it. Every rule checks everything before it writes
+    /// anything, so a thrown rejection leaves the state as it was.
+    mutating func decide(
+        _ command: Command, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        if case .configure(let parameters, let chain) = command {
+            return try configure(parameters, chain: chain, at: time, into: &events)
+        }
+        guard let rules = parameters else { throw .notConfigured }
+        switch command {
+        case .configure, .registerParty, .nameParty, .registerNode, .setPresence, .registerModel,
+            .enlistVerifier, .issueKey, .revokeKey:
+            try decideRegistry(command, at: time, into: &events)
+        case .postOffer(let draft):
+            try postOffer(draft, rules, at: time, into: &events)
+        case .withdrawOffer(let party, let offer):
+            try withdrawOffer(offer, by: party, into: &events)
+        case .openJob(let demand):
+            try openJob(demand, rules, at: time, into: &events)
+        case .replaceStage(let job, let attempt, let stage, let code):
+            try replaceStage(
+                job, attempt: attempt, stage: stage, code: code, rules, at: time, into: &events)
+        case .submitReceipts(let delivery):
+            try submitReceipts(delivery, rules, at: time, into: &events)
+        case .failJob(let job, let reason):
+            try failJob(job, reason: reason, at: time, into: &events)
+        case .drawAudits(let beacon):
+            try drawAudits(beacon: beacon, rules, at: time, into: &events)
+        case .recordVerdict(let verdict):
+            try recordVerdict(verdict, rules, at: time, into: &events)
+        case .openAppeal(let verdict, let party):
+            try openAppeal(verdict, by: party, at: time, into: &events)
+        case .resolveAppeal(let verdict, let upheld):
+            try resolveAppeal(verdict, upheld: upheld, rules, at: time, into: &events)
+        case .observeChain(let reference, let observation):
+            try observeChain(reference, observation, at: time, into: &events)
+        case .withdraw(let party, let asset, let amount):
+            try withdraw(party, asset: asset, amount: amount, at: time, into: &events)
+        case .closeEpoch:
+            try closeEpoch(rules, at: time, into: &events)
+        case .cutBatch:
+            try cutBatch(at: time, into: &events)
+        case .sealBatch(let batch, let root):
+            try sealBatch(batch, root: root, into: &events)
+        case .pulse:
+            pulse(rules, at: time, into: &events)
+        }
+    }
+
+    private mutating func decideRegistry(
+        _ command: Command, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        switch command {
+        case .registerParty(let address):
+            if index.partyByAddress[address] != nil { throw .addressTaken }
+            _ = party(for: address, at: time, into: &events)
+        case .nameParty(let party, let name):
+            try nameParty(party, name: name, into: &events)
+        case .registerNode(let party, let key, let kernel):
+            try registerNode(party, key: key, kernel: kernel, at: time, into: &events)
+        case .setPresence(let node, let online):
+            try setPresence(node, online: online, into: &events)
+        case .registerModel(let draft):
+            try registerModel(draft, at: time, into: &events)
+        case .enlistVerifier(let node, let model):
+            try enlistVerifier(node, model: model, into: &events)
+        case .issueKey(let party, let hash, let label):
+            try issueKey(party, hash: hash, label: label, at: time, into: &events)
+        case .revokeKey(let party, let hash):
+            try revokeKey(party, hash: hash, into: &events)
+        default:
+            preconditionFailure("not a registry command")
+        }
+    }
+
+    private mutating func configure(
+        _ parameters: Parameters, chain: UInt64, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        if parameters.problem != nil { throw .invalidParameters }
+        // The chain is fixed with the first configuration: money credited from one chain cannot
+        // be settled on another.
+        if self.parameters != nil, chain != self.chain { throw .wrongChain }
+        if self.parameters == nil { epochStartedAt = time }
+        self.parameters = parameters
+        self.chain = chain
+        events.append(.configured)
+    }
+
+    /// Lets everything happen that is due at `time`; at most `pulseLimit` things in one command.
+    private mutating func pulse(
+        _ rules: Parameters, at time: Timestamp, into events: inout [Event]
+    ) {
+        for _ in 0..<ClearingHouse.pulseLimit {
+            guard let due = agenda.take(dueAt: time) else { return }
+            switch due {
+            case .window(let id):
+                if jobs[id].state == .delivered, jobs[id].deadline <= time {
+                    payStages(of: id, except: nil, at: time, into: &events)
+                }
+            case .audit(let id):
+                if jobs[id].state == .auditing, jobs[id].deadline <= time {
+                    closeUnansweredAudit(id, at: time, into: &events)
+                }
+            case .timeout(let id):
+                if jobs[id].state == .running, jobs[id].deadline <= time {
+                    endUncharged(id, reason: .timedOut, at: time, into: &events)
+                }
+            case .appeal(let id):
+                if verdicts[id].state == .appealable {
+                    executeVerdict(id, rules, at: time, into: &events)
+                }
+            case .offer(let id):
+                if offers[id].state == .live { endOffer(id, .expired, into: &events) }
+            }
+        }
+    }
+
+    private static var pulseLimit: Int { 4096 }
+}

@@ -1,0 +1,169 @@
+public import Economics
+public import Primitives
+
+/// The journal's format of a command: one tag byte, then the fields in order. Tags are stable for
+/// ever (docs/internals/journal.md).
+extension Command: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(tag)
+        switch self {
+        case .configure(let parameters, let chain):
+            writer.write(parameters)
+            writer.write(chain)
+        case .registerParty(let address): writer.write(address)
+        case .nameParty(let party, let name):
+            writer.write(party)
+            writer.write(name)
+        case .registerNode(let party, let key, let kernel):
+            writer.write(party)
+            writer.write(key)
+            writer.write(kernel)
+        case .setPresence(let node, let online):
+            writer.write(node)
+            writer.write(online)
+        case .registerModel(let draft): writer.write(draft)
+        case .enlistVerifier(let node, let model):
+            writer.write(node)
+            writer.write(model)
+        case .issueKey(let party, let hash, let label):
+            writer.write(party)
+            writer.write(hash)
+            writer.write(label)
+        case .revokeKey(let party, let hash):
+            writer.write(party)
+            writer.write(hash)
+        default: encodeWork(into: &writer)
+        }
+    }
+
+    private func encodeWork(into writer: inout ByteWriter) {
+        switch self {
+        case .postOffer(let draft): writer.write(draft)
+        case .withdrawOffer(let party, let offer):
+            writer.write(party)
+            writer.write(offer)
+        case .openJob(let demand): writer.write(demand)
+        case .replaceStage(let job, let attempt, let stage, let code):
+            writer.write(job)
+            writer.write(attempt)
+            writer.write(stage)
+            writer.write(code.rawValue)
+        case .submitReceipts(let delivery): writer.write(delivery)
+        case .failJob(let job, let reason):
+            writer.write(job)
+            writer.write(reason.rawValue)
+        case .drawAudits(let beacon): writer.write(beacon)
+        case .recordVerdict(let verdict): writer.write(verdict)
+        case .openAppeal(let verdict, let party):
+            writer.write(verdict)
+            writer.write(party)
+        case .resolveAppeal(let verdict, let upheld):
+            writer.write(verdict)
+            writer.write(upheld)
+        case .observeChain(let reference, let observation):
+            writer.write(reference)
+            writer.write(observation)
+        case .withdraw(let party, let asset, let amount):
+            writer.write(party)
+            writer.write(asset)
+            writer.write(amount)
+        case .sealBatch(let batch, let root):
+            writer.write(batch)
+            writer.write(root)
+        default: break
+        }
+    }
+
+    /// The number of the case. Never reused.
+    private var tag: UInt8 {
+        switch self {
+        case .configure: 1
+        case .registerParty: 2
+        case .nameParty: 3
+        case .registerNode: 4
+        case .setPresence: 5
+        case .registerModel: 6
+        case .enlistVerifier: 7
+        case .issueKey: 8
+        case .revokeKey: 9
+        case .postOffer: 20
+        case .withdrawOffer: 21
+        case .openJob: 30
+        case .replaceStage: 31
+        case .submitReceipts: 32
+        case .failJob: 33
+        case .drawAudits: 40
+        case .recordVerdict: 41
+        case .openAppeal: 42
+        case .resolveAppeal: 43
+        case .observeChain: 50
+        case .withdraw: 51
+        case .closeEpoch: 52
+        case .cutBatch: 53
+        case .sealBatch: 54
+        case .pulse: 60
+        }
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let tag = try reader.readUInt8()
+        switch tag {
+        case 1: self = .configure(try reader.read(), chain: try reader.readUInt64())
+        case 2: self = .registerParty(address: try reader.read())
+        case 3:
+            self = .nameParty(
+                try reader.read(), name: try reader.readString(limit: Limits.textBytes))
+        case 4:
+            self = .registerNode(
+                try reader.read(), key: try reader.read(),
+                kernel: try reader.readString(limit: Limits.textBytes))
+        case 5: self = .setPresence(try reader.read(), online: try reader.readBool())
+        case 6: self = .registerModel(try reader.read())
+        case 7: self = .enlistVerifier(try reader.read(), model: try reader.read())
+        case 8:
+            self = .issueKey(
+                try reader.read(), hash: try reader.readDigest(),
+                label: try reader.readString(limit: Limits.textBytes))
+        case 9: self = .revokeKey(try reader.read(), hash: try reader.readDigest())
+        default: self = try Command.work(tag: tag, from: &reader)
+        }
+    }
+
+    private static func work(
+        tag: UInt8, from reader: inout ByteReader
+    ) throws(CodecError) -> Command {
+        switch tag {
+        case 20: return .postOffer(try reader.read())
+        case 21: return .withdrawOffer(try reader.read(), try reader.read())
+        case 30: return .openJob(try reader.read())
+        case 31:
+            let job: JobID = try reader.read()
+            let attempt = try reader.readUInt32()
+            let stage = try reader.readUInt16()
+            guard let code = FaultCode(rawValue: try reader.readUInt16()) else {
+                throw .invalidValue("fault code")
+            }
+            return .replaceStage(job, attempt: attempt, stage: stage, code: code)
+        case 32: return .submitReceipts(try reader.read())
+        case 33:
+            let job: JobID = try reader.read()
+            guard let reason = FailureReason(rawValue: try reader.readUInt8()) else {
+                throw .invalidValue("failure reason")
+            }
+            return .failJob(job, reason: reason)
+        case 40: return .drawAudits(beacon: try reader.readDigest())
+        case 41: return .recordVerdict(try reader.read())
+        case 42: return .openAppeal(try reader.read(), by: try reader.read())
+        case 43: return .resolveAppeal(try reader.read(), upheld: try reader.readBool())
+        case 50: return .observeChain(try reader.read(), try reader.read())
+        case 51:
+            return .withdraw(
+                try reader.read(), asset: try reader.read(), amount: try reader.read())
+        case 52: return .closeEpoch
+        case 53: return .cutBatch
+        case 54: return .sealBatch(try reader.read(), root: try reader.readDigest())
+        case 60: return .pulse
+        default: throw .invalidValue("command")
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import Economics
+import Ledger
+import Primitives
+
+/// Which delivered jobs are re-executed, and by whom.
+extension ClearingHouse {
+    mutating func drawAudits(
+        beacon: Digest, _ rules: Parameters, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        if beacon == lastBeacon { throw .beaconReused }
+        lastBeacon = beacon
+        let drawn = undrawn
+        undrawn = []
+        for id in drawn where jobs[id].state == .delivered {
+            let lot = ClearingHouse.lot(beacon, id, salt: 1)
+            let selected = lot % 1_000_000 < UInt64(rules.auditRatePerMillion)
+            guard selected || jobs[id].suspect else { continue }
+            let able = auditors(of: jobs[id], rules)
+            guard !able.isEmpty else {
+                events.append(.auditSkipped(id))
+                continue
+            }
+            let pick = ClearingHouse.lot(beacon, id, salt: 2) % UInt64(able.count)
+            let node = able[Int(pick)]
+            jobs[id].state = .auditing
+            jobs[id].auditor = node
+            jobs[id].deadline = time + rules.auditTimeout
+            nodes[node].openAudits += 1
+            agenda.add(.audit(id), at: jobs[id].deadline)
+            events.append(.auditAssigned(id, node))
+        }
+    }
+
+    /// Connected, bonded verifiers of the job's model who neither served it nor bought it.
+    private func auditors(of job: Job, _ rules: Parameters) -> [NodeID] {
+        models[job.demand.model].verifiers.filter { id in
+            let owner = nodes[id].party
+            return nodes[id].online && !parties[owner].tombstoned && owner != job.demand.buyer
+                && !job.pipeline.contains { $0.party == owner }
+                && balance(.bonded, .usd, of: owner) >= rules.minimumBond
+        }
+    }
+
+    /// A number that nobody could know before the beacon: SplitMix64 (Steele, Lea, Flood 2014)
+    /// folded over the beacon's words, the job's number and a salt.
+    static func lot(_ beacon: Digest, _ job: JobID, salt: UInt64) -> UInt64 {
+        let words = [
+            beacon.words.0, beacon.words.1, beacon.words.2, beacon.words.3, job.rawValue, salt,
+        ]
+        var state: UInt64 = 0
+        for word in words {
+            state = (state ^ word) &+ 0x9E37_79B9_7F4A_7C15
+            state = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            state = (state ^ (state >> 27)) &* 0x94D0_49BB_1331_11EB
+            state ^= state >> 31
+        }
+        return state
+    }
+
+    /// The auditor did not answer: its fault is noted and the job is paid as if not drawn.
+    mutating func closeUnansweredAudit(
+        _ id: JobID, at time: Timestamp, into events: inout [Event]
+    ) {
+        let auditor = jobs[id].auditor
+        nodes[auditor].openAudits -= 1
+        noteFault(on: auditor, code: .receiptWithheld, into: &events)
+        events.append(.auditSkipped(id))
+        payStages(of: id, except: nil, at: time, into: &events)
+    }
+}

@@ -1,0 +1,171 @@
+public import Primitives
+
+extension ModelDraft: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(name)
+        writer.write(root)
+        writer.write(layers)
+        writer.write(context)
+        writer.write(profile)
+        writer.write(manifest)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            name: try reader.readString(limit: Limits.textBytes), root: try reader.readDigest(),
+            layers: try reader.readUInt16(), context: try reader.readUInt32(),
+            profile: try reader.readDigest(),
+            manifest: try reader.readBytes(limit: Limits.manifestBytes))
+    }
+}
+
+extension OfferDraft: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(node)
+        writer.write(model)
+        writer.write(layers)
+        writer.write(weights)
+        writer.write(inputPrice)
+        writer.write(outputPrice)
+        writer.write(concurrency)
+        writer.write(context)
+        writer.write(region)
+        writer.write(expiresAt)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            node: try reader.read(), model: try reader.read(), layers: try reader.read(),
+            weights: try reader.readDigest(), inputPrice: try reader.read(),
+            outputPrice: try reader.read(), concurrency: try reader.readUInt16(),
+            context: try reader.readUInt32(),
+            region: try reader.readString(limit: Limits.textBytes),
+            expiresAt: try reader.read())
+    }
+}
+
+extension Demand: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(buyer)
+        writer.write(request)
+        writer.write(model)
+        writer.write(promptTokens)
+        writer.write(maxTokens)
+        writer.write(maxInputPrice)
+        writer.write(maxOutputPrice)
+        writer.write(order)
+        writer.write(only)
+        writer.write(ignore)
+        writer.write(allowFallbacks)
+        writer.write(input)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let buyer: PartyID = try reader.read()
+        let request = try reader.readUInt128()
+        let model: ModelID = try reader.read()
+        let promptTokens = try reader.readUInt32()
+        let maxTokens = try reader.readUInt32()
+        let maxInputPrice: Price? = try reader.readOptional()
+        let maxOutputPrice: Price? = try reader.readOptional()
+        let order: [PartyID] = try reader.readArray(limit: Limits.preferences)
+        let only: [PartyID] = try reader.readArray(limit: Limits.preferences)
+        let ignore: [PartyID] = try reader.readArray(limit: Limits.preferences)
+        let allowFallbacks = try reader.readBool()
+        self.init(
+            buyer: buyer, request: request, model: model, promptTokens: promptTokens,
+            maxTokens: maxTokens, input: try reader.readDigest())
+        self.maxInputPrice = maxInputPrice
+        self.maxOutputPrice = maxOutputPrice
+        self.order = order
+        self.only = only
+        self.ignore = ignore
+        self.allowFallbacks = allowFallbacks
+    }
+}
+
+extension Delivery: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(job)
+        writer.write(attempt)
+        writer.write(outputTokens)
+        writer.write(output)
+        writer.write(receipts)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            job: try reader.read(), attempt: try reader.readUInt32(),
+            outputTokens: try reader.readUInt32(), output: try reader.readDigest(),
+            receipts: try reader.readArray(limit: Limits.stages))
+    }
+}
+
+extension ChainReference: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(chain)
+        writer.write(block)
+        writer.write(logIndex)
+        writer.write(blockHash)
+        writer.write(transaction)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            chain: try reader.readUInt64(), block: try reader.readUInt64(),
+            logIndex: try reader.readUInt32(), blockHash: try reader.readDigest(),
+            transaction: try reader.readDigest())
+    }
+}
+
+extension ChainObservation: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .deposited(let account, let units): money(1, account, units, &writer)
+        case .bonded(let account, let units): money(2, account, units, &writer)
+        case .unbondRequested(let account, let units): money(3, account, units, &writer)
+        case .bondWithdrawn(let account, let units): money(4, account, units, &writer)
+        case .slashed(let account, let units, let burned, let verdict):
+            money(5, account, units, &writer)
+            writer.write(burned)
+            writer.write(verdict)
+        case .rootCommitted(let batch, let root):
+            writer.write(UInt8(6))
+            writer.write(batch)
+            writer.write(root)
+        case .claimed(let account, let asset, let units):
+            money(7, account, units, &writer)
+            writer.write(asset)
+        }
+    }
+
+    private func money(
+        _ tag: UInt8, _ account: EVMAddress, _ units: UInt128, _ writer: inout ByteWriter
+    ) {
+        writer.write(tag)
+        writer.write(account)
+        writer.write(units)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let tag = try reader.readUInt8()
+        if tag == 6 {
+            self = .rootCommitted(batch: try reader.read(), root: try reader.readDigest())
+            return
+        }
+        let account: EVMAddress = try reader.read()
+        let units = try reader.readUInt128()
+        switch tag {
+        case 1: self = .deposited(account: account, chainUnits: units)
+        case 2: self = .bonded(account: account, chainUnits: units)
+        case 3: self = .unbondRequested(account: account, chainUnits: units)
+        case 4: self = .bondWithdrawn(account: account, chainUnits: units)
+        case 5:
+            self = .slashed(
+                account: account, chainUnits: units, burned: try reader.readUInt128(),
+                verdict: try reader.readDigest())
+        case 7: self = .claimed(account: account, asset: try reader.read(), chainUnits: units)
+        default: throw .invalidValue("chain observation")
+        }
+    }
+}

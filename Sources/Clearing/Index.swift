@@ -1,0 +1,83 @@
+public import Ledger
+public import Primitives
+
+/// Ways to find a record that is not named by its number. Only ever looked up, never iterated: the
+/// order of a dictionary differs in every process and must not reach an outcome.
+struct Index: Sendable {
+    struct RequestKey: Hashable, Sendable {
+        let buyer: PartyID
+        let request: UInt128
+    }
+
+    var partyByAddress: [EVMAddress: PartyID] = [:]
+    var partyByName: [String: PartyID] = [:]
+    var partyByKey: [Digest: PartyID] = [:]
+    var nodeByKey: [PublicKey: NodeID] = [:]
+    var modelByRoot: [Digest: ModelID] = [:]
+    var modelByName: [String: ModelID] = [:]
+    var jobByRequest: [RequestKey: JobID] = [:]
+    var verdictBySlashKey: [Digest: VerdictID] = [:]
+}
+
+extension Array {
+    /// The element that a dense identifier names, or `nil`.
+    func at<Kind>(_ id: Identifier<Kind>) -> Element? {
+        id.rawValue >= 1 && id.rawValue <= UInt64(count) ? self[Int(id.rawValue) - 1] : nil
+    }
+
+    /// The element that a dense identifier names; a programmer's error if there is none.
+    subscript<Kind>(_ id: Identifier<Kind>) -> Element {
+        get { self[Int(id.rawValue) - 1] }
+        _modify { yield &self[Int(id.rawValue) - 1] }
+    }
+}
+
+extension ClearingHouse {
+    /// The party with this number. O(1), like every lookup here.
+    public func party(_ id: PartyID) -> Party? { parties.at(id) }
+    /// The party of this chain address.
+    public func party(address: EVMAddress) -> Party? {
+        index.partyByAddress[address].flatMap(parties.at)
+    }
+    /// The party with this name.
+    public func party(named name: String) -> Party? {
+        index.partyByName[name].flatMap(parties.at)
+    }
+    /// The node with this number.
+    public func node(_ id: NodeID) -> NodeRecord? { nodes.at(id) }
+    /// The node with this key.
+    public func node(key: PublicKey) -> NodeRecord? { index.nodeByKey[key].flatMap(nodes.at) }
+    /// The model with this number.
+    public func model(_ id: ModelID) -> Model? { models.at(id) }
+    /// The model with this root.
+    public func model(root: Digest) -> Model? { index.modelByRoot[root].flatMap(models.at) }
+    /// The model with this name.
+    public func model(named name: String) -> Model? {
+        index.modelByName[name].flatMap(models.at)
+    }
+    /// The offer with this number.
+    public func offer(_ id: OfferID) -> Offer? { offers.at(id) }
+    /// The job with this number.
+    public func job(_ id: JobID) -> Job? { jobs.at(id) }
+    /// The job a buyer opened with its own request id.
+    public func job(buyer: PartyID, request: UInt128) -> JobID? {
+        index.jobByRequest[.init(buyer: buyer, request: request)]
+    }
+    /// The verdict with this number.
+    public func verdict(_ id: VerdictID) -> VerdictRecord? { verdicts.at(id) }
+    /// The batch with this number.
+    public func batch(_ id: BatchID) -> Batch? { batches.at(id) }
+    /// Whose API key has this hash.
+    public func keyOwner(hash: Digest) -> PartyID? { index.partyByKey[hash] }
+
+    /// What an owner can still move out of an account: posted credits less debits, posted and
+    /// pending. Zero for an account that does not exist.
+    public func balance(_ purpose: Purpose, _ asset: Asset, of owner: PartyID = .none) -> Amount {
+        ledger.account(AccountID(purpose, asset, of: owner))?.creditAvailable ?? .zero
+    }
+
+    /// What is reserved by open holds or captures on an account.
+    public func pending(_ purpose: Purpose, _ asset: Asset, of owner: PartyID = .none) -> Amount {
+        ledger.account(AccountID(purpose, asset, of: owner))?.debitsPending ?? .zero
+    }
+}

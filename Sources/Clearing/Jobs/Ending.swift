@@ -1,0 +1,159 @@
+import Economics
+import Primitives
+
+/// How a running job goes on or ends: replacement, delivery, failure.
+extension ClearingHouse {
+    mutating func replaceStage(
+        _ id: JobID, attempt: UInt32, stage: UInt16, code: FaultCode, _ rules: Parameters,
+        at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let job = jobs.at(id) else { throw .jobNotFound }
+        if job.state != .running { throw .wrongJobState }
+        if job.attempt != attempt { throw .staleAttempt }
+        guard Int(stage) < job.pipeline.count, code.faultClass == .liveness else {
+            throw .noSuchStage
+        }
+        let lost = job.pipeline[Int(stage)]
+        noteFault(on: lost.node, code: code, into: &events)
+        jobs[id].failedNodes.append(lost.node)
+        vacate(job.pipeline)
+        jobs[id].pipeline = []
+        if job.attempt >= ClearingHouse.attemptLimit {
+            return endUncharged(id, reason: .tooManyAttempts, at: time, into: &events)
+        }
+        guard let pipeline = replacement(for: job, stage: Int(stage), at: time) else {
+            return endUncharged(id, reason: .noReplacement, at: time, into: &events)
+        }
+        jobs[id].pipeline = pipeline
+        jobs[id].attempt += 1
+        occupy(pipeline)
+        events.append(.stageReplaced(id, attempt: jobs[id].attempt))
+    }
+
+    /// The cheapest way on: other nodes for the lost layers beside the stages that are left, or
+    /// else a whole new pipeline; never dearer than what is held.
+    private func replacement(
+        for job: Job, stage: Int, at time: Timestamp
+    ) -> [StageAssignment]? {
+        let failed = jobs[job.id].failedNodes
+        let rest = job.pipeline.indices.filter { $0 != stage }
+        let restIsUp = rest.allSatisfy { nodes[job.pipeline[$0].node].online }
+        if restIsUp,
+            let patch = match(
+                job.demand, layers: job.pipeline[stage].layers, excluding: failed, at: time)
+        {
+            var pipeline = job.pipeline
+            pipeline.replaceSubrange(stage...stage, with: patch)
+            if pipeline.count <= Limits.stages, total(pipeline) <= job.hold { return pipeline }
+        }
+        guard let layers = LayerRange(0, models[job.demand.model].draft.layers),
+            let pipeline = match(job.demand, layers: layers, excluding: failed, at: time),
+            total(pipeline) <= job.hold
+        else { return nil }
+        return pipeline
+    }
+
+    mutating func submitReceipts(
+        _ delivery: Delivery, _ rules: Parameters, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let job = jobs.at(delivery.job) else { throw .jobNotFound }
+        if job.state != .running { throw .wrongJobState }
+        if job.attempt != delivery.attempt { throw .staleAttempt }
+        try checkReceipts(delivery, of: job)
+
+        let id = job.id
+        var cost = Amount.zero
+        jobs[id].state = .delivered
+        vacate(job.pipeline)
+        for (place, assigned) in job.pipeline.enumerated() {
+            var stage = assigned
+            let receipt = delivery.receipts.first { Int($0.body.stage) == place }?.body
+            if let receipt {
+                stage.cost = offers[stage.offer].cost(
+                    promptTokens: job.demand.promptTokens, outputTokens: delivery.outputTokens)
+                stage.roots = StageRoots(input: receipt.inputRoot, output: receipt.outputRoot)
+            } else {
+                stage.cost = .zero
+                noteFault(on: stage.node, code: .receiptWithheld, into: &events)
+            }
+            cost += stage.cost
+            parties[stage.party].exposure += stage.cost
+            jobs[id].pipeline[place] = stage
+        }
+        take(job.holdTransfer, amount: cost, at: time)
+        jobs[id].outputTokens = delivery.outputTokens
+        jobs[id].output = delivery.output
+        jobs[id].cost = cost
+        jobs[id].endedAt = time
+        jobs[id].deadline = time + rules.challengeWindow
+        parties[job.demand.buyer].runningJobs -= 1
+        undrawn.append(id)
+        agenda.add(.window(id), at: jobs[id].deadline)
+        events.append(.jobDelivered(id, cost: cost))
+    }
+
+    /// Everything a set of receipts must satisfy, in order of the rejections' numbers.
+    private func checkReceipts(_ delivery: Delivery, of job: Job) throws(Rejection) {
+        let receipts = delivery.receipts
+        let stages = receipts.map(\.body.stage)
+        if zip(stages, stages.dropFirst()).contains(where: { $0 >= $1 }) {
+            throw .duplicateReceipt
+        }
+        let model = models[job.demand.model].draft
+        for receipt in receipts {
+            let body = receipt.body
+            guard body.job == job.id, body.attempt == job.attempt,
+                Int(body.stage) < job.pipeline.count, Int(body.stages) == job.pipeline.count
+            else { throw .receiptMisaddressed }
+            let stage = job.pipeline[Int(body.stage)]
+            if receipt.signer != nodes[stage.node].key { throw .wrongSigner }
+            guard body.model == model.root, body.layers == stage.layers,
+                body.weights == offers[stage.offer].draft.weights, body.profile == model.profile
+            else { throw .wrongWork }
+            guard delivery.outputTokens > 0, body.promptTokens == job.demand.promptTokens,
+                body.outputTokens == delivery.outputTokens,
+                body.positions == body.promptTokens + (body.outputTokens - 1)
+            else { throw .wrongTokenCount }
+        }
+        if delivery.outputTokens == 0 { throw .wrongTokenCount }
+        for (upper, lower) in zip(receipts, receipts.dropFirst())
+        where lower.body.stage == upper.body.stage + 1 {
+            if lower.body.inputRoot != upper.body.outputRoot { throw .brokenChain }
+        }
+        if delivery.outputTokens > job.demand.maxTokens { throw .outputOverLimit }
+    }
+
+    mutating func failJob(
+        _ id: JobID, reason: FailureReason, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let job = jobs.at(id) else { throw .jobNotFound }
+        if job.state != .running { throw .wrongJobState }
+        endUncharged(id, reason: reason, at: time, into: &events)
+    }
+
+    /// Frees the hold: nobody pays, nobody is paid.
+    mutating func endUncharged(
+        _ id: JobID, reason: FailureReason, at time: Timestamp, into events: inout [Event]
+    ) {
+        vacate(jobs[id].pipeline)
+        release(jobs[id].holdTransfer, at: time)
+        jobs[id].state = .failed
+        jobs[id].failure = reason
+        jobs[id].endedAt = time
+        parties[jobs[id].demand.buyer].runningJobs -= 1
+        events.append(.jobFailed(id, reason))
+    }
+
+    /// Writes down a fault that moves no bond, and what it costs in emission.
+    mutating func noteFault(on node: NodeID, code: FaultCode, into events: inout [Event]) {
+        let party = nodes[node].party
+        let rung = SlashPolicy.rung(code: code, prior: parties[party].livenessFaults)
+        parties[party].livenessFaults += 1
+        if rung >= .loseEpochReward {
+            parties[party].rewardLostUntil = EpochID(UInt64(epochs.count) + 1)
+        }
+        events.append(.faultNoted(node, code: code, rung: rung))
+    }
+
+    private static var attemptLimit: UInt32 { 5 }
+}

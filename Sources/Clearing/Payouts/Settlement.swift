@@ -1,0 +1,68 @@
+import Ledger
+import Primitives
+
+/// What leaves the ledger: withdrawals and settlement batches.
+extension ClearingHouse {
+    mutating func withdraw(
+        _ party: PartyID, asset: Asset, amount: Amount, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        guard parties.at(party) != nil else { throw .partyNotFound }
+        if amount.isZero { throw .invalidAmount }
+        if balance(.available, asset, of: party) < amount { throw .insufficientBalance }
+        move(
+            amount, from: .init(.available, asset, of: party),
+            to: .init(.payable, asset, of: party), .withdrawal, at: time)
+        events.append(.withdrawn(party, asset: asset, amount: amount))
+    }
+
+    /// Moves every whole chain unit that is payable into the next batch; dust stays for a later
+    /// one. O(parties).
+    mutating func cutBatch(at time: Timestamp, into events: inout [Event]) throws(Rejection) {
+        var due: [(party: PartyID, asset: Asset, units: UInt128)] = []
+        for party in parties {
+            for asset in Asset.allCases {
+                let units = asset.chainUnits(balance(.payable, asset, of: party.id))
+                if units > 0 { due.append((party.id, asset, units)) }
+            }
+        }
+        if due.isEmpty { throw .nothingToSettle }
+        if let last = batches.last, last.state != .confirmed { throw .batchOpen }
+        let id = BatchID(UInt64(batches.count) + 1)
+        var added: [UInt128] = [0, 0]
+        for (party, asset, units) in due {
+            guard let amount = asset.amount(chainUnits: units) else {
+                preconditionFailure("a balance fits its own scale")
+            }
+            move(
+                amount, from: .init(.payable, asset, of: party),
+                to: .init(.inTransit, asset, of: party), .settlement, id.rawValue, at: time)
+            parties[party].allotted[asset.slot] += units
+            added[asset.slot] += units
+        }
+        batches.append(Batch(id: id, cutAt: time, lines: batchLines(), added: added))
+        events.append(.batchCut(id))
+    }
+
+    private func batchLines() -> [BatchLine] {
+        var lines: [BatchLine] = []
+        for party in parties {
+            for asset in Asset.allCases where party.allotted(asset) > 0 {
+                lines.append(
+                    BatchLine(
+                        party: party.id, address: party.address, asset: asset,
+                        cumulative: party.allotted(asset)))
+            }
+        }
+        return lines
+    }
+
+    mutating func sealBatch(
+        _ id: BatchID, root: Digest, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let batch = batches.at(id), batch.state == .cut else { throw .wrongBatchState }
+        batches[id].state = .sealed
+        batches[id].root = root
+        events.append(.batchSealed(id, root: root))
+    }
+}

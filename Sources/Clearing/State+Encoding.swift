@@ -1,0 +1,177 @@
+public import Primitives
+
+/// The whole state as canonical bytes: the hash of them is the state hash that an audit proves.
+/// Only encoded, never decoded: state comes from the journal.
+extension ClearingHouse {
+    /// Every field of every record, in order of id. O(state).
+    public func canonicalBytes() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write("exchequer-state-v1")
+        writer.write(parameters)
+        writer.write(chain)
+        writer.write(now)
+        ledger.encode(into: &writer)
+        encode(parties, into: &writer) { $1.write($0) }
+        encode(nodes, into: &writer) { $1.write($0) }
+        encode(models, into: &writer) { $1.write($0) }
+        encode(offers, into: &writer) { $1.write($0) }
+        encode(jobs, into: &writer) { $1.write($0) }
+        encode(verdicts, into: &writer) { $1.write($0) }
+        encode(batches, into: &writer) { $1.write($0) }
+        encode(epochs, into: &writer) { $1.write($0) }
+        writer.write(epochStartedAt)
+        writer.write(emissionRest)
+        writer.write(lastBeacon)
+        writer.write(chainCursor.any)
+        writer.write(chainCursor.block)
+        writer.write(chainCursor.logIndex)
+        writer.write(undrawn)
+        writer.write(nextTransfer)
+        encode(agenda.sorted, into: &writer) { entry, writer in
+            writer.write(entry.time)
+            writer.write(entry.due.rank.0)
+            writer.write(entry.due.rank.1)
+        }
+        return writer.bytes
+    }
+
+    private func encode<Record>(
+        _ records: [Record], into writer: inout ByteWriter,
+        with body: (Record, inout ByteWriter) -> Void
+    ) {
+        writer.write(UInt32(records.count))
+        for record in records { body(record, &writer) }
+    }
+}
+
+extension ByteWriter {
+    fileprivate mutating func write(_ party: Party) {
+        write(party.id)
+        write(party.address)
+        write(party.name)
+        write(party.createdAt)
+        write(party.tombstoned)
+        write(party.objectiveFaults)
+        write(party.livenessFaults)
+        write(party.rewardLostUntil)
+        write(party.epochWork)
+        write(party.totalWork)
+        write(party.exposure)
+        write(UInt64(party.runningJobs))
+        write(party.nodes)
+        write(UInt32(party.keys.count))
+        for key in party.keys {
+            write(key.hash)
+            write(key.label)
+            write(key.createdAt)
+        }
+        for units in party.allotted { write(units) }
+    }
+
+    fileprivate mutating func write(_ node: NodeRecord) {
+        write(node.id)
+        write(node.party)
+        write(node.key)
+        write(node.kernel)
+        write(node.createdAt)
+        write(node.online)
+        write(node.verifies)
+        write(node.offers)
+        write(node.openAudits)
+    }
+
+    fileprivate mutating func write(_ model: Model) {
+        write(model.id)
+        write(model.draft)
+        write(model.createdAt)
+        write(model.offers)
+        write(model.verifiers)
+    }
+
+    fileprivate mutating func write(_ offer: Offer) {
+        write(offer.id)
+        write(offer.party)
+        write(offer.draft)
+        write(offer.createdAt)
+        write(offer.state.rawValue)
+        write(offer.running)
+    }
+
+    fileprivate mutating func write(_ job: Job) {
+        write(job.id)
+        write(job.demand)
+        write(job.openedAt)
+        write(job.state.rawValue)
+        write(job.attempt)
+        write(UInt32(job.pipeline.count))
+        for stage in job.pipeline {
+            write(stage.offer)
+            write(stage.node)
+            write(stage.party)
+            write(stage.layers)
+            write(stage.cost)
+            write(stage.roots != nil)
+            if let roots = stage.roots {
+                write(roots.input)
+                write(roots.output)
+            }
+        }
+        write(job.failedNodes)
+        write(job.hold)
+        write(job.holdTransfer.value)
+        write(job.outputTokens)
+        write(job.output)
+        write(job.cost)
+        write(job.endedAt)
+        write(job.deadline)
+        write(job.auditor)
+        write(job.verdict)
+        write(job.failure?.rawValue ?? 0)
+        write(job.suspect)
+    }
+
+    fileprivate mutating func write(_ record: VerdictRecord) {
+        write(record.id)
+        write(record.verdict)
+        write(record.code.rawValue)
+        write(record.auditor)
+        write(record.accused)
+        write(record.recordedAt)
+        write(record.state.rawValue)
+        write(record.rung.rawValue)
+        write(record.captured)
+        write(UInt32(record.captures.count))
+        for capture in record.captures { write(capture.value) }
+        write(record.deadline)
+        write(record.burned)
+        write(record.settledOnChain)
+    }
+
+    fileprivate mutating func write(_ batch: Batch) {
+        write(batch.id)
+        write(batch.cutAt)
+        write(UInt32(batch.lines.count))
+        for line in batch.lines {
+            write(line.party)
+            write(line.address)
+            write(line.asset)
+            write(line.cumulative)
+        }
+        for units in batch.added { write(units) }
+        write(batch.state.rawValue)
+        write(batch.root)
+        write(batch.transaction)
+    }
+
+    fileprivate mutating func write(_ epoch: EpochRecord) {
+        write(epoch.id)
+        write(epoch.closedAt)
+        write(epoch.emitted)
+        write(UInt32(epoch.shares.count))
+        for share in epoch.shares {
+            write(share.party)
+            write(share.work)
+            write(share.amount)
+        }
+    }
+}
