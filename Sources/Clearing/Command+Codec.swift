@@ -1,4 +1,4 @@
-public import Economics
+import Economics
 public import Primitives
 
 /// The journal's format of a command: one tag byte, then the fields in order. Tags are stable for

@@ -1,4 +1,4 @@
-public import Ledger
+import Ledger
 public import Primitives
 
 /// Ways to find a record that is not named by its number. Only ever looked up, never iterated: the

@@ -1,4 +1,6 @@
-public import Primitives
+import Economics
+import Ledger
+import Primitives
 
 /// The whole state as canonical bytes: the hash of them is the state hash that an audit proves.
 /// Only encoded, never decoded: state comes from the journal.

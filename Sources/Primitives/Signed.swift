@@ -37,6 +37,8 @@ public struct Signed<Body: Signable>: Sendable {
 
 extension Signed: Equatable where Body: Equatable {}
 
+extension Signed: Hashable where Body: Hashable {}
+
 extension Signed: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(body)
