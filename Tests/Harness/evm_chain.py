@@ -16,7 +16,7 @@ from eth.exceptions import HeaderNotFound, TransactionNotFound
 from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_account import Account
-from eth_utils import decode_hex, keccak
+from eth_utils import ValidationError, decode_hex, keccak
 
 DEV_BALANCE = 10**24
 COINBASE = b"\xc0" * 20
@@ -171,6 +171,17 @@ class Chain:
 
     # ---- changing blocks
 
+    def coming_timestamp(self) -> int:
+        """The time of the next block: the clock's, but later than the head's."""
+        now = self.next_timestamp or int(time.time()) + self.clock_offset
+        return max(now, self.head.timestamp + 1)
+
+    def advance_clock(self, seconds: int):
+        """Puts the clock `seconds` after the head, or after now if that is later."""
+        now = int(time.time())
+        current = max(now + self.clock_offset, self.head.timestamp)
+        self.clock_offset = current + seconds - now
+
     def choose(self) -> list:
         """The transactions of the next block: best tip first, nonces without gaps, affordable."""
 
@@ -193,11 +204,9 @@ class Chain:
 
     def mine(self):
         """Mines one block from the pool, also an empty one, and returns its header."""
-        now = self.next_timestamp or int(time.time()) + self.clock_offset
+        stamp = self.coming_timestamp()
         self.next_timestamp = None
-        parent = self.head
-        stamp = max(now, parent.timestamp + 1)
-        self.chain.header = self.chain.create_header_from_parent(parent, timestamp=stamp)
+        self.chain.header = self.chain.create_header_from_parent(self.head, timestamp=stamp)
         # One call for all: applying one by one rebuilds the tries each time.
         self.chain.mine_all(self.choose(), coinbase=COINBASE, mix_hash=os.urandom(32))
         state = self.state()
@@ -209,6 +218,13 @@ class Chain:
             else:
                 del self.pool[sender]
         return self.head
+
+    def drop(self, transaction):
+        """Takes a transaction out of the pool."""
+        queue = self.pool[transaction.sender]
+        del queue[transaction.nonce]
+        if not queue:
+            del self.pool[transaction.sender]
 
     def rewind(self, header, keep: bool):
         """Makes an older block the head. Later transactions return to the pool or are dropped."""
@@ -245,7 +261,9 @@ class Chain:
     def execute(self, call: dict, tag, gas=None):
         """Runs an eth_call object on top of a block and returns py-evm's computation."""
         header = self.header(tag)
-        following = self.chain.create_header_from_parent(header)
+        latest = header.hash == self.head.hash
+        stamp = self.coming_timestamp() if latest else header.timestamp + 1
+        following = self.chain.create_header_from_parent(header, timestamp=stamp)
         state = self.chain.get_vm(following.copy(base_fee_per_gas=0)).state
         limit = min(gas or number(call.get("gas", header.gas_limit)), header.gas_limit)
         return state.apply_transaction(self.spoof(call, limit))
@@ -272,16 +290,21 @@ class Chain:
         """The least gas that suffices, at most 0.5 % too high."""
         computation = self.execute(call, tag)
         self.check(computation)
+
+        def suffices(gas):
+            try:
+                return not self.execute(call, tag, gas).is_error
+            except ValidationError:  # below the intrinsic gas
+                return False
+
         limit = self.header(tag).gas_limit
-        low = self.spoof(call, limit).intrinsic_gas - 1
-        high = min(limit, max(low + 1, computation.get_gas_used() * 2 + 50_000))
+        low = self.spoof(call, limit).intrinsic_gas
+        if suffices(low):
+            return low  # a plain transfer
+        high = min(limit, low + computation.get_gas_used() * 2 + 50_000)
         while high - low > max(1, high // 200):
             middle = (low + high) // 2
-            try:
-                enough = not self.execute(call, tag, middle).is_error
-            except Exception:  # py-evm's many errors for too little gas
-                enough = False
-            low, high = (low, middle) if enough else (middle, high)
+            low, high = (low, middle) if suffices(middle) else (middle, high)
         return high
 
     # ---- the JSON forms of transactions, blocks and receipts

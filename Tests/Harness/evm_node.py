@@ -38,7 +38,11 @@ MAX_BODY = 1 << 20
 MAX_BATCH = 100
 MAX_LOG_BLOCKS = 10_000
 MAX_MINED_AT_ONCE = 10_000
+# Bounds the nesting of a body: py-evm raises Python's recursion limit so far that a deeply
+# nested body would overrun the stack.
+MAX_BRACKETS = 4_000
 IDLE_SECONDS = 60
+END_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 GWEI = 10**9
 FAULT_KINDS = ("error", "lost", "hang", "garbage", "lie")
 
@@ -257,7 +261,7 @@ class Node:
         return True
 
     def evm_increaseTime(self, seconds):
-        self.chain.clock_offset += number(seconds)
+        self.chain.advance_clock(number(seconds))
         return self.chain.clock_offset
 
     def evm_setNextBlockTimestamp(self, stamp):
@@ -268,7 +272,7 @@ class Node:
 
     def anvil_dropTransaction(self, transaction_hash):
         if transaction := self.chain.pending(transaction_hash):
-            del self.chain.pool[transaction.sender][transaction.nonce]
+            self.chain.drop(transaction)
             return transaction_hash
         return None
 
@@ -368,9 +372,13 @@ def make_server(node: Node, port: int) -> ThreadingHTTPServer:
             if int(length) > MAX_BODY:
                 error = RpcError(-32600, f"body over {MAX_BODY} bytes")
                 return self.reply(413, failure(None, error), True)
+            body = self.rfile.read(int(length))
+            if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+                error = RpcError(-32600, f"more than {MAX_BRACKETS} brackets")
+                return self.reply(400, failure(None, error))
             try:
-                request = json.loads(self.rfile.read(int(length)))
-            except (ValueError, RecursionError):
+                request = json.loads(body)
+            except ValueError:
                 return self.reply(400, failure(None, RpcError(-32700, "parse error")))
             batch = request if isinstance(request, list) else [request]
             if not 0 < len(batch) <= MAX_BATCH:
@@ -415,11 +423,15 @@ def mine_regularly(node: Node, seconds: float, stop: threading.Event):
             node.chain.mine()
 
 
-def stop_with_parent(parent: int, stop: threading.Event):
-    """Sets `stop` when the process that started this one is gone."""
-    while not stop.wait(0.5):
-        if os.getppid() != parent:
-            stop.set()
+def wait_for_the_end(parent: int | None):
+    """Returns at SIGTERM or SIGINT, or when process `parent` is no longer the parent.
+
+    The signals are blocked in all threads and collected here, so no handler can run in the
+    middle of anything.
+    """
+    while not signal.sigtimedwait(END_SIGNALS, 0.5):
+        if parent is not None and os.getppid() != parent:
+            return
 
 
 def announce(node: Node, port: int):
@@ -455,9 +467,8 @@ def parse_arguments():
 def main() -> int:
     arguments = parse_arguments()
     stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    parent = os.getppid()
+    signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)  # before any thread starts
+    parent = os.getppid() if arguments.exit_with_parent else None
     automine = not arguments.no_automine and not arguments.interval
     node = Node(
         arguments.chain_id,
@@ -475,13 +486,11 @@ def main() -> int:
     if arguments.interval:
         options = (node, arguments.interval, stop)
         helpers.append(threading.Thread(target=mine_regularly, args=options, daemon=True))
-    if arguments.exit_with_parent:
-        options = (parent, stop)
-        helpers.append(threading.Thread(target=stop_with_parent, args=options, daemon=True))
     for helper in helpers:
         helper.start()
     announce(node, server.server_address[1])
-    stop.wait()
+    wait_for_the_end(parent)
+    stop.set()
     server.shutdown()
     server.server_close()
     return 0

@@ -1,0 +1,39 @@
+"""The committed artefacts are what the committed sources compile to."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import ARTEFACTS
+
+
+def test_build_check_agrees():
+    command = [sys.executable, str(ARTEFACTS / "build.py"), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_build_check_notices_a_change(tmp_path):
+    for file in ARTEFACTS.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    source = tmp_path / "Token.vy"
+    changed = source.read_text().replace("block.timestamp > validAfter", "validAfter == 0")
+    assert changed != source.read_text()
+    source.write_text(changed)
+    command = [sys.executable, str(tmp_path / "build.py"), "--check"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 1
+    assert "Token: OUT OF DATE" in result.stdout
+    assert "Exchequer: up to date" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["Token", "Exchequer"])
+def test_artefact_shape(name):
+    record = json.loads((ARTEFACTS / f"{name}.json").read_text())
+    assert record["contractName"] == name
+    assert record["compiler"] == "vyper 0.4.3"
+    assert record["evmVersion"] == "cancun"
+    for field in ("bytecode", "deployedBytecode"):
+        assert bytes.fromhex(record[field].removeprefix("0x"))
+    assert {entry["type"] for entry in record["abi"]} == {"function", "event", "constructor"}
