@@ -1,4 +1,4 @@
-public import Cryptography
+import Cryptography
 public import Primitives
 
 /// Everything about one attempt at one job that is needed to say, offline and without trusting

@@ -1,4 +1,4 @@
-public import Cryptography
+import Cryptography
 public import Primitives
 
 /// What one stage took in and gave out, position by position, as two Merkle roots that grow while

@@ -1,4 +1,4 @@
-public import Cryptography
+import Cryptography
 public import Primitives
 
 /// Decides who, if anyone, did not do the work they signed for. Pure: the same evidence and the

@@ -1,0 +1,68 @@
+import Cryptography
+import Primitives
+import Testing
+import Verification
+
+/// The leaf formats of docs/reference/evidence.md, built here a second time from bytes.
+struct TranscriptTests {
+    @Test func tokenLeaves() {
+        var transcript = Transcript()
+        transcript.receive(token: 258)
+        transcript.receive(token: -1)
+        let leaves: [[UInt8]] = [[0, 0, 0, 0, 2, 1, 0, 0], [1, 0, 0, 0, 255, 255, 255, 255]]
+        #expect(transcript.inputRoot == MerkleTree(data: leaves).root)
+        #expect(transcript.inputRoot == Transcript.root(tokens: [258, -1]))
+        #expect(transcript.inputCount == 2)
+        #expect(transcript.outputCount == 0)
+        #expect(transcript.outputRoot == MerkleTree.emptyRoot)
+    }
+
+    @Test func activationLeaves() {
+        let rows: [[Float]] = [[1, -2], [0.5, 0], [-0.0, 3]]
+        var transcript = Transcript()
+        for row in rows {
+            transcript.receive(row: row[...])
+            transcript.send(row: row[...])
+        }
+        let bytes = rows.map { $0.flatMap { little($0.bitPattern) } }
+        let leaves = bytes.enumerated().map { little(UInt32($0.offset)) + $0.element }
+        #expect(transcript.inputRoot == MerkleTree(data: leaves).root)
+        #expect(transcript.outputRoot == transcript.inputRoot)
+        #expect(
+            Transcript.root(boundary: bytes.flatMap { $0 }, width: 8) == transcript.inputRoot)
+    }
+
+    @Test func outputLeaves() throws {
+        let (logits, sampling) = (SHA256.hash([1]), SHA256.hash([2]))
+        var transcript = Transcript()
+        transcript.passUnsampled()
+        transcript.sample(token: 3, logits: logits, sampling: sampling)
+        let leaves: [[UInt8]] = [
+            [0, 0, 0, 0, 0],
+            [1, 0, 0, 0, 1, 3, 0, 0, 0] + logits.bytes + sampling.bytes,
+        ]
+        #expect(transcript.outputRoot == MerkleTree(data: leaves).root)
+        #expect(
+            Transcript.root(sampled: [3], logits: [logits], sampling: sampling, promptTokens: 2)
+                == transcript.outputRoot)
+        #expect(
+            Transcript.root(sampled: [3], logits: [], sampling: sampling, promptTokens: 2) == nil)
+        #expect(
+            Transcript.root(sampled: [], logits: [], sampling: sampling, promptTokens: 0) == nil)
+    }
+
+    @Test func logitsAreHashedAsLittleEndianFloats() {
+        let logits: [Float] = [1, -2.5, 1e-9]
+        #expect(
+            Transcript.hash(logits: logits[...])
+                == SHA256.hash(logits.flatMap { little($0.bitPattern) }))
+    }
+
+    @Test func requestsDifferInPromptAndSampling() {
+        let base = Transcript.request(prompt: [1, 2], sampling: [3])
+        #expect(base == Transcript.request(prompt: [1, 2], sampling: [3]))
+        #expect(base != Transcript.request(prompt: [1, 3], sampling: [3]))
+        #expect(base != Transcript.request(prompt: [1, 2], sampling: [4]))
+        #expect(base != Transcript.request(prompt: [1], sampling: [2, 3]))
+    }
+}
