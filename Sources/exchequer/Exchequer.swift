@@ -1,0 +1,26 @@
+import ArgumentParser
+
+/// The one executable. Each command lives in its own file; this one only lists them.
+@main
+struct Exchequer: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "exchequer",
+        abstract: "The clearing house of decentralised inference.",
+        discussion: """
+            Data goes to standard output, everything else to standard error. Commands take --json \
+            where a program may read them. Exit codes are listed in docs/reference/exit-codes.md.
+
+            EXAMPLES
+              exchequer demo                          run the whole house on this machine
+              exchequer serve --data house --model M  run a house
+              exchequer node --house URL --model M    serve a model to a house
+              exchequer simulate --jobs 20000         ask whether cheating pays
+              exchequer audit --data house            replay the journal and prove its state
+            """,
+        version: "0.1.0",
+        subcommands: [
+            DemoCommand.self, ServeCommand.self, NodeCommand.self, SimulateCommand.self,
+            AuditCommand.self, VerifyCommand.self, ContractsCommand.self, KeysCommand.self,
+            ModelCommand.self, BenchCommand.self,
+        ])
+}
