@@ -18,9 +18,5 @@ struct Exchequer: AsyncParsableCommand {
               exchequer audit --data house            replay the journal and prove its state
             """,
         version: "0.1.0",
-        subcommands: [
-            DemoCommand.self, ServeCommand.self, NodeCommand.self, SimulateCommand.self,
-            AuditCommand.self, VerifyCommand.self, ContractsCommand.self, KeysCommand.self,
-            ModelCommand.self, BenchCommand.self,
-        ])
+        subcommands: [SimulateCommand.self])
 }
