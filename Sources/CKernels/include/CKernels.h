@@ -1,1 +1,106 @@
 #pragma once
+// Deterministic transformer kernels. The arithmetic is the contract `numerics-v1`
+// (docs/reference/numerics-v1.md): the same bytes come out on every machine, for any number of
+// threads, any split of the layers and any chunking of the positions.
+
+#include <stddef.h>
+#include <stdint.h>
+
+// How the numbers of a tensor are stored; the values are those of the GGUF format.
+enum { XK_F32 = 0, XK_F16 = 1, XK_Q4_0 = 2, XK_Q4_1 = 3, XK_Q8_0 = 8 };
+
+// Which instructions compute the dot products. All give the same bytes.
+enum { XK_PATH_AUTOMATIC = 0, XK_PATH_SCALAR = 1, XK_PATH_AVX2 = 2, XK_PATH_VNNI = 3 };
+
+// What a call can return.
+enum { XK_OK = 0, XK_NO_MEMORY = 1, XK_NOT_FINITE = 2, XK_UNSUPPORTED_PATH = 3 };
+
+// A matrix of `rows` outputs by `columns` inputs, row by row.
+typedef struct {
+    const void *data;
+    int32_t type;
+    int32_t rows;
+    int32_t columns;
+} xk_tensor;
+
+// The tensors of one layer. The norm weights are `hidden` 32-bit floats.
+typedef struct {
+    const float *attention_norm;
+    xk_tensor query;
+    xk_tensor key;
+    xk_tensor value;
+    xk_tensor output;
+    const float *feed_norm;
+    xk_tensor gate;
+    xk_tensor up;
+    xk_tensor down;
+} xk_layer;
+
+// The sizes a model's layers share.
+typedef struct {
+    int32_t hidden;
+    int32_t feed;
+    int32_t heads;
+    int32_t kv_heads;
+    int32_t head_size;
+    int32_t rope_size;
+    float epsilon;
+    double rope_base;
+} xk_shape;
+
+typedef struct xk_stage xk_stage;
+typedef struct xk_cache xk_cache;
+
+// Makes a stage of `layer_count` layers. `tail_norm` and `tail` belong to the last stage and may
+// be null. The tensors must stay readable while the stage lives. On failure returns null and sets
+// `*error`.
+xk_stage *xk_stage_create(
+    const xk_shape *shape, const xk_layer *layers, int32_t layer_count, const float *tail_norm,
+    const xk_tensor *tail, int32_t threads, int32_t path, int32_t *error);
+void xk_stage_destroy(xk_stage *stage);
+// The path the stage chose: never XK_PATH_AUTOMATIC.
+int32_t xk_stage_path(const xk_stage *stage);
+
+// Makes the key-value memory of one session; null when there is not enough memory.
+xk_cache *xk_cache_create(const xk_stage *stage, int32_t capacity);
+void xk_cache_destroy(xk_cache *cache);
+
+// Runs `count` positions, the first of which is `position`, through the layers of the stage.
+// `x` holds `count` rows of `hidden` floats, and is replaced by the result. Positions below
+// `position` must have been run before. Calls on one stage wait for each other.
+int32_t xk_stage_run(
+    xk_stage *stage, xk_cache *cache, float *x, int32_t count, int32_t position);
+
+// Final norm and output matrix: `count` rows of `hidden` floats give `count` rows of logits.
+int32_t xk_stage_logits(xk_stage *stage, const float *x, int32_t count, float *logits);
+
+// Unpacks row `row` of a tensor to `columns` floats.
+void xk_tensor_row(const xk_tensor *tensor, int32_t row, float *out);
+
+// Whether all of `count` floats are finite.
+int32_t xk_all_finite(const float *values, size_t count);
+
+// Natural exponential and logarithm in double precision from additions, multiplications and
+// divisions only: the same bits everywhere.
+double xk_exp(double x);
+double xk_log(double x);
+// The contract's 32-bit exponential.
+float xk_exp_single(float x);
+// Sine and cosine for 0 <= x < 100000000.
+void xk_sincos(double x, double *sine, double *cosine);
+
+// Half precision to single and back, to nearest, ties to even.
+float xk_half_to_float(uint16_t half);
+uint16_t xk_float_to_half(float value);
+
+// A file mapped into memory for reading. `error` is an errno, 0 if all is well.
+typedef struct {
+    const uint8_t *bytes;
+    size_t count;
+    int32_t error;
+} xk_mapping;
+xk_mapping xk_map_file(const char *path);
+void xk_unmap(xk_mapping mapping);
+
+// How many processors are online, at least 1.
+int32_t xk_processor_count(void);

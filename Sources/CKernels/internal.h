@@ -1,0 +1,143 @@
+#pragma once
+// What the files of this target share. Nothing here is seen from Swift.
+
+#include "CKernels.h"
+
+#include <pthread.h>
+#include <string.h>
+
+// Numbers in one quantisation block.
+enum { BLOCK = 32 };
+// Positions that go through the layers together. It cannot change a result.
+enum { BATCH = 64 };
+// Rows of a packed panel.
+enum { PANEL = 8 };
+
+// Activations of up to BATCH positions: the floats and their int8 form, block by block.
+typedef struct {
+    int32_t columns;       // floats per position
+    int32_t blocks;        // columns / BLOCK
+    float *values;         // [position][columns]
+    int8_t *quants;        // [position][columns]
+    float *scales;         // [position][blocks]
+    float *sums;           // [position][blocks]: scale * sum of the block's quants
+    int32_t *eights;       // [position][blocks]: 8 * sum of the block's quants
+    int32_t *offsets;      // [position][blocks]: 128 * sum of the block's quants
+} activations;
+
+// A matrix as a path wants it: the file's rows, or panels of eight rows interleaved in groups of
+// four bytes, so that one 32-byte load holds one group of all eight rows.
+typedef struct {
+    xk_tensor source;
+    int32_t panels;
+    uint8_t *packed;       // null for the scalar path and for float matrices
+} matrix;
+
+typedef struct {
+    const float *attention_norm;
+    const float *feed_norm;
+    matrix query, key, value, output, gate, up, down;
+} layer;
+
+struct xk_cache {
+    int32_t capacity;
+    int32_t layer_count;
+    int32_t width;         // kv_heads * head_size
+    int32_t threads;
+    uint16_t *keys;        // [layer][position][width], half precision
+    uint16_t *values;
+    float *scores;         // [thread][padded capacity]
+    int32_t score_stride;
+};
+
+typedef struct pool pool;
+typedef void (*pool_job)(void *context, int32_t thread);
+pool *pool_create(int32_t threads);
+void pool_destroy(pool *workers);
+// Runs `job` on every thread, the caller being thread 0, and returns when all are done.
+void pool_run(pool *workers, pool_job job, void *context);
+// Inside a job: waits until every thread got here.
+void pool_barrier(pool *workers);
+
+struct xk_stage {
+    xk_shape shape;
+    int32_t threads;
+    int32_t path;
+    int32_t layer_count;
+    layer *layers;
+    const float *tail_norm;
+    matrix tail;
+    pool *workers;
+    pthread_mutex_t lock;
+    // Working memory for BATCH positions.
+    activations normed;    // hidden
+    activations attended;  // heads * head_size
+    activations gated;     // feed
+    float *query;          // [position][heads * head_size]
+    float *key;            // [position][width]
+    float *value;          // [position][width]
+    float *gate;           // [position][feed]
+    float *rope;           // [position][rope_size]: cosine, sine pairs
+};
+
+// One pass over up to BATCH positions, shared by all threads.
+typedef struct {
+    xk_stage *stage;
+    xk_cache *cache;
+    float *x;
+    float *logits;
+    int32_t count;
+    int32_t position;
+} pass;
+
+// Each path has its own build of the same source, `body.h`.
+void run_layers_scalar(void *context, int32_t thread);
+void run_tail_scalar(void *context, int32_t thread);
+float exp_single_scalar(float x);
+#if defined(__x86_64__)
+void run_layers_avx2(void *context, int32_t thread);
+void run_tail_avx2(void *context, int32_t thread);
+void run_layers_vnni(void *context, int32_t thread);
+void run_tail_vnni(void *context, int32_t thread);
+#endif
+
+// Bytes of one block of a quantised type; 0 for the others.
+static inline int32_t block_bytes(int32_t type) {
+    switch (type) {
+    case XK_Q4_0: return 18;
+    case XK_Q4_1: return 20;
+    case XK_Q8_0: return 34;
+    default: return 0;
+    }
+}
+
+// Exact: every half is a single.
+static inline float half_to_float(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000u) << 16;
+    uint32_t exponent = (half >> 10) & 31u;
+    uint32_t mantissa = half & 0x3ffu;
+    uint32_t bits;
+    if (exponent == 31) {
+        bits = sign | 0x7f800000u | (mantissa << 13);
+    } else if (exponent != 0) {
+        bits = sign | ((exponent + 112) << 23) | (mantissa << 13);
+    } else if (mantissa == 0) {
+        bits = sign;
+    } else {
+        uint32_t shift = (uint32_t)__builtin_clz(mantissa) - 21;
+        bits = sign | ((113 - shift) << 23) | (((mantissa << shift) & 0x3ffu) << 13);
+    }
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline uint16_t load_half(const uint8_t *bytes) {
+    uint16_t half;
+    memcpy(&half, bytes, sizeof half);
+    return half;
+}
+
+// 0 when all is well, XK_NO_MEMORY or XK_NOT_FINITE.
+int32_t matrix_prepare(matrix *target, const xk_tensor *source, int32_t path);
+void matrix_release(matrix *target);

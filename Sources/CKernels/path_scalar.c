@@ -1,0 +1,12 @@
+// The path every machine has.
+#define NAME(x) x##_scalar
+#define TARGET
+#define AVX2 0
+#define VNNI 0
+#include "body.h"
+
+float exp_single_scalar(float x) {
+    float values[8] = {x, x, x, x, x, x, x, x};
+    exp_all_scalar(values, 8);
+    return values[0];
+}
