@@ -1,0 +1,128 @@
+import CKernels
+public import Primitives
+
+/// Which instructions compute the dot products. All give the same bytes; choose only to compare.
+public enum KernelPath: Int32, CaseIterable, Hashable, Sendable {
+    /// The best this machine has.
+    case automatic = 0
+    /// Plain C.
+    case scalar = 1
+    /// AVX2 and F16C.
+    case avx2 = 2
+    /// AVX-512 VNNI on 256-bit registers.
+    case vnni = 3
+}
+
+/// A run of a model's layers, ready to compute: what one provider serves. The stage with layer 0
+/// embeds tokens, the stage with the last layer computes logits. Chaining the stages of any split
+/// gives the same bytes as one stage with all layers.
+///
+/// Reads only its own tensors. Safe to share: calls on one stage wait for each other, so sessions
+/// take turns. `run` blocks for milliseconds to seconds: never call it on an event loop.
+@safe
+public final class Stage: @unchecked Sendable {
+    /// The model.
+    public let model: ModelFile
+    /// The layers.
+    public let layers: LayerRange
+    /// How many threads compute.
+    public let threads: Int
+    let handle: OpaquePointer
+
+    /// One thread per processor.
+    public static var defaultThreads: Int { min(Int(xk_processor_count()), 256) }
+
+    /// Prepares the layers: checks that the weights are finite and, for the vector paths, packs a
+    /// copy of them.
+    public init(
+        model: ModelFile, layers: LayerRange, threads: Int = Stage.defaultThreads,
+        path: KernelPath = .automatic
+    ) throws(ModelError) {
+        guard Int(layers.end) <= model.architecture.layers else {
+            throw ModelError(.layersOutOfRange, "\(layers) of \(model.architecture.layers)")
+        }
+        guard (1...256).contains(threads) else {
+            throw ModelError(.badThreadCount, "\(threads), from 1 to 256")
+        }
+        self.model = model
+        self.layers = layers
+        self.threads = threads
+        unsafe self.handle = try StageBuilder(model.file, model.architecture)
+            .build(layers, threads: threads, path: path)
+    }
+
+    deinit {
+        unsafe xk_stage_destroy(handle)
+    }
+
+    /// Whether this stage embeds tokens.
+    public var isFirst: Bool { layers.first == 0 }
+
+    /// Whether this stage computes logits.
+    public var isLast: Bool { Int(layers.end) == model.architecture.layers }
+
+    /// The path in use; never `automatic`.
+    public var path: KernelPath {
+        unsafe KernelPath(rawValue: xk_stage_path(handle)) ?? .scalar
+    }
+
+    /// Starts a session with room for `capacity` positions.
+    public func makeSession(capacity: Int) throws(EngineError) -> StageSession {
+        try StageSession(stage: self, capacity: capacity)
+    }
+
+    /// Final norm and output matrix for each row of `hidden` floats; one row of `vocabulary`
+    /// logits for each. Takes what `StageSession.run` of this stage returned, or any part of it
+    /// that is whole rows. Only on the last stage.
+    public func logits(of activations: [Float]) throws(EngineError) -> [Float] {
+        guard isLast else { throw .notLastStage }
+        let count = try rows(activations)
+        var logits = [Float](repeating: 0, count: count * model.architecture.vocabulary)
+        let status = unsafe logits.withUnsafeMutableBufferPointer { out in
+            unsafe activations.withUnsafeBufferPointer { x in
+                unsafe xk_stage_logits(handle, x.baseAddress, Int32(count), out.baseAddress)
+            }
+        }
+        if status != 0 { throw .resultNotFinite }
+        return logits
+    }
+
+    /// The logits of the last row of `activations`.
+    public func lastLogits(of activations: [Float]) throws(EngineError) -> [Float] {
+        try logits(of: Array(activations.suffix(model.architecture.hidden)))
+    }
+
+    /// How many positions these activations are; throws unless they are whole rows of finite
+    /// numbers.
+    func rows(_ activations: [Float]) throws(EngineError) -> Int {
+        let hidden = model.architecture.hidden
+        if activations.isEmpty { throw .emptyInput }
+        let count = activations.count / hidden
+        guard activations.count == count * hidden else {
+            throw .wrongActivationCount(expected: (count + 1) * hidden, found: activations.count)
+        }
+        let finite = unsafe activations.withUnsafeBufferPointer {
+            unsafe xk_all_finite($0.baseAddress, $0.count)
+        }
+        if finite == 0 { throw .inputNotFinite }
+        return count
+    }
+
+    /// The embedding rows of `tokens`.
+    func embed(_ tokens: [Int32]) throws(EngineError) -> [Float] {
+        let (hidden, vocabulary) = (model.architecture.hidden, model.architecture.vocabulary)
+        if let stranger = tokens.first(where: { $0 < 0 || Int($0) >= vocabulary }) {
+            throw .tokenOutOfRange(stranger)
+        }
+        guard let info = model.file.tensor("token_embd.weight") else { return [] }
+        var matrix = unsafe StageBuilder(model.file, model.architecture).tensor(info)
+        var rows = [Float](repeating: 0, count: tokens.count * hidden)
+        unsafe rows.withUnsafeMutableBufferPointer { out in
+            guard let base = out.baseAddress else { return }
+            for (index, token) in tokens.enumerated() {
+                unsafe xk_tensor_row(&matrix, token, base + index * hidden)
+            }
+        }
+        return rows
+    }
+}

@@ -1,0 +1,175 @@
+public import Primitives
+
+/// The sizes and constants of a Llama-style transformer: everything the arithmetic needs besides
+/// the weights.
+public struct ModelArchitecture: Hashable, Sendable {
+    /// The family of the graph; always `llama` here.
+    public var family: String
+    /// How many layers.
+    public var layers: Int
+    /// Numbers in the residual stream of one position.
+    public var hidden: Int
+    /// Numbers inside the feed-forward part.
+    public var feed: Int
+    /// Query heads.
+    public var heads: Int
+    /// Key-value heads; each serves `heads / keyValueHeads` query heads.
+    public var keyValueHeads: Int
+    /// Numbers of one head.
+    public var headSize: Int
+    /// How many numbers of a head are rotated.
+    public var ropeSize: Int
+    /// The base of the rotation frequencies.
+    public var ropeBase: Double
+    /// Added to the mean square in the norms.
+    public var epsilon: Float
+    /// How many tokens there are.
+    public var vocabulary: Int
+    /// How many positions the model was made for.
+    public var contextLength: Int
+
+    /// Key-value memory per position and layer, in bytes.
+    public var cacheBytes: Int { 2 * 2 * keyValueHeads * headSize }
+
+    /// All layers as one range.
+    public var allLayers: LayerRange? { LayerRange(0, UInt16(clamping: layers)) }
+
+    /// What this engine accepts at most.
+    enum Limit {
+        static let layers = 1_024
+        static let width = 65_536
+        static let heads = 1_024
+        static let headSize = 512
+        static let vocabulary = 1 << 20
+        static let context = 1 << 20
+    }
+}
+
+extension ModelArchitecture {
+    /// Reads and checks the sizes in a file's metadata.
+    init(_ file: GGUFFile) throws(ModelError) {
+        guard case .text(let family)? = file.value("general.architecture") else {
+            throw ModelError(.missingKey, "general.architecture")
+        }
+        guard family == "llama" else {
+            throw ModelError(.unsupportedArchitecture, "\(family); this engine runs llama")
+        }
+        try Self.refuseUnknownFeatures(file)
+        let hidden = try file.count("llama.embedding_length", limit: Limit.width)
+        let heads = try file.count("llama.attention.head_count", limit: Limit.heads)
+        let headSize = try file.count(
+            "llama.attention.key_length", limit: Limit.headSize, or: hidden / heads)
+        self.init(
+            family: family,
+            layers: try file.count("llama.block_count", limit: Limit.layers),
+            hidden: hidden,
+            feed: try file.count("llama.feed_forward_length", limit: Limit.width),
+            heads: heads,
+            keyValueHeads: try file.count(
+                "llama.attention.head_count_kv", limit: Limit.heads, or: heads),
+            headSize: headSize,
+            ropeSize: try file.count(
+                "llama.rope.dimension_count", limit: Limit.headSize, or: headSize),
+            ropeBase: try file.float("llama.rope.freq_base", or: 10_000),
+            epsilon: Float(try file.float("llama.attention.layer_norm_rms_epsilon", or: nil)),
+            vocabulary: try Self.vocabulary(file),
+            contextLength: try file.count("llama.context_length", limit: Limit.context))
+        try check(valueSize: file.count("llama.attention.value_length", limit: 512, or: headSize))
+    }
+
+    private static func vocabulary(_ file: GGUFFile) throws(ModelError) -> Int {
+        guard case .texts(let tokens)? = file.value("tokenizer.ggml.tokens") else {
+            throw ModelError(.missingKey, "tokenizer.ggml.tokens")
+        }
+        let stated = try file.count("llama.vocab_size", limit: Limit.vocabulary, or: tokens.count)
+        guard stated == tokens.count, stated >= 1, stated <= Limit.vocabulary else {
+            throw ModelError(.invalidArchitecture, "\(tokens.count) tokens, \(stated) stated")
+        }
+        return stated
+    }
+
+    private static func refuseUnknownFeatures(_ file: GGUFFile) throws(ModelError) {
+        for (key, value) in file.metadata {
+            if key.hasPrefix("llama.rope.scaling."), value != .text("none") {
+                throw ModelError(.unsupportedFeature, key)
+            }
+            if key.hasPrefix("llama.expert_"), value.count != 0 {
+                throw ModelError(.unsupportedFeature, key)
+            }
+            if key == "llama.attention.sliding_window" {
+                throw ModelError(.unsupportedFeature, key)
+            }
+        }
+    }
+
+    private func check(valueSize: Int) throws(ModelError) {
+        func require(_ condition: Bool, _ what: String) throws(ModelError) {
+            if !condition { throw ModelError(.invalidArchitecture, what) }
+        }
+        try require(hidden.isMultiple(of: 32), "hidden size \(hidden) is not whole blocks")
+        try require(feed.isMultiple(of: 32), "feed size \(feed) is not whole blocks")
+        try require(headSize.isMultiple(of: 8), "head size \(headSize)")
+        try require((heads * headSize).isMultiple(of: 32), "\(heads) heads of \(headSize)")
+        try require(heads.isMultiple(of: keyValueHeads), "\(keyValueHeads) key-value heads")
+        try require(valueSize == headSize, "value size \(valueSize)")
+        try require(ropeSize.isMultiple(of: 2) && ropeSize <= headSize, "rope size \(ropeSize)")
+        try require(ropeBase >= 1 && ropeBase <= 1e9, "rope base \(ropeBase)")
+        try require(epsilon > 0 && epsilon < 1, "epsilon \(epsilon)")
+    }
+}
+
+extension GGUFFile {
+    /// A count from 1 to `limit`; a missing key gives `standard` if there is one.
+    func count(
+        _ key: String, limit: Int, or standard: Int? = nil
+    ) throws(ModelError) -> Int {
+        guard let value = value(key) else {
+            guard let standard else { throw ModelError(.missingKey, key) }
+            return standard
+        }
+        guard let count = value.count else { throw ModelError(.wrongValueType, key) }
+        guard count >= 1, count <= limit else {
+            throw ModelError(.limitExceeded, "\(key): \(count), from 1 to \(limit)")
+        }
+        return count
+    }
+
+    /// A finite float; a missing key gives `standard` if there is one.
+    func float(_ key: String, or standard: Double?) throws(ModelError) -> Double {
+        guard let value = value(key) else {
+            guard let standard else { throw ModelError(.missingKey, key) }
+            return standard
+        }
+        guard case .float(let number) = value, number.isFinite else {
+            throw ModelError(.wrongValueType, key)
+        }
+        return number
+    }
+}
+
+extension ModelArchitecture: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(family)
+        for size in [
+            layers, hidden, feed, heads, keyValueHeads, headSize, ropeSize, vocabulary,
+            contextLength,
+        ] { writer.write(UInt32(clamping: size)) }
+        writer.write(ropeBase.bitPattern)
+        writer.write(epsilon.bitPattern)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let family = try reader.readString(limit: 64)
+        var sizes: [Int] = []
+        for _ in 0..<9 { sizes.append(Int(try reader.readUInt32())) }
+        self.init(
+            family: family, layers: sizes[0], hidden: sizes[1], feed: sizes[2], heads: sizes[3],
+            keyValueHeads: sizes[4], headSize: sizes[5], ropeSize: sizes[6],
+            ropeBase: Double(bitPattern: try reader.readUInt64()),
+            epsilon: Float(bitPattern: try reader.readUInt32()), vocabulary: sizes[7],
+            contextLength: sizes[8])
+        guard family == "llama", sizes.allSatisfy({ $0 >= 1 && $0 <= Limit.context }),
+            layers <= Limit.layers, ropeBase.isFinite, epsilon.isFinite
+        else { throw .invalidValue("architecture") }
+    }
+}
