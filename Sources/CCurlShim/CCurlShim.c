@@ -21,3 +21,9 @@ CURLcode exq_curl_set_write(
 CURLcode exq_curl_get_long(CURL *handle, CURLINFO info, long *value) {
     return curl_easy_getinfo(handle, info, value);
 }
+
+CURLcode exq_curl_set_header(
+    CURL *handle, size_t (*callback)(char *, size_t, size_t, void *), void *context) {
+    CURLcode code = curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, callback);
+    return code ? code : curl_easy_setopt(handle, CURLOPT_HEADERDATA, context);
+}

@@ -183,6 +183,8 @@ public struct SecureFinish: ~Copyable, Sendable {
 
 /// The side that accepts a link. Use once: made of a hello, then `finish`.
 public struct SecureResponder: Sendable {
+    /// The bytes every hello starts with.
+    public static let magic = SecureHandshake.magic
     /// The bytes of the hello this side waits for.
     public static let helloBytes = 40
     /// The bytes of the initiator's last message.

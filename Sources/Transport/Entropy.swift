@@ -1,0 +1,19 @@
+/// Randomness for keys and nonces, from the operating system. The floor below takes it as an
+/// argument.
+public enum Entropy {
+    /// `count` unpredictable bytes (getrandom). Slow by design of the source: about a microsecond
+    /// for eight bytes.
+    public static func bytes(_ count: Int) -> [UInt8] {
+        var system = SystemRandomNumberGenerator()
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(count)
+        while bytes.count < count {
+            var word = system.next()
+            for _ in 0..<min(8, count - bytes.count) {
+                bytes.append(UInt8(truncatingIfNeeded: word))
+                word >>= 8
+            }
+        }
+        return bytes
+    }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import Synchronization
+
+/// A plain blocking TCP connection, for saying to our code what a well-behaved peer never would.
+final class TCPConnection: Sendable {
+    private let descriptor: Int32
+
+    init(descriptor: Int32) { self.descriptor = descriptor }
+
+    deinit { Foundation.close(descriptor) }
+
+    static func connect(port: Int) throws -> TCPConnection {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = loopback(port)
+        let failed = unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Foundation.connect(
+                    descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard failed == 0 else { throw POSIXError(.ECONNREFUSED) }
+        return TCPConnection(descriptor: descriptor)
+    }
+
+    static func loopback(_ port: Int) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = in_port_t(port).bigEndian
+        address.sin_addr.s_addr = unsafe inet_addr("127.0.0.1")
+        return address
+    }
+
+    /// Up to `count` bytes; none at the end.
+    func read(_ count: Int = 65_536) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: count)
+        let got = unsafe recv(descriptor, &buffer, count, 0)
+        return got > 0 ? Array(buffer[..<got]) : []
+    }
+
+    /// Exactly `count` bytes, fewer at the end.
+    func readExactly(_ count: Int) -> [UInt8] {
+        var bytes: [UInt8] = []
+        while bytes.count < count {
+            let more = read(count - bytes.count)
+            if more.isEmpty { break }
+            bytes += more
+        }
+        return bytes
+    }
+
+    /// One HTTP request with its body, as text; `nil` at the end.
+    func readRequest() -> String? {
+        var text = ""
+        while true {
+            if let end = text.range(of: "\r\n\r\n") {
+                let length =
+                    text.lowercased().range(of: "content-length: ").flatMap { range in
+                        Int(text[range.upperBound...].prefix { $0.isNumber })
+                    } ?? 0
+                if text[end.upperBound...].utf8.count >= length { return text }
+            }
+            let more = read()
+            if more.isEmpty { return nil }
+            text += String(decoding: more, as: UTF8.self)
+        }
+    }
+
+    @discardableResult
+    func write(_ bytes: [UInt8]) -> Bool {
+        var offset = 0
+        while offset < bytes.count {
+            let rest = Array(bytes[offset...])
+            let sent = unsafe Foundation.send(
+                descriptor, rest, rest.count, Int32(MSG_NOSIGNAL))
+            if sent <= 0 { return false }
+            offset += sent
+        }
+        return true
+    }
+
+    @discardableResult
+    func write(_ text: String) -> Bool { write(Array(text.utf8)) }
+
+    func close() { Foundation.shutdown(descriptor, Int32(SHUT_RDWR)) }
+}
+
+/// Accepts plain TCP connections on a free port and hands each to `handler` on its own thread.
+final class TCPServer: Sendable {
+    let port: Int
+    private let descriptor: Int32
+    private let accepted = Atomic(0)
+
+    /// How many connections were accepted.
+    var connections: Int { accepted.load(ordering: .sequentiallyConsistent) }
+
+    init(_ handler: @escaping @Sendable (TCPConnection) -> Void) throws {
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = TCPConnection.loopback(0)
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let socket = descriptor
+        let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe bind(socket, $0, size) != 0 || listen(socket, 64) != 0
+                    || getsockname(socket, $0, &size) != 0
+            }
+        }
+        guard !failed else { throw POSIXError(.EADDRINUSE) }
+        port = Int(UInt16(bigEndian: address.sin_port))
+        Thread { [weak self] in
+            while true {
+                let connection = accept(socket, nil, nil)
+                guard connection >= 0, let self else { return }
+                accepted.add(1, ordering: .sequentiallyConsistent)
+                Thread { handler(TCPConnection(descriptor: connection)) }.start()
+            }
+        }.start()
+    }
+
+    deinit {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        Foundation.close(descriptor)
+    }
+
+    /// A port nobody listens on: it was free a moment ago.
+    static func closedPort() throws -> Int {
+        try TCPServer { _ in }.port
+    }
+}
