@@ -64,7 +64,10 @@ let package = Package(
             ]),
         swift(
             "Storage",
-            ["Primitives", "Cryptography", "Clearing", .product(name: "GRDB", package: "GRDB.swift")]),
+            [
+                "Primitives", "Cryptography", "Ledger", "Clearing",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         swift("Chains", ["Primitives", "Cryptography", "Transport"]),
         swift("Inference", ["Primitives", "Cryptography", "CKernels"]),
 
@@ -115,7 +118,12 @@ let package = Package(
         tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing"]),
         tests("Verification", ["Primitives", "Cryptography", "Verification"]),
         tests("Transport", ["Primitives", "Cryptography", "Transport"]),
-        tests("Storage", ["Primitives", "Cryptography", "Clearing", "Storage"]),
+        tests(
+            "Storage",
+            [
+                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
+                .product(name: "GRDB", package: "GRDB.swift"),
+            ]),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
         tests("Service", ["Primitives", "Cryptography", "Clearing", "Storage", "Service"]),

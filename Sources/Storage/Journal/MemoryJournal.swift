@@ -1,0 +1,75 @@
+import Primitives
+import Synchronization
+
+/// A journal in memory: for tests, and for simulations that need no disk. It keeps the same rules
+/// as one on disk, except that it is gone with the process.
+public final class MemoryJournal: Journal {
+    private struct State {
+        var batches: [JournalBatch] = []
+        var checkpoints: [StateCheckpoint] = []
+        var term: UInt64 = 1
+        var closed = false
+    }
+
+    private let state = Mutex(State())
+
+    /// An empty journal.
+    public init() {}
+
+    /// The term of the current opening.
+    public var term: UInt64 { state.withLock { $0.term } }
+
+    /// How far the journal goes.
+    public var head: JournalHead { state.withLock { $0.batches.last?.head ?? .empty } }
+
+    /// Everything appended so far.
+    public var batches: [JournalBatch] { state.withLock { $0.batches } }
+
+    /// Opens the journal again after `close`, with the next term.
+    public func reopen() {
+        state.withLock {
+            $0.closed = false
+            $0.term = ($0.batches.last?.term ?? 0) + 1
+        }
+    }
+
+    /// Verifies the chain and hands every batch over.
+    public func recover(
+        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+    ) throws(JournalError) -> JournalHead {
+        var verifier = ChainVerifier()
+        for batch in batches { try body(batch, try verifier.accept(batch)) }
+        return verifier.head
+    }
+
+    /// Keeps a batch, if it follows the head.
+    public func append(_ batch: JournalBatch) throws(JournalError) {
+        try state.withLock { (state) throws(JournalError) in
+            if state.closed { throw .closed }
+            let head = state.batches.last?.head ?? .empty
+            guard batch.sequence == head.sequence + 1, batch.previousHash == head.hash else {
+                throw .misplaced("it follows another batch")
+            }
+            state.batches.append(batch)
+        }
+    }
+
+    /// The recorded state hashes.
+    public func checkpoints() throws(JournalError) -> [StateCheckpoint] {
+        state.withLock { $0.checkpoints }
+    }
+
+    /// Records a state hash.
+    public func record(_ checkpoint: StateCheckpoint) throws(JournalError) {
+        try state.withLock { (state) throws(JournalError) in
+            if state.closed { throw .closed }
+            state.checkpoints.removeAll { $0.sequence == checkpoint.sequence }
+            state.checkpoints.append(checkpoint)
+        }
+    }
+
+    /// Refuses everything until `reopen`.
+    public func close() throws(JournalError) {
+        state.withLock { $0.closed = true }
+    }
+}

@@ -1,0 +1,107 @@
+public import Clearing
+import Cryptography
+public import Ledger
+public import Primitives
+
+/// What an audit of a journal found.
+public struct AuditReport: Sendable {
+    /// A signature in the journal that does not hold.
+    public struct BadSignature: Hashable, Sendable {
+        /// The batch.
+        public let sequence: UInt64
+        /// The command's place in the batch, from 0.
+        public let command: Int
+        /// What was signed: `receipt` or `verdict`.
+        public let record: String
+        /// Who is said to have signed.
+        public let signer: PublicKey
+    }
+
+    /// The last batch.
+    public let head: JournalHead
+    /// Commands in all batches.
+    public let commands: UInt64
+    /// SHA-256 of the replayed house's canonical bytes: equals the live house's at `head`.
+    public let stateHash: Digest
+    /// Recorded state hashes that the replay reached.
+    public let checkpoints: Int
+    /// The totals per ledger.
+    public let trialBalance: [TrialBalance]
+    /// Whatever the ledger's own invariants name as wrong.
+    public let invariantFaults: [String]
+    /// Signatures that were checked again and hold.
+    public let signatures: UInt64
+    /// Signatures that do not hold.
+    public let badSignatures: [BadSignature]
+    /// The house that the journal replays to.
+    public let house: ClearingHouse
+
+    /// Whether nothing at all is wrong.
+    public var isSound: Bool {
+        invariantFaults.isEmpty && badSignatures.isEmpty && trialBalance.allSatisfy(\.isBalanced)
+    }
+}
+
+/// Audits the journal file at `path`, also while a house writes it.
+///
+/// Verifies the file, the whole chain and, if given, a published point of it; replays every
+/// command into an empty house; compares every recorded state hash; checks every signature again;
+/// adds up the books. Throws at whatever makes the journal unusable; what is wrong inside a
+/// journal that replays is in the report. Time is O(commands + checkpoints x state).
+public func auditJournal(
+    at path: String, expecting point: ChainPoint? = nil
+) throws(JournalError) -> AuditReport {
+    let journal = try SQLiteJournal(readingOnly: path)
+    let problems = try journal.fileProblems()
+    if let first = problems.first { throw .damagedFile(first) }
+    let report = try auditJournal(journal, expecting: point)
+    try journal.close()
+    return report
+}
+
+/// Audits any journal: as `auditJournal(at:)`, without the check of the file itself.
+public func auditJournal(
+    _ journal: any Journal, expecting point: ChainPoint? = nil
+) throws(JournalError) -> AuditReport {
+    var replay = HouseReplay(checkpoints: try journal.checkpoints())
+    var signatures = SignatureAudit()
+    var found: Digest? = point?.sequence == 0 ? .zero : nil
+    let head = try journal.recover { (batch, entries) throws(JournalError) in
+        if batch.sequence == point?.sequence { found = batch.hash }
+        try replay.apply(batch, entries) { command, place in
+            signatures.check(command, sequence: batch.sequence, place: place)
+        }
+    }
+    if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
+    return AuditReport(
+        head: head, commands: replay.commands, stateHash: replay.house.stateHash,
+        checkpoints: replay.checkpointsReached, trialBalance: replay.house.ledger.trialBalance(),
+        invariantFaults: replay.house.ledger.checkInvariants(), signatures: signatures.valid,
+        badSignatures: signatures.bad, house: replay.house)
+}
+
+/// Checks the signatures that commands carry.
+private struct SignatureAudit {
+    var valid: UInt64 = 0
+    var bad: [AuditReport.BadSignature] = []
+
+    mutating func check(_ command: Command, sequence: UInt64, place: Int) {
+        switch command {
+        case .submitReceipts(let delivery):
+            for receipt in delivery.receipts {
+                note(receipt, as: "receipt", sequence: sequence, place: place)
+            }
+        case .recordVerdict(let verdict):
+            note(verdict, as: "verdict", sequence: sequence, place: place)
+        default: break
+        }
+    }
+
+    private mutating func note<Body: Signable>(
+        _ signed: Signed<Body>, as record: String, sequence: UInt64, place: Int
+    ) {
+        guard signed.verified() == nil else { return valid += 1 }
+        bad.append(
+            .init(sequence: sequence, command: place, record: record, signer: signed.signer))
+    }
+}

@@ -1,0 +1,195 @@
+import Clearing
+import Cryptography
+import Economics
+import Foundation
+import Ledger
+import Primitives
+import Storage
+import Testing
+
+/// A short, complete history of a house: two parties, a provider's offer, a paid job.
+private struct History {
+    let key: Ed25519.PrivateKey
+    var house = ClearingHouse()
+    var commands: [Command] = []
+
+    init(honestSignature: Bool = true) throws {
+        key = try #require(Ed25519.PrivateKey(seed: Array(repeating: 3, count: 32)))
+        let provider = try #require(EVMAddress(Array(repeating: 1, count: 20)))
+        let buyer = try #require(EVMAddress(Array(repeating: 2, count: 20)))
+        let layers = try #require(LayerRange(0, 4))
+        let root = Digest(words: (1, 1, 1, 1))
+        run(.configure(Parameters(), chain: 31337))
+        run(.registerParty(address: provider))
+        run(.registerParty(address: buyer))
+        run(.observeChain(log(1), .bonded(account: provider, chainUnits: 100_000_000)))
+        run(.observeChain(log(2), .deposited(account: buyer, chainUnits: 10_000_000)))
+        run(.registerNode(PartyID(1), key: key.publicKey, kernel: "numerics-v1/scalar"))
+        run(.setPresence(NodeID(1), online: true))
+        run(
+            .registerModel(
+                ModelDraft(
+                    name: "smol", root: root, layers: 4, context: 2048, profile: root,
+                    manifest: [1])))
+        run(
+            .postOffer(
+                OfferDraft(
+                    node: NodeID(1), model: ModelID(1), layers: layers, weights: root,
+                    inputPrice: Price(perMillion: 100_000_000_000),
+                    outputPrice: Price(perMillion: 200_000_000_000), concurrency: 4,
+                    context: 2048, region: "", expiresAt: Timestamp(seconds: 1 << 32))))
+        run(
+            .openJob(
+                Demand(
+                    buyer: PartyID(2), request: 1, model: ModelID(1), promptTokens: 10,
+                    maxTokens: 20, input: root)))
+        let receipt = Receipt(
+            job: JobID(1), attempt: 1, stage: 0, stages: 1, layers: layers, model: root,
+            weights: root, profile: root, positions: 14, promptTokens: 10, outputTokens: 5,
+            inputRoot: root, outputRoot: root, startedAt: .zero, finishedAt: .zero,
+            previous: .zero)
+        var signed = receipt.signed(by: key)
+        if !honestSignature {
+            let nothing = try #require(Signature(Array(repeating: 0, count: 64)))
+            signed = Signed(body: receipt, signer: key.publicKey, signature: nothing)
+        }
+        run(
+            .submitReceipts(
+                Delivery(
+                    job: JobID(1), attempt: 1, outputTokens: 5, output: root,
+                    receipts: [signed])))
+    }
+
+    private func log(_ block: UInt64) -> ChainReference {
+        ChainReference(
+            chain: 31337, block: block, logIndex: 0, blockHash: .zero, transaction: .zero)
+    }
+
+    static func time(_ place: Int) -> Timestamp { Timestamp(seconds: UInt64(place) + 1_000) }
+
+    mutating func run(_ command: Command) {
+        switch house.apply(command, at: History.time(commands.count)) {
+        case .success: commands.append(command)
+        case .failure(let rejection): Issue.record("\(command) was rejected: \(rejection)")
+        }
+    }
+
+    /// Journals the commands, two a batch.
+    func write(to journal: any Journal) throws {
+        _ = try journal.verify()
+        for start in stride(from: 0, to: commands.count, by: 2) {
+            let places = start..<min(start + 2, commands.count)
+            try journal.append(
+                places.map {
+                    JournalEntry(
+                        time: History.time($0), command: commands[$0].canonicalBytes())
+                })
+        }
+    }
+}
+
+@Suite struct AuditTests {
+    @Test func anAuditReachesTheLiveState() throws {
+        let history = try History()
+        let scratch = try Scratch()
+        let journal = try SQLiteJournal(path: scratch.journal)
+        try history.write(to: journal)
+        let last = StateCheckpoint(
+            sequence: journal.head.sequence, stateHash: history.house.stateHash)
+        try journal.record(last)
+        // While the writer has it open, and after.
+        for _ in 0..<2 {
+            let report = try auditJournal(at: scratch.journal, expecting: journal.head.point)
+            #expect(report.head == journal.head)
+            #expect(report.commands == UInt64(history.commands.count))
+            #expect(report.stateHash == history.house.stateHash)
+            #expect(report.house.canonicalBytes() == history.house.canonicalBytes())
+            #expect(report.checkpoints == 1)
+            #expect(report.signatures == 1)
+            #expect(report.trialBalance == history.house.ledger.trialBalance())
+            #expect(report.trialBalance.count == 1)
+            #expect(report.isSound)
+            try journal.close()
+        }
+    }
+
+    @Test func aBadSignatureIsNamed() throws {
+        let history = try History(honestSignature: false)
+        let journal = MemoryJournal()
+        try history.write(to: journal)
+        let report = try auditJournal(journal)
+        #expect(report.signatures == 0)
+        #expect(!report.isSound)
+        let bad = try #require(report.badSignatures.first)
+        #expect(report.badSignatures.count == 1)
+        #expect(bad.record == "receipt")
+        #expect(bad.signer == history.key.publicKey)
+        // The eleventh command, two a batch.
+        #expect(bad.sequence == 6)
+        #expect(bad.command == 0)
+    }
+
+    @Test func anotherHistoryThanThePublishedOneIsFound() throws {
+        let history = try History()
+        let journal = MemoryJournal()
+        try history.write(to: journal)
+        let points = journal.batches.map(\.head.point)
+        for point in points + [ChainPoint(sequence: 0, hash: .zero)] {
+            #expect(throws: Never.self) { try auditJournal(journal, expecting: point) }
+        }
+        let wrong = ChainPoint(sequence: 2, hash: points[2].hash)
+        #expect(throws: JournalError.unexpectedHash(wrong, found: points[1].hash)) {
+            try auditJournal(journal, expecting: wrong)
+        }
+        let late = ChainPoint(sequence: 99, hash: points[1].hash)
+        #expect(throws: JournalError.unexpectedHash(late, found: nil)) {
+            try auditJournal(journal, expecting: late)
+        }
+    }
+
+    @Test func anotherStateThanTheRecordedOneIsFound() throws {
+        let history = try History()
+        let journal = MemoryJournal()
+        try history.write(to: journal)
+        try journal.record(StateCheckpoint(sequence: 3, stateHash: history.house.stateHash))
+        #expect(throws: JournalError.stateDiverged(3)) { try auditJournal(journal) }
+    }
+
+    @Test func aCommandThatIsRefusedOrUnreadableHaltsTheReplay() throws {
+        let history = try History()
+        let refused = MemoryJournal()
+        try history.write(to: refused)
+        let next = refused.head.time + .seconds(1)
+        // The same request of the same buyer again.
+        try refused.append([
+            JournalEntry(time: next, command: Command.pulse.canonicalBytes()),
+            JournalEntry(
+                time: next + .seconds(1), command: history.commands[9].canonicalBytes()),
+        ])
+        #expect(
+            throws: JournalError.doesNotReplay(
+                7, command: 1, rejection: Rejection.requestAlreadyUsed.rawValue)
+        ) { try auditJournal(refused) }
+
+        let unreadable = MemoryJournal()
+        try unreadable.append([JournalEntry(time: next, command: [0xFE])])
+        guard case .undecodable(1, command: 0, _) = errorOfAudit(unreadable) else {
+            Issue.record("an unknown command was not found")
+            return
+        }
+        let trailing = MemoryJournal()
+        try trailing.append([
+            JournalEntry(time: next, command: history.commands[0].canonicalBytes() + [0])
+        ])
+        #expect(errorOfAudit(trailing) == .undecodable(1, command: 0, .trailingBytes))
+    }
+
+    private func errorOfAudit(_ journal: any Journal) -> JournalError? {
+        do throws(JournalError) {
+            _ = try auditJournal(journal)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
