@@ -1,0 +1,47 @@
+# Exchequer. `make` lists the targets. Everything a target needs, it installs.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+BUILD := swift build -c release -j 2
+BIN := .build/release/exchequer
+MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
+
+.PHONY: help deps venv model build demo test bench format lint docs clean
+
+help: ## List the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+deps: ## Install the C libraries and Python that build, tests and demo need (apt, needs root)
+	@Tests/Harness/install-deps.sh
+
+venv: deps ## Create .venv with the test chain, the compiler of the contracts and the clients
+	@Tests/Harness/setup-venv.sh
+
+model: venv ## Fetch the demonstration model into .models and check its hash
+	@Tests/Harness/fetch-model.sh
+
+build: deps ## Build the release executable
+	@echo "building (the first time takes about 8 minutes on 2 cores)"
+	@$(BUILD) --product exchequer
+
+demo: build model ## Run the whole house on real input, from chain to claims
+	@$(BIN) demo
+
+test: model ## Run every test
+	@swift build -c release -j 2 --build-tests
+	@swift test -c release -j 2 --disable-testable-imports
+	@.venv/bin/python -m pytest -q Tests/Harness
+
+bench: build model ## Print the figures beside their peers
+	@$(BIN) bench --model $(MODEL)
+
+format: ## Format all Swift
+	@swift format -i --configuration .swift-format -r Sources Tests sim Package.swift
+
+lint: ## Check the format of all Swift
+	@swift format lint --strict --configuration .swift-format -r Sources Tests sim Package.swift
+
+docs: ## Check the links of the documentation
+	@python3 Tests/Harness/check_docs.py
+
+clean: ## Remove what builds and runs made
+	@rm -rf .build .demo
