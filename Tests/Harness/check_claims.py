@@ -3,7 +3,7 @@
 
 Uses web3 and nothing of the project, so that an error there cannot hide itself here.
 
-    python check_claims.py --rpc URL --contract 0x.. --usdc 0x.. --tly 0x.. EXPECTATIONS.json [--json]
+    python check_claims.py --rpc URL --contract 0x.. --usdc 0x.. --tly 0x.. EXPECTATIONS.json
 
 EXPECTATIONS.json:
     {"batch": 3, "root": "0x..",

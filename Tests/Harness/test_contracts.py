@@ -442,6 +442,8 @@ def test_revoked_roles_are_gone(house, f):
     assert f.roles(operator.address).call() == SETTLER
     house.refused(operator, f.pause(), "not pauser")
     house.refused(operator, f.slash(operator.address, 1, 0, verdict(1)), "not slasher")
+    house.send(operator, f.revokeRoles(operator.address, SLASHER))  # revoking twice gives nothing
+    assert f.roles(operator.address).call() == SETTLER
     house.send(operator, f.commitRoot(1, b"\x77" * 32, 0, 0, HEAD))
     house.send(operator, f.grantRoles(operator.address, PAUSER))  # the owner grants anew
     assert f.roles(operator.address).call() == SETTLER | PAUSER
