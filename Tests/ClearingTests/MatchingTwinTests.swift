@@ -1,0 +1,80 @@
+import Clearing
+import Economics
+import Primitives
+import Testing
+
+/// The matching against a naive twin: enumerate every path of offers from layer 0 to the end and
+/// take the one with the lowest cost, then the fewest stages, then the lowest offer ids.
+@Suite struct MatchingTwinTests {
+    private struct Edge {
+        let offer: OfferID
+        let layers: LayerRange
+        let cost: Amount
+    }
+
+    @Test(arguments: UInt64(1)...200)
+    func findsWhatExhaustiveSearchFinds(_ seed: UInt64) {
+        var world = World()
+        for offer in world.house.offers { world.run(.withdrawOffer(offer.party, offer.id)) }
+        var random = Steps(seed: seed)
+        var edges: [Edge] = []
+        for _ in 0..<(4 + random.below(9)) {
+            let first = UInt16(random.below(6)) * 5
+            let length = 5 * UInt16(1 + random.below((30 - UInt64(first)) / 5))
+            let price = 1 + random.below(4)
+            let draft = world.offer(
+                node: 1 + random.below(4), World.range(first, first + length),
+                price: price * UInt64(length))
+            world.run(.postOffer(draft))
+            guard let offer = world.house.offers.last else { continue }
+            let cost = offer.cost(promptTokens: 10, outputTokens: 20)
+            edges.append(Edge(offer: offer.id, layers: draft.layers, cost: cost))
+        }
+        let expected = cheapest(edges, from: 0)
+        let result = world.apply(.openJob(world.demand()))
+        if let expected {
+            #expect(world.house.jobs.last?.pipeline.map(\.offer) == expected.map(\.offer))
+        } else {
+            #expect(result == .failure(.noOffers))
+        }
+    }
+
+    private func cheapest(_ edges: [Edge], from layer: UInt16) -> [Edge]? {
+        if layer == World.layers { return [] }
+        var best: [Edge]?
+        for edge in edges where edge.layers.first == layer {
+            guard let rest = cheapest(edges, from: edge.layers.end) else { continue }
+            let path = [edge] + rest
+            if let known = best, !precedes(path, known) { continue }
+            best = path
+        }
+        return best
+    }
+
+    private func precedes(_ left: [Edge], _ right: [Edge]) -> Bool {
+        let costs = (total(left), total(right))
+        if costs.0 != costs.1 { return costs.0 < costs.1 }
+        if left.count != right.count { return left.count < right.count }
+        for (a, b) in zip(left, right) where a.offer != b.offer { return a.offer < b.offer }
+        return false
+    }
+
+    private func total(_ path: [Edge]) -> Amount { path.reduce(.zero) { $0 + $1.cost } }
+}
+
+/// A small seeded generator for tests (SplitMix64).
+struct Steps {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+
+    mutating func below(_ limit: UInt64) -> UInt64 { next() % limit }
+}
