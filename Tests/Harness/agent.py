@@ -158,7 +158,8 @@ class Gateway:
 
     def balance(self) -> Decimal:
         """The dollars available to the key's party."""
-        rows = self.request("GET", "/balance")["data"]
+        answer = self.request("GET", "/balance")
+        rows = answer["balances"] if "balances" in answer else answer["data"]
         return sum((Decimal(row["available"]) for row in rows if row["asset"] == "USD"), Decimal())
 
     def wait_for_credit(self, dollars: Decimal) -> Decimal:
