@@ -130,6 +130,9 @@ extension LedgerState {
             return
         }
         let flags = account.flags
+        if account.ledger == 0 || account.code == 0 {
+            faults.append("account \(account.id) has no ledger or code")
+        }
         if flags.contains(.debitsMustNotExceedCredits), debits > account.creditsPosted {
             faults.append("account \(account.id): debits exceed credits")
         }
@@ -142,11 +145,17 @@ extension LedgerState {
     private func isConsistent(
         _ transfer: Transfer, status: PendingStatus, _ resolved: inout [Bool]
     ) -> Bool {
-        if transfer.flags.contains(.pending) != (status != .none) { return false }
+        let isPending = transfer.flags.contains(.pending)
+        if isPending != (status != .none) { return false }
         if status == .expired, transfer.timeout == 0 { return false }
-        guard !transfer.flags.isDisjoint(with: .resolving) else {
-            return transfer.pendingID == .none
+        if transfer.timeout != 0, !isPending { return false }
+        if transfer.ledger == 0 || transfer.code == 0 { return false }
+        if transfer.flags.isDisjoint(with: .resolving) {
+            let isClosing = !transfer.flags.isDisjoint(with: [.closingDebit, .closingCredit])
+            return transfer.pendingID == .none && (isPending || !isClosing)
         }
+        if transfer.flags.isSuperset(of: .resolving) { return false }
+        if !transfer.flags.isDisjoint(with: .unresolving) { return false }
         guard case .transfer(let index) = lookUp(transfer.pendingID) else { return false }
         if resolved[index] { return false }
         resolved[index] = true

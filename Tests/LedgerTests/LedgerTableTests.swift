@@ -1,0 +1,44 @@
+import Ledger
+import Primitives
+import Testing
+
+@Suite("Ledger tables")
+struct LedgerTableTests {
+    static let tables =
+        LedgerTable.accounts + LedgerTable.transfers + LedgerTable.resolving + LedgerTable.chains
+
+    @Test(arguments: tables)
+    func ledgerAnswersAsWritten(_ table: LedgerTable) throws {
+        var player = LedgerTablePlayer<LedgerState>(table)
+        try player.play()
+    }
+
+    @Test(arguments: tables)
+    func naiveTwinAnswersAsWritten(_ table: LedgerTable) throws {
+        var player = LedgerTablePlayer<NaiveLedger>(table)
+        try player.play()
+    }
+
+    @Test func everyAccountStatusHasARow() {
+        let rows = Set(Self.tables.flatMap { $0.expectedStatuses("account") })
+        for status in CreateAccountStatus.allCases {
+            #expect(rows.contains("\(status)") != status.isReserved, "\(status)")
+        }
+    }
+
+    @Test func everyTransferStatusHasARow() {
+        let rows = Set(Self.tables.flatMap { $0.expectedStatuses("transfer") })
+        for status in CreateTransferStatus.allCases {
+            #expect(rows.contains("\(status)") != status.isReserved, "\(status)")
+        }
+    }
+
+    @Test func numbersAreThoseOfTheWire() {
+        // 0 to 68 and 0 to 26 without gaps but for 0, which was "ok" once, and `created`.
+        let transfers = CreateTransferStatus.allCases.map(\.rawValue).sorted()
+        #expect(transfers == Array(1...68) + [UInt32.max])
+        let accounts = CreateAccountStatus.allCases.map(\.rawValue).sorted()
+        #expect(accounts == Array(1...26) + [UInt32.max])
+        #expect(CreateTransferStatus.allCases.count(where: \.isTransient) == 7)
+    }
+}

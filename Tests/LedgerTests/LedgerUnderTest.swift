@@ -1,0 +1,41 @@
+import Ledger
+import Primitives
+
+/// What the tables and the random histories drive: the ledger and its naive twin.
+protocol LedgerUnderTest {
+    init()
+    mutating func createAccounts(_ requests: [Account], at: Timestamp) -> [CreateAccountResult]
+    mutating func createTransfers(_ requests: [Transfer], at: Timestamp) -> [CreateTransferResult]
+    mutating func expire(at: Timestamp) -> [TransferID]
+    func account(_ id: AccountID) -> Account?
+    func transfer(_ id: TransferID) -> Transfer?
+    func pendingStatus(_ id: TransferID) -> PendingStatus?
+    func isBurnt(_ id: TransferID) -> Bool
+    func checkInvariants() -> [String]
+}
+
+extension LedgerState: LedgerUnderTest {
+    init() { self.init(tableSeed: 1) }
+}
+
+/// A small generator with a printed seed (SplitMix64).
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var mixed = state
+        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+        return mixed ^ (mixed >> 31)
+    }
+
+    /// True once in `times`.
+    mutating func once(in times: Int) -> Bool { Int.random(in: 0..<times, using: &self) == 0 }
+
+    mutating func pick<Element>(_ choices: [Element]) -> Element {
+        choices[Int.random(in: choices.indices, using: &self)]
+    }
+}
