@@ -51,7 +51,7 @@ void pool_barrier(pool *workers) {
         }
         return;
     }
-    for (int spin = 0; spin < 4000; spin++) {
+    for (int spin = 0; spin < 1000; spin++) {
         if (atomic_load_explicit(&workers->phase, memory_order_acquire) != phase) return;
         relax();
     }
@@ -70,7 +70,7 @@ static void *work(void *argument) {
     pool *workers = self.workers;
     unsigned seen = 0;
     for (;;) {
-        for (int spin = 0; spin < 4000; spin++) {
+        for (int spin = 0; spin < 1000; spin++) {
             if (atomic_load_explicit(&workers->generation, memory_order_acquire) != seen) break;
             relax();
         }

@@ -1,0 +1,121 @@
+import Inference
+import Primitives
+
+/// A tiny model with random weights in any number format: 3 layers, 64 wide, 4 heads on 2
+/// key-value heads of 16, 269 tokens. The odd sizes leave panels of eight rows incomplete.
+struct SyntheticModel {
+    static let layers = 3
+    static let hidden = 64
+    static let feed = 96
+    static let vocabulary = 269
+
+    var builder = GGUFBuilder()
+    private var state: UInt64
+
+    init(
+        _ type: TensorType = .q4_1, embedding: TensorType = .q8_0, tied: Bool = true,
+        seed: UInt64 = 1
+    ) {
+        state = seed
+        addMetadata()
+        addVocabulary()
+        addMatrix("token_embd.weight", embedding, Self.hidden, Self.vocabulary)
+        for layer in 0..<Self.layers {
+            let prefix = "blk.\(layer)."
+            addNorm(prefix + "attn_norm.weight")
+            addMatrix(prefix + "attn_q.weight", type, Self.hidden, 64)
+            addMatrix(prefix + "attn_k.weight", type, Self.hidden, 32)
+            addMatrix(prefix + "attn_v.weight", type, Self.hidden, 32)
+            addMatrix(prefix + "attn_output.weight", type, 64, Self.hidden)
+            addNorm(prefix + "ffn_norm.weight")
+            addMatrix(prefix + "ffn_gate.weight", type, Self.hidden, Self.feed)
+            addMatrix(prefix + "ffn_up.weight", type, Self.hidden, Self.feed)
+            addMatrix(prefix + "ffn_down.weight", type, Self.feed, Self.hidden)
+        }
+        addNorm("output_norm.weight")
+        if !tied { addMatrix("output.weight", type, Self.hidden, Self.vocabulary) }
+    }
+
+    func model() throws -> ModelFile { try ModelFile(bytes: builder.build()) }
+
+    mutating func next() -> UInt64 {
+        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        return state >> 33
+    }
+
+    private mutating func uniform(_ low: Float, _ high: Float) -> Float {
+        low + (high - low) * Float(next() & 0xffff) / 65_536
+    }
+
+    private mutating func addMetadata() {
+        builder.add("general.architecture", text: "llama")
+        builder.add("general.name", text: "synthetic")
+        for (key, count) in [
+            ("block_count", Self.layers), ("context_length", 512),
+            ("embedding_length", Self.hidden), ("feed_forward_length", Self.feed),
+            ("attention.head_count", 4), ("attention.head_count_kv", 2),
+            ("rope.dimension_count", 16), ("vocab_size", Self.vocabulary),
+        ] { builder.add("llama.\(key)", count: UInt32(count)) }
+        builder.add("llama.rope.freq_base", float: 10_000)
+        builder.add("llama.attention.layer_norm_rms_epsilon", float: 1e-5)
+    }
+
+    private mutating func addVocabulary() {
+        var tokens = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+        var next: UInt32 = 0x100
+        for byte in UInt32(0)..<256 {
+            let printable =
+                (0x21...0x7e).contains(byte) || (0xa1...0xac).contains(byte)
+                || (0xae...0xff).contains(byte)
+            guard let scalar = Unicode.Scalar(printable ? byte : next) else { continue }
+            if !printable { next += 1 }
+            tokens.append(String(Character(scalar)))
+        }
+        let merges = ["a b", "ab ab", "t h", "th e", "Ġ the", "Ġ a", "i n", "e r", "o u", "ou r"]
+        tokens += merges.map { $0.filter { $0 != " " } }
+        builder.add("tokenizer.ggml.model", text: "gpt2")
+        builder.add("tokenizer.ggml.pre", text: "smollm")
+        builder.add("tokenizer.ggml.tokens", texts: tokens)
+        builder.add(
+            "tokenizer.ggml.token_type",
+            integers: tokens.indices.map { $0 < 3 ? 3 : 1 })
+        builder.add("tokenizer.ggml.merges", texts: merges)
+        builder.add("tokenizer.ggml.bos_token_id", count: 1)
+        builder.add("tokenizer.ggml.eos_token_id", count: 2)
+    }
+
+    private mutating func addNorm(_ name: String) {
+        var writer = ByteWriter()
+        for _ in 0..<Self.hidden { writer.write(uniform(0.5, 1.5).bitPattern) }
+        builder.tensors.append(
+            .init(name: name, type: 0, dimensions: [UInt64(Self.hidden)], bytes: writer.bytes))
+    }
+
+    private mutating func addMatrix(
+        _ name: String, _ type: TensorType, _ columns: Int, _ rows: Int
+    ) {
+        var writer = ByteWriter()
+        let blocks = columns * rows / type.blockCount
+        for _ in 0..<blocks {
+            switch type {
+            case .f32: writer.write(uniform(-0.2, 0.2).bitPattern)
+            case .f16: writer.write(Float16(uniform(-0.2, 0.2)).bitPattern)
+            case .q8_0:
+                writer.write(Float16(uniform(0.0005, 0.002)).bitPattern)
+                for _ in 0..<32 { writer.write(UInt8(truncatingIfNeeded: next())) }
+            case .q4_0:
+                writer.write(Float16(uniform(0.01, 0.03)).bitPattern)
+                for _ in 0..<16 { writer.write(UInt8(truncatingIfNeeded: next())) }
+            case .q4_1:
+                let scale = uniform(0.01, 0.03)
+                writer.write(Float16(scale).bitPattern)
+                writer.write(Float16(-7.5 * scale).bitPattern)
+                for _ in 0..<16 { writer.write(UInt8(truncatingIfNeeded: next())) }
+            }
+        }
+        builder.tensors.append(
+            .init(
+                name: name, type: type.rawValue, dimensions: [UInt64(columns), UInt64(rows)],
+                bytes: writer.bytes))
+    }
+}
