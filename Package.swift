@@ -126,7 +126,17 @@ let package = Package(
             ]),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
-        tests("Service", ["Primitives", "Cryptography", "Clearing", "Storage", "Service"]),
+        tests(
+            "Service",
+            [
+                "Primitives", "Cryptography", "Economics", "Clearing", "Storage", "Service",
+                "crashwriter",
+            ]),
+        // A house that the Service tests kill while it writes.
+        .executableTarget(
+            name: "crashwriter",
+            dependencies: ["Primitives", "Economics", "Clearing", "Storage", "Service"],
+            path: "Tests/CrashWriter", swiftSettings: strict),
         tests(
             "Gateway",
             [

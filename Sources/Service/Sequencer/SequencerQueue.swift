@@ -1,0 +1,139 @@
+import Dispatch
+import Synchronization
+
+/// What waits for the sequencer's thread: bounded, first come first served.
+final class SequencerQueue: Sendable {
+    private struct State {
+        var submissions: [Submission] = []
+        var reads: [StateRead] = []
+        var commands = 0
+        var bytes = 0
+        /// Whether the thread sleeps until it is woken.
+        var sleeping = false
+        /// Why nothing is taken in any more.
+        var closed: SequencerError?
+    }
+
+    /// What the thread does next.
+    struct Round {
+        var submissions: [Submission]
+        var reads: [StateRead]
+    }
+
+    private let options: Sequencer.Options
+    private let state = Mutex(State())
+    private let wake = DispatchSemaphore(value: 0)
+
+    init(options: Sequencer.Options) {
+        self.options = options
+    }
+
+    /// How many commands wait.
+    var waiting: Int { state.withLock { $0.commands } }
+
+    /// How many reads wait.
+    var waitingReads: Int { state.withLock { $0.reads.count } }
+
+    /// Whether nothing is taken in any more.
+    var isClosed: Bool { state.withLock { $0.closed != nil } }
+
+    /// Takes work in; says why if it does not.
+    func push(_ work: Work) -> SequencerError? {
+        let (refusal, wakes) = state.withLock { state -> (SequencerError?, Bool) in
+            if let closed = state.closed { return (closed, false) }
+            switch work {
+            case .submission(let submission):
+                if let refusal = self.refusal(of: submission, state) { return (refusal, false) }
+                state.submissions.append(submission)
+                state.commands += submission.commands.count
+                state.bytes += submission.bytes
+            case .read(let read):
+                guard state.reads.count < options.waitingReads else { return (.busy, false) }
+                state.reads.append(read)
+            }
+            defer { state.sleeping = false }
+            return (nil, state.sleeping)
+        }
+        if wakes { wake.signal() }
+        return refusal
+    }
+
+    private func refusal(of submission: Submission, _ state: State) -> SequencerError? {
+        let count = submission.commands.count
+        guard count <= options.commandsPerBatch, submission.bytes <= options.bytesPerBatch else {
+            return .tooLarge
+        }
+        guard state.commands + count <= options.waitingCommands,
+            state.bytes + submission.bytes <= options.waitingBytes
+        else { return .busy }
+        return nil
+    }
+
+    /// Waits for work and takes as much as one batch may hold; `nil` after `stop`, when nothing is
+    /// left. For the sequencer's thread only.
+    func take() -> Round? {
+        while true {
+            let (round, ended) = state.withLock { state -> (Round?, Bool) in
+                if state.submissions.isEmpty, state.reads.isEmpty {
+                    if state.closed != nil { return (nil, true) }
+                    state.sleeping = true
+                    return (nil, false)
+                }
+                return (next(&state), false)
+            }
+            if round != nil || ended { return round }
+            wake.wait()
+        }
+    }
+
+    private func next(_ state: inout State) -> Round {
+        var round = Round(submissions: [], reads: [])
+        swap(&round.reads, &state.reads)
+        if state.commands <= options.commandsPerBatch, state.bytes <= options.bytesPerBatch {
+            swap(&round.submissions, &state.submissions)
+            state.commands = 0
+            state.bytes = 0
+            return round
+        }
+        var commands = 0
+        var bytes = 0
+        let end = state.submissions.firstIndex { submission in
+            commands += submission.commands.count
+            bytes += submission.bytes
+            return commands > options.commandsPerBatch || bytes > options.bytesPerBatch
+        }
+        round.submissions = Array(state.submissions.prefix(end ?? state.submissions.count))
+        state.submissions.removeFirst(round.submissions.count)
+        for submission in round.submissions {
+            state.commands -= submission.commands.count
+            state.bytes -= submission.bytes
+        }
+        return round
+    }
+
+    /// Takes nothing in any more; what waits is still done.
+    func stop() {
+        close(.stopped)
+    }
+
+    /// Takes nothing in any more and gives back what waits, undone.
+    func fail(_ error: SequencerError) -> [Work] {
+        close(error)
+        return state.withLock { state in
+            state.closed = error
+            let left = state.submissions.map(Work.submission) + state.reads.map(Work.read)
+            state.submissions = []
+            state.reads = []
+            return left
+        }
+    }
+
+    private func close(_ error: SequencerError) {
+        let wakes = state.withLock { state in
+            if state.closed == nil { state.closed = error }
+            defer { state.sleeping = false }
+            return state.sleeping
+        }
+        if wakes { wake.signal() }
+    }
+}

@@ -1,0 +1,80 @@
+import Clearing
+import Economics
+import Foundation
+import Primitives
+import Service
+import Storage
+
+/// A writer to be killed: `crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT]`.
+///
+/// Many tasks register parties whose addresses are made of run, task and counter, and print
+/// `+ ADDRESS` once the reply is there. With a file limit every write beyond it fails, as on a
+/// broken disk.
+@main struct CrashWriter {
+    static func main() async {
+        let arguments = CommandLine.arguments
+        guard arguments.count >= 4, let run = UInt32(arguments[2]),
+            let submitters = UInt32(arguments[3])
+        else { return end(2, "usage: crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT]") }
+        if arguments.count > 4, let limit = UInt(arguments[4]) { limitFiles(to: limit) }
+        do {
+            let journal = try SQLiteJournal(path: arguments[1])
+            let sequencer = try Sequencer(journal: journal) {
+                Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1_000_000_000))
+            }
+            if sequencer.head.sequence == 0 {
+                _ = try await sequencer.submit(.configure(Parameters(), chain: 31337))
+            }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for task in 0..<submitters {
+                    group.addTask { try await submit(to: sequencer, run: run, task: task) }
+                }
+                try await group.waitForAll()
+            }
+        } catch {
+            end(3, "\(error)")
+        }
+    }
+
+    /// Never ends by itself.
+    static func submit(to sequencer: Sequencer, run: UInt32, task: UInt32) async throws {
+        var counter: UInt64 = 0
+        while true {
+            counter += 1
+            var writer = ByteWriter()
+            writer.write(run)
+            writer.write(task)
+            writer.write(counter)
+            writer.write(UInt32(0))
+            guard let address = EVMAddress(writer.bytes) else { return }
+            switch try await sequencer.submit(.registerParty(address: address)) {
+            case .success: say("+ \(address.hex)\n")
+            case .failure(let rejection): say("! \(rejection)\n")
+            }
+            // Rejected commands among the accepted ones: they must leave no trace.
+            if counter % 3 == 0 {
+                let unknown = PartyID(UInt64.max)
+                if case .success = try await sequencer.submit(.nameParty(unknown, name: "x")) {
+                    say("! accepted\n")
+                }
+            }
+        }
+    }
+
+    /// One write for one line: what the parent reads whole was acknowledged.
+    static func say(_ line: String) {
+        let bytes = Array(line.utf8)
+        _ = unsafe write(1, bytes, bytes.count)
+    }
+
+    static func limitFiles(to bytes: UInt) {
+        signal(SIGXFSZ, SIG_IGN)
+        var limit = rlimit(rlim_cur: bytes, rlim_max: bytes)
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit)
+    }
+
+    static func end(_ code: Int32, _ words: String) {
+        FileHandle.standardError.write(Data((words + "\n").utf8))
+        _exit(code)
+    }
+}

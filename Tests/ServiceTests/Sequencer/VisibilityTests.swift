@@ -1,0 +1,142 @@
+import Clearing
+import Primitives
+import Service
+import Storage
+import Testing
+
+/// Who sees what, and when: reads, subscribers, stopping.
+@Suite struct VisibilityTests {
+    /// At every read, the state shown is exactly what the journal holds at that moment.
+    @Test func readsSeeExactlyWhatIsCommitted() async throws {
+        let journal = GatedJournal()
+        let sequencer = try Fixture.sequencer(journal)
+        let first = Task { try await sequencer.submit(Fixture.configure) }
+        await journal.waitForAppend()
+        let reads = (0..<20).map { _ in
+            Task {
+                try await sequencer.read { house in
+                    (house.parameters == nil, house.parties.count, journal.inner.batches.count)
+                }
+            }
+        }
+        // Not one of them is answered while the append hangs: the house is configured in memory,
+        // but not in the journal.
+        #expect(sequencer.head == .empty)
+        journal.letOneThrough()
+        _ = try await first.value
+        for read in reads {
+            let (unconfigured, parties, batches) = try await read.value
+            #expect(!unconfigured)
+            #expect(parties == 0)
+            #expect(batches == 1)
+        }
+        journal.open()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in UInt64(0)..<8 {
+                group.addTask {
+                    for number in UInt64(1)...50 {
+                        _ = try await sequencer.submit(Fixture.register(writer * 1_000 + number))
+                    }
+                }
+                group.addTask {
+                    for _ in 0..<50 {
+                        let (parties, committed) = try await sequencer.read { house in
+                            (house.parties.count, journal.inner.batches.reduce(0) { $0 + $1.count })
+                        }
+                        // The first command is the configuration.
+                        #expect(parties == Int(committed) - 1)
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(try await sequencer.read { $0.parties.count } == 400)
+        try await sequencer.stop()
+    }
+
+    @Test func aReplyIsVisibleToTheNextReadAndToEverySubscriber() async throws {
+        let sequencer = try Fixture.sequencer(MemoryJournal())
+        _ = try await sequencer.submit(Fixture.configure)
+        var stream = sequencer.subscribe().makeAsyncIterator()
+        for number in UInt64(1)...20 {
+            _ = try await sequencer.submit(Fixture.register(number))
+            #expect(try await sequencer.read { $0.parties.count } == Int(number))
+            let batch = await stream.next()
+            #expect(batch?.head == sequencer.head)
+            #expect(
+                batch?.events == [.partyRegistered(PartyID(number), Fixture.address(number))])
+            #expect(batch?.entries.map(\.command) == [Fixture.register(number)])
+        }
+        try await sequencer.stop()
+        #expect(await stream.next() == nil)
+    }
+
+    @Test func aSlowSubscriberIsCutOffAndOthersGoOn() async throws {
+        let sequencer = try Fixture.sequencer(MemoryJournal())
+        _ = try await sequencer.submit(Fixture.configure)
+        var slow = sequencer.subscribe(buffer: 3).makeAsyncIterator()
+        var fast = sequencer.subscribe().makeAsyncIterator()
+        for number in UInt64(1)...10 { _ = try await sequencer.submit(Fixture.register(number)) }
+        for sequence in UInt64(2)...4 {
+            #expect(try await slow.next()?.head.sequence == sequence)
+        }
+        await #expect(throws: SequencerError.tooSlow) { try await slow.next() }
+        for sequence in UInt64(2)...11 { #expect(await fast.next()?.head.sequence == sequence) }
+        // One that keeps up is not cut off, however small its buffer.
+        var steady = sequencer.subscribe(buffer: 1).makeAsyncIterator()
+        for number in UInt64(11)...20 {
+            _ = try await sequencer.submit(Fixture.register(number))
+            #expect(try await steady.next()?.head == sequencer.head)
+        }
+        try await sequencer.stop()
+        #expect(try await steady.next() == nil)
+    }
+
+    @Test func rejectionsAreNotPublished() async throws {
+        let sequencer = try Fixture.sequencer(MemoryJournal())
+        var stream = sequencer.subscribe().makeAsyncIterator()
+        _ = try await sequencer.submit(Fixture.register(1))
+        _ = try await sequencer.submit(Fixture.configure)
+        #expect(await stream.next()?.entries.map(\.command) == [Fixture.configure])
+        try await sequencer.stop()
+        #expect(await stream.next() == nil)
+    }
+
+    @Test func stoppingFinishesWhatWaitsAndRefusesTheRest() async throws {
+        let journal = GatedJournal()
+        let sequencer = try Fixture.sequencer(journal)
+        let first = Task { try await sequencer.submit(Fixture.configure) }
+        await journal.waitForAppend()
+        let waiting = Task { try await sequencer.submit(Fixture.register(1)) }
+        while sequencer.waiting < 1 { await Task.yield() }
+        let stopping = Task { try await sequencer.stop() }
+        while !sequencer.isStopping { await Task.yield() }
+        journal.open()
+        #expect(try await first.value == .success([.configured]))
+        guard case .success = try await waiting.value else {
+            Issue.record("a waiting command was lost by stopping")
+            return
+        }
+        try await stopping.value
+        try await sequencer.stop()
+        await #expect(throws: SequencerError.stopped) { try await sequencer.submit(.pulse) }
+        await #expect(throws: SequencerError.stopped) { try await sequencer.read { _ in 1 } }
+        #expect(throws: JournalError.closed) {
+            try journal.inner.record(StateCheckpoint(sequence: 1, stateHash: .zero))
+        }
+        var late = sequencer.subscribe().makeAsyncIterator()
+        #expect(await late.next() == nil)
+    }
+
+    @Test func lettingGoOfASequencerStopsIt() async throws {
+        let journal = MemoryJournal()
+        var sequencer: Sequencer? = try Fixture.sequencer(journal)
+        let stream = sequencer?.subscribe()
+        _ = try await sequencer?.submit(Fixture.configure)
+        sequencer = nil
+        var batches = 0
+        if let stream { for await _ in stream { batches += 1 } }
+        #expect(batches == 1)
+        #expect(try journal.checkpoints().map(\.sequence) == [1])
+    }
+}
