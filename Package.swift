@@ -135,8 +135,11 @@ let package = Package(
         // A house that the Service tests kill while it writes.
         .executableTarget(
             name: "crashwriter",
-            dependencies: ["Primitives", "Economics", "Clearing", "Storage", "Service"],
+            dependencies: [
+                "Primitives", "Economics", "Clearing", "Storage", "Service", "CDiskRecorder",
+            ],
             path: "Tests/CrashWriter", swiftSettings: strict),
+        .target(name: "CDiskRecorder", path: "Tests/DiskRecorder"),
         tests(
             "Gateway",
             [

@@ -1,3 +1,4 @@
+import CDiskRecorder
 import Clearing
 import Economics
 import Foundation
@@ -5,20 +6,30 @@ import Primitives
 import Service
 import Storage
 
-/// A writer to be killed: `crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT]`.
+/// A writer to be killed: `crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT [RECORDING]]`.
 ///
 /// Many tasks register parties whose addresses are made of run, task and counter, and print
 /// `+ ADDRESS` once the reply is there. With a file limit every write beyond it fails, as on a
-/// broken disk.
+/// broken disk; 0 is no limit. A recording notes everything that is done to the journal's files,
+/// while the log is copied and cut far more often than usual.
 @main struct CrashWriter {
     static func main() async {
         let arguments = CommandLine.arguments
         guard arguments.count >= 4, let run = UInt32(arguments[2]),
             let submitters = UInt32(arguments[3])
         else { return end(2, "usage: crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT]") }
-        if arguments.count > 4, let limit = UInt(arguments[4]) { limitFiles(to: limit) }
+        if arguments.count > 4, let limit = UInt(arguments[4]), limit > 0 {
+            limitFiles(to: limit)
+        }
+        var options = SQLiteJournal.Options()
+        if arguments.count > 5 {
+            options.checkpointBytes = 32 << 10
+            options.logLimitBytes = 128 << 10
+            let started = unsafe disk_recorder_start(arguments[1], arguments[5])
+            guard started == 0 else { return end(2, "cannot record into \(arguments[5])") }
+        }
         do {
-            let journal = try SQLiteJournal(path: arguments[1])
+            let journal = try SQLiteJournal(path: arguments[1], options: options)
             let sequencer = try Sequencer(journal: journal) {
                 Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1_000_000_000))
             }

@@ -1,0 +1,11 @@
+// Records what this process does to the files of one journal, so that a test can work out what a
+// power cut at any moment would leave on disk. Linux with glibc only.
+#ifndef DISK_RECORDER_H
+#define DISK_RECORDER_H
+
+/// Records every write, sync, cut, creation and removal of files whose path starts with `prefix`,
+/// every sync of their folder, and every write to standard output, in order, into `log_path`.
+/// Returns 0, or -1 if the log cannot be made.
+int disk_recorder_start(const char *prefix, const char *log_path);
+
+#endif
