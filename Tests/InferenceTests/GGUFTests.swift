@@ -107,7 +107,9 @@ import Testing
         },
         row(.missingTensor, "tensor left out") { $0.tensors.remove(at: 4) },
         row(.missingTensor, "one layer more") { $0.set("llama.block_count", type: 4, word(4)) },
-        row(.unexpectedTensor, "a name nobody knows") { $0.tensors[$0.tensors.count - 1].name = "x" },
+        row(.unexpectedTensor, "a name nobody knows") {
+            $0.tensors[$0.tensors.count - 1].name = "x"
+        },
         row(.unexpectedTensor, "one layer less") { $0.set("llama.block_count", type: 4, word(2)) },
         row(.wrongShape, "flat matrix") { $0.tensors[2].dimensions = [4_096] },
         row(.wrongTensorType, "norm in half precision") {
@@ -158,6 +160,16 @@ import Testing
         }
         let numbers = ModelError.Code.allCases.map(\.rawValue)
         #expect(Set(numbers).count == numbers.count)
+    }
+
+    @Test func everyCodeIsInTheReference() throws {
+        let page = try ModelFixture.page("models.md")
+        for code in ModelError.Code.allCases {
+            let start = "| \(code.rawValue) | \(code) | "
+            #expect(page.contains { $0.hasPrefix(start) }, "\(start)")
+        }
+        let profile = "    \(NumericsProfile.id.hex)"
+        #expect(try ModelFixture.page("numerics-v1.md").contains(profile))
     }
 
     @Test func aFileCutShortAnywhereIsRefused() throws {

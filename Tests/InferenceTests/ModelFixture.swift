@@ -29,6 +29,12 @@ enum ModelFixture {
         return path
     }
 
+    /// The lines of a page of docs/reference.
+    static func page(_ name: String) throws -> [String] {
+        let file = repository.appending(path: "docs/reference/\(name)")
+        return try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
+    }
+
     /// Decodes a file of Tests/Fixtures/engine-vectors.
     static func vectors<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
         let file = repository.appending(path: "Tests/Fixtures/engine-vectors/\(name)")
