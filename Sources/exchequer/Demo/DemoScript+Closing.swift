@@ -1,0 +1,173 @@
+import Foundation
+import Primitives
+
+/// Verification, settlement, claims, audit, and the table.
+extension DemoScript {
+    func verify() async throws {
+        announce("audits re-execute the answers; the liar is convicted and slashed")
+        try await wait("every job to be audited and final", seconds: 180) {
+            let jobs = try await house.jobs()
+            return jobs.count >= asked.count && jobs.allSatisfy(\.isFinal)
+        }
+        try await wait("the slash to be final on chain", seconds: 60) {
+            let convictions = try await house.verdicts().filter { $0.accused != nil }
+            return !convictions.isEmpty && convictions.allSatisfy(\.settled_on_chain)
+        }
+        let providers = try await house.providers()
+        let names = Dictionary(uniqueKeysWithValues: providers.map { ($0.party, $0.name) })
+        let verdicts = try await house.verdicts()
+        for verdict in verdicts where verdict.accused != nil {
+            let accused = names[verdict.accused ?? 0] ?? "?"
+            tell(
+                "job \(verdict.job): stage \(verdict.accused_stage ?? 0) is at fault "
+                    + "(\(verdict.fault)): \(accused) lost $\(verdict.captured), "
+                    + "$\(verdict.burned) of it burned")
+            guard accused == "thorn" else {
+                throw Supervisor.Failure(description: "\(accused) was convicted and is honest")
+            }
+        }
+        let cleared = verdicts.count { $0.accused == nil }
+        let refunded = try await house.jobs().filter { $0.state == "refunded" }
+        tell("\(cleared) audits reproduced every byte, \(refunded.count) jobs were refunded")
+        guard !refunded.isEmpty, cleared > 0 else {
+            throw Supervisor.Failure(description: "nothing was refunded or nothing was cleared")
+        }
+    }
+
+    func settle() async throws {
+        announce("the epoch closes: emission, and one Merkle root on chain for everybody")
+        try await house.post("/v1/operator/close-epoch")
+        try await wait("the epoch to close") {
+            try await !house.get("/v1/epochs", as: Epochs.self).data.isEmpty
+        }
+        try await house.post("/v1/operator/settle")
+        try await wait("the root to be final on chain") {
+            try await house.batches().last?.state == "confirmed"
+        }
+        guard let batch = try await house.batches().last else { return }
+        let epochs = try await house.get("/v1/epochs", as: Epochs.self).data
+        tell("epoch 1 emitted \(epochs[0].emitted) TLY for verified work")
+        tell("batch \(batch.batch) committed, root 0x\(batch.root.prefix(16))...")
+    }
+
+    private struct Epochs: Decodable {
+        struct Epoch: Decodable {
+            let emitted: String
+        }
+        let data: [Epoch]
+    }
+
+    func claim() async throws {
+        announce("providers claim; a script without our code checks what each address received")
+        guard let last = try await house.batches().last else { return }
+        for provider in DemoProvider.all {
+            try command(
+                "claim",
+                [
+                    "contracts", "claim", "--rpc", rpc, "--contract", contracts.contract,
+                    "--key-file", path("\(provider.name).key"), "--house", house.base,
+                ])
+        }
+        let batch = try await house.get(
+            "/v1/batches/\(last.batch)", as: DemoHouseClient.Batch.self)
+        let lines = batch.lines ?? []
+        for line in lines { claimed[line.address, default: [:]][line.asset] = line.cumulative }
+        let claims = lines.map { line in
+            [
+                "address": line.address, "asset": line.asset,
+                "cumulative_chain_units": line.cumulative_units,
+                "claimed_chain_units": line.cumulative_units,
+            ]
+        }
+        let expectations: [String: Any] = [
+            "batch": Int(batch.batch), "root": "0x\(batch.root)", "claims": claims,
+        ]
+        let data = try JSONSerialization.data(withJSONObject: expectations)
+        try data.write(to: URL(fileURLWithPath: path("expectations.json")))
+        try supervisor.run(
+            "check", python,
+            [
+                "\(harness)/check_claims.py", "--rpc", rpc, "--contract", contracts.contract,
+                "--usdc", contracts.usdc, "--tly", contracts.tly, path("expectations.json"),
+            ])
+        tell("\(lines.count) claims: chain and ledger agree to the last unit")
+        try await wait("the claims to be in the books") {
+            try await house.get("/v1/trial-balance", as: TrialBalance.self).inTransit == 0
+        }
+    }
+
+    private struct TrialBalance: Decodable {
+        struct Line: Decodable {
+            let purpose: String
+            let balance: String
+        }
+        let accounts: [Line]
+
+        var inTransit: Int {
+            accounts.count {
+                $0.purpose == "in_transit" && $0.balance.contains { "123456789".contains($0) }
+            }
+        }
+    }
+
+    /// The table at the end, read before the house stops.
+    func tableRows() async throws -> [[String]] {
+        let jobs = try await house.jobs()
+        let providers = try await house.providers()
+        let verdicts = try await house.verdicts()
+        return DemoProvider.all.compactMap { cast in
+            guard let provider = providers.first(where: { $0.name == cast.name }) else {
+                return nil
+            }
+            let served = jobs.filter { job in
+                job.pipeline.contains { $0.party == provider.party && $0.signed }
+            }
+            let tokens = served.reduce(UInt64(0)) { $0 + $1.output_tokens }
+            let milliseconds = served.reduce(UInt64(0)) {
+                $0 + ($1.ended_at ?? 0) - ($1.opened_at ?? 0)
+            }
+            let rate = milliseconds == 0 ? 0 : Double(tokens) * 1_000 / Double(milliseconds)
+            var slashed = Amount.zero
+            for verdict in verdicts where verdict.accused == provider.party {
+                slashed += Asset.usd.parse(verdict.captured) ?? .zero
+            }
+            let claims = claimed[provider.address] ?? [:]
+            return [
+                cast.name, cast.role, "\(served.count)", "\(tokens)",
+                String(format: "%.1f", rate), "\(cast.inputPrice)/\(cast.outputPrice)",
+                Asset.usd.format(slashed), claims["USD"] ?? "0", claims["TLY"] ?? "0",
+            ]
+        }
+    }
+
+    func audit() async throws {
+        announce("the journal is replayed into an empty house")
+        let state = try await house.get("/v1/state", as: DemoHouseClient.State.self)
+        supervisor.stop("house")
+        for provider in DemoProvider.all { supervisor.stop(provider.name) }
+        let report = try supervisor.run("audit", exchequer, ["audit", "--data", path("house")])
+        for line in report.split(separator: "\n") { tell(String(line)) }
+        tell("live state before the stop: sequence \(state.sequence), hash \(state.state_hash)")
+    }
+
+    func finish(_ rows: [[String]]) {
+        let header = [
+            "provider", "serves", "jobs", "tokens", "tokens/s", "$/M in/out", "slashed $",
+            "claimed $", "claimed TLY",
+        ]
+        let spent = asked.compactMap { $0.cost.flatMap(Asset.usd.parse) }.reduce(.zero, +)
+        Console.put("")
+        Console.put(Console.table(header, rows))
+        Console.put(
+            """
+
+            The agent sent \(asked.count) prompts and was charged \
+            $\(Asset.usd.format(spent)); answers of the liar were refunded.
+            Where to look next:
+              \(path("logs"))           what every process said
+              \(path("house"))          the journal: exchequer audit --data \(path("house"))
+              docs/README.md            concepts, API, operating
+              exchequer simulate        does cheating pay?
+            """)
+    }
+}
