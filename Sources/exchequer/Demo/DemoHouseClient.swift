@@ -73,7 +73,18 @@ struct DemoHouseClient: Sendable {
 
     struct State: Decodable {
         let sequence: UInt64
-        let state_hash: String
+        let head: String
+        let state: String
+    }
+
+    struct Balances: Decodable {
+        struct Line: Decodable {
+            let asset: String
+            let bonded: String
+            let in_transit: String
+        }
+        let party: UInt64
+        let balances: [Line]
     }
 
     /// A GET whose answer must be JSON of this shape.
@@ -125,6 +136,17 @@ struct DemoHouseClient: Sendable {
 
     func verdicts() async throws -> [Verdict] {
         try await get("/v1/verdicts?limit=100", as: List<Verdict>.self).data
+    }
+
+    /// The balances of the first parties; those that do not exist yet are left out.
+    func balances(ofFirst count: Int) async throws -> [Balances] {
+        var found: [Balances] = []
+        for party in 1...count {
+            if let line = try? await get("/v1/balances/\(party)", as: Balances.self) {
+                found.append(line)
+            }
+        }
+        return found
     }
 
     func batches() async throws -> [Batch] {

@@ -92,20 +92,11 @@ extension DemoScript {
             ])
         tell("\(lines.count) claims: chain and ledger agree to the last unit")
         try await wait("the claims to be in the books") {
-            try await house.get("/v1/trial-balance", as: TrialBalance.self).inTransit == 0
-        }
-    }
-
-    private struct TrialBalance: Decodable {
-        struct Line: Decodable {
-            let purpose: String
-            let balance: String
-        }
-        let accounts: [Line]
-
-        var inTransit: Int {
-            accounts.count {
-                $0.purpose == "in_transit" && $0.balance.contains { "123456789".contains($0) }
+            let parties = try await house.balances(ofFirst: DemoProvider.all.count)
+            return parties.allSatisfy { party in
+                party.balances.allSatisfy { line in
+                    !line.in_transit.contains { "123456789".contains($0) }
+                }
             }
         }
     }
@@ -145,9 +136,11 @@ extension DemoScript {
         let state = try await house.get("/v1/state", as: DemoHouseClient.State.self)
         supervisor.stop("house")
         for provider in DemoProvider.all { supervisor.stop(provider.name) }
-        let report = try supervisor.run("audit", exchequer, ["audit", "--data", path("house")])
+        let report = try command(
+            "audit",
+            ["audit", "--data", path("house"), "--expect", "\(state.sequence):\(state.head)"])
         for line in report.split(separator: "\n") { tell(String(line)) }
-        tell("live state before the stop: sequence \(state.sequence), hash \(state.state_hash)")
+        tell("the chain holds batch \(state.sequence) just as the running house published it")
     }
 
     func finish(_ rows: [[String]]) {

@@ -87,8 +87,10 @@ extension DemoScript {
                 ])
         }
         try await wait("the bonds to be credited") {
-            try await house.providers().filter { $0.bond.hasPrefix(DemoRules.bond) }.count
-                == DemoProvider.all.count
+            let parties = try await house.balances(ofFirst: DemoProvider.all.count)
+            return parties.count { party in
+                party.balances.contains { $0.bonded.hasPrefix(DemoRules.bond) }
+            } == DemoProvider.all.count
         }
         for provider in DemoProvider.all { try startNode(provider) }
         try await wait("six nodes to be online with their offers", seconds: 120) {

@@ -1,0 +1,142 @@
+import ArgumentParser
+import Clearing
+import Foundation
+import Ledger
+import Primitives
+import Storage
+
+/// `exchequer audit`: trusts nothing but the journal file.
+struct AuditCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "audit",
+        abstract: "Replay a journal into an empty house and prove its state.",
+        discussion: """
+            Checks the hash chain, decides every command again, compares every state hash that the \
+            house recorded, checks every signature again, and adds up the books per asset. Works on \
+            a stopped house's folder and beside a running house. Exit code 5 if anything is wrong.
+
+            EXAMPLES
+              exchequer audit --data house
+              exchequer audit --data house --expect 120:9f3c...   a published point of the chain
+              exchequer audit --data house --json
+            """)
+
+    @Option(help: "The house's data folder.") var data: String
+    @Option(help: "SEQUENCE:HASH of a batch that must be in the chain, as settled on chain.")
+    var expect: String?
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func run() throws {
+        var point: ChainPoint?
+        if let expect {
+            let parts = expect.split(separator: ":")
+            guard parts.count == 2, let sequence = UInt64(parts[0]),
+                let hash = Digest(hex: parts[1])
+            else { throw ValidationError("--expect wants SEQUENCE:HASH.") }
+            point = ChainPoint(sequence: sequence, hash: hash)
+        }
+        let path = data + "/journal.sqlite"
+        guard FileManager.default.fileExists(atPath: path) else {
+            Console.say("\(path) does not exist: --data wants the folder that serve was given")
+            throw Exit.configuration
+        }
+        let report: AuditReport
+        do throws(JournalError) {
+            report = try auditJournal(at: path, expecting: point)
+        } catch {
+            Console.say("the journal does not hold: \(error)")
+            throw Exit.checkFailed
+        }
+        let summary = Summary(report)
+        if json { try Console.put(json: summary) } else { Console.put(summary.text) }
+        if !report.isSound { throw Exit.checkFailed }
+    }
+
+    /// What is printed. Sums are exact decimal text in whole coins.
+    struct Summary: Encodable {
+        struct Line: Encodable {
+            let asset, debitsPosted, creditsPosted, debitsPending, creditsPending: String
+            let balanced: Bool
+            let onChain, owedToParties, house: String
+        }
+
+        let sequence, commands, signaturesChecked: UInt64
+        let headHash, stateHash: String
+        let stateHashesMatched, jobs, verdicts, batches: Int
+        let trialBalance: [Line]
+        let faults: [String]
+        let sound: Bool
+
+        init(_ report: AuditReport) {
+            let house = report.house
+            sequence = report.head.sequence
+            commands = report.commands
+            signaturesChecked = report.signatures
+            headHash = report.head.hash.hex
+            stateHash = report.stateHash.hex
+            stateHashesMatched = report.checkpoints
+            jobs = house.jobs.count
+            verdicts = house.verdicts.count
+            batches = house.batches.count
+            trialBalance = report.trialBalance.compactMap { Summary.line($0, house) }
+            faults =
+                report.invariantFaults
+                + report.badSignatures.map {
+                    "batch \($0.sequence), command \($0.command): the \($0.record) is not signed "
+                        + "by \($0.signer.hex)"
+                }
+            sound = report.isSound
+        }
+
+        private static func line(_ total: TrialBalance, _ house: ClearingHouse) -> Line? {
+            guard let asset = Asset(rawValue: total.ledger) else { return nil }
+            func text(_ sum: LedgerTotal) -> String {
+                sum.amount.map { asset.format($0) } ?? "over 2^128 units"
+            }
+            var parties = Amount.zero
+            var own = Amount.zero
+            for account in house.ledger.accounts {
+                guard account.id.asset == asset, let purpose = account.id.purpose,
+                    !purpose.isSource
+                else { continue }
+                let held = account.creditsPosted - account.debitsPosted
+                if account.id.owner == .none { own += held } else { parties += held }
+            }
+            let chain = house.ledger.account(AccountID(.chain, asset))
+            let net = chain.map { signed($0.debitsPosted, less: $0.creditsPosted, asset) } ?? "0"
+            return Line(
+                asset: asset.code, debitsPosted: text(total.debitsPosted),
+                creditsPosted: text(total.creditsPosted),
+                debitsPending: text(total.debitsPending),
+                creditsPending: text(total.creditsPending), balanced: total.isBalanced,
+                onChain: net, owedToParties: asset.format(parties), house: asset.format(own))
+        }
+
+        private static func signed(_ left: Amount, less right: Amount, _ asset: Asset) -> String {
+            left >= right ? asset.format(left - right) : "-" + asset.format(right - left)
+        }
+
+        var text: String {
+            let rows = trialBalance.map {
+                [
+                    $0.asset, $0.debitsPosted, $0.creditsPosted, $0.debitsPending, $0.onChain,
+                    $0.owedToParties, $0.house, $0.balanced ? "yes" : "NO",
+                ]
+            }
+            let header = [
+                "asset", "debits", "credits", "pending", "net in from chain", "owed to parties",
+                "the house's", "balanced",
+            ]
+            return """
+                replayed \(commands) commands in \(sequence) batches: \(jobs) jobs, \
+                \(verdicts) verdicts, \(batches) settlement batches
+                head hash  \(headHash)
+                state hash \(stateHash)
+                \(stateHashesMatched) recorded state hashes matched, \
+                \(signaturesChecked) signatures hold
+                \(Console.table(header, rows))
+                \(faults.isEmpty ? "nothing is wrong" : faults.joined(separator: "\n"))
+                """
+        }
+    }
+}
