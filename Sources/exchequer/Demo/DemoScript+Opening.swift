@@ -55,7 +55,7 @@ extension DemoScript {
             [
                 "serve", "--data", path("house"), "--model", model, "--http-port", "0",
                 "--wire-port", "0", "--rpc", rpc, "--contract", contracts.contract,
-                "--operator-key", path("operator.key"), "--confirmations", "1", "--parameters",
+                "--operator-key", path("operator.key"), "--confirmations", "2", "--parameters",
                 path("parameters.json"), "--audit-interval", "1",
             ])
         try await wait("the house to be ready", seconds: 60) {

@@ -1,0 +1,134 @@
+import ArgumentParser
+import Chains
+import Cryptography
+import Foundation
+import Primitives
+import Transport
+
+/// The options every command on a chain has.
+struct ChainOptions: ParsableArguments {
+    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String
+    @Option(help: "File with the sender's private key: 32 bytes in hexadecimal.")
+    var keyFile: String
+    @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
+    @Option(help: "Blocks, its own included, until a transaction counts.")
+    var confirmations: UInt64 = 1
+    @Flag(help: "Print one JSON object.") var json = false
+}
+
+/// A sender on a chain, as the options describe it.
+struct ChainSession {
+    let options: ChainOptions
+    let chain: EVMChain
+    let sender: EVMSender
+
+    /// Reads the key and asks the node for its chain id.
+    init(_ options: ChainOptions) async throws {
+        self.options = options
+        guard let text = try? String(contentsOfFile: options.keyFile, encoding: .utf8),
+            let bytes = Hex.decode(text.trimmingCharacters(in: .whitespacesAndNewlines)),
+            let key = Secp256k1.PrivateKey(bytes)
+        else {
+            Console.say("\(options.keyFile) does not hold a private key of 32 bytes in hex")
+            throw Exit.configuration
+        }
+        if options.confirmations == 0 { throw ValidationError("--confirmations is at least 1.") }
+        let rpc = JSONRPC(url: options.rpc)
+        let answer: String
+        do {
+            answer = try await rpc.call("eth_chainId")
+        } catch {
+            Console.say("\(options.rpc) does not answer: \(error)")
+            throw Exit.network
+        }
+        guard let id = UInt64(answer.dropFirst(2), radix: 16) else {
+            Console.say("\(options.rpc) has no chain id: \(answer)")
+            throw Exit.network
+        }
+        chain = EVMChain(
+            rpc: rpc, chainID: id, confirmations: options.confirmations,
+            pollInterval: .milliseconds(100))
+        sender = EVMSender(chain: chain, key: key)
+    }
+
+    /// An interface of the artifacts folder.
+    func artifact(_ name: String) throws -> ContractArtifact {
+        let file = URL(fileURLWithPath: "\(options.artifacts)/\(name).json")
+        do {
+            return try ContractArtifact(contentsOf: file)
+        } catch {
+            Console.say("\(file.path) is not a contract's interface: \(error)")
+            throw Exit.configuration
+        }
+    }
+
+    func settlement(_ address: String) throws -> SettlementContract {
+        SettlementContract(
+            chain: chain, address: try evmAddress(address), artifact: try artifact("Exchequer"))
+    }
+
+    func token(_ address: EVMAddress) throws -> TokenContract {
+        TokenContract(chain: chain, address: address, artifact: try artifact("Token"))
+    }
+
+    /// The dollar or incentive token the contract was deployed with.
+    func token(_ getter: String, of settlement: SettlementContract) async throws -> TokenContract {
+        do {
+            let values = try await settlement.contract.read(getter)
+            guard let value = values.first else { throw Exit.network }
+            return try token(try value.address(getter))
+        } catch let error as ChainError {
+            Console.say("\(settlement.address.hex) is not a settlement contract: \(error)")
+            throw Exit.configuration
+        }
+    }
+
+    /// Reports an outcome; anything but settled ends the command.
+    func require(_ what: String, _ outcome: TransactionOutcome) throws {
+        switch outcome {
+        case .settled(let receipt):
+            Console.say(
+                "\(what): settled in block \(receipt.blockNumber), transaction "
+                    + "0x\(receipt.transaction.hex)")
+        case .failed(let failure):
+            Console.say("\(what) failed: \(failure)")
+            throw ExitCode.failure
+        case .unknown(let hash, let error):
+            Console.say(
+                "the outcome of \(what) is unknown (\(error)): look for transaction 0x\(hash.hex) "
+                    + "before sending anything again")
+            throw Exit.network
+        }
+    }
+
+    /// Allows the contract to take exactly this much, then runs the call that takes it.
+    func pay(
+        _ amount: UInt128, to settlement: SettlementContract, _ what: String,
+        _ call: (UInt128) async -> TransactionOutcome
+    ) async throws {
+        let usd = try await token("USDC", of: settlement)
+        try require(
+            "approve", await usd.approve(amount, for: settlement.address, from: sender))
+        try require(what, await call(amount))
+    }
+}
+
+/// Reads an address or says what is wrong with it.
+func evmAddress(_ text: String) throws -> EVMAddress {
+    guard let address = EVMAddress(hex: text) else {
+        throw ValidationError("\(text) is not an address of 20 bytes.")
+    }
+    return address
+}
+
+/// Reads dollars as chain units.
+func dollarUnits(_ text: String) throws -> UInt128 {
+    guard let amount = Asset.usd.parse(text), !amount.isZero else {
+        throw ValidationError("\(text) is not an amount, such as 12.50.")
+    }
+    let units = Asset.usd.chainUnits(amount)
+    guard Asset.usd.amount(chainUnits: units) == amount else {
+        throw ValidationError("A dollar has 6 decimal places on chain.")
+    }
+    return units
+}

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Chains
+import Foundation
+import Primitives
+
+/// `exchequer contracts deploy`: test tokens and the settlement contract on a fresh chain.
+struct DeployCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "deploy",
+        abstract: "Deploy two test tokens and the settlement contract.",
+        discussion: """
+            The sender becomes owner with every role and holds both supplies, of which it pays the \
+            TLY reserve into the contract. For a real chain give --usdc and --tly.
+            """)
+
+    @OptionGroup var chain: ChainOptions
+    @Option(help: "Seconds a bond takes to leave.") var unbondingDelay: UInt64 = 604_800
+    @Option(help: "The dollar token, if there is one already.") var usdc: String?
+    @Option(help: "The incentive token, if there is one already.") var tly: String?
+    @Option(help: "TLY paid into the contract as its reserve.") var reserve = "1000000"
+    @Option(help: "Also write the addresses to this file.") var out: String?
+
+    struct Addresses: Codable {
+        let chain: UInt64
+        let contract, usdc, tly: String
+    }
+
+    func run() async throws {
+        let session = try await ChainSession(chain)
+        let usd = try await token(
+            session, usdc, name: "USD Coin", symbol: "USDC", version: "2",
+            .usd)
+        let incentive = try await token(
+            session, tly, name: "Tally", symbol: "TLY", version: "1",
+            .tly)
+        let settlement: SettlementContract
+        do {
+            settlement = try await SettlementContract.deploy(
+                try session.artifact("Exchequer"), usd: usd.address, tly: incentive.address,
+                unbondingDelay: unbondingDelay, from: session.sender)
+        } catch let error as TransactionError {
+            try session.require("deploy", error.outcome)
+            throw ExitCode.failure
+        }
+        guard let amount = Asset.tly.parse(reserve) else {
+            throw ValidationError("--reserve is not an amount.")
+        }
+        try session.require(
+            "TLY reserve",
+            await incentive.transfer(
+                Asset.tly.chainUnits(amount), to: settlement.address, from: session.sender))
+        let addresses = Addresses(
+            chain: session.chain.chainID, contract: settlement.address.hex, usdc: usd.address.hex,
+            tly: incentive.address.hex)
+        if let out {
+            try JSONEncoder().encode(addresses).write(to: URL(fileURLWithPath: out))
+        }
+        if chain.json {
+            try Console.put(json: addresses)
+        } else {
+            Console.put("contract \(addresses.contract)")
+            Console.put("usdc     \(addresses.usdc)")
+            Console.put("tly      \(addresses.tly)")
+        }
+    }
+
+    private func token(
+        _ session: ChainSession, _ known: String?, name: String, symbol: String, version: String,
+        _ asset: Asset
+    ) async throws -> TokenContract {
+        if let known { return try session.token(try evmAddress(known)) }
+        var supply: UInt128 = 1_000_000_000
+        for _ in 0..<asset.chainDecimals { supply *= 10 }
+        do {
+            return try await TokenContract.deploy(
+                try session.artifact("Token"), name: name, symbol: symbol, version: version,
+                decimals: UInt8(asset.chainDecimals), supply: supply, from: session.sender)
+        } catch let error as TransactionError {
+            try session.require("deploy \(symbol)", error.outcome)
+            throw ExitCode.failure
+        }
+    }
+}
+
+/// `exchequer contracts send`: a plain token transfer, for funding test accounts.
+struct SendCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "send", abstract: "Send dollars of a token to an address.")
+
+    @OptionGroup var chain: ChainOptions
+    @Option(help: "The token.") var token: String
+    @Option(help: "Who gets them.") var to: String
+    @Option(help: "How many dollars.") var amount: String
+
+    func run() async throws {
+        let session = try await ChainSession(chain)
+        let contract = try session.token(try evmAddress(token))
+        try session.require(
+            "send",
+            await contract.transfer(
+                try dollarUnits(amount), to: try evmAddress(to), from: session.sender))
+    }
+}

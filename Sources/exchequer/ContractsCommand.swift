@@ -1,0 +1,21 @@
+import ArgumentParser
+
+/// `exchequer contracts`: what an operator, provider or payee does on chain.
+struct ContractsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "contracts",
+        abstract: "Deploy, fund, bond, deposit and claim on an EVM chain.",
+        discussion: """
+            Every transaction is waited for. Its outcome is settled, failed or unknown; an unknown \
+            one (exit code 6) may still happen, so look at its hash before you send it again.
+
+            EXAMPLES
+              exchequer contracts deploy --rpc URL --key-file op.key --out contracts.json
+              exchequer contracts bond --rpc URL --contract 0x.. --key-file my.key --amount 100
+              exchequer contracts claim --rpc URL --contract 0x.. --key-file my.key --house URL
+            """,
+        subcommands: [
+            DeployCommand.self, SendCommand.self, BondCommand.self, UnbondCommand.self,
+            WithdrawBondCommand.self, DepositCommand.self, ClaimCommand.self,
+        ])
+}
