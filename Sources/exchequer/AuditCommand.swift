@@ -97,7 +97,7 @@ struct AuditCommand: ParsableCommand {
             var own = Amount.zero
             for account in house.ledger.accounts {
                 guard account.id.asset == asset, let purpose = account.id.purpose,
-                    !purpose.isSource
+                    purpose != .chain, purpose != .emission
                 else { continue }
                 let held = account.creditsPosted - account.debitsPosted
                 if account.id.owner == .none { own += held } else { parties += held }

@@ -24,7 +24,8 @@ extension DemoScript {
         let owners = ["operator", "agent"] + DemoProvider.all.map(\.name)
         for (owner, account) in zip(owners, ready.accounts) {
             try write(account.privateKey, to: "\(owner).key")
-            chmod(path("\(owner).key"), 0o600)
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o600], ofItemAtPath: path("\(owner).key"))
         }
         let output = try command(
             "deploy",

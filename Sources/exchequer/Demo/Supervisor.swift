@@ -3,7 +3,9 @@ import Synchronization
 
 /// Starts the demo's processes and makes sure that none outlives it: on success, on failure, and
 /// on Ctrl-C or SIGTERM.
-final class Supervisor: Sendable {
+///
+/// Unchecked: the signal sources are made before anything else runs and never changed.
+final class Supervisor: @unchecked Sendable {
     /// A command that could not be started or did not succeed.
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -164,7 +166,7 @@ final class Supervisor: Sendable {
     private func logFile(_ name: String) throws -> FileHandle {
         let path = logPath(name)
         if !FileManager.default.fileExists(atPath: path) {
-            FileManager.default.createFile(atPath: path, contents: nil)
+            _ = FileManager.default.createFile(atPath: path, contents: nil)
         }
         guard let handle = FileHandle(forWritingAtPath: path) else {
             throw Failure(description: "\(path) cannot be written")
