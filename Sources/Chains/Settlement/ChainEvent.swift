@@ -1,0 +1,128 @@
+public import Primitives
+
+/// Where on a chain something stands: enough to name it once and for ever.
+public struct ChainReference: Hashable, Comparable, Sendable {
+    /// The chain.
+    public let chainID: UInt64
+    /// The height of the block.
+    public let blockNumber: UInt64
+    /// The hash of the block.
+    public let blockHash: Digest
+    /// The transaction.
+    public let transaction: Digest
+    /// The place among the block's logs.
+    public let logIndex: UInt64
+
+    /// A place of these parts.
+    public init(
+        chainID: UInt64, blockNumber: UInt64, blockHash: Digest, transaction: Digest,
+        logIndex: UInt64
+    ) {
+        self.chainID = chainID
+        self.blockNumber = blockNumber
+        self.blockHash = blockHash
+        self.transaction = transaction
+        self.logIndex = logIndex
+    }
+
+    /// Orders by place on the chain.
+    public static func < (left: ChainReference, right: ChainReference) -> Bool {
+        (left.chainID, left.blockNumber, left.logIndex)
+            < (right.chainID, right.blockNumber, right.logIndex)
+    }
+}
+
+extension ChainReference: CanonicalCodable {
+    /// The fields in order.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(chainID)
+        writer.write(blockNumber)
+        writer.write(blockHash)
+        writer.write(transaction)
+        writer.write(logIndex)
+    }
+
+    /// Reads the fields in order.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            chainID: try reader.readUInt64(), blockNumber: try reader.readUInt64(),
+            blockHash: try reader.readDigest(), transaction: try reader.readDigest(),
+            logIndex: try reader.readUInt64())
+    }
+}
+
+/// What the settlement contract reported. Amounts are in the token's chain units.
+public enum ChainEvent: Hashable, Sendable {
+    /// An account paid into the house.
+    case deposited(account: EVMAddress, amount: UInt128)
+    /// A provider added to its bond.
+    case bonded(provider: EVMAddress, amount: UInt128)
+    /// A provider asked for a part of its bond back, to be had from a moment in Unix seconds.
+    case unbondRequested(provider: EVMAddress, amount: UInt128, unlocksAt: UInt64)
+    /// A provider took back what was due.
+    case bondWithdrawn(provider: EVMAddress, amount: UInt128)
+    /// A bond was cut for a verdict.
+    case slashed(
+        provider: EVMAddress, verdict: Digest, amount: UInt128, burned: UInt128,
+        fromUnbonding: UInt128)
+    /// The root of a batch was committed.
+    case rootCommitted(
+        batch: UInt64, root: Digest, journalHead: Digest, totalUSD: UInt128, totalTLY: UInt128,
+        timestamp: UInt64)
+    /// An account was paid what it was owed.
+    case claimed(token: EVMAddress, account: EVMAddress, amount: UInt128, cumulative: UInt128)
+
+    /// The events that are watched, by their names in the contract.
+    static let names = [
+        "Deposited", "Bonded", "UnbondRequested", "BondWithdrawn", "Slashed", "RootCommitted",
+        "Claimed",
+    ]
+
+    /// The event of a contract's log; `nil` for a name that is not watched.
+    init?(name: String, values: [ABIValue]) throws(ABIError) {
+        func amount(_ index: Int) throws(ABIError) -> UInt128 {
+            try values[index].uint128(name)
+        }
+        func account(_ index: Int) throws(ABIError) -> EVMAddress {
+            try values[index].address(name)
+        }
+        switch (name, values.count) {
+        case ("Deposited", 2): self = .deposited(account: try account(0), amount: try amount(1))
+        case ("Bonded", 2): self = .bonded(provider: try account(0), amount: try amount(1))
+        case ("UnbondRequested", 3):
+            self = .unbondRequested(
+                provider: try account(0), amount: try amount(1),
+                unlocksAt: try values[2].uint64(name))
+        case ("BondWithdrawn", 2):
+            self = .bondWithdrawn(provider: try account(0), amount: try amount(1))
+        case ("Slashed", 5):
+            self = .slashed(
+                provider: try account(0), verdict: try values[1].digest(name),
+                amount: try amount(2), burned: try amount(3), fromUnbonding: try amount(4))
+        case ("RootCommitted", 6):
+            self = .rootCommitted(
+                batch: try values[0].uint64(name), root: try values[1].digest(name),
+                journalHead: try values[2].digest(name), totalUSD: try amount(3),
+                totalTLY: try amount(4), timestamp: try values[5].uint64(name))
+        case ("Claimed", 4):
+            self = .claimed(
+                token: try account(0), account: try account(1), amount: try amount(2),
+                cumulative: try amount(3))
+        default: return nil
+        }
+    }
+}
+
+/// An event with its place: what the house books, once for each place.
+public struct ChainRecord: Hashable, Sendable {
+    /// Where it stands.
+    public let reference: ChainReference
+    /// What happened.
+    public let event: ChainEvent
+
+    /// An event at a place.
+    public init(reference: ChainReference, event: ChainEvent) {
+        self.reference = reference
+        self.event = event
+    }
+}

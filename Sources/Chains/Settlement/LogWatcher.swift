@@ -1,0 +1,137 @@
+public import Primitives
+
+/// How far a contract's events were read: the next block, and the hash of the one before it.
+/// Store it together with what the events did.
+public struct LogCursor: Hashable, Sendable {
+    /// The first block that was not read yet.
+    public let nextBlock: UInt64
+    /// The hash of the block below; `nil` while nothing was read.
+    public let previousHash: Digest?
+
+    /// A cursor at a block; without a hash the chain below is not checked.
+    public init(nextBlock: UInt64, previousHash: Digest? = nil) {
+        self.nextBlock = nextBlock
+        self.previousHash = previousHash
+    }
+}
+
+extension LogCursor: CanonicalCodable {
+    /// The block, then the hash if there is one.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(nextBlock)
+        writer.write(previousHash != nil)
+        if let previousHash { writer.write(previousHash) }
+    }
+
+    /// Reads a cursor.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let next = try reader.readUInt64()
+        self.init(
+            nextBlock: next, previousHash: try reader.readBool() ? try reader.readDigest() : nil)
+    }
+}
+
+/// What one look at the chain brought.
+public struct LogPage: Hashable, Sendable {
+    /// The events in the order of the chain; none twice, none left out.
+    public let records: [ChainRecord]
+    /// Where to go on.
+    public let cursor: LogCursor
+    /// Whether there is more to read now.
+    public let hasMore: Bool
+}
+
+/// Reads the settlement contract's events, only from blocks that are deep enough. Holds no state:
+/// the caller's cursor does, so a crash between two looks repeats or loses nothing.
+///
+/// A reorganisation that ends above the required depth is never seen. A deeper one throws
+/// `deepReorg`: what was booked may be gone, and a person has to decide.
+public struct LogWatcher: Sendable {
+    private let chain: EVMChain
+    private let contract: EVMAddress
+    private let artifact: ContractArtifact
+    private let topics: [Digest]
+    private let blocksPerPage: UInt64
+
+    /// A watcher of the contract at an address, with its artefact.
+    public init(
+        chain: EVMChain, contract: EVMAddress, artifact: ContractArtifact,
+        blocksPerPage: UInt64 = 2_000
+    ) throws(ABIError) {
+        precondition(blocksPerPage > 0, "a page has at least one block")
+        self.chain = chain
+        self.contract = contract
+        self.artifact = artifact
+        self.blocksPerPage = blocksPerPage
+        var topics: [Digest] = []
+        for name in ChainEvent.names { topics.append(try artifact.event(name).topic) }
+        self.topics = topics
+    }
+
+    /// Reads the next page. The same cursor always brings the same events.
+    public func read(from cursor: LogCursor) async throws(ChainError) -> LogPage {
+        let head = try await chain.head()
+        let below = try await hash(below: cursor)
+        if let known = cursor.previousHash, known != below {
+            throw .deepReorg(block: cursor.nextBlock - 1)
+        }
+        guard let final = chain.finalHeight(head: head), final >= cursor.nextBlock else {
+            return LogPage(records: [], cursor: cursor, hasMore: false)
+        }
+        let last = min(final, cursor.nextBlock + (blocksPerPage - 1))
+        let logs = try await chain.logs(
+            of: contract, topics: topics, from: cursor.nextBlock, to: last)
+        let records = try await check(logs, first: cursor.nextBlock, last: last)
+        guard let end = try await chain.block(last) else {
+            throw .inconsistentNode("block \(last) is gone")
+        }
+        return LogPage(
+            records: records, cursor: LogCursor(nextBlock: last + 1, previousHash: end.hash),
+            hasMore: last < final)
+    }
+
+    private func hash(below cursor: LogCursor) async throws(ChainError) -> Digest? {
+        guard cursor.previousHash != nil, cursor.nextBlock > 0 else { return nil }
+        return try await chain.block(cursor.nextBlock - 1)?.hash
+    }
+
+    /// Refuses logs that were not asked for, are out of order, or stand in blocks that are not in
+    /// the chain.
+    private func check(
+        _ logs: [EVMLog], first: UInt64, last: UInt64
+    ) async throws(ChainError) -> [ChainRecord] {
+        var records: [ChainRecord] = []
+        var block: EVMBlock?
+        for log in logs {
+            guard log.address == contract, !log.isRemoved, first <= log.blockNumber,
+                log.blockNumber <= last, let topic = log.topics.first, topics.contains(topic)
+            else { throw .inconsistentNode("a log that was not asked for") }
+            if block?.number != log.blockNumber { block = try await chain.block(log.blockNumber) }
+            guard block?.hash == log.blockHash else {
+                throw .inconsistentNode("a log of a block that is not in the chain")
+            }
+            guard block?.transactions.contains(log.transaction) == true else {
+                throw .inconsistentNode("a log of a transaction that is not in its block")
+            }
+            let reference = ChainReference(
+                chainID: chain.chainID, blockNumber: log.blockNumber, blockHash: log.blockHash,
+                transaction: log.transaction, logIndex: log.logIndex)
+            if let before = records.last?.reference, before >= reference {
+                throw .inconsistentNode("logs are out of order")
+            }
+            records.append(ChainRecord(reference: reference, event: try event(log)))
+        }
+        return records
+    }
+
+    private func event(_ log: EVMLog) throws(ChainError) -> ChainEvent {
+        do throws(ABIError) {
+            guard let (name, values) = try artifact.decode(log),
+                let event = try ChainEvent(name: name, values: values)
+            else { throw .unknownName("a watched event") }
+            return event
+        } catch {
+            throw .abi(error)
+        }
+    }
+}

@@ -1,0 +1,204 @@
+public import Primitives
+
+/// The house's contract on chain (`contracts-abi/evm/Exchequer.vy`): deposits, bonds, roots and
+/// claims. Amounts are in the token's chain units.
+public struct SettlementContract: Sendable {
+    /// The contract itself.
+    public let contract: Contract
+
+    /// Where it is.
+    public var address: EVMAddress { contract.address }
+
+    /// The settlement contract at an address.
+    public init(chain: EVMChain, address: EVMAddress, artifact: ContractArtifact) {
+        contract = Contract(chain: chain, address: address, artifact: artifact)
+    }
+
+    private init(_ contract: Contract) { self.contract = contract }
+
+    /// Deploys it; the sender becomes owner with every role.
+    public static func deploy(
+        _ artifact: ContractArtifact, usd: EVMAddress, tly: EVMAddress, unbondingDelay: UInt64,
+        from sender: EVMSender
+    ) async throws(TransactionError) -> SettlementContract {
+        let arguments: [ABIValue] = [
+            .address(usd), .address(tly), .uint(UInt128(unbondingDelay)),
+        ]
+        return SettlementContract(
+            try await Contract.deploy(artifact, arguments, from: sender))
+    }
+
+    /// Pays into the house for the sender. Needs an allowance.
+    public func deposit(_ amount: UInt128, from sender: EVMSender) async -> TransactionOutcome {
+        await contract.send("deposit", [.uint(amount)], from: sender)
+    }
+
+    /// Adds to the sender's bond. Needs an allowance.
+    public func bond(_ amount: UInt128, from sender: EVMSender) async -> TransactionOutcome {
+        await contract.send("bond", [.uint(amount)], from: sender)
+    }
+
+    /// Starts the delay for a part of the sender's bond.
+    public func requestUnbond(
+        _ amount: UInt128, from sender: EVMSender
+    ) async -> TransactionOutcome {
+        await contract.send("requestUnbond", [.uint(amount)], from: sender)
+    }
+
+    /// Takes back what is due of the sender's bond.
+    public func withdrawBond(from sender: EVMSender) async -> TransactionOutcome {
+        await contract.send("withdrawBond", [], from: sender)
+    }
+
+    /// Cuts a provider's bond for a verdict; `burned` of it is destroyed. Each verdict counts once.
+    public func slash(
+        _ provider: EVMAddress, amount: UInt128, burned: UInt128, verdict: Digest,
+        from sender: EVMSender,
+        beforeSending: @escaping BeforeSending = { _ in }
+    ) async -> TransactionOutcome {
+        await contract.send(
+            "slash", [.address(provider), .uint(amount), .uint(burned), .bytes32(verdict)],
+            from: sender, beforeSending: beforeSending)
+    }
+
+    /// Commits the root of a batch: the last batch plus one, with the sums of all its leaves.
+    public func commitRoot(
+        batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
+        from sender: EVMSender,
+        beforeSending: @escaping BeforeSending = { _ in }
+    ) async -> TransactionOutcome {
+        await contract.send(
+            "commitRoot",
+            [
+                .uint(UInt128(batch)), .bytes32(root), .uint(totalUSD), .uint(totalTLY),
+                .bytes32(journalHead),
+            ], from: sender, beforeSending: beforeSending)
+    }
+
+    /// Pays an account what the current root owes it. Anyone may send it.
+    public func claim(
+        token: EVMAddress, account: EVMAddress, cumulative: UInt128, proof: [Digest],
+        from sender: EVMSender
+    ) async -> TransactionOutcome {
+        await contract.send(
+            "claim",
+            [
+                .address(token), .address(account), .uint(cumulative),
+                .array(proof.map { .bytes32($0) }),
+            ], from: sender)
+    }
+
+    /// What an account was ever paid in a token.
+    public func claimed(
+        token: EVMAddress, account: EVMAddress
+    ) async throws(ChainError) -> UInt128 {
+        try await number("claimed", [.address(token), .address(account)])
+    }
+
+    /// A provider's bond, without what it asked back.
+    public func bonded(_ provider: EVMAddress) async throws(ChainError) -> UInt128 {
+        try await number("bonded", [.address(provider)])
+    }
+
+    /// A provider's bond with what it asked back and has not taken: what a slash can reach.
+    public func slashable(_ provider: EVMAddress) async throws(ChainError) -> UInt128 {
+        try await number("slashable", [.address(provider)])
+    }
+
+    /// The number of the last batch, 0 for none.
+    public func batch() async throws(ChainError) -> UInt64 {
+        try await contract.readOne("batch") { value throws(ABIError) in
+            try value.uint64("batch")
+        }
+    }
+
+    /// The root that pays now.
+    public func root() async throws(ChainError) -> Digest {
+        try await contract.readOne("root") { value throws(ABIError) in
+            try value.digest("root")
+        }
+    }
+
+    /// The head hash of the house's journal at the last batch.
+    public func journalHead() async throws(ChainError) -> Digest {
+        try await contract.readOne("journalHead") { value throws(ABIError) in
+            try value.digest("journalHead")
+        }
+    }
+
+    /// The sum of all leaves of the last batch in a token.
+    public func committedTotal(token: EVMAddress) async throws(ChainError) -> UInt128 {
+        try await number("committedTotal", [.address(token)])
+    }
+
+    /// Whether a verdict was executed.
+    public func isVerdictUsed(_ verdict: Digest) async throws(ChainError) -> Bool {
+        try await contract.readOne("verdictUsed", [.bytes32(verdict)]) { value throws(ABIError) in
+            try value.flag("verdictUsed")
+        }
+    }
+
+    /// A watcher of this contract's events.
+    public func watcher(blocksPerPage: UInt64 = 2_000) throws(ABIError) -> LogWatcher {
+        try LogWatcher(
+            chain: contract.chain, contract: address, artifact: contract.artifact,
+            blocksPerPage: blocksPerPage)
+    }
+
+    private func number(
+        _ function: String, _ arguments: [ABIValue]
+    ) async throws(ChainError) -> UInt128 {
+        try await contract.readOne(function, arguments) { value throws(ABIError) in
+            try value.uint128(function)
+        }
+    }
+}
+
+/// An ERC-20 token (`contracts-abi/evm/Token.vy` or any other). Amounts are in chain units.
+public struct TokenContract: Sendable {
+    /// The contract itself.
+    public let contract: Contract
+
+    /// Where it is.
+    public var address: EVMAddress { contract.address }
+
+    /// The token at an address.
+    public init(chain: EVMChain, address: EVMAddress, artifact: ContractArtifact) {
+        contract = Contract(chain: chain, address: address, artifact: artifact)
+    }
+
+    private init(_ contract: Contract) { self.contract = contract }
+
+    /// Deploys a test token; the sender holds the whole supply.
+    public static func deploy(
+        _ artifact: ContractArtifact, name: String, symbol: String, version: String,
+        decimals: UInt8, supply: UInt128, from sender: EVMSender
+    ) async throws(TransactionError) -> TokenContract {
+        let arguments: [ABIValue] = [
+            .string(name), .string(symbol), .string(version), .uint(UInt128(decimals)),
+            .uint(supply),
+        ]
+        return TokenContract(try await Contract.deploy(artifact, arguments, from: sender))
+    }
+
+    /// Sends tokens.
+    public func transfer(
+        _ amount: UInt128, to receiver: EVMAddress, from sender: EVMSender
+    ) async -> TransactionOutcome {
+        await contract.send("transfer", [.address(receiver), .uint(amount)], from: sender)
+    }
+
+    /// Lets `spender` take up to `amount` of the sender's tokens.
+    public func approve(
+        _ amount: UInt128, for spender: EVMAddress, from sender: EVMSender
+    ) async -> TransactionOutcome {
+        await contract.send("approve", [.address(spender), .uint(amount)], from: sender)
+    }
+
+    /// What an account holds.
+    public func balance(of account: EVMAddress) async throws(ChainError) -> UInt128 {
+        try await contract.readOne("balanceOf", [.address(account)]) { value throws(ABIError) in
+            try value.uint128("balanceOf")
+        }
+    }
+}
