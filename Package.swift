@@ -69,7 +69,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         swift("Chains", ["Primitives", "Cryptography", "Transport"]),
-        swift("Inference", ["Primitives", "Cryptography", "CKernels"]),
+        swift("Inference", ["Primitives", "Cryptography", "Verification", "CKernels"]),
 
         // Floor 3: runtimes.
         swift(
@@ -87,12 +87,7 @@ let package = Package(
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
-        swift(
-            "Node",
-            [
-                "Primitives", "Cryptography", "Verification", "Inference", "Transport",
-                .product(name: "Logging", package: "swift-log"),
-            ]),
+        swift("Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport"]),
         swift(
             "Simulator", ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
             path: "sim/Simulator"),

@@ -1,0 +1,60 @@
+public import Primitives
+public import Verification
+
+/// Re-executes stages with one model file: the engine behind `Judge`.
+///
+/// Prepares a stage's layers when it needs them and forgets them afterwards, so that a judge needs
+/// room for one stage at a time. `reexecute` blocks for as long as the job took: call it on a
+/// thread of its own.
+public final class ModelReexecutor: StageReexecutor, Sendable {
+    /// The model's manifest.
+    public let manifest: ModelManifest
+    private let file: ModelFile
+    private let threads: Int
+    /// Positions run at once; any number gives the same bytes.
+    private let chunk = 64
+
+    /// An engine over `file`, whose manifest is `manifest`: made by `file.manifest()`, which takes
+    /// long enough that its result is worth keeping.
+    public init(file: ModelFile, manifest: ModelManifest, threads: Int = Stage.defaultThreads) {
+        self.file = file
+        self.manifest = manifest
+        self.threads = threads
+    }
+
+    public var model: Digest { manifest.root }
+    public var profile: Digest { manifest.profile }
+    public var layerCount: Int { manifest.layers }
+    public var rowBytes: Int { 4 * manifest.hidden }
+
+    public func weightsRoot(of layers: LayerRange) -> Digest? {
+        Int(layers.end) <= manifest.layers ? manifest.weightsRoot(of: layers) : nil
+    }
+
+    public func reexecute(_ task: StageTask) throws -> Digest {
+        let stage = try Stage(model: file, layers: task.layers, threads: threads)
+        var runner = try StageRunner(
+            stage: stage, promptTokens: task.promptTokens, capacity: task.positions,
+            sampling: try SamplingParameters(canonicalBytes: task.sampling))
+        for start in stride(from: 0, to: task.positions, by: chunk) {
+            let end = min(start + chunk, task.positions)
+            switch task.input {
+            case .tokens(let tokens):
+                _ = try runner.run(tokens: Array(tokens[start..<end]))
+            case .activations(let bytes):
+                let rows = bytes[start * rowBytes..<end * rowBytes]
+                _ = try runner.run(activations: Self.floats(rows))
+            }
+        }
+        return runner.transcript.outputRoot
+    }
+
+    private static func floats(_ bytes: ArraySlice<UInt8>) -> [Float] {
+        unsafe bytes.withUnsafeBytes { raw in
+            (0..<raw.count / 4).map { index in
+                let word = unsafe raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
+                return Float(bitPattern: UInt32(littleEndian: word))
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+import ArgumentParser
+import Dispatch
+import Foundation
+import Node
+import Primitives
+import Synchronization
+
+/// `exchequer node`: serves layers of a model to a house, and audits others' work.
+struct NodeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "node",
+        abstract: "Serve a model, or some of its layers, to a house and be paid for it.",
+        discussion: """
+            The node dials out to the house: no port has to be open. It registers itself with the \
+            provider's EVM key, posts its offers (and waits until the provider's bond covers them), \
+            serves jobs and signs a receipt for each. It reconnects by itself. Ctrl-C takes the \
+            offers back and lets running jobs finish.
+
+            Key files hold 64 hexadecimal digits. The identity file is made if it is not there.
+
+            EXAMPLES
+              exchequer node --house http://127.0.0.1:8080 --model M.gguf \\
+                  --key-file provider.key --identity node.identity
+              exchequer node ... --layers '0..<10' --input-price 0.03 --output-price 0.13
+              exchequer node ... --layers all --verifier --json
+            """)
+
+    @Option(help: "The house's address.") var house: String
+    @Option(help: "The model's GGUF file.", completion: .file(extensions: ["gguf"]))
+    var model: String
+    @Option(help: "What the house calls the model; found by its weights if left out.")
+    var modelName: String?
+    @Option(help: "The file with the provider's EVM private key.", completion: .file())
+    var keyFile: String
+    @Option(help: "The file with the node's own key.", completion: .file()) var identity: String
+    @Option(help: "Layers to offer, as '0..<10' or 'all'; may be repeated.") var layers: [String] =
+        []
+    @Option(help: "Dollars per million prompt tokens.") var inputPrice = "0.10"
+    @Option(help: "Dollars per million output tokens.") var outputPrice = "0.40"
+    @Option(help: "Jobs served at the same time.") var concurrency: UInt16 = 2
+    @Option(help: "The longest prompt plus output; the model's context if left out.")
+    var context: UInt32?
+    @Flag(help: "Also audit others' jobs of this model, for a share of what they lose.")
+    var verifier = false
+    @Option(help: "Threads that compute; one per processor if left out.") var threads: Int?
+    @Option(help: "The provider's name: a-z, 0-9 and -.") var name: String?
+    @Option(help: "Where the node is, for buyers.") var region = ""
+    @Option(help: "The chain the house settles on; asked of the house if left out.")
+    var chainID: UInt64?
+    @Option(help: "How long the offers stand, in seconds.") var offerSeconds: UInt64 = 86_400
+    @Option(
+        help: """
+            FAULT INJECTION for tests: compute with these weights instead of the ones offered. \
+            Audits will convict the node.
+            """)
+    var serveWeights: String?
+    @Flag(help: "Print one JSON object a line for each event.") var json = false
+
+    func run() async throws {
+        let runtime = NodeRuntime(configuration: try settings(), report: reporter())
+        let task = Task { try await runtime.run() }
+        let signals = StopSignals { task.cancel() }
+        do {
+            try await task.value
+        } catch let error as NodeError {
+            Console.say("exchequer: \(error)")
+            throw Self.exitCode(error)
+        }
+        if let signal = signals.received { throw ExitCode(128 + signal) }
+    }
+
+    private func settings() throws -> NodeConfiguration {
+        var settings = NodeConfiguration(
+            house: house, identityFile: identity, keyFile: keyFile, modelPath: model)
+        settings.modelName = modelName
+        settings.isVerifier = verifier
+        settings.threads = threads
+        settings.name = name
+        settings.region = region
+        settings.chain = chainID
+        settings.offerSeconds = offerSeconds
+        settings.serveWeights = serveWeights
+        let wanted = layers.isEmpty && !verifier ? ["all"] : layers
+        for text in wanted {
+            let range = LayerRange(text: text)
+            guard range != nil || text == "all" else {
+                throw ValidationError("--layers \(text): write '0..<10' or 'all'.")
+            }
+            settings.offers.append(
+                .init(
+                    layers: range, inputPrice: inputPrice, outputPrice: outputPrice,
+                    concurrency: concurrency, context: context))
+        }
+        return settings
+    }
+
+    private func reporter() -> @Sendable (NodeEvent) -> Void {
+        let json = json
+        return { event in
+            let mark = event.level == .warning ? "! " : ""
+            Console.say("\(mark)\(event.message)")
+            if json { Console.put(Self.line(event)) }
+        }
+    }
+
+    /// The event as one JSON object: its name, the time in milliseconds, then its details.
+    private static func line(_ event: NodeEvent) -> String {
+        let now = UInt64(Date().timeIntervalSince1970 * 1_000)
+        var fields = [
+            "\"event\":\(quoted(event.name))", "\"time\":\(now)",
+            "\"level\":\(quoted(event.level.rawValue))", "\"message\":\(quoted(event.message))",
+        ]
+        for (key, value) in event.details {
+            switch value {
+            case .number(let number): fields.append("\(quoted(key)):\(number)")
+            case .text(let text): fields.append("\(quoted(key)):\(quoted(text))")
+            }
+        }
+        return "{" + fields.joined(separator: ",") + "}"
+    }
+
+    private static func quoted(_ text: String) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        let data = (try? encoder.encode(text)) ?? Data("\"\"".utf8)
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private static func exitCode(_ error: NodeError) -> ExitCode {
+        switch error.code {
+        case .badConfiguration, .badKeyFile, .badModel, .modelMismatch: Exit.configuration
+        case .houseUnreachable, .linkLost: Exit.network
+        case .houseRefused, .badAnswer: .failure
+        }
+    }
+}
+
+/// Calls a closure on the first Ctrl-C or SIGTERM; the second ends the process at once.
+/// The sources are only kept alive here, and only `init` touches them.
+@safe
+private final class StopSignals: @unchecked Sendable {
+    private var sources: [any DispatchSourceSignal] = []
+    private let first = Mutex<Int32?>(nil)
+
+    /// The first signal that came, if one did.
+    var received: Int32? { first.withLock { $0 } }
+
+    init(_ stop: @escaping @Sendable () -> Void) {
+        for number in [SIGINT, SIGTERM] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { [self] in
+                let isFirst = first.withLock { first in
+                    defer { first = first ?? number }
+                    return first == nil
+                }
+                if isFirst { stop() } else { _exit(128 + number) }
+            }
+            source.activate()
+            sources.append(source)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import ArgumentParser
+import Foundation
+import Inference
+import Primitives
+import Verification
+
+/// `exchequer verify`: judges an evidence bundle offline.
+struct VerifyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Judge a job from its evidence, offline: was it done right, and if not by whom.",
+        discussion: """
+            Needs nothing but the bundle (GET /v1/jobs/ID/evidence) and the model's file. Checks all \
+            signatures and roots, then runs each stage again from the input it signed for. Ends with \
+            0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself is not \
+            sound, which convicts nobody, and 3 if it is about another model.
+
+            EXAMPLES
+              exchequer verify job-7.evidence --model M.gguf
+              exchequer verify job-7.evidence --model M.gguf --json
+            """)
+
+    @Argument(help: "The evidence bundle.", completion: .file()) var bundle: String
+    @Option(help: "The model's GGUF file.", completion: .file(extensions: ["gguf"]))
+    var model: String
+    @Option(help: "What the house calls the model, which is part of its root.")
+    var modelName: String?
+    @Option(help: "Threads that compute; one per processor if left out.") var threads: Int?
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func run() throws {
+        guard let data = FileManager.default.contents(atPath: bundle) else {
+            Console.say("exchequer: \(bundle) cannot be read")
+            throw Exit.configuration
+        }
+        let file: ModelFile
+        do throws(ModelError) {
+            file = try ModelFile(path: model)
+        } catch {
+            Console.say("exchequer: \(error)")
+            throw Exit.configuration
+        }
+        let judgement: Judgement
+        do throws(EvidenceRejection) {
+            judgement = try judge(Array(data), file)
+            Console.progress("")
+        } catch {
+            Console.progress("")
+            if json { try Console.put(json: RefusalReport(error)) }
+            Console.say("exchequer: \(error)")
+            throw error.code == .otherModel ? Exit.configuration : Exit.checkFailed
+        }
+        if json { try Console.put(json: JudgementReport(judgement)) } else { show(judgement) }
+        if judgement.code != .reproduced { throw Exit.fault }
+    }
+
+    private func judge(
+        _ bytes: [UInt8], _ file: ModelFile
+    ) throws(EvidenceRejection) -> Judgement {
+        let evidence = try EvidenceBundle(untrusted: bytes).verified()
+        Console.progress("running job \(evidence.bundle.job) again")
+        let engine = ModelReexecutor(
+            file: file, manifest: manifest(of: file, root: evidence.bundle.model),
+            threads: threads ?? Stage.defaultThreads)
+        return try Judge.judge(evidence, with: engine)
+    }
+
+    /// The file's manifest under the name that gives it this root, if one of the likely names does.
+    private func manifest(of file: ModelFile, root: Digest) -> ModelManifest {
+        var manifest = file.manifest(name: modelName)
+        let stem = URL(filePath: model).deletingPathExtension().lastPathComponent
+        for name in [file.name, stem, stem.lowercased()] where modelName == nil {
+            if manifest.root == root { break }
+            manifest.name = name
+        }
+        return manifest
+    }
+
+    private func show(_ judgement: Judgement) {
+        for reason in judgement.reasons { Console.say(reason) }
+        let subject = "job \(judgement.job), attempt \(judgement.attempt)"
+        if let stage = judgement.accusedStage {
+            Console.put(
+                "\(subject): stage \(stage) is at fault, \(judgement.code) "
+                    + "(\(judgement.code.rawValue)), node \(judgement.accused?.hex ?? "")")
+        } else {
+            Console.put("\(subject): reproduced")
+        }
+    }
+}
+
+/// What `--json` prints for a judgement.
+private struct JudgementReport: Encodable {
+    let job: UInt64
+    let attempt: UInt32
+    let code: UInt16
+    let finding: String
+    let accused_stage: UInt16?
+    let accused_node: String?
+    let recomputed_root: String
+    let evidence: String
+    let unjudged_stages: [UInt16]
+    let reasons: [String]
+
+    init(_ judgement: Judgement) {
+        job = judgement.job.rawValue
+        attempt = judgement.attempt
+        code = judgement.code.rawValue
+        finding = "\(judgement.code)"
+        accused_stage = judgement.accusedStage
+        accused_node = judgement.accused?.hex
+        recomputed_root = judgement.recomputedRoot.hex
+        evidence = judgement.evidence.hex
+        unjudged_stages = judgement.unjudged
+        reasons = judgement.reasons
+    }
+}
+
+/// What `--json` prints for evidence that convicts nobody.
+private struct RefusalReport: Encodable {
+    let evidence_error: UInt16
+    let error: String
+    let stage: UInt16?
+    let reason: String
+
+    init(_ rejection: EvidenceRejection) {
+        evidence_error = rejection.code.rawValue
+        error = "\(rejection.code)"
+        stage = rejection.stage
+        reason = rejection.reason
+    }
+}
