@@ -22,15 +22,22 @@ public final class ModelReexecutor: StageReexecutor, Sendable {
         self.threads = threads
     }
 
+    /// The root of the model.
     public var model: Digest { manifest.root }
+    /// The arithmetic contract.
     public var profile: Digest { manifest.profile }
+    /// How many layers the model has.
     public var layerCount: Int { manifest.layers }
+    /// Bytes of one row of activations.
     public var rowBytes: Int { 4 * manifest.hidden }
 
+    /// The weights root of a range of layers; `nil` if there are no such layers.
     public func weightsRoot(of layers: LayerRange) -> Digest? {
         Int(layers.end) <= manifest.layers ? manifest.weightsRoot(of: layers) : nil
     }
 
+    /// Runs the task's input through its layers; returns the output root. Throws `ModelError`,
+    /// `EngineError` or `CodecError`.
     public func reexecute(_ task: StageTask) throws -> Digest {
         let stage = try Stage(model: file, layers: task.layers, threads: threads)
         var runner = try StageRunner(
