@@ -33,6 +33,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
@@ -83,8 +84,11 @@ let package = Package(
         swift(
             "Gateway",
             [
-                "Primitives", "Cryptography", "Clearing", "Service",
+                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+                "Storage", "Inference", "Service",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
         swift("Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport"]),
@@ -142,7 +146,8 @@ let package = Package(
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ]),
         tests(
-            "Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
+            "Node",
+            ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
         tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
         tests("Tidy", []),
     ]

@@ -216,6 +216,10 @@ public enum FailureReason: UInt8, CaseIterable, Hashable, Sendable {
     case timedOut = 4
     /// Too many attempts failed.
     case tooManyAttempts = 5
+    /// The stages that took over chose other tokens than those the buyer had been sent already.
+    case diverged = 6
+    /// The answer ended, but no stage signed for it.
+    case unsigned = 7
 }
 
 /// Which log of which chain: the identity of a chain event.

@@ -81,3 +81,25 @@ extension ClearingHouse {
         ledger.account(AccountID(purpose, asset, of: owner))?.debitsPending ?? .zero
     }
 }
+
+extension ClearingHouse {
+    /// How many delivered jobs wait for the next beacon.
+    public var undrawnCount: Int { undrawn.count }
+
+    /// The jobs that are not final, in order of number; among them may be some that are. O(1).
+    public var openJobs: ArraySlice<Job> { jobs[min(oldestOpenJob, jobs.count)...] }
+
+    /// The jobs this node is to audit now. O(open jobs), O(1) if there are none.
+    public func audits(of node: NodeID) -> [Job] {
+        guard let record = nodes.at(node), record.openAudits > 0 else { return [] }
+        return openJobs.filter { $0.state == .auditing && $0.auditor == node }
+    }
+
+    /// Slashes that were executed here and are not final on chain yet, leaving out those that are
+    /// too small for the chain. O(verdicts).
+    public var unsettledSlashes: [VerdictRecord] {
+        verdicts.filter {
+            $0.state == .executed && !$0.settledOnChain && Asset.usd.chainUnits($0.captured) > 0
+        }
+    }
+}

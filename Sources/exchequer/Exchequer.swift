@@ -18,5 +18,9 @@ struct Exchequer: AsyncParsableCommand {
               exchequer audit --data house            replay the journal and prove its state
             """,
         version: "0.1.0",
-        subcommands: [SimulateCommand.self])
+        subcommands: [
+            DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
+            ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
+            VerifyCommand.self, BenchCommand.self,
+        ])
 }

@@ -29,11 +29,14 @@ struct ModelArgument: ParsableArguments {
     @Argument(help: "The GGUF file.", completion: .file(extensions: ["gguf"])) var path: String
 
     /// Opens the file; a file that is not sound ends the program with its code.
-    func open() throws -> ModelFile {
+    func open() throws -> ModelFile { try Self.open(path) }
+
+    /// Opens a file; one that is not sound ends the program with its code.
+    static func open(_ path: String) throws -> ModelFile {
         do throws(ModelError) {
             return try ModelFile(path: path)
         } catch {
-            throw Self.end(error)
+            throw end(error)
         }
     }
 

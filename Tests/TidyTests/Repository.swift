@@ -73,8 +73,8 @@ enum Floors {
             "Transport", "Storage", "Chains", "Inference",
         ],
         "Gateway": [
-            "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Inference",
-            "Verification", "Service",
+            "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+            "Storage", "Inference", "Service",
         ],
         "Node": ["Primitives", "Cryptography", "Verification", "Inference", "Transport"],
         "Simulator": ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],

@@ -24,23 +24,11 @@ public final class RequestSigner: Sendable {
             last = max(now, last + 1)
             return last
         }
-        let text = Self.text(method: method, path: path, time: time, body: body)
+        let text = NodeTexts.request(method: method, path: path, time: time, body: body)
         return [
             ("Exchequer-Node", identity.publicKey.hex),
             ("Exchequer-Time", String(time)),
             ("Exchequer-Signature", Hex.encode(identity.sign(Array(text.utf8)).bytes)),
         ]
-    }
-
-    /// The text that is signed. `time` is in milliseconds since 1970.
-    public static func text(method: String, path: String, time: UInt64, body: [UInt8]) -> String {
-        "exchequer-request-v1\n\(method)\n\(path)\n\(time)\n\(SHA256.hash(body).hex)"
-    }
-
-    /// The text that a provider's EVM key signs (EIP-191) to let a node work for its address.
-    public static func authorisation(
-        node: String, address: String, chain: UInt64
-    ) -> String {
-        "exchequer-node-v1\nnode \(node)\naddress \(address)\nchain \(chain)"
     }
 }

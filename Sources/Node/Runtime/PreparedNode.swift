@@ -100,8 +100,8 @@ struct PreparedNode: Sendable {
     /// The request that lets this node work for the provider's address.
     func registration(chain: UInt64) -> HouseMessages.Register {
         let address = account.address.hex
-        let text = RequestSigner.authorisation(
-            node: identity.publicKey.hex, address: address, chain: chain)
+        let text = NodeTexts.authorisation(
+            node: identity.publicKey, address: account.address, chain: chain)
         let signature = account.sign(EIP191.digest(Array(text.utf8)))
         return HouseMessages.Register(
             address: address, authorisation: Hex.encode(signature.bytes),

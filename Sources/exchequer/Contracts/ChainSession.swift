@@ -25,13 +25,7 @@ struct ChainSession {
     /// Reads the key and asks the node for its chain id.
     init(_ options: ChainOptions) async throws {
         self.options = options
-        guard let text = try? String(contentsOfFile: options.keyFile, encoding: .utf8),
-            let bytes = Hex.decode(text.trimmingCharacters(in: .whitespacesAndNewlines)),
-            let key = Secp256k1.PrivateKey(bytes)
-        else {
-            Console.say("\(options.keyFile) does not hold a private key of 32 bytes in hex")
-            throw Exit.configuration
-        }
+        let key = try evmKey(in: options.keyFile)
         if options.confirmations == 0 { throw ValidationError("--confirmations is at least 1.") }
         let rpc = JSONRPC(url: options.rpc)
         let answer: String

@@ -2,7 +2,6 @@ import ArgumentParser
 import Chains
 import Foundation
 import Primitives
-import Transport
 
 /// `exchequer contracts claim`: takes what the last confirmed batch allots.
 struct ClaimCommand: AsyncParsableCommand {
@@ -89,18 +88,6 @@ struct ClaimCommand: AsyncParsableCommand {
     }
 
     private func fetch<Answer: Decodable>(_ path: String) async throws -> Answer {
-        let response: HTTPResponse
-        do {
-            response = try await HTTPClient.shared.send(
-                HTTPRequest(method: "GET", url: house + path))
-        } catch {
-            Console.say("\(house) does not answer: \(error)")
-            throw Exit.network
-        }
-        guard response.head.isSuccess else {
-            Console.say("GET \(path): \(String(decoding: response.body, as: UTF8.self))")
-            throw ExitCode.failure
-        }
-        return try JSONDecoder().decode(Answer.self, from: Data(response.body))
+        try await HouseCall.json("GET", house, path, String?.none)
     }
 }

@@ -57,7 +57,7 @@ extension DemoScript {
                 "serve", "--data", path("house"), "--model", model, "--http-port", "0",
                 "--wire-port", "0", "--rpc", rpc, "--contract", contracts.contract,
                 "--operator-key", path("operator.key"), "--confirmations", "2", "--parameters",
-                path("parameters.json"), "--audit-interval", "1",
+                path("parameters.json"), "--audit-interval", "1", "--manual-epochs",
             ])
         try await wait("the house to be ready", seconds: 60) {
             guard supervisor.isRunning("house") else {

@@ -39,9 +39,8 @@ extension DemoScript {
         var first = prompt
         first["provider"] = ["order": ["willow"], "allow_fallbacks": true, "ignore": ["thorn"]]
         let before = try await deliveredTokens()
-        async let answer = Task.detached { [self = UncheckedBox(self)] in
-            try self.value.runAgent("leaving", prompts: [first], deposit: "0", tellsAll: false)
-        }.value
+        let leaving = try agent("leaving", prompts: [first], deposit: "0", tellsAll: false)
+        async let answer = Task.detached { try leaving.run() }.value
         try await wait("willow to be in the middle of its answer", seconds: 120) {
             try await deliveredTokens() >= before + 8
         }
@@ -87,23 +86,40 @@ extension DemoScript {
     func runAgent(
         _ name: String, prompts: [[String: Any]], deposit: String, tellsAll: Bool
     ) throws -> [AgentRequest] {
+        try agent(name, prompts: prompts, deposit: deposit, tellsAll: tellsAll).run()
+    }
+
+    /// The agent with its prompts, ready to run.
+    private func agent(
+        _ name: String, prompts: [[String: Any]], deposit: String, tellsAll: Bool
+    ) throws -> AgentRun {
         let data = try JSONSerialization.data(withJSONObject: prompts, options: [.sortedKeys])
         try data.write(to: URL(fileURLWithPath: path("\(name)-prompts.json")))
-        try supervisor.run(
-            name, python,
-            [
+        return AgentRun(
+            supervisor: supervisor, name: name, python: python,
+            arguments: [
                 "\(harness)/agent.py", "--base-url", house.base, "--rpc", rpc, "--contract",
                 contracts.contract, "--usdc", contracts.usdc, "--private-key-file",
                 path("agent.key"), "--prompts", path("\(name)-prompts.json"), "--deposit",
                 deposit, "--out", path("\(name)-results.json"),
-            ], accepting: [0, 1],
-            talk: { line in if tellsAll { Console.say("      \(line)") } })
-        return try read("\(name)-results.json", as: AgentResults.self).requests
+            ], results: path("\(name)-results.json"), tellsAll: tellsAll)
     }
 }
 
-/// Carries the script into the one task that runs beside it; the two touch different parts.
-private struct UncheckedBox: @unchecked Sendable {
-    let value: DemoScript
-    init(_ value: DemoScript) { self.value = value }
+/// One run of the agent, apart from the script so that it can run beside it.
+private struct AgentRun: Sendable {
+    let supervisor: Supervisor
+    let name, python: String
+    let arguments: [String]
+    let results: String
+    let tellsAll: Bool
+
+    func run() throws -> [DemoScript.AgentRequest] {
+        let tellsAll = tellsAll
+        try supervisor.run(
+            name, python, arguments, accepting: [0, 1],
+            talk: { line in if tellsAll { Console.say("      \(line)") } })
+        let data = try Data(contentsOf: URL(fileURLWithPath: results))
+        return try JSONDecoder().decode(DemoScript.AgentResults.self, from: data).requests
+    }
 }

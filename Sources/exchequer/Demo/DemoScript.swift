@@ -30,7 +30,7 @@ final class DemoScript {
     }
 
     /// One request in the agent's results.
-    struct AgentRequest: Decodable {
+    struct AgentRequest: Decodable, Sendable {
         let title: String
         let ok: Bool
         let error: String?

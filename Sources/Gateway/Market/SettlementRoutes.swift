@@ -1,0 +1,124 @@
+import Clearing
+import Cryptography
+import Hummingbird
+import Ledger
+import Primitives
+import Service
+import Storage
+
+/// Epochs, settlement batches, claims, and what proves the books.
+enum SettlementRoutes {
+    static let all: [Route] = [
+        Route(.get, "/v1/chain", .anyone, "settlement", "The chain that is settled on") { call in
+            let settlement = call.house.settlement
+            return JSON.ok(
+                Chain(
+                    id: call.house.chainID, contract: settlement?.contract.hex,
+                    usdc: settlement?.usd.hex, tly: settlement?.tly.hex,
+                    confirmations: settlement?.confirmations))
+        },
+        Route(.get, "/v1/epochs", .anyone, "settlement", "Closed epochs", isPaged: true) { call in
+            try await call.list {
+                $0.epochs
+            } _: { record, _ in
+                MarketViews.Epoch(record)
+            }
+        },
+        Route(
+            .get, "/v1/batches", .anyone, "settlement", "Settlement batches", isPaged: true
+        ) { call in
+            try await call.list {
+                $0.batches
+            } _: { batch, _ in
+                MarketViews.Batch(batch, withLines: false)
+            }
+        },
+        Route(
+            .get, "/v1/batches/{batch}", .anyone, "settlement", "One batch with its lines"
+        ) { call in
+            JSON.ok(MarketViews.Batch(try await batch(call), withLines: true))
+        },
+        Route(
+            .get, "/v1/batches/{batch}/claims/{address}", .anyone, "settlement",
+            "What a batch allots an address, with the proofs the contract wants"
+        ) { try await claims($0) },
+        Route(
+            .get, "/v1/state", .anyone, "settlement",
+            "The journal's head and the hash of the state it leads to"
+        ) { call in
+            do throws(SequencerError) {
+                let (head, hash) = try await call.house.sequencer.stateHash()
+                return JSON.ok(
+                    State(sequence: head.sequence, head: head.hash.hex, state: hash.hex))
+            } catch {
+                throw APIError(error)
+            }
+        },
+        Route(
+            .get, "/v1/trial-balance", .anyone, "settlement",
+            "The sum of all debits and credits, per asset"
+        ) { call in
+            let totals = try await call.read { $0.ledger.trialBalance() }
+            return JSON.ok(Page(totals.compactMap(Total.init)))
+        },
+    ]
+
+    private struct Chain: Encodable {
+        let id: UInt64
+        let contract, usdc, tly: String?
+        let confirmations: UInt64?
+    }
+
+    private struct State: Encodable {
+        let sequence: UInt64
+        let head, state: String
+    }
+
+    private struct Total: Encodable, Sendable {
+        let asset, debits, credits, debitsPending, creditsPending: String
+        let balanced: Bool
+
+        init?(_ total: TrialBalance) {
+            guard let asset = Asset(rawValue: total.ledger) else { return nil }
+            func text(_ sum: LedgerTotal) -> String {
+                sum.amount.map { asset.format($0) } ?? "over 2^128 units"
+            }
+            self.asset = asset.code
+            debits = text(total.debitsPosted)
+            credits = text(total.creditsPosted)
+            debitsPending = text(total.debitsPending)
+            creditsPending = text(total.creditsPending)
+            balanced = total.isBalanced
+        }
+    }
+
+    private static func batch(_ call: Call) async throws(APIError) -> Batch {
+        let id: BatchID = try call.id("batch", "batch")
+        guard let batch = try await call.read({ $0.batch(id) }) else { throw .notFound("batch") }
+        return batch
+    }
+
+    private struct ClaimView: Encodable, Sendable {
+        let asset, token, account, cumulative: String
+        let proof: [String]
+    }
+
+    private static func claims(_ call: Call) async throws(APIError) -> Response {
+        let batch = try await batch(call)
+        guard let settlement = call.house.settlement else { throw .notFound("chain") }
+        guard let address = call.parameters.get("address").flatMap({ EVMAddress(hex: $0) }) else {
+            throw .invalid("address", "an address is 0x and 40 hexadecimal digits")
+        }
+        let claims = settlement.claims(of: batch)
+        let tree = ClaimTree(claims: claims)
+        var found: [ClaimView] = []
+        for (line, claim) in zip(batch.lines, claims) where line.address == address {
+            guard let proof = tree.proof(of: claim.leaf) else { continue }
+            found.append(
+                ClaimView(
+                    asset: line.asset.code, token: claim.token.hex, account: address.hex,
+                    cumulative: "\(claim.cumulative)", proof: proof.map(\.hex)))
+        }
+        return JSON.ok(Page(found))
+    }
+}

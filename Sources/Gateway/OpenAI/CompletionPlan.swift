@@ -1,0 +1,194 @@
+import Clearing
+import Foundation
+import HTTPTypes
+import Inference
+import Primitives
+import Service
+
+/// From a completion's body to what the house is asked for: everything a stranger can get wrong is
+/// found here, before any money is held.
+struct CompletionPlan: Sendable {
+    /// The most output tokens if the request does not say: OpenAI's 16 for plain completions.
+    private static let defaultTokens = (chat: 512, plain: 16)
+    private static let maximumMessages = 4_096
+    private static let maximumStops = 16
+    private static let maximumStopBytes = 256
+
+    let isChat: Bool
+    let body: CompletionBody
+    let model: ServedModel
+    let prompt: [Int32]
+    let sampling: SamplingParameters
+    let maxTokens: UInt32
+    let stops: [String]
+
+    /// Whether the answer is streamed, and with a last chunk of usage.
+    var isStream: Bool { body.stream == true }
+    var includesUsage: Bool { body.streamOptions?.includeUsage == true }
+
+    init(_ body: CompletionBody, isChat: Bool, models: ModelLibrary) throws(APIError) {
+        if let field = body.unsupported {
+            throw APIError(
+                .badRequest, code: "unsupported_parameter",
+                "this house cannot do what '\(field)' asks for: leave it out", parameter: field)
+        }
+        guard let model = models.model(named: body.model) else {
+            throw APIError(
+                .notFound, code: "model_not_found",
+                "there is no model '\(body.model.prefix(80))': GET /v1/models lists them",
+                parameter: "model", rejection: Rejection.modelNotFound.rawValue)
+        }
+        self.isChat = isChat
+        self.body = body
+        self.model = model
+        prompt =
+            isChat
+            ? try Self.chat(body.messages ?? [], model) : try Self.plain(body.prompt, model)
+        sampling = try Self.sampling(body)
+        maxTokens = try Self.limit(body, isChat, prompt: prompt.count, model)
+        stops = body.stop?.texts ?? []
+        guard stops.count <= Self.maximumStops,
+            stops.allSatisfy({ (1...Self.maximumStopBytes).contains($0.utf8.count) })
+        else {
+            throw .invalid(
+                "stop", "'stop' is up to 16 texts of 1 to \(Self.maximumStopBytes) bytes")
+        }
+    }
+
+    private static func chat(
+        _ messages: [CompletionBody.Message], _ model: ServedModel
+    ) throws(APIError) -> [Int32] {
+        guard (1...maximumMessages).contains(messages.count) else {
+            throw .invalid("messages", "'messages' is a list of 1 to \(maximumMessages)")
+        }
+        var turns: [ChatMessage] = []
+        for (place, message) in messages.enumerated() {
+            let role = message.role == "developer" ? "system" : message.role
+            guard ["system", "user", "assistant"].contains(role) else {
+                throw .invalid(
+                    "messages.\(place).role", "a role is 'system', 'user' or 'assistant'")
+            }
+            guard let text = message.content?.text else {
+                throw .invalid("messages.\(place).content", "only text can be sent")
+            }
+            turns.append(ChatMessage(role: role, content: text))
+        }
+        do throws(ModelError) {
+            return try model.file.requireChatTemplate().encode(turns, with: model.file.tokenizer)
+        } catch {
+            throw .invalid("model", "this model cannot chat: \(error)")
+        }
+    }
+
+    private static func plain(
+        _ prompt: CompletionBody.Prompt?, _ model: ServedModel
+    ) throws(APIError) -> [Int32] {
+        switch prompt {
+        case .text(let text):
+            return model.file.tokenizer.encode(text, addSpecial: true)
+        case .tokens(let tokens):
+            guard tokens.allSatisfy({ $0 >= 0 && Int($0) < model.file.tokenizer.count }) else {
+                throw .invalid("prompt", "a token is not in the model's vocabulary")
+            }
+            return tokens
+        case .many:
+            throw .invalid("prompt", "one prompt a request")
+        case nil:
+            throw .invalid("prompt", "'prompt' is missing")
+        }
+    }
+
+    private static func sampling(_ body: CompletionBody) throws(APIError) -> SamplingParameters {
+        let temperature = body.temperature ?? 1
+        let topP = body.topP ?? 1
+        guard (0...2).contains(temperature) else {
+            throw .invalid("temperature", "'temperature' is from 0 to 2")
+        }
+        guard topP > 0, topP <= 1, Float(topP) > 0 else {
+            throw .invalid("top_p", "'top_p' is above 0 and at most 1")
+        }
+        guard let topK = UInt32(exactly: body.topK ?? 0) else {
+            throw .invalid("top_k", "'top_k' is 0 or above")
+        }
+        var seed: UInt64 = 0
+        if let given = body.seed {
+            seed = UInt64(bitPattern: given)
+        } else if temperature > 0 {
+            seed = House.random(8).reduce(0) { $0 << 8 | UInt64($1) }
+        }
+        return SamplingParameters(
+            temperature: Float(temperature), topK: topK, topP: Float(topP), seed: seed)
+    }
+
+    private static func limit(
+        _ body: CompletionBody, _ isChat: Bool, prompt: Int, _ model: ServedModel
+    ) throws(APIError) -> UInt32 {
+        let context = model.manifest.context
+        if prompt == 0 { throw APIError(Rejection.emptyPrompt) }
+        let given = body.maxCompletionTokens ?? body.maxTokens
+        if let given, given < 1 { throw .invalid("max_tokens", "'max_tokens' is above 0") }
+        let usual = isChat ? defaultTokens.chat : defaultTokens.plain
+        let wanted = given ?? min(usual, max(context - prompt, 1))
+        guard prompt < context, wanted <= context - prompt else {
+            throw APIError(
+                .badRequest, code: "context_length_exceeded",
+                "the prompt has \(prompt) tokens and \(wanted) are asked for; together at most "
+                    + "\(context)", parameter: isChat ? "messages" : "prompt",
+                rejection: Rejection.contextExceeded.rawValue)
+        }
+        return UInt32(wanted)
+    }
+
+    /// Preferences with names looked up. Names nobody has are left out; if `only` names nobody
+    /// who exists, nobody can serve.
+    func routing(_ house: borrowing ClearingHouse) -> Result<JobRequest.Routing, Rejection> {
+        var routing = JobRequest.Routing()
+        guard let wanted = body.provider else { return .success(routing) }
+        func parties(_ names: [String]?) -> [PartyID] {
+            var found: [PartyID] = []
+            for name in names ?? [] {
+                if let id = house.party(named: name)?.id, !found.contains(id) { found.append(id) }
+            }
+            return found
+        }
+        for list in [wanted.order, wanted.only, wanted.ignore]
+        where (list?.count ?? 0) > Limits.preferences {
+            return .failure(.limitExceeded)
+        }
+        routing.order = parties(wanted.order)
+        routing.only = parties(wanted.only)
+        routing.ignore = parties(wanted.ignore)
+        routing.allowFallbacks = wanted.allowFallbacks ?? true
+        routing.maxInputPrice = Self.price(wanted.maxPrice?.prompt)
+        routing.maxOutputPrice = Self.price(wanted.maxPrice?.completion)
+        if wanted.only?.isEmpty == false, routing.only.isEmpty { return .failure(.noOffers) }
+        let quantisation = model.manifest.quantisation.lowercased()
+        if let wanted = wanted.quantizations, !wanted.isEmpty,
+            !wanted.contains(where: { $0.lowercased() == quantisation })
+        {
+            return .failure(.noOffers)
+        }
+        return .success(routing)
+    }
+
+    /// Dollars per million tokens as a limit, rounded down; above what a price can be, no limit.
+    private static func price(_ dollars: Decimal?) -> Price? {
+        guard let dollars else { return nil }
+        if dollars <= 0 { return .zero }
+        var scaled = dollars * 1_000_000_000_000
+        var whole = Decimal()
+        unsafe NSDecimalRound(&whole, &scaled, 0, .down)
+        return UInt64(whole.description).map { Price(perMillion: $0) }
+    }
+
+    /// Why the privacy asked for cannot be given: every stage reads the prompt.
+    var privacyRefusal: APIError? {
+        guard body.provider?.dataCollection == "deny" || body.provider?.zdr == true else {
+            return nil
+        }
+        return APIError(
+            .serviceUnavailable, code: "privacy_unavailable",
+            "providers here can read prompts, so this house cannot promise that none is kept",
+            parameter: "provider")
+    }
+}

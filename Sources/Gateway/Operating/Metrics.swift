@@ -1,0 +1,100 @@
+import Clearing
+import Hummingbird
+import Primitives
+import Service
+import Storage
+import Synchronization
+
+/// How many answers had which kind of status.
+final class RequestCounters: Sendable {
+    private let classes = Mutex([0, 0, 0, 0, 0])
+
+    func count(status: Int) {
+        classes.withLock { $0[min(max(status / 100, 1), 5) - 1] += 1 }
+    }
+
+    /// Answers by the first digit of their status.
+    var byClass: [(name: String, count: Int)] {
+        classes.withLock { $0 }.enumerated().map { ("\($0.offset + 1)xx", $0.element) }
+    }
+}
+
+/// `/metrics` in Prometheus' text format 0.0.4.
+enum Metrics {
+    private struct Books: Sendable {
+        var jobs = Array(repeating: 0, count: JobState.allCases.count)
+        var parties = 0
+        var liveOffers = 0
+        var verdicts = 0
+        var batches = 0
+        var undrawn = 0
+        var unsettledSlashes = 0
+    }
+
+    static func response(
+        _ call: Call, _ counters: RequestCounters
+    ) async throws(APIError) -> Response {
+        let books = try await call.read { house in
+            var books = Books()
+            for job in house.jobs { books.jobs[Int(job.state.rawValue) - 1] += 1 }
+            books.parties = house.parties.count
+            books.liveOffers = house.models.reduce(0) { $0 + $1.offers.count }
+            books.verdicts = house.verdicts.count
+            books.batches = house.batches.count
+            books.undrawn = house.undrawnCount
+            books.unsettledSlashes = house.unsettledSlashes.count
+            return books
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text(call.house, books, counters))))
+    }
+
+    private static func text(
+        _ house: House, _ books: Books, _ counters: RequestCounters
+    ) -> String {
+        var text = ""
+        func put(_ name: String, _ kind: String, _ help: String, _ values: [(String, UInt64)]) {
+            text += "# HELP exchequer_\(name) \(help)\n# TYPE exchequer_\(name) \(kind)\n"
+            for (labels, value) in values { text += "exchequer_\(name)\(labels) \(value)\n" }
+        }
+        func gauge(_ name: String, _ help: String, _ value: Int) {
+            put(name, "gauge", help, [("", UInt64(value))])
+        }
+        let done = house.sequencer.counters
+        put(
+            "tokens_delivered_total", "counter", "Output tokens sent to buyers.",
+            [("", house.metrics.tokensDelivered)])
+        put("commands_accepted_total", "counter", "Commands committed.", [("", done.accepted)])
+        put("commands_rejected_total", "counter", "Commands refused.", [("", done.rejected)])
+        put("journal_batches_total", "counter", "Group commits.", [("", done.batches)])
+        put("journal_sequence", "gauge", "The last batch.", [("", house.sequencer.head.sequence)])
+        gauge("commands_waiting", "Commands that wait to be decided.", house.sequencer.waiting)
+        put(
+            "http_responses_total", "counter", "Answers by class of status.",
+            counters.byClass.map { ("{class=\"\($0.name)\"}", UInt64($0.count)) })
+        gauge("nodes_online", "Nodes with link and event stream.", house.hub.onlineCount)
+        gauge("jobs_running", "Jobs in progress.", house.jobs.count)
+        put(
+            "jobs", "gauge", "Jobs by state.",
+            JobState.allCases.map {
+                ("{state=\"\($0)\"}", UInt64(books.jobs[Int($0.rawValue) - 1]))
+            })
+        gauge("parties", "Parties.", books.parties)
+        gauge("offers_live", "Live offers.", books.liveOffers)
+        gauge("verdicts", "Verdicts on record.", books.verdicts)
+        gauge("batches", "Settlement batches.", books.batches)
+        gauge("jobs_undrawn", "Delivered jobs that wait for the next draw.", books.undrawn)
+        gauge("slashes_unsettled", "Slashes not final on chain.", books.unsettledSlashes)
+        put(
+            "chain_logs_booked_total", "counter", "Contract logs booked.",
+            [("", house.metrics.chainLogsBooked)])
+        put(
+            "chain_logs_refused_total", "counter", "Contract logs the rules refused.",
+            [("", house.metrics.chainLogsRefused)])
+        put(
+            "chain_failures_total", "counter", "Looks at the chain that failed.",
+            [("", house.metrics.chainFailures)])
+        return text
+    }
+}

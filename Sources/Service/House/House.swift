@@ -1,0 +1,224 @@
+import Clearing
+import Cryptography
+import Foundation
+public import Logging
+public import Primitives
+public import ServiceLifecycle
+public import Storage
+import Synchronization
+import Transport
+import Verification
+
+/// The running house: the sequencer with everything that acts for it. Front doors use its parts.
+///
+/// `open` recovers the books and makes everything ready; `run` works until it is told to stop.
+public final class House: Service {
+    /// The one writer of the books.
+    public let sequencer: Sequencer
+    /// The connected nodes.
+    public let hub: NodeHub
+    /// Runs jobs.
+    public let jobs: JobRunner
+    /// The models whose files are here.
+    public let models: ModelLibrary
+    /// Evidence of delivered jobs.
+    public let evidence: EvidenceStore
+    /// What is counted beside the books.
+    public let metrics: HouseMetrics
+    /// The chain that is settled on.
+    public let settlement: SettlementService?
+    /// The house's own key, by which nodes know it.
+    public let key: PublicKey
+    /// Where nodes connect their links.
+    public let wire: (host: String, port: Int)
+    /// What the operator shows to be let in; its hash is all that is kept in memory.
+    public let operatorTokenHash: Digest
+
+    private let listener: SecureListener
+    private let housekeeper: Housekeeper
+    private let presence:
+        (stream: AsyncStream<PublicKey>, sink: AsyncStream<PublicKey>.Continuation)
+    private let committed: AsyncStream<CommittedBatch>
+    private let log: Logger
+
+    /// The chain's id; 0 without one.
+    public var chainID: UInt64 { settlement?.chainID ?? 0 }
+
+    /// Random bytes of the operating system, for keys and nonces.
+    public static func random(_ count: Int) -> [UInt8] { Entropy.bytes(count) }
+
+    /// The file in a house's folder that holds the operator's token.
+    public static func operatorTokenFile(in folder: String) -> String { folder + "/operator.token" }
+
+    /// Opens a house: reads keys and models, recovers the journal, puts right what a crash left
+    /// (nodes are offline, running jobs are ended uncharged), listens for nodes.
+    public static func open(
+        _ configuration: HouseConfiguration, log: Logger
+    ) async throws(HouseError) -> House {
+        let opening = HouseOpening(configuration: configuration, log: log)
+        return try await opening.open()
+    }
+
+    init(_ parts: HouseOpening.Parts, log: Logger) {
+        self.log = log
+        sequencer = parts.sequencer
+        hub = parts.hub
+        models = parts.models
+        evidence = parts.evidence
+        settlement = parts.settlement
+        metrics = parts.metrics
+        key = parts.identity.publicKey
+        listener = parts.listener
+        wire = (parts.publicHost, parts.listener.port)
+        operatorTokenHash = parts.operatorTokenHash
+        let runner = JobRunner(
+            context: .init(
+                hub: parts.hub, sequencer: parts.sequencer, evidence: parts.evidence,
+                metrics: parts.metrics, log: log, patience: parts.patience))
+        jobs = runner
+        housekeeper = Housekeeper(
+            sequencer: parts.sequencer, settlement: parts.settlement,
+            auditInterval: parts.auditInterval, settlesByItself: parts.settlesByItself, log: log)
+        committed = parts.sequencer.subscribe()
+        let presence = AsyncStream.makeStream(of: PublicKey.self)
+        self.presence = (presence.stream, presence.continuation)
+        parts.hub.set(
+            NodeHub.Handlers(
+                frame: { runner.receive($1, from: $0) }, lost: { runner.lose($0) },
+                presence: { presence.continuation.yield($0) }))
+    }
+
+    /// Works until the task is cancelled or graceful shutdown begins; then lets go of the nodes,
+    /// commits what waits and closes the books.
+    public func run() async throws {
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.acceptLinks() }
+                group.addTask { await self.followPresence() }
+                group.addTask { await self.carryOutEvents() }
+                group.addTask { await self.housekeeper.run() }
+                if let settlement = self.settlement { group.addTask { await settlement.run() } }
+                await group.waitForAll()
+            }
+        }
+        await close()
+    }
+
+    /// Ends running jobs and connections, and closes the books.
+    public func close() async {
+        listener.close()
+        hub.stop()
+        await jobs.drain(patience: .seconds(3))
+        do throws(SequencerError) { try await sequencer.stop() } catch {
+            log.error("the journal did not close", metadata: ["error": "\(error)"])
+        }
+        evidence.close()
+    }
+
+    // MARK: Nodes
+
+    private func acceptLinks() async {
+        await withDiscardingTaskGroup { group in
+            for await link in listener.links {
+                group.addTask {
+                    let node = link.peer
+                    let known = (try? await self.sequencer.read { $0.node(key: node) != nil })
+                    guard known == true else { return link.close() }
+                    await self.hub.serve(link)
+                }
+                if Task.isCancelled { return }
+            }
+        }
+    }
+
+    /// Writes down who is connected, one node after the other, and hands a node that came back
+    /// the audits it still owes.
+    private func followPresence() async {
+        for await key in presence.stream {
+            if Task.isCancelled { return }
+            let online = hub.isOnline(key)
+            guard let node = (try? await sequencer.read { $0.node(key: key) }) ?? nil else {
+                continue
+            }
+            if node.online != online {
+                _ = try? await sequencer.submit(.setPresence(node.id, online: online))
+                log.info(
+                    "node \(online ? "online" : "offline")",
+                    metadata: ["node": "\(node.id)", "party": "\(node.party)"])
+            }
+            guard online else { continue }
+            let owed = (try? await sequencer.read { $0.audits(of: node.id) }) ?? []
+            for job in owed { hub.send(Self.audit(job), to: key) }
+        }
+    }
+
+    static func audit(_ job: Job) -> NodeEvent {
+        NodeEvent(
+            "audit",
+            "{\"job\":\(job.id),\"attempt\":\(job.attempt),"
+                + "\"deadline\":\(job.deadline.nanoseconds / 1_000_000)}")
+    }
+
+    // MARK: Events
+
+    private func carryOutEvents() async {
+        let arbiter = Arbiter(
+            sequencer: sequencer, models: models, evidence: evidence, log: log)
+        await withDiscardingTaskGroup { group in
+            let open =
+                (try? await sequencer.read { house in
+                    house.verdicts.filter { $0.state == .appealed }.map(\.id)
+                }) ?? []
+            for verdict in open { group.addTask { await arbiter.decide(verdict) } }
+            for await batch in committed {
+                if Task.isCancelled { return }
+                for event in batch.events {
+                    switch event {
+                    case .auditAssigned(let id, let node): await assignAudit(id, node)
+                    case .jobFailed(let id, let reason): jobs.ended(id, reason)
+                    case .appealOpened(let verdict):
+                        group.addTask { await arbiter.decide(verdict) }
+                    default: continue
+                    }
+                }
+            }
+        }
+    }
+
+    private func assignAudit(_ id: JobID, _ node: NodeID) async {
+        let found = try? await sequencer.read { house -> (PublicKey, Job)? in
+            guard let key = house.node(node)?.key, let job = house.job(id) else { return nil }
+            return (key, job)
+        }
+        guard let (key, job) = found ?? nil else { return }
+        hub.send(Self.audit(job), to: key)
+    }
+}
+
+/// Decides appeals: runs the evidence again on this house's own copy of the model.
+struct Arbiter: Sendable {
+    let sequencer: Sequencer
+    let models: ModelLibrary
+    let evidence: EvidenceStore
+    let log: Logger
+
+    /// An appeal is upheld if the accused stage's work reproduces here. Without the model's file
+    /// or the evidence nothing can be proved, so nothing is taken: it is upheld as well.
+    func decide(_ id: VerdictID) async {
+        let found = try? await sequencer.read { house -> (VerdictRecord, ModelID)? in
+            guard let record = house.verdict(id), let job = house.job(record.verdict.body.job)
+            else { return nil }
+            return (record, job.demand.model)
+        }
+        guard let (record, model) = found ?? nil else { return }
+        let verdict = record.verdict.body
+        let bundle = (try? await evidence.bundle(of: verdict.job)) ?? nil
+        var upheld = true
+        if let bundle, let served = models.model(model) {
+            upheld = await Judging.run { !Judging.confirms(verdict, bundle: bundle, served) }
+        }
+        log.notice(
+            "appeal decided", metadata: ["verdict": "\(id)", "upheld": "\(upheld)"])
+        _ = try? await sequencer.submit(.resolveAppeal(id, upheld: upheld))
+    }
+}

@@ -1,0 +1,97 @@
+public import Cryptography
+public import Economics
+public import Primitives
+
+/// What a house is told by whoever runs it.
+public struct HouseConfiguration: Sendable {
+    /// A model to serve.
+    public struct ModelSource: Hashable, Sendable {
+        /// The GGUF file.
+        public var path: String
+        /// What buyers call it; the file's own name if `nil`.
+        public var name: String?
+
+        /// A model file.
+        public init(path: String, name: String? = nil) {
+            self.path = path
+            self.name = name
+        }
+    }
+
+    /// The chain that is settled on.
+    public struct Settlement: Sendable {
+        /// The JSON-RPC endpoint.
+        public var rpc: String
+        /// The settlement contract.
+        public var contract: EVMAddress
+        /// The key with the settler and slasher roles.
+        public var key: Secp256k1.PrivateKey
+        /// Blocks, its own included, until a log counts.
+        public var confirmations: UInt64
+        /// The folder with the contracts' interfaces.
+        public var artifacts: String
+
+        /// A chain with its contract.
+        public init(
+            rpc: String, contract: EVMAddress, key: Secp256k1.PrivateKey, confirmations: UInt64,
+            artifacts: String
+        ) {
+            self.rpc = rpc
+            self.contract = contract
+            self.key = key
+            self.confirmations = confirmations
+            self.artifacts = artifacts
+        }
+    }
+
+    /// The folder with journal, evidence and keys; made if it is not there.
+    public var folder: String
+    /// The models.
+    public var models: [ModelSource]
+    /// The chain; without one no money can come in.
+    public var settlement: Settlement?
+    /// The rules; `nil` for those in the journal, or the defaults in a new one.
+    public var parameters: Parameters?
+    /// Where to listen for nodes' links.
+    public var wireHost = "127.0.0.1"
+    /// The port for nodes' links, 0 for any free one.
+    public var wirePort = 0
+    /// Under which name nodes reach the wire port; `wireHost` if `nil`.
+    public var publicHost: String?
+    /// How long to wait between two draws of audits.
+    public var auditInterval = Duration.seconds(10)
+    /// Whether epochs close and batches are cut by themselves.
+    public var settlesByItself = true
+    /// How long nodes have until a stage is replaced, in milliseconds.
+    public var stepPatience: UInt64 = 20_000
+
+    /// A house of this folder and these models, without a chain.
+    public init(folder: String, models: [ModelSource]) {
+        self.folder = folder
+        self.models = models
+    }
+}
+
+/// Why a house does not start, or stops. The text is for a person and never holds a secret.
+public struct HouseError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// What kind of thing is wrong.
+    public enum Kind: Hashable, Sendable {
+        /// A file or setting.
+        case configuration
+        /// The journal or the evidence.
+        case storage
+        /// A port or the chain.
+        case network
+    }
+
+    /// What kind of thing is wrong.
+    public let kind: Kind
+    /// What is wrong and what to do, in one sentence without its full stop.
+    public let description: String
+
+    /// An error of a kind.
+    public init(_ kind: Kind, _ description: String) {
+        self.kind = kind
+        self.description = description
+    }
+}

@@ -1,0 +1,204 @@
+import Clearing
+import Cryptography
+import Economics
+import Foundation
+import Inference
+import Logging
+import Primitives
+import Storage
+import Transport
+
+/// The steps from a folder and a configuration to a house that can run.
+struct HouseOpening: Sendable {
+    let configuration: HouseConfiguration
+    let log: Logger
+
+    /// What a house is made of.
+    struct Parts {
+        let sequencer: Sequencer
+        let hub: NodeHub
+        let models: ModelLibrary
+        let evidence: EvidenceStore
+        let settlement: SettlementService?
+        let metrics: HouseMetrics
+        let identity: Ed25519.PrivateKey
+        let listener: SecureListener
+        let publicHost: String
+        let operatorTokenHash: Digest
+        let auditInterval: Duration
+        let settlesByItself: Bool
+        let patience: JobSpec.Patience
+    }
+
+    private var folder: String { configuration.folder }
+
+    func open() async throws(HouseError) -> House {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw HouseError(.configuration, "the folder \(folder) cannot be made")
+        }
+        let identity = try identity()
+        let token = try secret(House.operatorTokenFile(in: folder))
+        let files = try loadModels()
+        let sequencer = try openBooks()
+        do throws(HouseError) {
+            return try await open(sequencer, identity, token: token, files)
+        } catch {
+            try? await sequencer.stop()
+            throw error
+        }
+    }
+
+    private func open(
+        _ sequencer: Sequencer, _ identity: Ed25519.PrivateKey, token: [UInt8],
+        _ files: [(ModelFile, ModelManifest)]
+    ) async throws(HouseError) -> House {
+        let metrics = HouseMetrics()
+        var settlement: SettlementService?
+        if let options = configuration.settlement {
+            settlement = try await SettlementService(
+                options, folder: folder, sequencer: sequencer, metrics: metrics, log: log)
+        }
+        try await configure(sequencer, chain: settlement?.chainID ?? 0)
+        let models = try await register(files, sequencer)
+        try await putRight(sequencer)
+        let evidence: EvidenceStore
+        do throws(JournalError) {
+            evidence = try EvidenceStore(path: folder + "/evidence.sqlite")
+        } catch {
+            throw HouseError(.storage, "the evidence cannot be opened: \(error)")
+        }
+        let listener: SecureListener
+        do throws(SecureLinkError) {
+            listener = try await SecureListener.bind(
+                host: configuration.wireHost, port: configuration.wirePort, identity: identity)
+        } catch {
+            throw HouseError(
+                .network, "cannot listen for nodes on port \(configuration.wirePort): \(error)")
+        }
+        var patience = JobSpec.Patience()
+        patience.step = configuration.stepPatience
+        return House(
+            Parts(
+                sequencer: sequencer, hub: NodeHub(), models: models, evidence: evidence,
+                settlement: settlement, metrics: metrics, identity: identity, listener: listener,
+                publicHost: configuration.publicHost ?? configuration.wireHost,
+                operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
+                auditInterval: configuration.auditInterval,
+                settlesByItself: configuration.settlesByItself, patience: patience),
+            log: log)
+    }
+
+    private func identity() throws(HouseError) -> Ed25519.PrivateKey {
+        guard let key = Ed25519.PrivateKey(seed: try secret(folder + "/house.key")) else {
+            throw HouseError(.configuration, "\(folder)/house.key does not hold a seed")
+        }
+        return key
+    }
+
+    private func secret(_ path: String) throws(HouseError) -> [UInt8] {
+        do {
+            return try SecretFile.readOrCreate(path)
+        } catch {
+            throw HouseError(.configuration, "\(error)")
+        }
+    }
+
+    private func loadModels() throws(HouseError) -> [(ModelFile, ModelManifest)] {
+        var loaded: [(ModelFile, ModelManifest)] = []
+        for source in configuration.models {
+            let file: ModelFile
+            do throws(ModelError) {
+                file = try ModelFile(path: source.path)
+            } catch {
+                throw HouseError(.configuration, "\(source.path): \(error)")
+            }
+            let manifest = file.manifest(name: source.name)
+            guard manifest.draft != nil else {
+                throw HouseError(.configuration, "\(source.path): the model is too large")
+            }
+            loaded.append((file, manifest))
+        }
+        return loaded
+    }
+
+    private func openBooks() throws(HouseError) -> Sequencer {
+        do throws(JournalError) {
+            let journal = try SQLiteJournal(path: folder + "/journal.sqlite")
+            return try Sequencer(journal: journal, clock: { .systemNow })
+        } catch {
+            throw HouseError(.storage, "the journal cannot be opened: \(error)")
+        }
+    }
+
+    private func configure(_ sequencer: Sequencer, chain: UInt64) async throws(HouseError) {
+        let known = try await read(sequencer) { ($0.parameters, $0.chain) }
+        let wanted = configuration.parameters ?? known.0 ?? Parameters()
+        if known.0 == wanted, known.1 == chain { return }
+        if let problem = wanted.problem {
+            throw HouseError(.configuration, "the parameters are unsafe: \(problem)")
+        }
+        if known.0 != nil, known.1 != chain {
+            throw HouseError(
+                .configuration,
+                "this journal settles on chain \(known.1), and the chain given is \(chain)")
+        }
+        try await submit(sequencer, .configure(wanted, chain: chain))
+    }
+
+    private func register(
+        _ files: [(ModelFile, ModelManifest)], _ sequencer: Sequencer
+    ) async throws(HouseError) -> ModelLibrary {
+        var served: [ServedModel] = []
+        for (file, manifest) in files {
+            let root = manifest.root
+            if try await read(sequencer, { $0.model(root: root)?.id }) == nil,
+                let draft = manifest.draft
+            {
+                try await submit(sequencer, .registerModel(draft))
+            }
+            guard let id = try await read(sequencer, { $0.model(root: root)?.id }) else {
+                throw HouseError(.configuration, "\(manifest.name) could not be registered")
+            }
+            served.append(ServedModel(id: id, manifest: manifest, file: file))
+        }
+        return ModelLibrary(served)
+    }
+
+    /// After a start nobody is connected and nothing runs, whatever the books say.
+    private func putRight(_ sequencer: Sequencer) async throws(HouseError) {
+        let (online, running) = try await read(sequencer) { house in
+            (
+                house.nodes.filter(\.online).map(\.id),
+                house.jobs.filter { $0.state == .running }.map(\.id)
+            )
+        }
+        for node in online { try await submit(sequencer, .setPresence(node, online: false)) }
+        for job in running { try await submit(sequencer, .failJob(job, reason: .interrupted)) }
+    }
+
+    private func read<Value: Sendable>(
+        _ sequencer: Sequencer, _ body: @escaping @Sendable (borrowing ClearingHouse) -> Value
+    ) async throws(HouseError) -> Value {
+        do {
+            return try await sequencer.read(body)
+        } catch {
+            throw HouseError(.storage, "\(error)")
+        }
+    }
+
+    private func submit(_ sequencer: Sequencer, _ command: Command) async throws(HouseError) {
+        let outcome: Sequencer.Outcome
+        do {
+            outcome = try await sequencer.submit(command)
+        } catch {
+            throw HouseError(.storage, "\(error)")
+        }
+        if case .failure(let rejection) = outcome {
+            throw HouseError(.configuration, "\(rejection.message) (\(rejection.rawValue))")
+        }
+    }
+}

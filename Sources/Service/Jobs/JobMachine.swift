@@ -1,0 +1,331 @@
+import Primitives
+
+/// How one job runs, as a value: frames, losses and time in, effects out. It knows no link, no
+/// clock and no ledger; `JobRun` carries its effects out.
+///
+/// All positions pass through the house, which keeps every boundary: they are the evidence, and
+/// what a replaced pipeline computes again must give the tokens the buyer has been sent already.
+struct JobMachine: Sendable {
+    /// Where the attempt stands.
+    enum Phase: Hashable, Sendable {
+        /// Waits for every stage to say that it is ready.
+        case assigning
+        /// Positions run.
+        case running
+        /// The answer has ended; receipts are due.
+        case signing
+        /// The attempt broke down; the clearing looks for other nodes.
+        case replacing
+        /// Nothing more happens.
+        case over
+    }
+
+    /// Why the answer ended.
+    enum Finish: String, Hashable, Sendable {
+        /// The model ended it, or a stop string did.
+        case stop
+        /// As many tokens as were asked for.
+        case length
+        /// The buyer went away.
+        case cancelled
+    }
+
+    /// What is to be done.
+    enum Effect: Equatable, Sendable {
+        /// Send the stage's node its assignment.
+        case assign(stage: Int)
+        /// Send this frame to the stage's node.
+        case send(WireFrame, stage: Int)
+        /// These tokens were chosen; the text is what can be shown.
+        case deliver(text: String, tokens: Int)
+        /// The attempt is over because of this stage: ask the clearing for another pipeline.
+        case replace(stage: Int, reason: String)
+        /// All stages were told the end: receipts are due.
+        case collect
+        /// No more receipts are waited for.
+        case close
+        /// Nothing can be charged.
+        case fail(FailureCause)
+    }
+
+    /// Why a job fails for good.
+    enum FailureCause: Hashable, Sendable {
+        /// The tokens of two attempts differ.
+        case diverged
+        /// The buyer went away before the first token.
+        case cancelled
+    }
+
+    /// The most rows in one frame.
+    static let rowsPerFrame = 256
+
+    let spec: JobSpec
+    private(set) var attempt: UInt32
+    private(set) var phase = Phase.assigning
+    private(set) var stageCount: Int
+    /// Tokens chosen so far.
+    private(set) var output: [Int32] = []
+    /// Rows that went from each stage to the next, as they travelled.
+    private(set) var boundaries: [[UInt8]]
+    private(set) var finish: Finish?
+    private var text: AnswerText
+    private var isCancelled = false
+    private var isReady: [Bool]
+    /// Positions that each stage was sent, and that came out of it.
+    private var sent: [Int]
+    private var done: [Int]
+    /// When each stage was last heard or given something while it owed nothing.
+    private var since: [UInt64]
+
+    /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
+    /// clock that only moves on.
+    init(spec: JobSpec, stages: Int, at now: UInt64) {
+        self.spec = spec
+        attempt = 1
+        text = spec.text
+        stageCount = stages
+        isReady = Array(repeating: false, count: stages)
+        sent = Array(repeating: 0, count: stages)
+        done = sent
+        since = Array(repeating: now, count: stages)
+        boundaries = Array(repeating: [], count: max(stages - 1, 0))
+    }
+
+    /// Positions of the whole answer: the last token is never fed back.
+    var positions: Int { spec.prompt.count + max(output.count - 1, 0) }
+
+    /// What every attempt begins with.
+    func begin() -> [Effect] { (0..<stageCount).map { .assign(stage: $0) } }
+
+    /// Other nodes took over: everything is computed again from position 0.
+    mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
+        self.attempt = attempt
+        phase = .assigning
+        stageCount = stages
+        isReady = Array(repeating: false, count: stages)
+        sent = Array(repeating: 0, count: stages)
+        done = sent
+        since = Array(repeating: now, count: stages)
+        boundaries = Array(repeating: [], count: max(stages - 1, 0))
+        return begin()
+    }
+
+    /// Takes a frame of the node that has `stage`. Frames of other attempts are old news.
+    mutating func receive(_ frame: WireFrame, at now: UInt64) -> [Effect] {
+        let stage = Int(frame.stage)
+        guard frame.attempt == attempt, stage < stageCount else { return [] }
+        if frame.kind == .fault {
+            let fault = frame.fault ?? (0, "")
+            return lose(stage: stage, "node fault \(fault.code): \(fault.text)")
+        }
+        switch (phase, frame.kind) {
+        case (.assigning, .ready):
+            isReady[stage] = true
+            return isReady.allSatisfy(\.self) ? start(at: now) : []
+        case (.running, .activations) where stage < stageCount - 1:
+            return pass(frame, stage, at: now)
+        case (.running, .sampled) where stage == stageCount - 1:
+            return choose(frame, stage, at: now)
+        case (.running, _), (.assigning, _):
+            return lose(stage: stage, "a \(frame.kind) frame where none belongs")
+        case (.signing, _), (.replacing, _), (.over, _):
+            return []
+        }
+    }
+
+    /// The node of a stage is gone, or broke the protocol.
+    mutating func lose(stage: Int, _ reason: String) -> [Effect] {
+        guard phase == .assigning || phase == .running else { return [] }
+        phase = .replacing
+        return cancelAll(but: stage) + [.replace(stage: stage, reason: reason)]
+    }
+
+    /// Lets time pass: whoever owes something for too long is lost.
+    mutating func tick(at now: UInt64) -> [Effect] {
+        switch phase {
+        case .assigning:
+            guard let stage = isReady.firstIndex(of: false),
+                now > since[stage] + spec.patience.ready
+            else { return [] }
+            return lose(stage: stage, "not ready in time")
+        case .running:
+            let late = (0..<stageCount).first { stage in
+                let patience = spec.patience.step + 50 * UInt64(sent[stage] - done[stage])
+                return owes(stage) && now > since[stage] + patience
+            }
+            return late.map { lose(stage: $0, "no result in time") } ?? []
+        case .signing:
+            guard now > since[0] + spec.patience.receipts else { return [] }
+            phase = .over
+            return [.close]
+        case .replacing, .over:
+            return []
+        }
+    }
+
+    /// The buyer went away. If tokens were chosen, the one in flight is the last; otherwise there
+    /// is nothing to charge.
+    mutating func cancel() -> [Effect] {
+        guard phase != .signing, phase != .over else { return [] }
+        isCancelled = true
+        if !output.isEmpty { return [] }
+        phase = .over
+        return cancelAll() + [.fail(.cancelled)]
+    }
+
+    /// The clearing ended the job: the nodes are told.
+    mutating func abort() -> [Effect] {
+        guard phase != .over else { return [] }
+        phase = .over
+        return cancelAll()
+    }
+
+    /// Receipts of all stages are there, or nothing more can come of the job.
+    mutating func close() { phase = .over }
+
+    // MARK: Running
+
+    private mutating func start(at now: UInt64) -> [Effect] {
+        phase = .running
+        // A replay feeds what was chosen before, so that it must be chosen again.
+        return feed(spec.prompt + output, at: now)
+    }
+
+    /// Sends tokens to the first stage, in frames of at most `rowsPerFrame`.
+    private mutating func feed(_ tokens: [Int32], at now: UInt64) -> [Effect] {
+        var effects: [Effect] = []
+        var start = 0
+        touch(0, at: now)
+        while start < tokens.count {
+            let part = Array(tokens[start..<min(start + Self.rowsPerFrame, tokens.count)])
+            let frame = tokensFrame(part, position: sent[0])
+            sent[0] += part.count
+            start += part.count
+            effects.append(.send(frame, stage: 0))
+        }
+        return effects
+    }
+
+    /// Hands a stage's rows on to the next and keeps them.
+    private mutating func pass(_ frame: WireFrame, _ stage: Int, at now: UInt64) -> [Effect] {
+        let rows = Int(frame.count)
+        guard Int(frame.position) == done[stage], rows <= sent[stage] - done[stage],
+            frame.payload.count == rows * spec.rowBytes
+        else { return lose(stage: stage, "rows that are not those of the next positions") }
+        guard Self.areFinite(frame.payload) else {
+            return lose(stage: stage, "rows that are not finite")
+        }
+        boundaries[stage] += frame.payload
+        touch(stage, at: now, always: true)
+        done[stage] += rows
+        touch(stage + 1, at: now)
+        sent[stage + 1] += rows
+        return [.send(readdress(frame, to: stage + 1), stage: stage + 1)]
+    }
+
+    /// Takes the tokens the last stage chose.
+    private mutating func choose(_ frame: WireFrame, _ stage: Int, at now: UInt64) -> [Effect] {
+        let first = Int(frame.position) - (spec.prompt.count - 1)
+        let tokens = frame.tokenIDs
+        guard Int(frame.position) == max(done[stage], spec.prompt.count - 1),
+            Int(frame.position) + tokens.count <= sent[stage],
+            tokens.allSatisfy({ $0 >= 0 && $0 < spec.vocabulary })
+        else { return lose(stage: stage, "tokens that are not those of the next positions") }
+        touch(stage, at: now, always: true)
+        done[stage] = Int(frame.position) + tokens.count
+        for (place, token) in tokens.enumerated() {
+            if first + place < output.count {
+                if output[first + place] == token { continue }
+                phase = .over
+                return cancelAll() + [.fail(.diverged)]
+            }
+            // Only the token after the last position fed is new.
+            return take(token, at: now)
+        }
+        return []
+    }
+
+    private mutating func take(_ token: Int32, at now: UInt64) -> [Effect] {
+        output.append(token)
+        var piece = text.append(token)
+        if spec.isEnd(token) || text.isStopped {
+            finish = .stop
+        } else if output.count == spec.maxTokens {
+            finish = .length
+        } else if isCancelled {
+            finish = .cancelled
+        }
+        guard finish != nil else {
+            return [.deliver(text: piece, tokens: 1)] + feed([token], at: now)
+        }
+        piece += text.finish()
+        return [.deliver(text: piece, tokens: 1)] + end(at: now)
+    }
+
+    private mutating func end(at now: UInt64) -> [Effect] {
+        phase = .signing
+        since = Array(repeating: now, count: stageCount)
+        return (0..<stageCount).map {
+            .send(frame(.end, stage: $0, position: UInt32(positions)), stage: $0)
+        } + [.collect]
+    }
+
+    // MARK: Parts
+
+    private func cancelAll(but left: Int? = nil) -> [Effect] {
+        (0..<stageCount).filter { $0 != left }.map {
+            .send(frame(.cancel, stage: $0), stage: $0)
+        }
+    }
+
+    /// Whether a stage has been sent what it has not answered. The last stage answers nothing
+    /// inside the prompt.
+    private func owes(_ stage: Int) -> Bool {
+        let isLast = stage == stageCount - 1
+        return done[stage] < sent[stage] && (!isLast || sent[stage] >= spec.prompt.count)
+    }
+
+    /// A stage that owed nothing until now has its patience from now.
+    private mutating func touch(_ stage: Int, at now: UInt64, always: Bool = false) {
+        if always || !owes(stage) { since[stage] = now }
+    }
+
+    private func frame(_ kind: WireFrame.Kind, stage: Int, position: UInt32 = 0) -> WireFrame {
+        do {
+            return try WireFrame(
+                kind: kind, stage: UInt16(stage), job: spec.job, attempt: attempt,
+                position: position)
+        } catch {
+            preconditionFailure("a frame without payload always fits: \(error)")
+        }
+    }
+
+    private func tokensFrame(_ tokens: [Int32], position: Int) -> WireFrame {
+        do {
+            return try .tokens(
+                tokens, stage: 0, job: spec.job, attempt: attempt, position: UInt32(position))
+        } catch {
+            preconditionFailure("256 tokens always fit: \(error)")
+        }
+    }
+
+    private func readdress(_ frame: WireFrame, to stage: Int) -> WireFrame {
+        do {
+            return try WireFrame(
+                kind: .activations, stage: UInt16(stage), job: spec.job, attempt: attempt,
+                position: frame.position, count: frame.count, payload: frame.payload)
+        } catch {
+            preconditionFailure("what came in a frame fits one: \(error)")
+        }
+    }
+
+    /// Whether no F32 in the bytes is infinite or not a number: no exponent of all ones.
+    private static func areFinite(_ bytes: [UInt8]) -> Bool {
+        var place = 3
+        while place < bytes.count {
+            if bytes[place] & 0x7F == 0x7F, bytes[place - 1] & 0x80 != 0 { return false }
+            place += 4
+        }
+        return true
+    }
+}

@@ -1,0 +1,303 @@
+import Clearing
+import Cryptography
+import Inference
+import Logging
+import Primitives
+import Storage
+import Synchronization
+import Verification
+
+/// One job from its match to its delivery: takes what comes one after the other, lets `JobMachine`
+/// decide, and carries out what it says.
+final class JobRun: Sendable {
+    /// What can happen to a running job.
+    enum Input: Sendable {
+        case frame(PublicKey, WireFrame)
+        case lost(PublicKey)
+        case receipt(Signed<Receipt>, [Digest], @Sendable (Rejection?) -> Void)
+        case tick
+        case cancel
+        /// The clearing ended the job by itself.
+        case ended(FailureReason)
+    }
+
+    let job: JobID
+    private let request: JobRequest
+    private let input: Digest
+    private let context: JobRunner.Context
+    private let inputs: AsyncStream<Input>
+    private let sink: AsyncStream<Input>.Continuation
+    private let output: AsyncStream<JobOutput>.Continuation
+    private let nodes: Mutex<[PublicKey]>
+
+    init(
+        job: JobID, request: JobRequest, input: Digest, context: JobRunner.Context,
+        output: AsyncStream<JobOutput>.Continuation
+    ) {
+        self.job = job
+        self.request = request
+        self.input = input
+        self.context = context
+        self.output = output
+        (inputs, sink) = AsyncStream.makeStream(of: Input.self, bufferingPolicy: .unbounded)
+        nodes = Mutex([])
+    }
+
+    /// Whether the node has a stage of the current attempt.
+    func involves(_ node: PublicKey) -> Bool { nodes.withLock { $0.contains(node) } }
+
+    func push(_ input: Input) {
+        if case .terminated = sink.yield(input), case .receipt(_, _, let reply) = input {
+            reply(.wrongJobState)
+        }
+    }
+
+    /// Runs to the end. The answer's last word has been said when this returns.
+    func run(_ pipeline: [JobRunner.Stage]) async {
+        let ticker = Task { [sink] in
+            while !Task.isCancelled {
+                try? await Task.sleep(for: .milliseconds(250))
+                sink.yield(.tick)
+            }
+        }
+        var state = State(
+            machine: JobMachine(spec: spec(), stages: pipeline.count, at: context.milliseconds()),
+            pipeline: pipeline)
+        adopt(pipeline)
+        await carryOut(state.machine.begin(), &state)
+        for await input in inputs {
+            if state.isOver { break }
+            await take(input, &state)
+            if state.isOver { break }
+        }
+        ticker.cancel()
+        sink.finish()
+        for await case .receipt(_, _, let reply) in inputs { reply(.wrongJobState) }
+        output.finish()
+    }
+
+    /// What changes while the job runs.
+    private struct State {
+        var machine: JobMachine
+        var pipeline: [JobRunner.Stage]
+        var receipts: [Int: Signed<Receipt>] = [:]
+        var logits: [Digest] = []
+        var check: ReceiptCheck?
+        var isOver = false
+    }
+
+    private func spec() -> JobSpec {
+        let model = request.model
+        let tokenizer = model.file.tokenizer
+        return JobSpec(
+            job: job, prompt: request.prompt, maxTokens: Int(request.maxTokens),
+            rowBytes: 4 * model.manifest.hidden, vocabulary: Int32(model.manifest.vocabulary),
+            isEnd: { tokenizer.isEnd($0) },
+            text: AnswerText(tokenizer: tokenizer, stops: request.stops),
+            patience: context.patience)
+    }
+
+    private func adopt(_ pipeline: [JobRunner.Stage]) {
+        nodes.withLock { $0 = pipeline.map(\.node) }
+    }
+
+    private func take(_ input: Input, _ state: inout State) async {
+        let now = context.milliseconds()
+        var effects: [JobMachine.Effect] = []
+        switch input {
+        case .frame(let node, let frame):
+            guard Int(frame.stage) < state.pipeline.count,
+                state.pipeline[Int(frame.stage)].node == node
+            else { return }
+            effects = state.machine.receive(frame, at: now)
+        case .lost(let node):
+            guard let stage = state.pipeline.firstIndex(where: { $0.node == node }) else { return }
+            effects = state.machine.lose(stage: stage, "the connection was lost")
+        case .receipt(let receipt, let logits, let reply):
+            reply(accept(receipt, logits, &state))
+            if state.receipts.count == state.pipeline.count { effects = [.close] }
+        case .tick:
+            effects = state.machine.tick(at: now)
+        case .cancel:
+            effects = state.machine.cancel()
+        case .ended(let reason):
+            effects = state.machine.abort()
+            fail(reason, &state)
+        }
+        await carryOut(effects, &state)
+    }
+
+    private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {
+        for effect in effects {
+            switch effect {
+            case .assign(let stage):
+                let event = assignment(stage, state)
+                if !context.hub.send(event, to: state.pipeline[stage].node) {
+                    let lost = state.machine.lose(stage: stage, "not connected")
+                    return await carryOut(lost, &state)
+                }
+            case .send(let frame, let stage):
+                // A frame that cannot be sent means a link that is lost, which is told apart.
+                context.hub.send(frame, to: state.pipeline[stage].node)
+            case .deliver(let text, let tokens):
+                context.metrics.delivered(tokens: tokens)
+                output.yield(.text(text, tokens: tokens))
+            case .replace(let stage, let reason):
+                await replace(stage, reason, &state)
+            case .collect:
+                state.check = receiptCheck(state)
+            case .close:
+                state.machine.close()
+                await deliver(&state)
+            case .fail(let cause):
+                let reason: FailureReason = cause == .diverged ? .diverged : .cancelled
+                await submitFailure(reason, &state)
+            }
+        }
+    }
+
+    // MARK: Replacement
+
+    private func replace(_ stage: Int, _ reason: String, _ state: inout State) async {
+        context.log.notice(
+            "stage lost",
+            metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
+        do throws(JobFailure) {
+            let events = try await context.submit(
+                .replaceStage(
+                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: .abandoned))
+            for event in events {
+                if case .jobFailed(_, let reason) = event { return fail(reason, &state) }
+            }
+            guard let (attempt, pipeline) = await context.pipeline(of: job) else {
+                return fail(.interrupted, &state)
+            }
+            state.pipeline = pipeline
+            adopt(pipeline)
+            let effects = state.machine.restart(
+                attempt: attempt, stages: pipeline.count, at: context.milliseconds())
+            await carryOut(effects, &state)
+        } catch {
+            end(.failed(error), &state)
+        }
+    }
+
+    private func submitFailure(_ reason: FailureReason, _ state: inout State) async {
+        do throws(JobFailure) {
+            _ = try await context.submit(.failJob(job, reason: reason))
+            fail(reason, &state)
+        } catch {
+            end(.failed(error), &state)
+        }
+    }
+
+    private func fail(_ reason: FailureReason, _ state: inout State) {
+        end(.failed(.failed(job, reason)), &state)
+    }
+
+    private func end(_ last: JobOutput, _ state: inout State) {
+        guard !state.isOver else { return }
+        state.isOver = true
+        state.machine.close()
+        output.yield(last)
+    }
+
+    // MARK: Delivery
+
+    private func receiptCheck(_ state: State) -> ReceiptCheck {
+        ReceiptCheck(
+            job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
+            profile: request.model.manifest.profile,
+            stages: state.pipeline.map {
+                .init(node: $0.node, layers: $0.layers, weights: $0.weights)
+            },
+            promptTokens: request.prompt.count, output: state.machine.output,
+            sampling: request.sampling.canonicalBytes(),
+            boundaryRoots: state.machine.boundaries.map {
+                Transcript.root(boundary: $0, width: 4 * request.model.manifest.hidden)
+            })
+    }
+
+    private func accept(
+        _ receipt: Signed<Receipt>, _ logits: [Digest], _ state: inout State
+    ) -> Rejection? {
+        guard let check = state.check else { return .wrongJobState }
+        if let refusal = check.refusal(receipt, logits: logits) { return refusal }
+        let stage = Int(receipt.body.stage)
+        // The same receipt again is a repeated request whose answer was lost.
+        if let known = state.receipts[stage] {
+            return known.body == receipt.body ? nil : .duplicateReceipt
+        }
+        state.receipts[stage] = receipt
+        if stage == state.pipeline.count - 1 { state.logits = logits }
+        return nil
+    }
+
+    /// Writes the evidence down, then moves the money: what is charged can be audited.
+    private func deliver(_ state: inout State) async {
+        if state.isOver { return }
+        if state.receipts.isEmpty { return await submitFailure(.unsigned, &state) }
+        let bundle = evidence(state)
+        do throws(JobFailure) {
+            try await context.keep(bundle)
+            let events = try await context.submit(
+                .submitReceipts(
+                    Delivery(
+                        job: job, attempt: state.machine.attempt,
+                        outputTokens: UInt32(state.machine.output.count),
+                        output: Self.hash(state.machine.output),
+                        receipts: bundle.stages.compactMap(\.receipt))))
+            var cost = Amount.zero
+            for event in events { if case .jobDelivered(_, let amount) = event { cost = amount } }
+            end(
+                .done(
+                    JobResult(
+                        promptTokens: request.prompt.count,
+                        outputTokens: state.machine.output.count,
+                        finish: state.machine.finish?.rawValue ?? "stop", cost: cost,
+                        providers: state.pipeline.map(\.provider),
+                        attempt: state.machine.attempt)), &state)
+        } catch {
+            end(.failed(error), &state)
+        }
+    }
+
+    private func evidence(_ state: State) -> EvidenceBundle {
+        let output = state.machine.output
+        return EvidenceBundle(
+            job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
+            profile: request.model.manifest.profile, request: input,
+            promptTokens: UInt32(request.prompt.count),
+            tokens: request.prompt + output.dropLast(), output: output, logits: state.logits,
+            sampling: request.sampling.canonicalBytes(),
+            stages: state.pipeline.enumerated().map { place, stage in
+                .init(
+                    layers: stage.layers, weights: stage.weights, receipt: state.receipts[place])
+            },
+            boundaries: state.machine.boundaries)
+    }
+
+    /// The hash of delivered tokens: SHA-256 of their number (u32) and each token (i32).
+    private static func hash(_ tokens: [Int32]) -> Digest {
+        var writer = ByteWriter()
+        writer.write(UInt32(tokens.count))
+        for token in tokens { writer.write(UInt32(bitPattern: token)) }
+        return SHA256.hash(writer.bytes)
+    }
+
+    /// The `job` event of a stage.
+    private func assignment(_ place: Int, _ state: State) -> NodeEvent {
+        let stage = state.pipeline[place]
+        let manifest = request.model.manifest
+        let fields = [
+            "\"job\":\(job)", "\"attempt\":\(state.machine.attempt)", "\"stage\":\(place)",
+            "\"stages\":\(state.pipeline.count)",
+            "\"layers\":[\(stage.layers.first),\(stage.layers.end)]",
+            "\"model\":\"\(manifest.root.hex)\"", "\"weights\":\"\(stage.weights.hex)\"",
+            "\"profile\":\"\(manifest.profile.hex)\"",
+            "\"prompt_tokens\":\(request.prompt.count)", "\"max_tokens\":\(request.maxTokens)",
+            "\"sampling\":\"\(Hex.encode(request.sampling.canonicalBytes()))\"",
+        ]
+        return NodeEvent("job", "{" + fields.joined(separator: ",") + "}")
+    }
+}

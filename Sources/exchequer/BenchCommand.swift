@@ -1,0 +1,203 @@
+import ArgumentParser
+import Clearing
+import Economics
+import Foundation
+import Inference
+import Ledger
+import Primitives
+import Service
+import Storage
+
+/// `exchequer bench`: figures of this machine, each beside what it is compared with in the same run.
+struct BenchCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bench",
+        abstract: "Measure engine, ledger and journal on this machine.",
+        discussion: """
+            Medians of several runs. What a figure is compared with runs in the same call, so the \
+            ratio holds when the machine's speed does not.
+
+            EXAMPLES
+              exchequer bench --model M.gguf
+              exchequer bench --model M.gguf --json
+            """)
+
+    @Option(help: "The model file.", completion: .file(extensions: ["gguf"])) var model: String
+    @Option(help: "Runs of each figure.") var runs = 3
+    @Flag(help: "Print one JSON object a line.") var json = false
+
+    private struct Figure: Encodable {
+        let name: String
+        let value: Double
+        let unit: String
+        let against: String
+        let ratio: Double
+    }
+
+    func run() async throws {
+        guard (1...99).contains(runs) else { throw ValidationError("--runs is from 1 to 99.") }
+        var figures: [Figure] = []
+        Console.say("engine")
+        figures += try engine()
+        Console.say("ledger in memory")
+        figures.append(ledger())
+        Console.say("journal on disk")
+        figures += try await journal()
+        if json {
+            for figure in figures { try Console.put(json: figure) }
+            return
+        }
+        let rows = figures.map {
+            [
+                $0.name, String(format: "%.1f", $0.value), $0.unit, $0.against,
+                String(format: "%.2fx", $0.ratio),
+            ]
+        }
+        Console.put(Console.table(["figure", "median", "unit", "against", "ratio"], rows))
+    }
+
+    // MARK: Engine
+
+    private func engine() throws -> [Figure] {
+        let file = try ModelArgument.open(model)
+        let prompt = Array(repeating: file.tokenizer.encode("The quick brown fox. "), count: 64)
+            .flatMap(\.self).prefix(256)
+        var decode: [Double] = []
+        var prefill: [Double] = []
+        for threads in [1, 2] {
+            let generator = try Generator(model: file, threads: threads)
+            let samples = try (0..<runs).map { _ in
+                try speeds(generator, Array(prompt), tokens: 48)
+            }
+            prefill.append(median(samples.map(\.prefill)))
+            decode.append(median(samples.map(\.decode)))
+        }
+        return [
+            Figure(
+                name: "decode, 2 threads", value: decode[1], unit: "tokens/s",
+                against: "1 thread", ratio: decode[1] / decode[0]),
+            Figure(
+                name: "prefill 256, 2 threads", value: prefill[1], unit: "tokens/s",
+                against: "1 thread", ratio: prefill[1] / prefill[0]),
+        ]
+    }
+
+    private func speeds(
+        _ generator: Generator, _ prompt: [Int32], tokens: Int
+    ) throws -> (prefill: Double, decode: Double) {
+        let clock = ContinuousClock()
+        let started = clock.now
+        var first = started
+        var count = 0
+        _ = try generator.generate(prompt: prompt, maxTokens: tokens) { _ in
+            if count == 0 { first = clock.now }
+            count += 1
+            return true
+        }
+        return (
+            Double(prompt.count) / seconds(started.duration(to: first)),
+            Double(max(count - 1, 1)) / seconds(first.duration(to: clock.now))
+        )
+    }
+
+    // MARK: Ledger
+
+    private func ledger() -> Figure {
+        let count = 1_000_000
+        var batched: [Double] = []
+        var single: [Double] = []
+        for _ in 0..<runs {
+            batched.append(transfers(count, batch: 8_189))
+            single.append(transfers(count, batch: 1))
+        }
+        return Figure(
+            name: "transfers, batches of 8,189", value: median(batched) / 1e6, unit: "M/s",
+            against: "one at a time", ratio: median(batched) / median(single))
+    }
+
+    private func transfers(_ count: Int, batch: Int) -> Double {
+        var ledger = LedgerState()
+        ledger.reserveCapacity(accounts: 1_024, transfers: count)
+        for number in 1...1_024 {
+            let account = Account(id: AccountID(UInt128(number)), ledger: 1, code: 1)
+            _ = ledger.createAccount(account, at: Timestamp(nanoseconds: UInt64(number)))
+        }
+        var time: UInt64 = 10_000
+        var made = 0
+        let clock = ContinuousClock()
+        let started = clock.now
+        while made < count {
+            let requests = (0..<min(batch, count - made)).map { place in
+                let number = made + place
+                return Transfer(
+                    id: TransferID(UInt128(number + 1)),
+                    debitAccount: AccountID(UInt128(number % 1_024 + 1)),
+                    creditAccount: AccountID(UInt128((number + 7) % 1_024 + 1)),
+                    amount: Amount(1), ledger: 1, code: 1)
+            }
+            time += UInt64(requests.count)
+            _ = ledger.createTransfers(requests, at: Timestamp(nanoseconds: time))
+            made += requests.count
+        }
+        return Double(count) / seconds(started.duration(to: clock.now))
+    }
+
+    // MARK: Journal
+
+    private func journal() async throws -> [Figure] {
+        var figures: [Figure] = []
+        let alone = try await commands(callers: 1)
+        for callers in [16, 256] {
+            let together = try await commands(callers: callers)
+            figures.append(
+                Figure(
+                    name: "durable commands, \(callers) callers", value: together, unit: "per s",
+                    against: "1 caller, one sync each", ratio: together / alone))
+        }
+        return figures
+    }
+
+    /// Acknowledged commands a second with so many callers, each waiting for its answer.
+    private func commands(callers: Int) async throws -> Double {
+        var samples: [Double] = []
+        for _ in 0..<runs {
+            let folder = FileManager.default.temporaryDirectory
+                .appendingPathComponent("exchequer-bench-\(UUID().uuidString)")
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            defer { try? FileManager.default.removeItem(at: folder) }
+            let journal = try SQLiteJournal(path: folder.appendingPathComponent("j").path)
+            let sequencer = try Sequencer(journal: journal, clock: { .systemNow })
+            _ = try await sequencer.submit(.configure(Parameters(), chain: 1))
+            let clock = ContinuousClock()
+            let started = clock.now
+            let end = started + .seconds(1)
+            let done = try await withThrowingTaskGroup(of: Int.self) { group in
+                for caller in 0..<callers {
+                    group.addTask {
+                        var count: UInt64 = 0
+                        while clock.now < end {
+                            count += 1
+                            var writer = ByteWriter()
+                            for word in [UInt64(caller), count] { writer.write(word) }
+                            writer.write(UInt32(0))
+                            guard let address = EVMAddress(writer.bytes) else { break }
+                            _ = try await sequencer.submit(.registerParty(address: address))
+                        }
+                        return Int(count)
+                    }
+                }
+                return try await group.reduce(0, +)
+            }
+            samples.append(Double(done) / seconds(started.duration(to: clock.now)))
+            try await sequencer.stop()
+        }
+        return median(samples)
+    }
+
+    private func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+
+    private func seconds(_ duration: Duration) -> Double {
+        let (seconds, attoseconds) = duration.components
+        return Double(seconds) + Double(attoseconds) * 1e-18
+    }
+}

@@ -1,0 +1,163 @@
+import ArgumentParser
+import Cryptography
+import Foundation
+import Primitives
+import Transport
+
+/// `exchequer keys`: makes and shows keys, and gets API keys of a house.
+struct KeysCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys",
+        abstract: "Make and show keys; get and revoke API keys of a house.",
+        discussion: """
+            Key files hold 64 hexadecimal digits and are readable by their owner only. Nothing \
+            ever prints what is in one.
+
+            EXAMPLES
+              exchequer keys new my.key              an EVM account
+              exchequer keys show my.key             its address
+              exchequer keys api --house URL --key-file my.key --label laptop
+              exchequer keys revoke --house URL --api-key-file api.key HASH
+            """,
+        subcommands: [New.self, Show.self, API.self, Revoke.self])
+
+    /// What `new` and `show` print.
+    private struct Account: Encodable {
+        let file, address, node: String
+    }
+
+    private static func show(_ file: String, json: Bool) throws {
+        let account = try evmKey(in: file)
+        let node = Ed25519.PrivateKey(seed: try SecretFile.read(file))?.publicKey.hex ?? ""
+        if json {
+            try Console.put(
+                json: Account(file: file, address: account.address.checksummed, node: node))
+        } else {
+            Console.put("as an EVM account  \(account.address.checksummed)")
+            Console.put("as a node          \(node)")
+        }
+    }
+
+    struct New: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Make a new key file.")
+
+        @Argument(help: "The file, which must not exist.", completion: .file()) var file: String
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws {
+            do {
+                // A random number that is no key has a chance of 2^-128.
+                var secret = Entropy.bytes(32)
+                while Secp256k1.PrivateKey(secret) == nil { secret = Entropy.bytes(32) }
+                try SecretFile.create(file, secret)
+            } catch {
+                Console.say("\(error)")
+                throw Exit.configuration
+            }
+            try KeysCommand.show(file, json: json)
+        }
+    }
+
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show the public half of a key file.")
+
+        @Argument(help: "The file.", completion: .file()) var file: String
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws { try KeysCommand.show(file, json: json) }
+    }
+
+    struct API: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Get an API key by signing the house's challenge with an EVM key.",
+            discussion: "The key is printed once; the house keeps only its hash.")
+
+        @Option(help: "The house's address.") var house: String
+        @Option(help: "The file with the EVM private key.", completion: .file())
+        var keyFile: String
+        @Option(help: "What to call the key.") var label = ""
+        @Flag(help: "Print one JSON object.") var json = false
+
+        private struct ChallengeRequest: Encodable { let address: String }
+        private struct Challenge: Decodable { let message: String }
+        private struct KeyRequest: Encodable { let address, message, signature, label: String }
+        private struct Key: Codable {
+            let api_key: String
+            let party: UInt64
+            let hash: String
+        }
+
+        func run() async throws {
+            let account = try evmKey(in: keyFile)
+            let address = account.address.hex
+            let challenge: Challenge = try await HouseCall.json(
+                "POST", house, "/v1/keys/challenge", ChallengeRequest(address: address))
+            guard challenge.message.hasPrefix("Exchequer API key\n"),
+                challenge.message.contains(address)
+            else {
+                Console.say("the house wants something else signed than a key for \(address)")
+                throw ExitCode.failure
+            }
+            let signature = account.sign(EIP191.digest(Array(challenge.message.utf8)))
+            let key: Key = try await HouseCall.json(
+                "POST", house, "/v1/keys",
+                KeyRequest(
+                    address: address, message: challenge.message,
+                    signature: Hex.encode(signature.bytes), label: label))
+            if json { try Console.put(json: key) } else { Console.put(key.api_key) }
+        }
+    }
+
+    struct Revoke: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Revoke an API key by its hash.")
+
+        @Option(help: "The house's address.") var house: String
+        @Option(help: "A file with any API key of the same party.", completion: .file())
+        var apiKeyFile: String
+        @Argument(help: "The hash, as GET /v1/keys lists it.") var hash: String
+
+        private struct Done: Decodable {}
+
+        func run() async throws {
+            guard let text = try? String(contentsOfFile: apiKeyFile, encoding: .utf8) else {
+                Console.say("\(apiKeyFile) cannot be read")
+                throw Exit.configuration
+            }
+            let key = text.trimmingCharacters(in: .whitespacesAndNewlines)
+            let _: Done = try await HouseCall.json(
+                "DELETE", house, "/v1/keys/\(hash)", String?.none, bearer: key)
+            Console.say("revoked \(hash)")
+        }
+    }
+}
+
+/// Calls of a house's HTTP API.
+enum HouseCall {
+    /// Sends a request whose answer is JSON; says what went wrong otherwise.
+    static func json<Answer: Decodable>(
+        _ method: String, _ house: String, _ path: String, _ body: (some Encodable)?,
+        bearer: String? = nil
+    ) async throws -> Answer {
+        var request = HTTPRequest(method: method, url: house + path)
+        if let body {
+            request.body = Array(try JSONEncoder().encode(body))
+            request.headers.append((name: "Content-Type", value: "application/json"))
+        }
+        if let bearer {
+            request.headers.append((name: "Authorization", value: "Bearer \(bearer)"))
+        }
+        let response: HTTPResponse
+        do {
+            response = try await HTTPClient.shared.send(request)
+        } catch {
+            Console.say("\(house) does not answer: \(error)")
+            throw Exit.network
+        }
+        guard response.head.isSuccess else {
+            Console.say("\(method) \(path): \(String(decoding: response.body, as: UTF8.self))")
+            throw ExitCode.failure
+        }
+        return try JSONDecoder().decode(Answer.self, from: Data(response.body))
+    }
+}

@@ -1,0 +1,169 @@
+import ArgumentParser
+import Cryptography
+import Foundation
+import Gateway
+import Logging
+import Primitives
+import Service
+import ServiceLifecycle
+import Transport
+
+/// `exchequer serve`: the house.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Run a house: gateway, ledger, journal, audits and settlement.",
+        discussion: """
+            Everything the house keeps is in --data: the journal, the evidence, its key and the \
+            operator's token. Started again on the same folder it goes on where it stopped. When \
+            it is ready it writes serve.json there. Ctrl-C ends it without losing anything.
+
+            Without --rpc nothing can be deposited; nodes and clients can still be tried out.
+
+            EXAMPLES
+              exchequer serve --data house --model M.gguf
+              exchequer serve --data house --model small=M.gguf --rpc http://127.0.0.1:8545 \\
+                  --contract 0x.. --operator-key op.key --parameters rules.json
+            """)
+
+    @Option(help: "The folder of this house; made if it is not there.") var data: String
+    @Option(
+        help: "A model's GGUF file, or NAME=FILE; may be repeated.",
+        completion: .file(extensions: ["gguf"]))
+    var model: [String] = []
+    @Option(help: "Where to listen.") var host = "127.0.0.1"
+    @Option(help: "The port of the HTTP API; 0 for any free one.") var httpPort = 8_080
+    @Option(help: "The port of nodes' links; 0 for any free one.") var wirePort = 8_081
+    @Option(help: "Under which name nodes reach the wire port; --host if left out.")
+    var publicHost: String?
+    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String?
+    @Option(help: "The settlement contract.") var contract: String?
+    @Option(help: "The file with the key that settles and slashes.", completion: .file())
+    var operatorKey: String?
+    @Option(help: "Blocks, its own included, until a log counts.") var confirmations: UInt64 = 12
+    @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
+    @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
+    var parameters: String?
+    @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
+    @Option(help: "Seconds a node has for the next result before it is replaced.")
+    var stepPatience = 20.0
+    @Flag(help: "Close epochs and cut batches only when the operator asks.")
+    var manualEpochs = false
+    @Option(help: "What to log: trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    /// What `serve.json` says.
+    private struct Ready: Encodable {
+        let http, wire, house_key, operator_token_file: String
+        let pid: Int32
+    }
+
+    func run() async throws {
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("--log-level \(logLevel): write info, warning, ...")
+        }
+        var log = Logger(label: "exchequer") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = level
+        let settings = try settings()
+        let readyFile = URL(fileURLWithPath: data + "/serve.json")
+        try? FileManager.default.removeItem(at: readyFile)
+        let started = ContinuousClock.now
+        let house: House
+        do throws(HouseError) {
+            house = try await House.open(settings, log: log)
+        } catch {
+            Console.say("exchequer: \(error)")
+            throw Self.exitCode(error)
+        }
+        Console.say("the books were ready after \(started.duration(to: .now))")
+        try await serve(house, readyFile, log)
+    }
+
+    private func serve(_ house: House, _ readyFile: URL, _ log: Logger) async throws {
+        let ready = { @Sendable (port: Int) in
+            let http = "http://\(host):\(port)"
+            let wire = "\(house.wire.host):\(house.wire.port)"
+            let summary = Ready(
+                http: http, wire: wire, house_key: house.key.hex,
+                operator_token_file: House.operatorTokenFile(in: data),
+                pid: ProcessInfo.processInfo.processIdentifier)
+            try? JSONEncoder().encode(summary).write(to: readyFile, options: .atomic)
+            Console.say("house \(house.key.value): \(http)/v1, nodes' links on \(wire)")
+        }
+        let app = Gateway(house: house, log: log)
+            .application(host: host, port: httpPort) { ready($0) }
+        var configuration = ServiceGroupConfiguration(services: [app, house], logger: log)
+        configuration.maximumGracefulShutdownDuration = .seconds(10)
+        let group = ServiceGroup(configuration: configuration)
+        let signals = StopSignals { Task { await group.triggerGracefulShutdown() } }
+        do {
+            try await group.run()
+        } catch {
+            await house.close()
+            Console.say("exchequer: the server stopped: \(error)")
+            throw Exit.network
+        }
+        try? FileManager.default.removeItem(at: readyFile)
+        if let signal = signals.received { throw ExitCode(128 + signal) }
+    }
+
+    private func settings() throws -> HouseConfiguration {
+        let models = try model.map { text -> HouseConfiguration.ModelSource in
+            let parts = text.split(separator: "=", maxSplits: 1)
+            if FileManager.default.fileExists(atPath: text) { return .init(path: text) }
+            guard parts.count == 2 else {
+                Console.say("\(text) does not exist: --model wants a GGUF file")
+                throw Exit.configuration
+            }
+            return .init(path: String(parts[1]), name: String(parts[0]))
+        }
+        var settings = HouseConfiguration(folder: data, models: models)
+        settings.settlement = try settlement()
+        settings.parameters = try parameters.map { try ParametersFile.read($0) }
+        settings.wireHost = host
+        settings.wirePort = wirePort
+        settings.publicHost = publicHost
+        guard auditInterval > 0, stepPatience > 0, stepPatience < 86_400 else {
+            throw ValidationError("--audit-interval and --step-patience are above zero.")
+        }
+        settings.auditInterval = .milliseconds(Int64(auditInterval * 1_000))
+        settings.stepPatience = UInt64(stepPatience * 1_000)
+        settings.settlesByItself = !manualEpochs
+        return settings
+    }
+
+    private func settlement() throws -> HouseConfiguration.Settlement? {
+        guard let rpc else {
+            if contract != nil || operatorKey != nil {
+                throw ValidationError("--contract and --operator-key go with --rpc.")
+            }
+            return nil
+        }
+        guard let contract, let operatorKey else {
+            throw ValidationError("--rpc goes with --contract and --operator-key.")
+        }
+        guard confirmations > 0 else { throw ValidationError("--confirmations is at least 1.") }
+        return HouseConfiguration.Settlement(
+            rpc: rpc, contract: try evmAddress(contract), key: try evmKey(in: operatorKey),
+            confirmations: confirmations, artifacts: artifacts)
+    }
+
+    private static func exitCode(_ error: HouseError) -> ExitCode {
+        switch error.kind {
+        case .configuration: Exit.configuration
+        case .storage: Exit.checkFailed
+        case .network: Exit.network
+        }
+    }
+}
+
+/// Reads an EVM private key, or says what is wrong with its file.
+func evmKey(in path: String) throws -> Secp256k1.PrivateKey {
+    do {
+        if let key = Secp256k1.PrivateKey(try SecretFile.read(path)) { return key }
+        Console.say("\(path) does not hold a secp256k1 private key")
+    } catch {
+        Console.say("\(error)")
+    }
+    throw Exit.configuration
+}
