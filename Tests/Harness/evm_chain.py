@@ -245,11 +245,11 @@ class Chain:
 
     # ---- executing without mining
 
-    def spoof(self, call: dict, gas: int):
-        """The transaction that stands for an eth_call object."""
+    def spoof(self, call: dict, gas: int, tag="latest"):
+        """The transaction that stands for an eth_call object on top of a block."""
         sender = decode_hex(call["from"]) if call.get("from") else NO_ADDRESS
         unsigned = self.builder.create_unsigned_transaction(
-            nonce=self.state().get_nonce(sender),
+            nonce=self.state(tag).get_nonce(sender),
             gas_price=0,
             gas=gas,
             to=decode_hex(call["to"]) if call.get("to") else b"",
@@ -266,7 +266,7 @@ class Chain:
         following = self.chain.create_header_from_parent(header, timestamp=stamp)
         state = self.chain.get_vm(following.copy(base_fee_per_gas=0)).state
         limit = min(gas or number(call.get("gas", header.gas_limit)), header.gas_limit)
-        return state.apply_transaction(self.spoof(call, limit))
+        return state.apply_transaction(self.spoof(call, limit, tag))
 
     def call(self, call: dict, tag) -> bytes:
         computation = self.execute(call, tag)

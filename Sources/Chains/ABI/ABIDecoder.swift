@@ -1,9 +1,12 @@
 import Primitives
 
 /// Reads values a contract wrote, and refuses whatever an encoder would not have written inside a
-/// word: set padding, flags other than 0 and 1, numbers over their width.
+/// word: set padding, flags other than 0 and 1, numbers over their width. Offsets may point to the
+/// same place again and again, so what is read in all is limited too.
 public struct ABIDecoder: Sendable {
     private let data: [UInt8]
+    /// How many bytes may still be read, those that are read twice counted twice.
+    private var budget = 2 * maximumBytes
     private static let maximumBytes = 4 << 20
     private static let maximumElements = 65_536
 
@@ -15,16 +18,18 @@ public struct ABIDecoder: Sendable {
         _ data: [UInt8], as types: [ABIType]
     ) throws(ABIError) -> [ABIValue] {
         guard data.count <= maximumBytes else { throw .tooLarge }
-        return try ABIDecoder(data).fields(types, base: 0)
+        var decoder = ABIDecoder(data)
+        return try decoder.fields(types, base: 0)
     }
 
     /// A value of a type that stands in one word.
     static func decodeWord(_ word: Digest, as type: ABIType) throws(ABIError) -> ABIValue {
         guard !type.isDynamic, type.headBytes == 32 else { throw .badArgument(type.signature) }
-        return try ABIDecoder(word.bytes).value(type, at: 0)
+        var decoder = ABIDecoder(word.bytes)
+        return try decoder.value(type, at: 0)
     }
 
-    private func fields(_ types: [ABIType], base: Int) throws(ABIError) -> [ABIValue] {
+    private mutating func fields(_ types: [ABIType], base: Int) throws(ABIError) -> [ABIValue] {
         var values: [ABIValue] = []
         var place = base
         for type in types {
@@ -40,7 +45,7 @@ public struct ABIDecoder: Sendable {
         return values
     }
 
-    private func value(_ type: ABIType, at place: Int) throws(ABIError) -> ABIValue {
+    private mutating func value(_ type: ABIType, at place: Int) throws(ABIError) -> ABIValue {
         switch type {
         case .uint(let bits):
             let number = UInt256(try word(at: place))
@@ -71,23 +76,30 @@ public struct ABIDecoder: Sendable {
         }
     }
 
-    private func word(at place: Int) throws(ABIError) -> Digest {
+    private mutating func word(at place: Int) throws(ABIError) -> Digest {
         guard place >= 0, place <= data.count - 32, let word = Digest(data[place..<place + 32])
         else { throw .truncated }
+        try spend(32)
         return word
     }
 
+    private mutating func spend(_ bytes: Int) throws(ABIError) {
+        guard bytes <= budget else { throw .tooLarge }
+        budget -= bytes
+    }
+
     /// An offset or a count: a number that data of our size could hold.
-    private func size(at place: Int) throws(ABIError) -> Int {
+    private mutating func size(at place: Int) throws(ABIError) -> Int {
         guard let number = UInt256(try word(at: place)).exactly64, number <= Self.maximumBytes
         else { throw .truncated }
         return Int(number)
     }
 
-    private func counted(at place: Int) throws(ABIError) -> [UInt8] {
+    private mutating func counted(at place: Int) throws(ABIError) -> [UInt8] {
         let count = try size(at: place)
         let padded = (count + 31) / 32 * 32
         guard padded <= data.count - place - 32 else { throw .truncated }
+        try spend(padded)
         let start = place + 32
         guard data[start + count..<start + padded].allSatisfy({ $0 == 0 }) else {
             throw .notCanonical

@@ -74,8 +74,8 @@ extension EVMChain {
         }
     }
 
-    /// Without a receipt the transaction is dead only if its nonce is used up deep enough, and the
-    /// node still has no receipt after that was seen.
+    /// Without a receipt the transaction is dead only if its nonce is used up on its own chain, deep
+    /// enough, and after that was seen the node still has no receipt and does not know it.
     private func withoutReceipt(
         _ transaction: SignedTransaction, head: EVMBlock
     ) async throws(ChainError) -> TransactionOutcome {
@@ -84,9 +84,13 @@ extension EVMChain {
         }
         let used = try await transactionCount(of: transaction.sender, at: height)
         guard used > transaction.nonce else { return .unknown(transaction.hash, .timedOut) }
-        guard try await uncheckedReceipt(of: transaction.hash) == nil else {
-            return .unknown(transaction.hash, .timedOut)
+        guard transaction.chainID == chainID else {
+            throw .wrongChain(expected: transaction.chainID, actual: chainID)
         }
+        try await verifyChain()
+        let receipt = try await uncheckedReceipt(of: transaction.hash)
+        let isKnown = try await knows(transaction.hash)
+        guard receipt == nil, !isKnown else { return .unknown(transaction.hash, .timedOut) }
         return .failed(.replaced)
     }
 

@@ -99,14 +99,16 @@ public struct EVMChain: Sendable {
         return result.bytes
     }
 
-    /// The gas a transaction would use now. Throws `reverted` if a contract refuses it.
+    /// The gas a transaction would use now; its own limit and prices do not count. Throws
+    /// `reverted` if a contract refuses it.
     public func estimateGas(
-        from: EVMAddress, to: EVMAddress?, data: [UInt8], value: UInt128 = 0
+        _ transaction: EVMTransaction, from sender: EVMAddress
     ) async throws(ChainError) -> UInt64 {
         var fields: [String: JSONValue] = [
-            "from": .data(from.bytes), "data": .data(data), "value": .quantity(value),
+            "from": .data(sender.bytes), "data": .data(transaction.data),
+            "value": .quantity(transaction.value),
         ]
-        if let to { fields["to"] = .data(to.bytes) }
+        if let to = transaction.to { fields["to"] = .data(to.bytes) }
         let gas: Quantity<UInt64> = try await ask("eth_estimateGas", [.object(fields)])
         return gas.value
     }

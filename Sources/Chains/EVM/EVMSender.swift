@@ -29,17 +29,16 @@ public actor EVMSender {
         address = key.address
     }
 
-    /// Sends a transaction and waits for its outcome. `beforeSending` is given the signed
-    /// transaction when nobody has seen it yet: write it down there. If that throws, nothing is
-    /// sent.
+    /// Sends a transaction and waits for its outcome. The nonce, prices and gas limit of the draft
+    /// are filled in here. `beforeSending` is given the signed transaction when nobody has seen it
+    /// yet: write it down there. If that throws, nothing is sent.
     public func send(
-        to: EVMAddress?, data: [UInt8], value: UInt128 = 0, timeout: Duration = .seconds(120),
-        beforeSending: @escaping BeforeSending = { _ in }
+        _ draft: EVMTransaction, timeout: Duration, beforeSending: @escaping BeforeSending
     ) async -> TransactionOutcome {
         await enter()
         let transaction: SignedTransaction
         do throws(ChainError) {
-            transaction = try await prepare(to: to, data: data, value: value)
+            transaction = try await prepare(draft)
             try await beforeSending(transaction)
         } catch {
             leave()
@@ -53,18 +52,17 @@ public actor EVMSender {
 
     /// Prices and signs a transaction with the account's next nonce. Gas is what the node
     /// estimates and a fifth more.
-    private func prepare(
-        to: EVMAddress?, data: [UInt8], value: UInt128
-    ) async throws(ChainError) -> SignedTransaction {
+    private func prepare(_ draft: EVMTransaction) async throws(ChainError) -> SignedTransaction {
         try await chain.verifyChain()
-        let gas = try await chain.estimateGas(from: address, to: to, data: data, value: value)
+        var transaction = draft
+        let gas = try await chain.estimateGas(transaction, from: address)
         let (tip, limit) = try await chain.fees()
         guard limit <= maximumFeePerGas else { throw .feeTooHigh(limit) }
-        let nonce = try await chain.transactionCount(of: address, pending: true)
-        return EVMTransaction(
-            chainID: chain.chainID, nonce: nonce, maxPriorityFeePerGas: tip,
-            maxFeePerGas: limit, gasLimit: gas &+ gas / 5, to: to, value: value, data: data
-        ).signed(by: key)
+        transaction.nonce = try await chain.transactionCount(of: address, pending: true)
+        transaction.maxPriorityFeePerGas = tip
+        transaction.maxFeePerGas = limit
+        transaction.gasLimit = gas &+ gas / 5
+        return transaction.signed(by: key)
     }
 
     private func enter() async {
@@ -81,6 +79,21 @@ public actor EVMSender {
         } else {
             queue.removeFirst().resume()
         }
+    }
+}
+
+extension EVMSender {
+    /// Sends a transaction of these parts, as `send` of a draft does. Inlined for the reason told
+    /// at `SettlementContract`.
+    @inlinable @inline(__always)
+    public nonisolated func send(
+        to: EVMAddress?, data: [UInt8], value: UInt128 = 0, timeout: Duration = .seconds(120),
+        beforeSending: @escaping BeforeSending = { _ in }
+    ) async -> TransactionOutcome {
+        let draft = EVMTransaction(
+            chainID: chain.chainID, nonce: 0, maxPriorityFeePerGas: 0, maxFeePerGas: 0,
+            gasLimit: 0, to: to, value: value, data: data)
+        return await send(draft, timeout: timeout, beforeSending: beforeSending)
     }
 }
 

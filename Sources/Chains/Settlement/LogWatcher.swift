@@ -69,30 +69,34 @@ public struct LogWatcher: Sendable {
     }
 
     /// Reads the next page. The same cursor always brings the same events.
+    ///
+    /// The page's last block is looked at before and after everything else: its hash vouches for
+    /// all blocks below, so a chain that changes in between is noticed.
     public func read(from cursor: LogCursor) async throws(ChainError) -> LogPage {
         let head = try await chain.head()
-        let below = try await hash(below: cursor)
-        if let known = cursor.previousHash, known != below {
-            throw .deepReorg(block: cursor.nextBlock - 1)
-        }
         guard let final = chain.finalHeight(head: head), final >= cursor.nextBlock else {
+            try await checkBelow(cursor)
             return LogPage(records: [], cursor: cursor, hasMore: false)
         }
         let last = min(final, cursor.nextBlock + (blocksPerPage - 1))
-        let logs = try await chain.logs(
-            of: contract, topics: topics, from: cursor.nextBlock, to: last)
-        let records = try await check(logs, first: cursor.nextBlock, last: last)
         guard let end = try await chain.block(last) else {
             throw .inconsistentNode("block \(last) is gone")
         }
+        try await checkBelow(cursor)
+        let logs = try await chain.logs(
+            of: contract, topics: topics, from: cursor.nextBlock, to: last)
+        let records = try await check(logs, first: cursor.nextBlock, last: last)
+        guard try await chain.block(last)?.hash == end.hash else { throw .deepReorg(block: last) }
         return LogPage(
             records: records, cursor: LogCursor(nextBlock: last + 1, previousHash: end.hash),
             hasMore: last < final)
     }
 
-    private func hash(below cursor: LogCursor) async throws(ChainError) -> Digest? {
-        guard cursor.previousHash != nil, cursor.nextBlock > 0 else { return nil }
-        return try await chain.block(cursor.nextBlock - 1)?.hash
+    /// Throws `deepReorg` if the block below the cursor is no longer the one that was read.
+    private func checkBelow(_ cursor: LogCursor) async throws(ChainError) {
+        guard let known = cursor.previousHash, cursor.nextBlock > 0 else { return }
+        let block = cursor.nextBlock - 1
+        guard try await chain.block(block)?.hash == known else { throw .deepReorg(block: block) }
     }
 
     /// Refuses logs that were not asked for, are out of order, or stand in blocks that are not in

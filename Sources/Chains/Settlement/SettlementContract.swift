@@ -2,6 +2,10 @@ public import Primitives
 
 /// The house's contract on chain (`contracts-abi/evm/Exchequer.vy`): deposits, bonds, roots and
 /// claims. Amounts are in the token's chain units.
+///
+/// Methods that take more than the registers hold and a `UInt128` among it are inlined into their
+/// callers: called the usual way, an `async` function with a 128-bit number and an odd count of
+/// words on the stack returns to a wrong address (LLVM on x86-64, Swift 6.3).
 public struct SettlementContract: Sendable {
     /// The contract itself.
     public let contract: Contract
@@ -14,9 +18,11 @@ public struct SettlementContract: Sendable {
         contract = Contract(chain: chain, address: address, artifact: artifact)
     }
 
-    private init(_ contract: Contract) { self.contract = contract }
+    @usableFromInline
+    init(_ contract: Contract) { self.contract = contract }
 
     /// Deploys it; the sender becomes owner with every role.
+    @inlinable @inline(__always)
     public static func deploy(
         _ artifact: ContractArtifact, usd: EVMAddress, tly: EVMAddress, unbondingDelay: UInt64,
         from sender: EVMSender
@@ -51,6 +57,7 @@ public struct SettlementContract: Sendable {
     }
 
     /// Cuts a provider's bond for a verdict; `burned` of it is destroyed. Each verdict counts once.
+    @inlinable @inline(__always)
     public func slash(
         _ provider: EVMAddress, amount: UInt128, burned: UInt128, verdict: Digest,
         from sender: EVMSender,
@@ -62,6 +69,7 @@ public struct SettlementContract: Sendable {
     }
 
     /// Commits the root of a batch: the last batch plus one, with the sums of all its leaves.
+    @inlinable @inline(__always)
     public func commitRoot(
         batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
         from sender: EVMSender,
@@ -76,6 +84,7 @@ public struct SettlementContract: Sendable {
     }
 
     /// Pays an account what the current root owes it. Anyone may send it.
+    @inlinable @inline(__always)
     public func claim(
         token: EVMAddress, account: EVMAddress, cumulative: UInt128, proof: [Digest],
         from sender: EVMSender
@@ -89,6 +98,7 @@ public struct SettlementContract: Sendable {
     }
 
     /// What an account was ever paid in a token.
+    @inlinable @inline(__always)
     public func claimed(
         token: EVMAddress, account: EVMAddress
     ) async throws(ChainError) -> UInt128 {
@@ -145,7 +155,8 @@ public struct SettlementContract: Sendable {
             blocksPerPage: blocksPerPage)
     }
 
-    private func number(
+    @usableFromInline
+    func number(
         _ function: String, _ arguments: [ABIValue]
     ) async throws(ChainError) -> UInt128 {
         try await contract.readOne(function, arguments) { value throws(ABIError) in
@@ -155,6 +166,7 @@ public struct SettlementContract: Sendable {
 }
 
 /// An ERC-20 token (`contracts-abi/evm/Token.vy` or any other). Amounts are in chain units.
+/// What is inlined is so for the reason told at `SettlementContract`.
 public struct TokenContract: Sendable {
     /// The contract itself.
     public let contract: Contract
@@ -167,9 +179,11 @@ public struct TokenContract: Sendable {
         contract = Contract(chain: chain, address: address, artifact: artifact)
     }
 
-    private init(_ contract: Contract) { self.contract = contract }
+    @usableFromInline
+    init(_ contract: Contract) { self.contract = contract }
 
     /// Deploys a test token; the sender holds the whole supply.
+    @inlinable @inline(__always)
     public static func deploy(
         _ artifact: ContractArtifact, name: String, symbol: String, version: String,
         decimals: UInt8, supply: UInt128, from sender: EVMSender
@@ -182,6 +196,7 @@ public struct TokenContract: Sendable {
     }
 
     /// Sends tokens.
+    @inlinable @inline(__always)
     public func transfer(
         _ amount: UInt128, to receiver: EVMAddress, from sender: EVMSender
     ) async -> TransactionOutcome {
@@ -189,6 +204,7 @@ public struct TokenContract: Sendable {
     }
 
     /// Lets `spender` take up to `amount` of the sender's tokens.
+    @inlinable @inline(__always)
     public func approve(
         _ amount: UInt128, for spender: EVMAddress, from sender: EVMSender
     ) async -> TransactionOutcome {

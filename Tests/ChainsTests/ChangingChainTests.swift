@@ -1,0 +1,103 @@
+import Chains
+import Cryptography
+import Primitives
+import Synchronization
+import Testing
+
+/// A node whose whole chain changes between two calls of one look.
+@Suite(.timeLimit(.minutes(2)))
+struct ChangingChainTests {
+    private static let account = EVMAddress([UInt8](repeating: 0x44, count: 20)) ?? .zero
+    private static let contract = EVMAddress([UInt8](repeating: 0x55, count: 20)) ?? .zero
+    private static let head: UInt64 = 10
+    private static let eventful: UInt64 = 7
+
+    /// Names a block, and with `salt` its transaction.
+    private static func name(_ branch: UInt8, _ number: UInt64, salt: UInt8 = 0) -> Digest {
+        SHA256.hash([branch, salt] + word(number))
+    }
+
+    private static func block(_ branch: UInt8, _ number: UInt64) -> String {
+        """
+        {"number":"0x\(String(number, radix: 16))","hash":"0x\(name(branch, number).hex)",
+         "parentHash":"0x\(name(branch, number &- 1).hex)","timestamp":"0x1",
+         "transactions":["0x\(name(branch, number, salt: 1).hex)"]}
+        """
+    }
+
+    /// The one event of a branch: a deposit of as much as the branch's number.
+    private static func logs(_ branch: UInt8, topic: Digest) -> String {
+        """
+        [{"address":"\(contract.hex)","topics":["0x\(topic.hex)","0x\(EIP712.word(account).hex)"],
+          "data":"0x\(Hex.encode(word(UInt64(branch))))","logIndex":"0x0",
+          "blockNumber":"0x\(String(eventful, radix: 16))",
+          "blockHash":"0x\(name(branch, eventful).hex)",
+          "transactionHash":"0x\(name(branch, eventful, salt: 1).hex)"}]
+        """
+    }
+
+    /// A node on branch 1 that is on branch 2 from its call number `change` on.
+    private func node(change: Int, topic: Digest) throws -> TCPServer {
+        let calls = Mutex(0)
+        return try FakeNode.results { call in
+            let count = calls.withLock { count in
+                count += 1
+                return count
+            }
+            let branch: UInt8 = count >= change ? 2 : 1
+            if call.method == "eth_getLogs" { return Self.logs(branch, topic: topic) }
+            guard case .string(let place)? = call.params.first?.value else { return "null" }
+            let number = UInt64(place.dropFirst(2), radix: 16) ?? Self.head
+            return number > Self.head ? "null" : Self.block(branch, number)
+        }
+    }
+
+    private func watcher(_ server: TCPServer) throws -> LogWatcher {
+        try LogWatcher(
+            chain: FakeNode.chain(of: server), contract: Self.contract,
+            artifact: try Project.artifact("Exchequer"))
+    }
+
+    /// Whenever it happens, either the look notices, or it brings the old branch's event and a
+    /// cursor with which the next look notices. The new branch's event never comes silently.
+    @Test(arguments: 2...12) func aDeepReorganisationWhileReadingIsNoticed(change: Int) async throws
+    {
+        let topic = try Project.artifact("Exchequer").event("Deposited").topic
+        let server = try node(change: change, topic: topic)
+        let watcher = try watcher(server)
+        var cursor = LogCursor(nextBlock: 5, previousHash: Self.name(1, 4))
+        do throws(ChainError) {
+            let page = try await watcher.read(from: cursor)
+            #expect(page.records.map(\.event) == [.deposited(account: Self.account, amount: 1)])
+            #expect(page.cursor.previousHash == Self.name(1, Self.head))
+            cursor = page.cursor
+        } catch {
+            switch error {
+            case .deepReorg, .inconsistentNode: return
+            default: throw error
+            }
+        }
+        for _ in 0..<4 {
+            do throws(ChainError) {
+                cursor = try await watcher.read(from: cursor).cursor
+            } catch {
+                #expect(error == .deepReorg(block: Self.head))
+                return
+            }
+        }
+        Issue.record("nobody noticed")
+    }
+
+    @Test func aChainThatStaysIsReadAsItIs() async throws {
+        let topic = try Project.artifact("Exchequer").event("Deposited").topic
+        let server = try node(change: .max, topic: topic)
+        let page = try await watcher(server).read(
+            from: LogCursor(nextBlock: 5, previousHash: Self.name(1, 4)))
+        #expect(page.records.map(\.event) == [.deposited(account: Self.account, amount: 1)])
+        #expect(
+            page.cursor == LogCursor(nextBlock: 11, previousHash: Self.name(1, Self.head)))
+        let reference = try #require(page.records.first?.reference)
+        #expect(reference.blockNumber == Self.eventful && reference.logIndex == 0)
+        #expect(reference.transaction == Self.name(1, Self.eventful, salt: 1))
+    }
+}

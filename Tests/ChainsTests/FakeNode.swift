@@ -1,0 +1,53 @@
+import Chains
+import Foundation
+import Transport
+
+/// What an HTTP server says that should be a node and is none, or a broken one.
+enum FakeNode {
+    /// A call as it came in.
+    struct Call: Decodable, Sendable {
+        let jsonrpc: String
+        let id: UInt64
+        let method: String
+        let params: [AnyJSON]
+    }
+
+    /// A server that answers every call with the HTTP status and body that `answer` makes of it.
+    static func start(
+        _ answer: @escaping @Sendable (Call) -> (status: Int, body: String)
+    ) throws -> TCPServer {
+        try TCPServer { connection in
+            while let request = connection.readRequest() {
+                guard let start = request.range(of: "\r\n\r\n"),
+                    let call = try? decode(Call.self, String(request[start.upperBound...]))
+                else { return connection.close() }
+                let (status, body) = answer(call)
+                let head = "HTTP/1.1 \(status) Said\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+                guard connection.write(head), connection.write(body) else { return }
+            }
+        }
+    }
+
+    /// A server that answers every call with the JSON text of a result.
+    static func results(_ result: @escaping @Sendable (Call) -> String) throws -> TCPServer {
+        try start { call in
+            (200, #"{"jsonrpc":"2.0","id":\#(call.id),"result":\#(result(call))}"#)
+        }
+    }
+
+    /// A client of the server with a connection of its own.
+    static func client(
+        of server: TCPServer, timeout: Duration = .seconds(20)
+    ) -> JSONRPC {
+        JSONRPC(url: server.url, timeout: timeout, client: HTTPClient())
+    }
+
+    /// The chain as that server tells it.
+    static func chain(
+        of server: TCPServer, confirmations: UInt64 = 1, timeout: Duration = .seconds(20)
+    ) -> EVMChain {
+        EVMChain(
+            rpc: client(of: server, timeout: timeout), chainID: 31_337,
+            confirmations: confirmations, pollInterval: .milliseconds(5))
+    }
+}
