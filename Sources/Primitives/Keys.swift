@@ -45,31 +45,33 @@ extension Signature: CanonicalCodable {
 
 /// A 20-byte account address of an EVM chain.
 public struct EVMAddress: Hashable, Comparable, Sendable {
-    /// The address as a big-endian number below 2^160.
+    /// The address as a big-endian number below 2^160, in words: no 128-bit part, which an async
+    /// function could not take on the stack (docs/decisions/0007).
     private let high: UInt32
-    private let low: UInt128
+    private let middle: UInt64
+    private let low: UInt64
 
     /// The address of no one.
-    public static let zero = EVMAddress(high: 0, low: 0)
+    public static let zero = EVMAddress(high: 0, middle: 0, low: 0)
 
-    private init(high: UInt32, low: UInt128) {
+    private init(high: UInt32, middle: UInt64, low: UInt64) {
         self.high = high
+        self.middle = middle
         self.low = low
     }
 
     /// Makes an address of exactly 20 bytes; `nil` for any other count.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 20 else { return nil }
-        var high: UInt32 = 0
-        var low: UInt128 = 0
+        var words: (high: UInt32, middle: UInt64, low: UInt64) = (0, 0, 0)
         for (offset, byte) in bytes.enumerated() {
-            if offset < 4 {
-                high = high << 8 | UInt32(byte)
-            } else {
-                low = low << 8 | UInt128(byte)
+            switch offset {
+            case ..<4: words.high = words.high << 8 | UInt32(byte)
+            case ..<12: words.middle = words.middle << 8 | UInt64(byte)
+            default: words.low = words.low << 8 | UInt64(byte)
             }
         }
-        self.init(high: high, low: low)
+        self.init(high: words.high, middle: words.middle, low: words.low)
     }
 
     /// Reads 40 hexadecimal digits in any case, with or without `0x`; `nil` for anything else.
@@ -80,16 +82,18 @@ public struct EVMAddress: Hashable, Comparable, Sendable {
 
     /// The 20 bytes.
     public var bytes: [UInt8] {
-        let first = (0..<4).map { UInt8(truncatingIfNeeded: high >> UInt32(24 - 8 * $0)) }
-        let rest = (0..<16).map { UInt8(truncatingIfNeeded: low >> UInt128(120 - 8 * $0)) }
-        return first + rest
+        var bytes = (0..<4).map { UInt8(truncatingIfNeeded: high >> UInt32(24 - 8 * $0)) }
+        for word in [middle, low] {
+            bytes += (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(56 - 8 * $0)) }
+        }
+        return bytes
     }
 
     /// `0x` and 40 lower-case digits. For the mixed-case checksum see `Cryptography`.
     public var hex: String { "0x" + Hex.encode(bytes) }
 
     public static func < (left: EVMAddress, right: EVMAddress) -> Bool {
-        (left.high, left.low) < (right.high, right.low)
+        (left.high, left.middle, left.low) < (right.high, right.middle, right.low)
     }
 }
 

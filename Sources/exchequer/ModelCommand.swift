@@ -82,13 +82,21 @@ struct ModelInspectCommand: ParsableCommand {
             EXAMPLES
               exchequer model inspect MODEL.gguf
               exchequer model inspect MODEL.gguf --roots --json
+              exchequer model inspect MODEL.gguf --tensors
             """)
 
     @OptionGroup var model: ModelArgument
     @Flag(help: "Hash all weights and show the roots a model is registered by.") var roots = false
+    @Flag(help: "List the tensors: name, type, dimensions, place in the file.") var tensors = false
     @Option(help: "The name that goes into the model's root; the file's own if left out.")
     var name: String?
     @Flag(help: "Print one JSON object.") var json = false
+
+    private struct Tensor: Encodable {
+        let name, type: String
+        let dimensions: [Int]
+        let offset, bytes: Int
+    }
 
     private struct Report: Encodable {
         var name: String
@@ -100,6 +108,7 @@ struct ModelInspectCommand: ParsableCommand {
         var tokenizer, profile: String
         var modelRoot, headRoot, tailRoot: String?
         var layerRoots: [String]?
+        var tensorList: [Tensor]?
     }
 
     func run() throws {
@@ -112,6 +121,13 @@ struct ModelInspectCommand: ParsableCommand {
             report.headRoot = manifest.headRoot.hex
             report.tailRoot = manifest.tailRoot.hex
             report.layerRoots = manifest.layerRoots.map(\.hex)
+        }
+        if tensors {
+            report.tensorList = file.file.tensors.map {
+                Tensor(
+                    name: $0.name, type: $0.type.name, dimensions: $0.dimensions,
+                    offset: $0.offset, bytes: $0.byteCount)
+            }
         }
         if json { try Console.put(json: report) } else { show(report) }
     }
@@ -150,6 +166,13 @@ struct ModelInspectCommand: ParsableCommand {
         for (label, value) in rows {
             Console.put(label.padding(toLength: 15, withPad: " ", startingAt: 0) + value)
         }
+        guard let tensors = report.tensorList else { return }
+        let lines = tensors.map { tensor in
+            let size = tensor.dimensions.map { "\($0)" }.joined(separator: " x ")
+            return [tensor.name, tensor.type, size, "\(tensor.offset)", "\(tensor.bytes)"]
+        }
+        Console.put("")
+        Console.put(Console.table(["tensor", "type", "dimensions", "offset", "bytes"], lines))
     }
 }
 

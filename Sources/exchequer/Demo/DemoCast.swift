@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 
 /// Who takes part in the demo.
 struct DemoProvider: Sendable {
@@ -79,26 +80,16 @@ enum DemoRules {
 /// Makes the liar's weights: the same file with every quantised weight of some layers cut from
 /// four bits to three. A cheaper model that still answers, which is what a cheat would run.
 enum TamperedModel {
-    struct Tensor: Decodable {
-        let name: String
-        let type: String
-        let offset: Int
-        let bytes: Int
-    }
-
-    struct Inspection: Decodable {
-        let tensors: [Tensor]
-    }
-
     /// Writes the tampered copy of `model` to `target`. A Q4_1 block is 20 bytes: scale and
     /// minimum in two halves of 2 bytes, then 32 weights in 16 bytes, two to a byte.
-    static func write(of model: String, inspection: Data, to target: String) throws {
-        let tensors = try JSONDecoder().decode(Inspection.self, from: inspection).tensors
+    static func write(of model: String, to target: String) throws {
+        let tensors = try GGUFFile(path: model).tensors
         var bytes = try Data(contentsOf: URL(fileURLWithPath: model))
         var changed = 0
         for tensor in tensors
-        where tensor.type.uppercased() == "Q4_1" && tensor.name.contains("ffn_down") {
-            for block in stride(from: tensor.offset, to: tensor.offset + tensor.bytes, by: 20) {
+        where tensor.type == .q4_1 && tensor.name.contains("ffn_down") {
+            let end = tensor.offset + tensor.byteCount
+            for block in stride(from: tensor.offset, to: end, by: 20) {
                 for place in (block + 4)..<(block + 20) { bytes[place] &= 0xEE }
             }
             changed += 1

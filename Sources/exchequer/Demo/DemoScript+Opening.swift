@@ -76,9 +76,7 @@ extension DemoScript {
 
     func startProviders() async throws {
         announce("six providers bond on chain and serve, each in its own process")
-        let inspection = try command("inspect", ["model", "inspect", model, "--json"])
-        try TamperedModel.write(
-            of: model, inspection: Data(inspection.utf8), to: path("thorn.gguf"))
+        try TamperedModel.write(of: model, to: path("thorn.gguf"))
         for provider in DemoProvider.all {
             try command(
                 "bond",
