@@ -10,8 +10,12 @@ extension DemoScript {
             return jobs.count >= asked.count && jobs.allSatisfy(\.isFinal)
         }
         try await wait("the slash to be final on chain", seconds: 60) {
-            let convictions = try await house.verdicts().filter { $0.accused != nil }
-            return !convictions.isEmpty && convictions.allSatisfy(\.settled_on_chain)
+            // A second conviction takes the whole bond; a third finds nothing left to take.
+            let slashes = try await house.verdicts().filter { verdict in
+                verdict.accused != nil && verdict.state == "executed"
+                    && Asset.usd.parse(verdict.captured) != Amount.zero
+            }
+            return !slashes.isEmpty && slashes.allSatisfy(\.settled_on_chain)
         }
         let providers = try await house.providers()
         let names = Dictionary(uniqueKeysWithValues: providers.map { ($0.party, $0.name) })
