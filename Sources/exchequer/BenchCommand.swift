@@ -8,7 +8,7 @@ import Primitives
 import Service
 import Storage
 
-/// `exchequer bench`: figures of this machine, each beside what it is compared with in the same run.
+/// `exchequer bench`: figures of this machine, each beside what it is compared with.
 struct BenchCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",

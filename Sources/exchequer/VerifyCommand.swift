@@ -10,9 +10,9 @@ struct VerifyCommand: ParsableCommand {
         commandName: "verify",
         abstract: "Judge a job from its evidence, offline: was it done right, and if not by whom.",
         discussion: """
-            Needs nothing but the bundle (GET /v1/jobs/ID/evidence) and the model's file. Checks all \
-            signatures and roots, then runs each stage again from the input it signed for. Ends with \
-            0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself is not \
+            Needs nothing but the bundle (GET /v1/jobs/ID/evidence) and the model's file. Checks \
+            all signatures and roots, then runs each stage again from the input it signed for. \
+            Ends with 0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself is not \
             sound, which convicts nobody, and 3 if it is about another model.
 
             EXAMPLES

@@ -74,8 +74,8 @@ extension EVMChain {
         }
     }
 
-    /// Without a receipt the transaction is dead only if its nonce is used up on its own chain, deep
-    /// enough, and after that was seen the node still has no receipt and does not know it.
+    /// Without a receipt the transaction is dead only if its nonce is used up on its own chain,
+    /// deep enough, and after that was seen the node still has no receipt and does not know it.
     private func withoutReceipt(
         _ transaction: SignedTransaction, head: EVMBlock
     ) async throws(ChainError) -> TransactionOutcome {

@@ -27,7 +27,7 @@ public enum SecureChannelError: Error, Hashable, Sendable {
 ///
 /// ```
 /// hello   I -> R   40 bytes   "EXQLINK1" | I's ephemeral X25519 key (32)
-/// reply   R -> I  144 bytes   R's ephemeral key (32) | seal(kr, R's identity (32) | signature (64))
+/// reply   R -> I  144 bytes   R's ephemeral key (32) | seal(kr, R's identity | signature (64))
 /// finish  I -> R  112 bytes   seal(ki, I's identity (32) | signature (64))
 ///
 /// secret = X25519(own ephemeral, other's ephemeral), all-zero refused

@@ -19,9 +19,11 @@ public struct JobTable: Sendable {
         case dropped(JobID, attempt: UInt32, NodeFault?)
     }
 
+    /// A node can have several stages of one job, from several offers.
     private struct Key: Hashable {
         let job: JobID
         let attempt: UInt32
+        let stage: UInt16
     }
 
     private let identity: Ed25519.PrivateKey
@@ -43,7 +45,8 @@ public struct JobTable: Sendable {
 
     /// Takes on a job, or says why not.
     public mutating func assign(_ assignment: Assignment, at now: Timestamp) -> [Effect] {
-        let key = Key(job: assignment.job, attempt: assignment.attempt)
+        let key = Key(
+            job: assignment.job, attempt: assignment.attempt, stage: assignment.stage)
         if let session = sessions[key], session.assignment == assignment {
             return [.send(session.ready)]
         }
@@ -74,7 +77,7 @@ public struct JobTable: Sendable {
 
     /// Takes one frame.
     public mutating func receive(_ frame: WireFrame, at now: Timestamp) -> [Effect] {
-        let key = Key(job: frame.job, attempt: frame.attempt)
+        let key = Key(job: frame.job, attempt: frame.attempt, stage: frame.stage)
         switch frame.kind {
         case .ping: return [.send(Self.pong(frame))]
         case .pong: return []
@@ -84,6 +87,13 @@ public struct JobTable: Sendable {
         }
         guard var session = sessions.removeValue(forKey: key) else {
             if ended.contains(key) { return [] }
+            if let held = stages(of: frame.job, attempt: frame.attempt).first {
+                let fault = NodeFault(
+                    .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
+                return [
+                    .send(fault.frame(stage: held.stage, job: held.job, attempt: held.attempt))
+                ] + drop(held, fault)
+            }
             let fault = NodeFault(
                 .unknownJob, "job \(frame.job), attempt \(frame.attempt), was not assigned here")
             return [
@@ -91,11 +101,6 @@ public struct JobTable: Sendable {
             ]
         }
         do throws(NodeFault) {
-            guard frame.stage == session.assignment.stage else {
-                throw NodeFault(
-                    .wrongStage,
-                    "a frame for stage \(frame.stage), here is \(session.assignment.stage)")
-            }
             if frame.kind == .end { return try end(session, key, frame.position, now) }
             let reply = try session.receive(frame)
             sessions[key] = session
@@ -113,12 +118,20 @@ public struct JobTable: Sendable {
 
     /// Forgets a job that the house cancelled.
     public mutating func cancel(job: JobID, attempt: UInt32) -> [Effect] {
-        drop(Key(job: job, attempt: attempt), nil)
+        stages(of: job, attempt: attempt).flatMap { drop($0, nil) }
+    }
+
+    /// What is worked on for one attempt at a job, in order of stage.
+    private func stages(of job: JobID, attempt: UInt32) -> [Key] {
+        sessions.keys.filter { $0.job == job && $0.attempt == attempt }
+            .sorted { $0.stage < $1.stage }
     }
 
     /// Forgets all jobs: the link is gone, and the house replaces whoever was on it.
     public mutating func loseLink() -> [Effect] {
-        let lost = sessions.keys.sorted { ($0.job, $0.attempt) < ($1.job, $1.attempt) }
+        let lost = sessions.keys.sorted {
+            ($0.job, $0.attempt, $0.stage) < ($1.job, $1.attempt, $1.stage)
+        }
         return lost.flatMap { drop($0, nil) }
     }
 

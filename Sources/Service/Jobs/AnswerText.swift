@@ -1,31 +1,32 @@
-import Inference
+public import Inference
 
 /// The text of an answer as its tokens come: whole characters only, and nothing of a stop string.
 ///
 /// Text that may be the beginning of a stop string is held back until it is known not to be one.
 /// Stop strings are looked for in the text, so one may end in the middle of a token.
-struct AnswerText: Sendable {
+public struct AnswerText: Sendable {
     private let tokenizer: Tokenizer
     private let stops: [String]
     private var decoder = StreamDecoder()
     private var held = ""
     /// Whether a stop string was found; nothing more is given out.
-    private(set) var isStopped = false
+    public private(set) var isStopped = false
 
-    init(tokenizer: Tokenizer, stops: [String]) {
+    /// No text yet. Empty stop strings are left out.
+    public init(tokenizer: Tokenizer, stops: [String]) {
         self.tokenizer = tokenizer
         self.stops = stops.filter { !$0.isEmpty }
     }
 
     /// The text that is certain after this token. Control tokens are not text.
-    mutating func append(_ token: Int32) -> String {
+    public mutating func append(_ token: Int32) -> String {
         if isStopped || tokenizer.kind(token) == .control { return "" }
         held += decoder.append(tokenizer.bytes(of: token))
         return release()
     }
 
     /// What was held back, when no more tokens come.
-    mutating func finish() -> String {
+    public mutating func finish() -> String {
         if isStopped { return "" }
         held += decoder.finish()
         let rest = release()

@@ -1,13 +1,13 @@
-import Primitives
+public import Primitives
 
 /// How one job runs, as a value: frames, losses and time in, effects out. It knows no link, no
 /// clock and no ledger; `JobRun` carries its effects out.
 ///
 /// All positions pass through the house, which keeps every boundary: they are the evidence, and
 /// what a replaced pipeline computes again must give the tokens the buyer has been sent already.
-struct JobMachine: Sendable {
+public struct JobMachine: Sendable {
     /// Where the attempt stands.
-    enum Phase: Hashable, Sendable {
+    public enum Phase: Hashable, Sendable {
         /// Waits for every stage to say that it is ready.
         case assigning
         /// Positions run.
@@ -21,7 +21,7 @@ struct JobMachine: Sendable {
     }
 
     /// Why the answer ended.
-    enum Finish: String, Hashable, Sendable {
+    public enum Finish: String, Hashable, Sendable {
         /// The model ended it, or a stop string did.
         case stop
         /// As many tokens as were asked for.
@@ -31,7 +31,7 @@ struct JobMachine: Sendable {
     }
 
     /// What is to be done.
-    enum Effect: Equatable, Sendable {
+    public enum Effect: Equatable, Sendable {
         /// Send the stage's node its assignment.
         case assign(stage: Int)
         /// Send this frame to the stage's node.
@@ -49,7 +49,7 @@ struct JobMachine: Sendable {
     }
 
     /// Why a job fails for good.
-    enum FailureCause: Hashable, Sendable {
+    public enum FailureCause: Hashable, Sendable {
         /// The tokens of two attempts differ.
         case diverged
         /// The buyer went away before the first token.
@@ -57,17 +57,22 @@ struct JobMachine: Sendable {
     }
 
     /// The most rows in one frame.
-    static let rowsPerFrame = 256
+    public static let rowsPerFrame = 256
 
-    let spec: JobSpec
-    private(set) var attempt: UInt32
-    private(set) var phase = Phase.assigning
-    private(set) var stageCount: Int
+    /// What the job computes.
+    public let spec: JobSpec
+    /// The current attempt, from 1.
+    public private(set) var attempt: UInt32
+    /// Where the attempt stands.
+    public private(set) var phase = Phase.assigning
+    /// Stages of the attempt's pipeline.
+    public private(set) var stageCount: Int
     /// Tokens chosen so far.
-    private(set) var output: [Int32] = []
+    public private(set) var output: [Int32] = []
     /// Rows that went from each stage to the next, as they travelled.
-    private(set) var boundaries: [[UInt8]]
-    private(set) var finish: Finish?
+    public private(set) var boundaries: [[UInt8]]
+    /// Why the answer ended, once it has.
+    public private(set) var finish: Finish?
     private var text: AnswerText
     private var isCancelled = false
     private var isReady: [Bool]
@@ -79,7 +84,7 @@ struct JobMachine: Sendable {
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
     /// clock that only moves on.
-    init(spec: JobSpec, stages: Int, at now: UInt64) {
+    public init(spec: JobSpec, stages: Int, at now: UInt64) {
         self.spec = spec
         attempt = 1
         text = spec.text
@@ -92,13 +97,13 @@ struct JobMachine: Sendable {
     }
 
     /// Positions of the whole answer: the last token is never fed back.
-    var positions: Int { spec.prompt.count + max(output.count - 1, 0) }
+    public var positions: Int { spec.prompt.count + max(output.count - 1, 0) }
 
     /// What every attempt begins with.
-    func begin() -> [Effect] { (0..<stageCount).map { .assign(stage: $0) } }
+    public func begin() -> [Effect] { (0..<stageCount).map { .assign(stage: $0) } }
 
     /// Other nodes took over: everything is computed again from position 0.
-    mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
+    public mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
         self.attempt = attempt
         phase = .assigning
         stageCount = stages
@@ -111,7 +116,7 @@ struct JobMachine: Sendable {
     }
 
     /// Takes a frame of the node that has `stage`. Frames of other attempts are old news.
-    mutating func receive(_ frame: WireFrame, at now: UInt64) -> [Effect] {
+    public mutating func receive(_ frame: WireFrame, at now: UInt64) -> [Effect] {
         let stage = Int(frame.stage)
         guard frame.attempt == attempt, stage < stageCount else { return [] }
         if frame.kind == .fault {
@@ -134,14 +139,14 @@ struct JobMachine: Sendable {
     }
 
     /// The node of a stage is gone, or broke the protocol.
-    mutating func lose(stage: Int, _ reason: String) -> [Effect] {
+    public mutating func lose(stage: Int, _ reason: String) -> [Effect] {
         guard phase == .assigning || phase == .running else { return [] }
         phase = .replacing
         return cancelAll(but: stage) + [.replace(stage: stage, reason: reason)]
     }
 
     /// Lets time pass: whoever owes something for too long is lost.
-    mutating func tick(at now: UInt64) -> [Effect] {
+    public mutating func tick(at now: UInt64) -> [Effect] {
         switch phase {
         case .assigning:
             guard let stage = isReady.firstIndex(of: false),
@@ -165,7 +170,7 @@ struct JobMachine: Sendable {
 
     /// The buyer went away. If tokens were chosen, the one in flight is the last; otherwise there
     /// is nothing to charge.
-    mutating func cancel() -> [Effect] {
+    public mutating func cancel() -> [Effect] {
         guard phase != .signing, phase != .over else { return [] }
         isCancelled = true
         if !output.isEmpty { return [] }
@@ -174,14 +179,14 @@ struct JobMachine: Sendable {
     }
 
     /// The clearing ended the job: the nodes are told.
-    mutating func abort() -> [Effect] {
+    public mutating func abort() -> [Effect] {
         guard phase != .over else { return [] }
         phase = .over
         return cancelAll()
     }
 
     /// Receipts of all stages are there, or nothing more can come of the job.
-    mutating func close() { phase = .over }
+    public mutating func close() { phase = .over }
 
     // MARK: Running
 
