@@ -142,8 +142,10 @@ let package = Package(
         tests(
             "Gateway",
             [
-                "Primitives", "Cryptography", "Clearing", "Service", "Gateway",
-                .product(name: "HummingbirdTesting", package: "hummingbird"),
+                "Primitives", "Cryptography", "Economics", "Clearing", "Verification", "Transport",
+                "Storage", "Inference", "Service", "Node", "Gateway",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         tests(
             "Node",

@@ -127,7 +127,7 @@ struct ServeCommand: AsyncParsableCommand {
             throw ValidationError("--audit-interval and --step-patience are above zero.")
         }
         settings.auditInterval = .milliseconds(Int64(auditInterval * 1_000))
-        settings.stepPatience = UInt64(stepPatience * 1_000)
+        settings.patience.step = UInt64(stepPatience * 1_000)
         settings.settlesByItself = !manualEpochs
         return settings
     }

@@ -62,8 +62,8 @@ public struct HouseConfiguration: Sendable {
     public var auditInterval = Duration.seconds(10)
     /// Whether epochs close and batches are cut by themselves.
     public var settlesByItself = true
-    /// How long nodes have until a stage is replaced, in milliseconds.
-    public var stepPatience: UInt64 = 20_000
+    /// How long nodes have for what, in milliseconds.
+    public var patience = JobSpec.Patience()
 
     /// A house of this folder and these models, without a chain.
     public init(folder: String, models: [ModelSource]) {

@@ -79,8 +79,6 @@ struct HouseOpening: Sendable {
             throw HouseError(
                 .network, "cannot listen for nodes on port \(configuration.wirePort): \(error)")
         }
-        var patience = JobSpec.Patience()
-        patience.step = configuration.stepPatience
         return House(
             Parts(
                 sequencer: sequencer, hub: NodeHub(), models: models, evidence: evidence,
@@ -88,7 +86,7 @@ struct HouseOpening: Sendable {
                 publicHost: configuration.publicHost ?? configuration.wireHost,
                 operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
                 auditInterval: configuration.auditInterval,
-                settlesByItself: configuration.settlesByItself, patience: patience),
+                settlesByItself: configuration.settlesByItself, patience: configuration.patience),
             log: log)
     }
 
