@@ -144,6 +144,7 @@ let package = Package(
             [
                 "Primitives", "Cryptography", "Economics", "Clearing", "Verification", "Transport",
                 "Storage", "Inference", "Service", "Node", "Gateway",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),

@@ -140,6 +140,11 @@ final class RunningHouse: Sendable {
         try #require(Secp256k1.PrivateKey([UInt8](repeating: number, count: 32)))
     }
 
+    /// An account's EIP-191 signature of a text, in hexadecimal.
+    static func signature(of text: String, by account: Secp256k1.PrivateKey) -> String {
+        Hex.encode(account.sign(EIP191.digest(Array(text.utf8))).bytes)
+    }
+
     /// A buyer with dollars and an API key, obtained as any buyer does.
     func buyer(_ number: UInt8 = 200, dollars: UInt128 = 5) async throws -> String {
         let account = try Self.account(number)
@@ -153,10 +158,9 @@ final class RunningHouse: Sendable {
         let challenge: Challenge = try await call(
             "POST", "/v1/keys/challenge", json: "{\"address\":\"\(address)\"}"
         ).decoded()
-        let signature = account.sign(EIP191.digest(Array(challenge.message.utf8)))
         let body = try JSONSerialization.data(withJSONObject: [
             "address": address, "message": challenge.message,
-            "signature": Hex.encode(signature.bytes),
+            "signature": Self.signature(of: challenge.message, by: account),
         ])
         let key: Key = try await call(
             "POST", "/v1/keys", json: String(decoding: body, as: UTF8.self)
