@@ -128,8 +128,8 @@ let package = Package(
         tests(
             "Service",
             [
-                "Primitives", "Cryptography", "Economics", "Clearing", "Storage", "Service",
-                "crashwriter",
+                "Primitives", "Cryptography", "Economics", "Clearing", "Storage", "Inference",
+                "Service", "crashwriter",
             ]),
         // A house that the Service tests kill while it writes.
         .executableTarget(

@@ -94,6 +94,7 @@ extension ClearingHouse {
     private mutating func pulse(
         _ rules: Parameters, at time: Timestamp, into events: inout [Event]
     ) {
+        defer { passFinalJobs() }
         for _ in 0..<ClearingHouse.pulseLimit {
             guard let due = agenda.take(dueAt: time) else { return }
             switch due {

@@ -48,6 +48,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var lastBeacon: Digest = .zero
     /// The last chain log processed: block and index.
     public internal(set) var chainCursor: ChainCursor = .init(block: 0, logIndex: 0, any: false)
+    /// The hash of the block of that log: a chain that has another there is not the one booked.
+    public internal(set) var chainBlock: Digest = .zero
     /// Jobs delivered since the last beacon, in order of delivery.
     var undrawn: [JobID] = []
     /// No job before this place in `jobs` is open.

@@ -89,6 +89,11 @@ extension ClearingHouse {
     /// The jobs that are not final, in order of number; among them may be some that are. O(1).
     public var openJobs: ArraySlice<Job> { jobs[min(oldestOpenJob, jobs.count)...] }
 
+    /// Moves the mark before which every job is final. Amortised O(1).
+    mutating func passFinalJobs() {
+        while oldestOpenJob < jobs.count, jobs[oldestOpenJob].state.isFinal { oldestOpenJob += 1 }
+    }
+
     /// The jobs this node is to audit now. O(open jobs), O(1) if there are none.
     public func audits(of node: NodeID) -> [Job] {
         guard let record = nodes.at(node), record.openAudits > 0 else { return [] }

@@ -20,6 +20,8 @@ public enum Limits {
     public static let preferences = 64
     /// Models one node verifies.
     public static let modelsPerVerifier = 64
+    /// Audits one node has open at a time: it is given no more than it can answer in time.
+    public static let openAudits: UInt32 = 32
     /// Concurrent jobs of one offer.
     public static let concurrency: UInt16 = 1_024
 }

@@ -25,7 +25,8 @@ extension Rejection {
         case .limitExceeded: "a text, list or number is over its limit"
         case .partyNotFound: "there is no such party: deposit or bond first"
         case .addressTaken: "the address belongs to a party already"
-        case .invalidName: "a name is 1 to 64 characters of a-z, 0-9 and -"
+        case .invalidName:
+            "a name is 1 to 64 characters of a-z, 0-9 and -, and does not begin with party-"
         case .nameTaken: "the name belongs to another party"
         case .partyTombstoned: "the party was convicted of fraud and never serves again"
         case .nodeNotFound: "there is no such node"

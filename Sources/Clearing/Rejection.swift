@@ -17,7 +17,7 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case partyNotFound = 201
     /// The address already belongs to a party.
     case addressTaken = 202
-    /// The name is empty, too long or not `a-z 0-9 -`.
+    /// The name is empty, too long, not `a-z 0-9 -`, or begins with `party-`.
     case invalidName = 203
     /// The name belongs to another party.
     case nameTaken = 204

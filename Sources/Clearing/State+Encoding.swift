@@ -27,6 +27,7 @@ extension ClearingHouse {
         writer.write(chainCursor.any)
         writer.write(chainCursor.block)
         writer.write(chainCursor.logIndex)
+        writer.write(chainBlock)
         writer.write(undrawn)
         writer.write(nextTransfer)
         encode(agenda.sorted, into: &writer) { entry, writer in

@@ -46,7 +46,7 @@ public struct Parameters: Hashable, Sendable {
         if burnBasisPoints < 5_000 || burnBasisPoints > 10_000 {
             return "the burned part of a penalty must be between half and all"
         }
-        if bountyCapBasisPoints + burnBasisPoints > 10_000 {
+        if UInt64(bountyCapBasisPoints) + UInt64(burnBasisPoints) > 10_000 {
             return "bounty and burn are together over the penalty"
         }
         if auditRatePerMillion > 1_000_000 { return "the audit rate is over one" }
@@ -55,6 +55,7 @@ public struct Parameters: Hashable, Sendable {
         }
         if auditFeeBasisPoints > 10_000 { return "an audit costs more than the job" }
         if jobTimeoutSeconds == 0 { return "a job needs time to run" }
+        if epochLength < .seconds(1) { return "an epoch lasts a second at least" }
         if halvingEpochs == 0 { return "the emission must halve some time" }
         return nil
     }

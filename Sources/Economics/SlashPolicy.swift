@@ -36,7 +36,8 @@ public enum SlashPolicy {
     public static func rung(code: FaultCode, prior: UInt32) -> Rung {
         switch code.faultClass {
         case .none: .warn
-        case .liveness: prior == 0 ? .withholdUnit : .loseEpochReward
+        case .liveness:
+            code == .declined ? .warn : prior == 0 ? .withholdUnit : .loseEpochReward
         case .statistical, .attestation: .loseEpochReward
         case .objective:
             switch code {

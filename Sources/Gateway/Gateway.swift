@@ -1,5 +1,6 @@
 import HTTPTypes
 public import Hummingbird
+import Inference
 public import Logging
 public import Service
 
@@ -20,7 +21,11 @@ public struct Gateway: Sendable {
     /// Every endpoint.
     var routes: [Route] {
         OpenAIRoutes.all + AccountRoutes.all + MarketRoutes.all + SettlementRoutes.all
-            + NodeRoutes.all + OperatorRoutes.all + operatingRoutes
+            + NodeRoutes.all(longestContext: longestContext) + OperatorRoutes.all + operatingRoutes
+    }
+
+    private var longestContext: Int {
+        house.models.all.map(\.manifest.context).max() ?? 0
     }
 
     private var operatingRoutes: [Route] {
@@ -41,30 +46,46 @@ public struct Gateway: Sendable {
     }
 
     /// The router, for a server or for tests without one.
-    public func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
+    public func router() -> Router<GatewayContext> {
+        let router = Router(context: GatewayContext.self)
         router.add(middleware: ErrorShape(counters: counters))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) {
                 [house, guards] request, context in
-                let body: ByteBuffer
-                do {
-                    body = try await request.body.collect(upTo: route.bodyLimit)
-                } catch {
-                    throw APIError(
-                        .contentTooLarge, code: "body_too_large",
-                        "the body has more than \(route.bodyLimit) bytes, or did not arrive whole")
-                }
                 let call = Call(
                     house: house, head: request.head, path: request.uri.path,
                     query: Dictionary(
                         request.uri.queryParameters.map { ($0.key, $0.value) },
                         uniquingKeysWith: { first, _ in first }),
-                    parameters: context.parameters, body: body, guards: guards)
-                return try await route.handle(call)
+                    parameters: context.parameters, source: context.source, body: ByteBuffer(),
+                    guards: guards)
+                return try await Self.answer(route, call, request)
             }
         }
         return router
+    }
+
+    /// Bodies above this size are only read for those who have business here.
+    private static let smallBody = 256 << 10
+
+    private static func answer(
+        _ route: Route, _ call: Call, _ request: Request
+    ) async throws -> Response {
+        if route.bodyLimit > smallBody { try await call.checkSender(route.access) }
+        guard route.isLong else {
+            return try await route.handle(call.reading(request.body, upTo: route.bodyLimit))
+        }
+        // A client that goes away cancels what is done for it.
+        var response = try await request.body.consumeWithCancellationOnInboundClose { body in
+            do {
+                return try await route.handle(call.reading(body, upTo: route.bodyLimit))
+            } catch let error as APIError {
+                return error.response
+            }
+        }
+        // Watching the connection uses it up: the client must not send another request on it.
+        response.headers[.connection] = "close"
+        return response
     }
 
     /// A server on a port, 0 for any free one; `onReady` is told which.
@@ -72,7 +93,7 @@ public struct Gateway: Sendable {
         host: String, port: Int, onReady: @escaping @Sendable (Int) async -> Void
     ) -> some ApplicationProtocol {
         Application(
-            router: router(),
+            router: router(), server: .http1(configuration: .init(idleTimeout: .seconds(120))),
             configuration: ApplicationConfiguration(
                 address: .hostname(host, port: port), serverName: "exchequer", backlog: 1_024),
             onServerRunning: { channel in
@@ -81,14 +102,28 @@ public struct Gateway: Sendable {
     }
 }
 
+/// What the gateway knows of a request's connection.
+public struct GatewayContext: RequestContext {
+    /// What Hummingbird keeps.
+    public var coreContext: CoreRequestContextStorage
+    /// The client's network address, without the port.
+    let source: String
+
+    /// The context of a request on a connection.
+    public init(source: ApplicationRequestContextSource) {
+        coreContext = .init(source: source)
+        self.source = source.channel.remoteAddress?.ipAddress ?? ""
+    }
+}
+
 /// Turns every error into the one shape, and counts answers.
 private struct ErrorShape: RouterMiddleware {
-    typealias Context = BasicRequestContext
+    typealias Context = GatewayContext
     let counters: RequestCounters
 
     func handle(
-        _ request: Request, context: BasicRequestContext,
-        next: @concurrent (Request, BasicRequestContext) async throws -> Response
+        _ request: Request, context: GatewayContext,
+        next: @concurrent (Request, GatewayContext) async throws -> Response
     ) async throws -> Response {
         var response: Response
         do {

@@ -30,6 +30,8 @@ public enum FaultCode: UInt16, CaseIterable, Hashable, Sendable {
     case abandoned = 301
     /// The node did not sign a receipt by the deadline.
     case receiptWithheld = 302
+    /// The node said that it was too busy, or was left out without being at fault: noted, no more.
+    case declined = 303
 
     /// The class this code belongs to.
     public var faultClass: FaultClass {

@@ -13,7 +13,8 @@ struct AuditCommand: ParsableCommand {
         discussion: """
             Checks the hash chain, decides every command again, compares every state hash that \
             the house recorded, checks every signature again, and adds up the books per asset. \
-            Works on a stopped house's folder and beside a running house. Exit code 5 if anything is wrong.
+            Works on a stopped house's folder and beside a running house. Exit code 5 if anything \
+            is wrong.
 
             EXAMPLES
               exchequer audit --data house

@@ -137,9 +137,10 @@ enum HouseCall {
     /// Sends a request whose answer is JSON; says what went wrong otherwise.
     static func json<Answer: Decodable>(
         _ method: String, _ house: String, _ path: String, _ body: (some Encodable)?,
-        bearer: String? = nil
+        bearer: String? = nil, headers: [(name: String, value: String)] = []
     ) async throws -> Answer {
-        var request = HTTPRequest(method: method, url: house + path)
+        let base = house.hasSuffix("/") ? String(house.dropLast()) : house
+        var request = HTTPRequest(method: method, url: base + path)
         if let body {
             request.body = Array(try JSONEncoder().encode(body))
             request.headers.append((name: "Content-Type", value: "application/json"))
@@ -147,6 +148,7 @@ enum HouseCall {
         if let bearer {
             request.headers.append((name: "Authorization", value: "Bearer \(bearer)"))
         }
+        request.headers += headers
         let response: HTTPResponse
         do {
             response = try await HTTPClient.shared.send(request)

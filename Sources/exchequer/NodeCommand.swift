@@ -11,8 +11,8 @@ struct NodeCommand: AsyncParsableCommand {
         discussion: """
             The node dials out to the house: no port has to be open. It registers itself with \
             the provider's EVM key, posts its offers (and waits until the provider's bond covers \
-            them), serves jobs and signs a receipt for each. It reconnects by itself. Ctrl-C takes the \
-            offers back and lets running jobs finish.
+            them), serves jobs and signs a receipt for each. It reconnects by itself. Ctrl-C takes \
+            the offers back and lets running jobs finish.
 
             Key files hold 64 hexadecimal digits. The identity file is made if it is not there.
 

@@ -48,7 +48,10 @@ struct ParametersFile: Decodable {
         do {
             let file = try JSONDecoder().decode(ParametersFile.self, from: data)
             for field in file.fields { field.apply(&parameters) }
-        } catch DecodingError.dataCorrupted(let context), DecodingError.typeMismatch(_, let context)
+        } catch DecodingError.dataCorrupted(let context),
+            DecodingError.typeMismatch(_, let context),
+            DecodingError.valueNotFound(_, let context),
+            DecodingError.keyNotFound(_, let context)
         {
             let name = context.codingPath.last?.stringValue ?? ""
             Console.say("\(path): \(name): \(context.debugDescription)")

@@ -18,7 +18,8 @@ struct ServeCommand: AsyncParsableCommand {
             operator's token. Started again on the same folder it goes on where it stopped. When \
             it is ready it writes serve.json there. Ctrl-C ends it without losing anything.
 
-            Without --rpc nothing can be deposited; nodes and clients can still be tried out.
+            Without --rpc nothing can be deposited or bonded: only to look around, or with a \
+            minimum_bond and prices of zero. A journal begun without a chain never gets one.
 
             EXAMPLES
               exchequer serve --data house --model M.gguf
@@ -41,12 +42,15 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The file with the key that settles and slashes.", completion: .file())
     var operatorKey: String?
     @Option(help: "Blocks, its own included, until a log counts.") var confirmations: UInt64 = 12
+    @Option(help: "The block the contract was deployed in: nothing before it is read.")
+    var startBlock: UInt64 = 0
     @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
     @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
     @Option(help: "Seconds a node has for the next result before it is replaced.")
     var stepPatience = 20.0
+    @Option(help: "Days that evidence of final jobs is kept.") var evidenceDays = 30
     @Flag(help: "Close epochs and cut batches only when the operator asks.")
     var manualEpochs = false
     @Option(help: "What to log: trace, debug, info, notice, warning, error or critical.")
@@ -66,7 +70,6 @@ struct ServeCommand: AsyncParsableCommand {
         log.logLevel = level
         let settings = try settings()
         let readyFile = URL(fileURLWithPath: data + "/serve.json")
-        try? FileManager.default.removeItem(at: readyFile)
         let started = ContinuousClock.now
         let house: House
         do throws(HouseError) {
@@ -75,6 +78,8 @@ struct ServeCommand: AsyncParsableCommand {
             Console.say("exchequer: \(error)")
             throw Self.exitCode(error)
         }
+        // Only now is it certain that no other house runs on this folder.
+        try? FileManager.default.removeItem(at: readyFile)
         Console.say("the books were ready after \(started.duration(to: .now))")
         try await serve(house, readyFile, log)
     }
@@ -93,7 +98,8 @@ struct ServeCommand: AsyncParsableCommand {
         let app = Gateway(house: house, log: log)
             .application(host: host, port: httpPort) { ready($0) }
         var configuration = ServiceGroupConfiguration(services: [app, house], logger: log)
-        configuration.maximumGracefulShutdownDuration = .seconds(10)
+        configuration.maximumGracefulShutdownDuration = .seconds(20)
+        configuration.maximumCancellationDuration = .seconds(5)
         let group = ServiceGroup(configuration: configuration)
         let signals = StopSignals { Task { await group.triggerGracefulShutdown() } }
         do {
@@ -123,9 +129,13 @@ struct ServeCommand: AsyncParsableCommand {
         settings.wireHost = host
         settings.wirePort = wirePort
         settings.publicHost = publicHost
-        guard auditInterval > 0, stepPatience > 0, stepPatience < 86_400 else {
-            throw ValidationError("--audit-interval and --step-patience are above zero.")
+        guard (0.1...86_400).contains(auditInterval), (0.1...86_400).contains(stepPatience) else {
+            throw ValidationError("--audit-interval and --step-patience are 0.1 to 86,400 seconds.")
         }
+        guard (0...36_500).contains(evidenceDays) else {
+            throw ValidationError("--evidence-days is from 0 to 36,500.")
+        }
+        settings.evidenceSeconds = Int64(evidenceDays) * 86_400
         settings.auditInterval = .milliseconds(Int64(auditInterval * 1_000))
         settings.patience.step = UInt64(stepPatience * 1_000)
         settings.settlesByItself = !manualEpochs
@@ -145,7 +155,7 @@ struct ServeCommand: AsyncParsableCommand {
         guard confirmations > 0 else { throw ValidationError("--confirmations is at least 1.") }
         return HouseConfiguration.Settlement(
             rpc: rpc, contract: try evmAddress(contract), key: try evmKey(in: operatorKey),
-            confirmations: confirmations, artifacts: artifacts)
+            confirmations: confirmations, startBlock: startBlock, artifacts: artifacts)
     }
 
     private static func exitCode(_ error: HouseError) -> ExitCode {

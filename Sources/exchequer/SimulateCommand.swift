@@ -17,13 +17,19 @@ struct SimulateCommand: ParsableCommand {
               exchequer simulate
               exchequer simulate --audit-rate 0.01 --bond 20 --cheat 0.3
               exchequer simulate --jobs 100000 --seed 7 --json
+              exchequer simulate --parameters rules.json
             """)
 
     @Option(help: "Jobs that buyers ask for.") var jobs = 10_000
     @Option(help: "Whole-model providers.") var providers = 20
     @Option(help: "How many of them cheat.") var cheaters = 5
     @Option(help: "The part of its jobs a cheater cheats on, 0 to 1.") var cheat = 1.0
-    @Option(help: "The part of delivered jobs that is audited, 0 to 1.") var auditRate = 0.1
+    @Option(help: "The part of delivered jobs that is audited, 0 to 1; 0.1 if nothing is said.")
+    var auditRate: Double?
+    @Option(
+        help: "The rules, as `serve` takes them (docs/reference/parameters.md).",
+        completion: .file(extensions: ["json"]))
+    var parameters: String?
     @Option(help: "Each provider's bond in dollars.") var bond: UInt64 = 100
     @Option(help: "The seed that every random choice follows from.") var seed: UInt64 = 1
     @Flag(help: "Print one JSON object.") var json = false
@@ -36,7 +42,10 @@ struct SimulateCommand: ParsableCommand {
         scenario.cheatPerMille = UInt32(max(0, min(4_000, cheat * 1_000)))
         scenario.bondDollars = bond
         scenario.seed = seed
-        scenario.parameters.auditRatePerMillion = UInt32(max(0, min(4e6, auditRate * 1e6)))
+        if let parameters { scenario.parameters = try ParametersFile.read(parameters) }
+        if let rate = auditRate ?? (parameters == nil ? 0.1 : nil) {
+            scenario.parameters.auditRatePerMillion = UInt32(max(0, min(4e6, rate * 1e6)))
+        }
         if let problem = scenario.problem { throw ValidationError("\(problem).") }
         let started = Date()
         var shown = 0

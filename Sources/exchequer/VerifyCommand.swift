@@ -12,8 +12,8 @@ struct VerifyCommand: ParsableCommand {
         discussion: """
             Needs nothing but the bundle (GET /v1/jobs/ID/evidence) and the model's file. Checks \
             all signatures and roots, then runs each stage again from the input it signed for. \
-            Ends with 0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself is not \
-            sound, which convicts nobody, and 3 if it is about another model.
+            Ends with 0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself \
+            is not sound, which convicts nobody, and 3 if it is about another model.
 
             EXAMPLES
               exchequer verify job-7.evidence --model M.gguf

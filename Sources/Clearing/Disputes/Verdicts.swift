@@ -18,8 +18,9 @@ extension ClearingHouse {
         case (.none, nil):
             clear(job, signed, auditor, rules, at: time, into: &events)
         case (.objective, let stage?):
-            guard verdict.code != .falseAccusation, Int(stage) < job.pipeline.count,
-                job.pipeline[Int(stage)].roots != nil
+            // Only what a job's evidence can show: it never holds two receipts of one stage.
+            guard verdict.code != .falseAccusation, verdict.code != .equivocation,
+                Int(stage) < job.pipeline.count, job.pipeline[Int(stage)].roots != nil
             else { throw .malformedVerdict }
             convict(job, Int(stage), signed, auditor, rules, at: time, into: &events)
         default:
@@ -81,7 +82,7 @@ extension ClearingHouse {
         let accused = verdicts[id].accused
         let bonded = balance(.bonded, .usd, of: accused)
         let unbonding = balance(.unbonding, .usd, of: accused)
-        let penalty = SlashPolicy.penalty(rung, bond: bonded + unbonding)
+        let penalty = ClearingHouse.penalty(rung, of: bonded + unbonding)
         let parts: [(Purpose, Amount)] = [
             (.bonded, min(penalty, bonded)), (.unbonding, penalty - min(penalty, bonded)),
         ]
@@ -95,9 +96,18 @@ extension ClearingHouse {
         events.append(.bondCaptured(id, accused, amount: penalty))
     }
 
+    /// What a rung takes, in whole chain units: a slash on chain must leave there what the books
+    /// have left. Rounded up, but never above what is there.
+    static func penalty(_ rung: Rung, of bond: Amount) -> Amount {
+        let penalty = SlashPolicy.penalty(rung, bond: bond)
+        let unit = Asset.usd.ledgerUnitsPerChainUnit
+        let excess = penalty.units % unit
+        return excess == 0 ? penalty : min(penalty + Amount(unit - excess), bond)
+    }
+
     /// Every delivered job that a convicted node served is drawn with the next beacon.
     private mutating func suspect(jobsOf node: NodeID) {
-        while oldestOpenJob < jobs.count, jobs[oldestOpenJob].state.isFinal { oldestOpenJob += 1 }
+        passFinalJobs()
         for place in oldestOpenJob..<jobs.count
         where jobs[place].state == .delivered
             && jobs[place].pipeline.contains(where: { $0.node == node })

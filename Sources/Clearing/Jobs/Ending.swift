@@ -128,6 +128,11 @@ extension ClearingHouse {
     ) throws(Rejection) {
         guard let job = jobs.at(id) else { throw .jobNotFound }
         if job.state != .running { throw .wrongJobState }
+        if reason == .unsigned {
+            for stage in job.pipeline {
+                noteFault(on: stage.node, code: .receiptWithheld, into: &events)
+            }
+        }
         endUncharged(id, reason: reason, at: time, into: &events)
     }
 
@@ -147,6 +152,9 @@ extension ClearingHouse {
     /// Writes down a fault that moves no bond, and what it costs in emission.
     mutating func noteFault(on node: NodeID, code: FaultCode, into events: inout [Event]) {
         let party = nodes[node].party
+        if code == .declined {
+            return events.append(.faultNoted(node, code: code, rung: .warn))
+        }
         let rung = SlashPolicy.rung(code: code, prior: parties[party].livenessFaults)
         parties[party].livenessFaults += 1
         if rung >= .loseEpochReward {

@@ -70,11 +70,13 @@ extension ClearingHouse {
     mutating func enlistVerifier(
         _ id: NodeID, model: ModelID, into events: inout [Event]
     ) throws(Rejection) {
+        if let known = nodes.at(id), known.verifies.count >= Limits.modelsPerVerifier {
+            throw .limitExceeded
+        }
         guard let node = nodes.at(id) else { throw .nodeNotFound }
         if parties[node.party].tombstoned { throw .partyTombstoned }
         guard models.at(model) != nil else { throw .modelNotFound }
         if node.verifies.contains(model) { throw .alreadyEnlisted }
-        if node.verifies.count >= Limits.modelsPerVerifier { throw .limitExceeded }
         nodes[id].verifies.append(model)
         models[model].verifiers.append(id)
         models[model].verifiers.sort()
@@ -107,7 +109,8 @@ extension ClearingHouse {
     }
 
     private func isSlug(_ name: String) -> Bool {
-        !name.isEmpty && name.utf8.count <= Limits.nameBytes
+        // A party without a name is shown as `party-7`.
+        !name.isEmpty && name.utf8.count <= Limits.nameBytes && !name.hasPrefix("party-")
             && name.utf8.allSatisfy { character in
                 switch character {
                 case 0x61...0x7A, 0x30...0x39, 0x2D: true

@@ -91,7 +91,7 @@ enum AccountRoutes {
         let address = try address(body.address)
         return JSON.ok(
             Challenge(
-                message: try call.guards.challenges.issue(
+                message: call.guards.challenges.issue(
                     address, house: call.house.key, random: House.random(16), at: .systemNow)))
     }
 
@@ -112,7 +112,7 @@ enum AccountRoutes {
                 "the challenge is unknown, used or too old: ask for a new one",
                 parameter: "message")
         }
-        try call.guards.registrations.take(at: .systemNow)
+        try call.guards.registrations.take(call.source, at: .systemNow)
         let party = try await party(of: address, call)
         let key = "exq_" + Hex.encode(House.random(32))
         let hash = SHA256.hash(Array(key.utf8))

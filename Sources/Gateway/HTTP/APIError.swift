@@ -121,6 +121,11 @@ extension APIError: HTTPResponseError {
     public func response(
         from request: Request, context: some RequestContext
     ) throws -> Response {
+        response
+    }
+
+    /// The error as an answer, whatever was asked.
+    var response: Response {
         var response = JSON.response(status, json)
         if let retryAfter { response.headers[.retryAfter] = "\(retryAfter)" }
         if status == .unauthorized { response.headers[.wwwAuthenticate] = "Bearer" }

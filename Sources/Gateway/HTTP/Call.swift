@@ -13,8 +13,23 @@ struct Call: Sendable {
     let path: String
     let query: [Substring: Substring]
     let parameters: Parameters
-    let body: ByteBuffer
+    /// Where it comes from: the network's address, without the port.
+    let source: String
+    var body: ByteBuffer
     let guards: Guards
+
+    /// The same call with its body, or 413.
+    func reading(_ stream: RequestBody, upTo limit: Int) async throws(APIError) -> Call {
+        var call = self
+        do {
+            call.body = try await stream.collect(upTo: limit)
+        } catch {
+            throw APIError(
+                .contentTooLarge, code: "body_too_large",
+                "the body has more than \(limit) bytes, or did not arrive whole")
+        }
+        return call
+    }
 
     /// The whole path with its query, as it was sent.
     var target: String { head.path ?? path }
@@ -48,7 +63,11 @@ struct Call: Sendable {
         return (try number("after", default: 0, in: 0...UInt64.max), Int(limit))
     }
 
+    /// The most records that one page looks at, picked or not.
+    private static let scanned = 10_000
+
     /// One page of records with dense numbers from 1: those after `after` that `select` picks.
+    /// A page can be short and still have more behind it: `next_after` says where to go on.
     func list<Record, Item: Encodable & Sendable>(
         _ records: @escaping @Sendable (borrowing ClearingHouse) -> [Record],
         _ select: @escaping @Sendable (Record, borrowing ClearingHouse) -> Item?
@@ -57,10 +76,12 @@ struct Call: Sendable {
         let page = try await read { house -> Page<Item> in
             let all = records(house)
             var items: [Item] = []
-            for record in all.dropFirst(Int(clamping: after)) {
-                guard let item = select(record, house) else { continue }
-                if items.count == limit { return Page(items, hasMore: true) }
-                items.append(item)
+            let first = min(Int(clamping: after), all.count)
+            for place in first..<all.count {
+                if items.count == limit || place - first == Call.scanned {
+                    return Page(items, hasMore: true, nextAfter: UInt64(place))
+                }
+                if let item = select(all[place], house) { items.append(item) }
             }
             return Page(items)
         }
@@ -134,13 +155,28 @@ struct Call: Sendable {
     }
 
     /// The key a node signed this request with, or 401. The node need not be registered.
-    func nodeKey() throws(APIError) -> PublicKey {
-        try guards.nodes.verify(self, now: .systemNow)
+    func nodeKey() async throws(APIError) -> PublicKey {
+        let claimed = NodeAuthenticator.claimed(self)
+        var isKnown = false
+        if let claimed { isKnown = try await read { $0.node(key: claimed) != nil } }
+        return try guards.nodes.verify(self, isKnown: isKnown, now: .systemNow)
+    }
+
+    /// Before a large body is read: whether there is any use in it.
+    func checkSender(_ access: Route.Access) async throws(APIError) {
+        switch access {
+        case .apiKey: _ = try await buyer()
+        case .node:
+            guard let key = NodeAuthenticator.claimed(self),
+                try await read({ $0.node(key: key) != nil })
+            else { throw APIError(Rejection.nodeNotFound) }
+        case .anyone, .operator: return
+        }
     }
 
     /// The registered node that signed this request.
     func node() async throws(APIError) -> NodeRecord {
-        let key = try nodeKey()
+        let key = try await nodeKey()
         guard let node = try await read({ $0.node(key: key) }) else {
             throw APIError(Rejection.nodeNotFound)
         }

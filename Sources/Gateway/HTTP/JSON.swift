@@ -73,10 +73,12 @@ struct Page<Item: Encodable & Sendable>: Encodable, Sendable {
     let object = "list"
     let data: [Item]
     let hasMore: Bool
+    let nextAfter: UInt64?
 
-    init(_ data: [Item], hasMore: Bool = false) {
+    init(_ data: [Item], hasMore: Bool = false, nextAfter: UInt64? = nil) {
         self.data = data
         self.hasMore = hasMore
+        self.nextAfter = nextAfter
     }
 }
 

@@ -35,13 +35,18 @@ struct Route: Sendable {
     let group: String
     let summary: String
     let body: [Field]
+    let query: [Field]
     let isPaged: Bool
     let bodyLimit: Int
+    /// Whether it takes long enough to be worth ending when the client goes away.
+    let isLong: Bool
     let handle: @Sendable (Call) async throws -> Response
 
     init(
         _ method: HTTPRequest.Method, _ path: String, _ access: Access, _ group: String,
-        _ summary: String, body: [Field] = [], isPaged: Bool = false, bodyLimit: Int = 256 << 10,
+        _ summary: String, body: [Field] = [], query: [Field] = [], isPaged: Bool = false,
+        bodyLimit: Int = 256 << 10,
+        isLong: Bool = false,
         _ handle: @escaping @Sendable (Call) async throws -> Response
     ) {
         self.method = method
@@ -50,8 +55,10 @@ struct Route: Sendable {
         self.group = group
         self.summary = summary
         self.body = body
+        self.query = query
         self.isPaged = isPaged
         self.bodyLimit = bodyLimit
+        self.isLong = isLong
         self.handle = handle
     }
 }

@@ -3,14 +3,15 @@ import Hummingbird
 import Primitives
 import Service
 import Storage
-import Verification
 
 /// Evidence of delivered jobs. It holds prompts and answers, so it is not for everyone.
 enum Evidence {
-    /// A job's evidence; `nil` if there is none.
-    static func bytes(of job: JobID, _ house: House) async throws(APIError) -> [UInt8]? {
+    /// Asks the store; says that it is unavailable if it is.
+    static func stored<Value>(
+        _ house: House, _ ask: (EvidenceStore) async throws(JournalError) -> Value
+    ) async throws(APIError) -> Value {
         do {
-            return try await house.evidence.bundle(of: job)
+            return try await ask(house.evidence)
         } catch {
             throw APIError(
                 .serviceUnavailable, code: "unavailable", "the evidence cannot be read",
@@ -29,8 +30,11 @@ enum Evidence {
                 .forbidden, code: "not_your_job",
                 "the evidence is for the buyer, the nodes of the job, and its auditor")
         }
-        guard let bytes = try await bytes(of: id, call.house) else {
-            throw .notFound("evidence: the job was not delivered")
+        let bytes = try await stored(call.house) { store throws(JournalError) in
+            try await store.bundle(of: id)
+        }
+        guard let bytes else {
+            throw .notFound("evidence: the job was not delivered, or it is long ago")
         }
         return Response(
             status: .ok, headers: [.contentType: "application/octet-stream"],
@@ -60,10 +64,12 @@ enum Evidence {
         guard try await call.read({ $0.job(id) != nil }) else {
             throw APIError(Rejection.jobNotFound)
         }
-        guard let bytes = try await bytes(of: id, call.house),
-            let bundle = try? EvidenceBundle(untrusted: bytes)
-        else { return JSON.ok(Page<ReceiptView>([])) }
-        return JSON.ok(Page(bundle.stages.compactMap { $0.receipt.map(view) }))
+        let bytes = try await stored(call.house) { store throws(JournalError) in
+            try await store.receipts(of: id)
+        }
+        var reader = ByteReader(bytes ?? [0, 0, 0, 0])
+        let receipts: [Signed<Receipt>]? = try? reader.readArray(limit: Limits.stages)
+        return JSON.ok(Page((receipts ?? []).map(view)))
     }
 
     private static func view(_ signed: Signed<Receipt>) -> ReceiptView {

@@ -8,7 +8,9 @@ enum MarketRoutes {
     static let all: [Route] = [
         Route(
             .get, "/v1/offers", .anyone, "market",
-            "Offers that are live, or in another `state`, or `all`", isPaged: true
+            "Offers that are live, or in another state",
+            query: [.optional("state", "string", "all, live, withdrawn, expired or revoked")],
+            isPaged: true
         ) { call in
             let wanted = call.query["state"].map(String.init) ?? "live"
             guard wanted == "all" || OfferState.allCases.contains(where: { "\($0)" == wanted })

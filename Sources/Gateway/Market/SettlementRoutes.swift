@@ -46,19 +46,20 @@ enum SettlementRoutes {
             .get, "/v1/state", .anyone, "settlement",
             "The journal's head and the hash of the state it leads to"
         ) { call in
-            do throws(SequencerError) {
-                let (head, hash) = try await call.house.sequencer.stateHash()
-                return JSON.ok(
-                    State(sequence: head.sequence, head: head.hash.hex, state: hash.hex))
-            } catch {
-                throw APIError(error)
-            }
+            let house = call.house
+            return JSON.ok(
+                try await call.guards.state.value(at: .systemNow) { () throws(APIError) in
+                    try await state(of: house)
+                })
         },
         Route(
             .get, "/v1/trial-balance", .anyone, "settlement",
             "The sum of all debits and credits, per asset"
         ) { call in
-            let totals = try await call.read { $0.ledger.trialBalance() }
+            let totals = try await call.guards.totals.value(at: .systemNow) {
+                () throws(APIError) in
+                try await call.read { $0.ledger.trialBalance() }
+            }
             return JSON.ok(Page(totals.compactMap(Total.init)))
         },
     ]
@@ -69,9 +70,19 @@ enum SettlementRoutes {
         let confirmations: UInt64?
     }
 
-    private struct State: Encodable {
+    /// What an audit of the same journal must arrive at.
+    struct State: Encodable, Sendable {
         let sequence: UInt64
         let head, state: String
+    }
+
+    private static func state(of house: House) async throws(APIError) -> State {
+        do {
+            let (head, hash) = try await house.sequencer.stateHash()
+            return State(sequence: head.sequence, head: head.hash.hex, state: hash.hex)
+        } catch {
+            throw APIError(error)
+        }
     }
 
     private struct Total: Encodable, Sendable {

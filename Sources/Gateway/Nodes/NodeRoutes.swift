@@ -6,68 +6,73 @@ import Inference
 import NIOCore
 import Primitives
 import Service
+import Storage
 
 /// The control side of the node protocol (docs/reference/node-protocol.md).
 enum NodeRoutes {
-    static let all: [Route] = [
-        Route(
-            .post, "/v1/node/register", .node, "nodes", "Let a node work for an address",
-            body: [
-                .required("address", "string", "The provider's EVM address"),
-                .required("authorisation", "string", "Its EIP-191 signature, 65 bytes in hex"),
-                .optional("name", "string", "The provider's name: a-z, 0-9 and -"),
-                .required("kernel", "string", "What computes"),
-            ]
-        ) { try await register($0) },
-        Route(
-            .post, "/v1/node/offers", .node, "nodes", "Promise capacity at a price",
-            body: [
-                .required("model", "string", "The model's root"),
-                .required("layers", "array", "[first, end]"),
-                .required("weights", "string", "The weights root of these layers"),
-                .required("input_price", "string", "Dollars per million prompt tokens"),
-                .required("output_price", "string", "Dollars per million output tokens"),
-                .required("concurrency", "integer", "Jobs at the same time"),
-                .required("context", "integer", "The longest prompt plus output"),
-                .optional("region", "string", "Where the node is"),
-                .required("expires_in", "integer", "Seconds"),
-            ]
-        ) { try await postOffer($0) },
-        Route(
-            .delete, "/v1/node/offers/{offer}", .node, "nodes",
-            "Take an offer back; its jobs go on"
-        ) { call in
-            let node = try await call.node()
-            try await call.submit(.withdrawOffer(node.party, call.id("offer", "offer")))
-            return JSON.ok(Done())
-        },
-        Route(
-            .post, "/v1/node/verifier", .node, "nodes", "Audit jobs of a model",
-            body: [.required("model", "string", "The model's root")]
-        ) { try await enlist($0) },
-        Route(.get, "/v1/node/events", .node, "nodes", "The node's event stream") { call in
-            events(of: try await call.node().key, call.house)
-        },
-        Route(
-            .post, "/v1/node/receipts", .node, "nodes", "Hand in a receipt",
-            body: [
-                .required("receipt", "string", "The canonical signed receipt, in hex"),
-                .optional("logits", "string", "From the last stage: 32-byte hashes in a row, hex"),
-            ], bodyLimit: 80 << 20
-        ) { try await submitReceipt($0) },
-        Route(
-            .post, "/v1/node/verdicts", .node, "nodes", "Hand in a verdict",
-            body: [.required("verdict", "string", "The canonical signed verdict, in hex")]
-        ) { try await submitVerdict($0) },
-        Route(
-            .post, "/v1/verdicts/{verdict}/appeal", .node, "nodes",
-            "Ask for a verdict to be re-run; for nodes of the accused"
-        ) { call in
-            let node = try await call.node()
-            try await call.submit(.openAppeal(call.id("verdict", "verdict"), by: node.party))
-            return JSON.ok(Done())
-        },
-    ]
+    /// The routes of a house whose longest context is so many tokens.
+    static func all(longestContext: Int) -> [Route] {
+        [
+            Route(
+                .post, "/v1/node/register", .node, "nodes", "Let a node work for an address",
+                body: [
+                    .required("address", "string", "The provider's EVM address"),
+                    .required("authorisation", "string", "Its EIP-191 signature, 65 bytes in hex"),
+                    .optional("name", "string", "The provider's name: a-z, 0-9 and -"),
+                    .required("kernel", "string", "What computes"),
+                ]
+            ) { try await register($0) },
+            Route(
+                .post, "/v1/node/offers", .node, "nodes", "Promise capacity at a price",
+                body: [
+                    .required("model", "string", "The model's root"),
+                    .required("layers", "array", "[first, end]"),
+                    .required("weights", "string", "The weights root of these layers"),
+                    .required("input_price", "string", "Dollars per million prompt tokens"),
+                    .required("output_price", "string", "Dollars per million output tokens"),
+                    .required("concurrency", "integer", "Jobs at the same time"),
+                    .required("context", "integer", "The longest prompt plus output"),
+                    .optional("region", "string", "Where the node is"),
+                    .required("expires_in", "integer", "Seconds"),
+                ]
+            ) { try await postOffer($0) },
+            Route(
+                .delete, "/v1/node/offers/{offer}", .node, "nodes",
+                "Take an offer back; its jobs go on"
+            ) { call in
+                let node = try await call.node()
+                try await call.submit(.withdrawOffer(node.party, call.id("offer", "offer")))
+                return JSON.ok(Done())
+            },
+            Route(
+                .post, "/v1/node/verifier", .node, "nodes", "Audit jobs of a model",
+                body: [.required("model", "string", "The model's root")]
+            ) { try await enlist($0) },
+            Route(.get, "/v1/node/events", .node, "nodes", "The node's event stream") { call in
+                events(of: try await call.node().key, call.house)
+            },
+            Route(
+                .post, "/v1/node/receipts", .node, "nodes", "Hand in a receipt",
+                body: [
+                    .required("receipt", "string", "The canonical signed receipt, in hex"),
+                    .optional(
+                        "logits", "string", "From the last stage: 32-byte hashes in a row, hex"),
+                ], bodyLimit: 262_144 + 65 * longestContext
+            ) { try await submitReceipt($0) },
+            Route(
+                .post, "/v1/node/verdicts", .node, "nodes", "Hand in a verdict",
+                body: [.required("verdict", "string", "The canonical signed verdict, in hex")]
+            ) { try await submitVerdict($0) },
+            Route(
+                .post, "/v1/verdicts/{verdict}/appeal", .node, "nodes",
+                "Ask for a verdict to be re-run; for nodes of the accused"
+            ) { call in
+                let node = try await call.node()
+                try await call.submit(.openAppeal(call.id("verdict", "verdict"), by: node.party))
+                return JSON.ok(Done())
+            },
+        ]
+    }
 
     // MARK: Registration
 
@@ -88,7 +93,7 @@ enum NodeRoutes {
     }
 
     private static func register(_ call: Call) async throws(APIError) -> Response {
-        let key = try call.nodeKey()
+        let key = try await call.nodeKey()
         let body: RegisterBody = try JSON.decode(from: call.body)
         guard let address = EVMAddress(hex: body.address) else {
             throw .invalid("address", "an address is 0x and 40 hexadecimal digits")
@@ -124,7 +129,7 @@ enum NodeRoutes {
             }
             return (known.party, known.id)
         }
-        try call.guards.registrations.take(at: .systemNow)
+        try call.guards.registrations.take(call.source, at: .systemNow)
         let party = try await AccountRoutes.party(of: address, call)
         do {
             try await call.submit(.registerNode(party, key: key, kernel: kernel))
@@ -172,10 +177,14 @@ enum NodeRoutes {
         guard let weights = Digest(hex: body.weights) else {
             throw .invalid("weights", "a root is 64 hexadecimal digits")
         }
-        if let served = call.house.models.model(model.id),
-            Int(layers.end) <= served.manifest.layers,
-            served.manifest.weightsRoot(of: layers) != weights
-        {
+        // Without the model's file nobody could judge the work.
+        guard let served = call.house.models.model(model.id) else {
+            throw APIError(Rejection.modelNotFound)
+        }
+        guard Int(layers.end) <= served.manifest.layers else {
+            throw APIError(Rejection.invalidLayers)
+        }
+        guard served.manifest.weightsRoot(of: layers) == weights else {
             throw .invalid("weights", "this is not the weights root of these layers")
         }
         guard (1...longestOffer).contains(body.expiresIn) else {
@@ -255,11 +264,16 @@ enum NodeRoutes {
         guard verdict.signer == node.key, verdict.verified() != nil else {
             throw APIError(Rejection.wrongSigner)
         }
-        // A verdict names what it judged: it must be what the house gave out.
-        let known = try await Evidence.bytes(of: verdict.body.job, call.house)
-        guard let known, SHA256.hash(known) == verdict.body.evidence else {
-            throw APIError(Rejection.malformedVerdict)
+        let id = verdict.body.job
+        guard let job = try await call.read({ $0.job(id) }) else {
+            throw APIError(Rejection.jobNotFound)
         }
+        guard job.auditor == node.id else { throw APIError(Rejection.notTheAuditor) }
+        // A verdict names what it judged: it must be what the house gave out.
+        let known = try await Evidence.stored(call.house) { store throws(JournalError) in
+            try await store.digest(of: id)
+        }
+        guard known == verdict.body.evidence else { throw APIError(Rejection.malformedVerdict) }
         try await call.submit(.recordVerdict(verdict))
         return JSON.ok(Done())
     }

@@ -21,7 +21,8 @@ struct CompletionAnswer: Sendable {
         let cost: String
         let providers: [String]
         let attempt: UInt32
-        let seed: UInt64
+        /// As the request's `seed` takes it.
+        let seed: Int64
     }
 
     struct Message: Encodable, Sendable {
@@ -80,7 +81,7 @@ struct CompletionAnswer: Sendable {
     private func house(_ result: JobResult) -> House {
         House(
             job: job.rawValue, cost: Asset.usd.format(result.cost), providers: result.providers,
-            attempt: result.attempt, seed: plan.sampling.seed)
+            attempt: result.attempt, seed: Int64(bitPattern: plan.sampling.seed))
     }
 
     /// OpenAI has no word for a buyer who went away.

@@ -62,6 +62,7 @@ struct CompletionPlan: Sendable {
             throw .invalid("messages", "'messages' is a list of 1 to \(maximumMessages)")
         }
         var turns: [ChatMessage] = []
+        var bytes = 0
         for (place, message) in messages.enumerated() {
             let role = message.role == "developer" ? "system" : message.role
             guard ["system", "user", "assistant"].contains(role) else {
@@ -71,8 +72,10 @@ struct CompletionPlan: Sendable {
             guard let text = message.content?.text else {
                 throw .invalid("messages.\(place).content", "only text can be sent")
             }
+            bytes += text.utf8.count
             turns.append(ChatMessage(role: role, content: text))
         }
+        try check(bytes: bytes, "messages", model)
         do throws(ModelError) {
             return try model.file.requireChatTemplate().encode(turns, with: model.file.tokenizer)
         } catch {
@@ -85,6 +88,7 @@ struct CompletionPlan: Sendable {
     ) throws(APIError) -> [Int32] {
         switch prompt {
         case .text(let text):
+            try check(bytes: text.utf8.count, "prompt", model)
             return model.file.tokenizer.encode(text, addSpecial: true)
         case .tokens(let tokens):
             guard tokens.allSatisfy({ $0 >= 0 && Int($0) < model.file.tokenizer.count }) else {
@@ -95,6 +99,18 @@ struct CompletionPlan: Sendable {
             throw .invalid("prompt", "one prompt a request")
         case nil:
             throw .invalid("prompt", "'prompt' is missing")
+        }
+    }
+
+    /// Text that is too long whatever its tokens are is not worth the time to tokenize it.
+    private static func check(
+        bytes: Int, _ parameter: String, _ model: ServedModel
+    ) throws(APIError) {
+        guard bytes <= model.manifest.context * model.longestToken else {
+            throw APIError(
+                .badRequest, code: "context_length_exceeded",
+                "\(bytes) bytes are more than the model's \(model.manifest.context) tokens can be",
+                parameter: parameter, rejection: Rejection.contextExceeded.rawValue)
         }
     }
 
@@ -162,6 +178,9 @@ struct CompletionPlan: Sendable {
         routing.maxInputPrice = Self.price(wanted.maxPrice?.prompt)
         routing.maxOutputPrice = Self.price(wanted.maxPrice?.completion)
         if wanted.only?.isEmpty == false, routing.only.isEmpty { return .failure(.noOffers) }
+        if !routing.allowFallbacks, wanted.order?.isEmpty == false, routing.order.isEmpty {
+            return .failure(.noOffers)
+        }
         let quantisation = model.manifest.quantisation.lowercased()
         if let wanted = wanted.quantizations, !wanted.isEmpty,
             !wanted.contains(where: { $0.lowercased() == quantisation })

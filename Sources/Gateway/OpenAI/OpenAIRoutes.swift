@@ -1,5 +1,6 @@
 import Clearing
 import Cryptography
+import Foundation
 import HTTPTypes
 import Hummingbird
 import Inference
@@ -16,7 +17,7 @@ enum OpenAIRoutes {
         },
         Route(.get, "/v1/models/{model}", .anyone, "openai", "One model, by its name or root") {
             call in
-            let name = call.parameters.get("model") ?? ""
+            let name = (call.parameters.get("model") ?? "").removingPercentEncoding ?? ""
             guard
                 let model = try await models(call).first(where: { $0.id == name || $0.root == name }
                 )
@@ -36,12 +37,13 @@ enum OpenAIRoutes {
         },
         Route(
             .post, "/v1/chat/completions", .apiKey, "openai", "Continue a conversation",
-            body: [.required("messages", "array", "What was said")] + common, bodyLimit: bodyLimit
+            body: [.required("messages", "array", "What was said")] + common, bodyLimit: bodyLimit,
+            isLong: true
         ) { try await complete($0, isChat: true) },
         Route(
             .post, "/v1/completions", .apiKey, "openai", "Continue a text",
             body: [.required("prompt", "string", "The text, or token ids")] + common,
-            bodyLimit: bodyLimit
+            bodyLimit: bodyLimit, isLong: true
         ) { try await complete($0, isChat: false) },
     ]
 
@@ -69,12 +71,12 @@ enum OpenAIRoutes {
     private static func models(_ call: Call) async throws(APIError) -> [ModelView] {
         let library = call.house.models
         return try await call.read { house in
-            house.models.map { model in
-                let served = library.model(model.id)
+            house.models.compactMap { model in
+                guard let served = library.model(model.id) else { return nil }
                 return ModelView(
                     id: model.draft.name, object: "model", ownedBy: "exchequer",
                     root: model.draft.root.hex, profile: model.draft.profile.hex,
-                    quantisation: served?.manifest.quantisation ?? "",
+                    quantisation: served.manifest.quantisation,
                     created: model.createdAt.nanoseconds / 1_000_000_000,
                     layers: Int(model.draft.layers), contextLength: model.draft.context,
                     offersOnline: model.offers.count { id in
@@ -127,6 +129,8 @@ enum OpenAIRoutes {
     private static func whole(
         _ job: RunningJob, _ answer: CompletionAnswer
     ) async throws(APIError) -> Response {
+        // Whatever ends this ends the job, if it has not ended by itself.
+        defer { job.cancel() }
         var text = ""
         for await output in job.outputs {
             switch output {
@@ -136,35 +140,30 @@ enum OpenAIRoutes {
             }
         }
         // The task was cancelled: the buyer went away.
-        job.cancel()
         throw APIError(JobFailure.unavailable("the request was cancelled"))
     }
 
     private static func stream(_ job: RunningJob, _ answer: CompletionAnswer) -> Response {
         let body = ResponseBody { writer in
-            do {
-                if let opening = answer.opening { try await writer.write(EventText.json(opening)) }
-                for await output in job.outputs {
-                    switch output {
-                    case .text(let piece, _):
-                        if piece.isEmpty { continue }
-                        try await writer.write(EventText.json(answer.chunk(piece)))
-                    case .done(let result):
-                        try await writer.write(EventText.json(answer.closing(result)))
-                        if answer.plan.includesUsage {
-                            try await writer.write(EventText.json(answer.usageChunk(result)))
-                        }
-                        try await writer.write(EventText.data(ByteBuffer(string: "[DONE]")))
-                    case .failed(let failure):
-                        try await writer.write(EventText.data(APIError(failure).json))
+            // The buyer went away: what was chosen so far is charged, or nothing.
+            defer { job.cancel() }
+            if let opening = answer.opening { try await writer.write(EventText.json(opening)) }
+            for await output in job.outputs {
+                switch output {
+                case .text(let piece, _):
+                    if piece.isEmpty { continue }
+                    try await writer.write(EventText.json(answer.chunk(piece)))
+                case .done(let result):
+                    try await writer.write(EventText.json(answer.closing(result)))
+                    if answer.plan.includesUsage {
+                        try await writer.write(EventText.json(answer.usageChunk(result)))
                     }
+                    try await writer.write(EventText.data(ByteBuffer(string: "[DONE]")))
+                case .failed(let failure):
+                    try await writer.write(EventText.data(APIError(failure).json))
                 }
-                try await writer.finish(nil)
-            } catch {
-                // The buyer went away: what was chosen so far is charged, or nothing.
-                job.cancel()
-                throw error
             }
+            try await writer.finish(nil)
         }
         return EventText.response(body)
     }

@@ -21,7 +21,7 @@ final class RequestCounters: Sendable {
 
 /// `/metrics` in Prometheus' text format 0.0.4.
 enum Metrics {
-    private struct Books: Sendable {
+    struct Books: Sendable {
         var jobs = Array(repeating: 0, count: JobState.allCases.count)
         var parties = 0
         var liveOffers = 0
@@ -34,7 +34,16 @@ enum Metrics {
     static func response(
         _ call: Call, _ counters: RequestCounters
     ) async throws(APIError) -> Response {
-        let books = try await call.read { house in
+        let books = try await call.guards.books.value(at: .systemNow) { () throws(APIError) in
+            try await count(call)
+        }
+        return Response(
+            status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text(call.house, books, counters))))
+    }
+
+    private static func count(_ call: Call) async throws(APIError) -> Books {
+        try await call.read { house in
             var books = Books()
             for job in house.jobs { books.jobs[Int(job.state.rawValue) - 1] += 1 }
             books.parties = house.parties.count
@@ -45,9 +54,6 @@ enum Metrics {
             books.unsettledSlashes = house.unsettledSlashes.count
             return books
         }
-        return Response(
-            status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: text(call.house, books, counters))))
     }
 
     private static func text(
@@ -92,6 +98,12 @@ enum Metrics {
         put(
             "chain_logs_refused_total", "counter", "Contract logs the rules refused.",
             [("", house.metrics.chainLogsRefused)])
+        gauge(
+            "slashes_refused", "Slashes the contract refuses.",
+            house.settlement?.refusedSlashes ?? 0)
+        gauge(
+            "settlement_halted", "1 if the chain contradicts the books.",
+            house.settlement?.isHalted == true ? 1 : 0)
         put(
             "chain_failures_total", "counter", "Looks at the chain that failed.",
             [("", house.metrics.chainFailures)])

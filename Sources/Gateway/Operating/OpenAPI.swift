@@ -75,7 +75,9 @@ enum OpenAPI {
             ],
         ]
         if route.access != .anyone { operation["security"] = [[route.access.rawValue: []]] }
-        let parameters = pathParameters(route) + (route.isPaged ? pageParameters : [])
+        let parameters =
+            pathParameters(route) + route.query.map(queryParameter)
+            + (route.isPaged ? pageParameters : [])
         if !parameters.isEmpty { operation["parameters"] = parameters }
         if !route.body.isEmpty { operation["requestBody"] = body(route) }
         return operation
@@ -94,6 +96,13 @@ enum OpenAPI {
                 "schema": ["type": "string"],
             ]
         }
+    }
+
+    private static func queryParameter(_ field: Route.Field) -> [String: Any] {
+        [
+            "name": field.name, "in": "query", "required": field.isRequired,
+            "description": field.about, "schema": ["type": field.type],
+        ]
     }
 
     private static var pageParameters: [[String: Any]] {

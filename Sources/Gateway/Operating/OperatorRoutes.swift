@@ -51,7 +51,8 @@ enum Health {
         }
         return JSON.ok(
             Report(
-                status: "ok", sequence: house.sequencer.head.sequence,
+                status: house.settlement?.isHalted == true ? "settlement halted" : "ok",
+                sequence: house.sequencer.head.sequence,
                 nodesOnline: house.hub.onlineCount, jobsRunning: house.jobs.count))
     }
 }

@@ -32,8 +32,8 @@ public struct NodeConfiguration: Sendable {
     public var house: String
     /// The file with the node's Ed25519 seed, as 64 hexadecimal digits; made if it is not there.
     public var identityFile: String
-    /// The file with the provider's EVM private key, as 64 hexadecimal digits. Used once, to
-    /// sign that this node may work for that address.
+    /// The file with the provider's EVM private key, as 64 hexadecimal digits. It signs,
+    /// at each start, that this node may work for that address.
     public var keyFile: String
     /// The model's GGUF file.
     public var modelPath: String

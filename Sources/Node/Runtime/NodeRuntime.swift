@@ -75,7 +75,10 @@ public final class NodeRuntime: Sendable {
         running.withLock { $0 = Running(client: client, worker: worker, memory: memory) }
         _ = try await register(client, node, chain)
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await self.announce(node, client, memory) }
+            group.addTask {
+                try await self.announce(node, client, memory)
+                try await self.renewOffers(node, client, memory)
+            }
             group.addTask { try await self.stayConnected(node, client, worker, chain) }
             try await group.waitForAll()
         }
@@ -167,6 +170,32 @@ public final class NodeRuntime: Sendable {
             report(NodeEvent("verifier_enlisted", "verifies jobs of \(node.manifest.name)"))
         }
         report(NodeEvent("announced", "everything is announced"))
+    }
+
+    /// Posts each offer anew, and takes the old one back, before it runs out.
+    private func renewOffers(
+        _ node: PreparedNode, _ client: HouseClient, _ memory: OfferMemory
+    ) async throws {
+        let pause = max(configuration.offerSeconds / 4 * 3, 1)
+        while true {
+            try await Task.sleep(for: .seconds(pause))
+            for index in node.served.indices {
+                let new = try await retry("renewing an offer").run { () async throws(NodeError) in
+                    try await client.post(node.offer(index))
+                }
+                let (old, offers) = running.withLock { running -> (UInt64?, [UInt64]) in
+                    guard var offers = running?.offers, index < offers.count else {
+                        return (nil, [new])
+                    }
+                    let old = offers[index]
+                    offers[index] = new
+                    running?.offers = offers
+                    return (old, offers)
+                }
+                memory.save(offers)
+                if let old { try? await client.withdraw(offer: old) }
+            }
+        }
     }
 
     /// Keeps a link and an event stream to the house, for ever.

@@ -19,7 +19,8 @@ final class NodeWorker: Sendable {
     private let pending = Mutex(0)
     /// Audits that wait or run; more are refused.
     private let maximumAudits = 64
-    private let auditCount = Mutex(0)
+    /// The audits that wait or run: the house reminds of what is owed.
+    private let openAudits = Mutex<Set<JobID>>([])
 
     init(
         node: PreparedNode, client: HouseClient, report: @escaping @Sendable (NodeEvent) -> Void
@@ -143,12 +144,14 @@ final class NodeWorker: Sendable {
     }
 
     private func startAudit(_ job: JobID, _ attempt: UInt32) {
-        let accepted = auditCount.withLock { count in
-            guard count < maximumAudits else { return false }
-            count += 1
-            return true
+        let (isNew, hasRoom) = openAudits.withLock { open in
+            if open.contains(job) { return (false, true) }
+            guard open.count < maximumAudits else { return (true, false) }
+            open.insert(job)
+            return (true, true)
         }
-        guard accepted else {
+        guard isNew else { return }
+        guard hasRoom else {
             return report(NodeEvent("audit_refused", .warning, "too many audits are waiting"))
         }
         Task {
@@ -159,7 +162,7 @@ final class NodeWorker: Sendable {
             } catch {
                 report(.auditFailed(job, "\(error)"))
             }
-            auditCount.withLock { $0 -= 1 }
+            _ = openAudits.withLock { $0.remove(job) }
         }
     }
 

@@ -7,7 +7,6 @@ public import ServiceLifecycle
 public import Storage
 import Synchronization
 import Transport
-import Verification
 
 /// The running house: the sequencer with everything that acts for it. Front doors use its parts.
 ///
@@ -40,6 +39,8 @@ public final class House: Service {
         (stream: AsyncStream<PublicKey>, sink: AsyncStream<PublicKey>.Continuation)
     private let committed: AsyncStream<CommittedBatch>
     private let log: Logger
+    /// How long running jobs may go on after the house was told to stop.
+    private let drainPatience = Duration.seconds(8)
 
     /// The chain's id; 0 without one.
     public var chainID: UInt64 { settlement?.chainID ?? 0 }
@@ -77,8 +78,10 @@ public final class House: Service {
                 metrics: parts.metrics, log: log, patience: parts.patience))
         jobs = runner
         housekeeper = Housekeeper(
-            sequencer: parts.sequencer, settlement: parts.settlement,
-            auditInterval: parts.auditInterval, settlesByItself: parts.settlesByItself, log: log)
+            sequencer: parts.sequencer, settlement: parts.settlement, hub: parts.hub,
+            evidence: parts.evidence, auditInterval: parts.auditInterval,
+            settlesByItself: parts.settlesByItself, evidenceSeconds: parts.evidenceSeconds,
+            log: log)
         committed = parts.sequencer.subscribe()
         let presence = AsyncStream.makeStream(of: PublicKey.self)
         self.presence = (presence.stream, presence.continuation)
@@ -88,18 +91,22 @@ public final class House: Service {
                 presence: { presence.continuation.yield($0) }))
     }
 
-    /// Works until the task is cancelled or graceful shutdown begins; then lets go of the nodes,
-    /// commits what waits and closes the books.
+    /// Works until the task is cancelled or graceful shutdown begins; then lets running jobs
+    /// finish for some seconds, lets go of the nodes, commits what waits and closes the books.
     public func run() async throws {
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.acceptLinks() }
-                group.addTask { await self.followPresence() }
-                group.addTask { await self.carryOutEvents() }
-                group.addTask { await self.housekeeper.run() }
-                if let settlement = self.settlement { group.addTask { await settlement.run() } }
-                await group.waitForAll()
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.acceptLinks() }
+            group.addTask { await self.followPresence() }
+            group.addTask { await self.carryOutEvents() }
+            group.addTask { await self.housekeeper.run() }
+            if let settlement { group.addTask { await settlement.run() } }
+            group.addTask {
+                try? await gracefulShutdown()
+                await self.jobs.finish(patience: self.drainPatience)
             }
+            // Nothing but the last ends by itself while the house works.
+            await group.next()
+            group.cancelAll()
         }
         await close()
     }
@@ -107,8 +114,8 @@ public final class House: Service {
     /// Ends running jobs and connections, and closes the books.
     public func close() async {
         listener.close()
+        await jobs.finish(patience: .zero)
         hub.stop()
-        await jobs.drain(patience: .seconds(3))
         do throws(SequencerError) { try await sequencer.stop() } catch {
             log.error("the journal did not close", metadata: ["error": "\(error)"])
         }
@@ -141,12 +148,18 @@ public final class House: Service {
                 continue
             }
             if node.online != online {
-                _ = try? await sequencer.submit(.setPresence(node.id, online: online))
+                guard (try? await sequencer.submit(.setPresence(node.id, online: online))) != nil
+                else {
+                    // Busy: the books must not stay wrong.
+                    try? await Task.sleep(for: .milliseconds(100))
+                    presence.sink.yield(key)
+                    continue
+                }
                 log.info(
                     "node \(online ? "online" : "offline")",
                     metadata: ["node": "\(node.id)", "party": "\(node.party)"])
             }
-            guard online else { continue }
+            guard online, !node.online else { continue }
             let owed = (try? await sequencer.read { $0.audits(of: node.id) }) ?? []
             for job in owed { hub.send(Self.audit(job), to: key) }
         }
@@ -178,6 +191,8 @@ public final class House: Service {
                     case .jobFailed(let id, let reason): jobs.ended(id, reason)
                     case .appealOpened(let verdict):
                         group.addTask { await arbiter.decide(verdict) }
+                    case .bondCaptured(let verdict, _, _):
+                        group.addTask { await arbiter.review(verdict) }
                     default: continue
                     }
                 }
@@ -192,33 +207,5 @@ public final class House: Service {
         }
         guard let (key, job) = found ?? nil else { return }
         hub.send(Self.audit(job), to: key)
-    }
-}
-
-/// Decides appeals: runs the evidence again on this house's own copy of the model.
-struct Arbiter: Sendable {
-    let sequencer: Sequencer
-    let models: ModelLibrary
-    let evidence: EvidenceStore
-    let log: Logger
-
-    /// An appeal is upheld if the accused stage's work reproduces here. Without the model's file
-    /// or the evidence nothing can be proved, so nothing is taken: it is upheld as well.
-    func decide(_ id: VerdictID) async {
-        let found = try? await sequencer.read { house -> (VerdictRecord, ModelID)? in
-            guard let record = house.verdict(id), let job = house.job(record.verdict.body.job)
-            else { return nil }
-            return (record, job.demand.model)
-        }
-        guard let (record, model) = found ?? nil else { return }
-        let verdict = record.verdict.body
-        let bundle = (try? await evidence.bundle(of: verdict.job)) ?? nil
-        var upheld = true
-        if let bundle, let served = models.model(model) {
-            upheld = await Judging.run { !Judging.confirms(verdict, bundle: bundle, served) }
-        }
-        log.notice(
-            "appeal decided", metadata: ["verdict": "\(id)", "upheld": "\(upheld)"])
-        _ = try? await sequencer.submit(.resolveAppeal(id, upheld: upheld))
     }
 }

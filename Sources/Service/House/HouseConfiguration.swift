@@ -28,18 +28,21 @@ public struct HouseConfiguration: Sendable {
         public var key: Secp256k1.PrivateKey
         /// Blocks, its own included, until a log counts.
         public var confirmations: UInt64
+        /// Nothing before this block is read.
+        public var startBlock: UInt64
         /// The folder with the contracts' interfaces.
         public var artifacts: String
 
         /// A chain with its contract.
         public init(
             rpc: String, contract: EVMAddress, key: Secp256k1.PrivateKey, confirmations: UInt64,
-            artifacts: String
+            startBlock: UInt64 = 0, artifacts: String
         ) {
             self.rpc = rpc
             self.contract = contract
             self.key = key
             self.confirmations = confirmations
+            self.startBlock = startBlock
             self.artifacts = artifacts
         }
     }
@@ -62,6 +65,9 @@ public struct HouseConfiguration: Sendable {
     public var auditInterval = Duration.seconds(10)
     /// Whether epochs close and batches are cut by themselves.
     public var settlesByItself = true
+    /// How long evidence of a job is kept after its delivery, in seconds; never less than until
+    /// the job is final.
+    public var evidenceSeconds: Int64 = 30 * 86_400
     /// How long nodes have for what, in milliseconds.
     public var patience = JobSpec.Patience()
 

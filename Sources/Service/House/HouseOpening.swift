@@ -27,6 +27,7 @@ struct HouseOpening: Sendable {
         let operatorTokenHash: Digest
         let auditInterval: Duration
         let settlesByItself: Bool
+        let evidenceSeconds: Int64
         let patience: JobSpec.Patience
     }
 
@@ -60,9 +61,10 @@ struct HouseOpening: Sendable {
         var settlement: SettlementService?
         if let options = configuration.settlement {
             settlement = try await SettlementService(
-                options, folder: folder, sequencer: sequencer, metrics: metrics, log: log)
+                options, sequencer: sequencer, metrics: metrics, log: log)
         }
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
+        try await checkWindows(settlement, sequencer)
         let models = try await register(files, sequencer)
         try await putRight(sequencer)
         let evidence: EvidenceStore
@@ -86,7 +88,8 @@ struct HouseOpening: Sendable {
                 publicHost: configuration.publicHost ?? configuration.wireHost,
                 operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
                 auditInterval: configuration.auditInterval,
-                settlesByItself: configuration.settlesByItself, patience: configuration.patience),
+                settlesByItself: configuration.settlesByItself,
+                evidenceSeconds: configuration.evidenceSeconds, patience: configuration.patience),
             log: log)
     }
 
@@ -147,6 +150,25 @@ struct HouseOpening: Sendable {
         try await submit(sequencer, .configure(wanted, chain: chain))
     }
 
+    /// A bond must not leave the contract before everything it answers for is decided.
+    private func checkWindows(
+        _ settlement: SettlementService?, _ sequencer: Sequencer
+    ) async throws(HouseError) {
+        guard let settlement, let rules = try await read(sequencer, { $0.parameters }) else {
+            return
+        }
+        let windows =
+            rules.challengeWindow.nanoseconds + rules.auditTimeout.nanoseconds
+            + rules.appealWindow.nanoseconds
+        let delay = try await settlement.unbondingDelay()
+        guard delay.nanoseconds >= windows else {
+            throw HouseError(
+                .configuration,
+                "the contract lets bonds leave after \(delay.nanoseconds / 1_000_000_000) s, and "
+                    + "challenge, audit and appeal windows take \(windows / 1_000_000_000) s")
+        }
+    }
+
     private func register(
         _ files: [(ModelFile, ModelManifest)], _ sequencer: Sequencer
     ) async throws(HouseError) -> ModelLibrary {
@@ -162,8 +184,22 @@ struct HouseOpening: Sendable {
                 throw HouseError(.configuration, "\(manifest.name) could not be registered")
             }
             served.append(ServedModel(id: id, manifest: manifest, file: file))
+            try await withdrawMismatched(id, manifest, sequencer)
         }
         return ModelLibrary(served)
+    }
+
+    /// Offers that were posted under other weights than the file's could never be judged.
+    private func withdrawMismatched(
+        _ id: ModelID, _ manifest: ModelManifest, _ sequencer: Sequencer
+    ) async throws(HouseError) {
+        let live = try await read(sequencer) { house in
+            (house.model(id)?.offers ?? []).compactMap { house.offer($0) }
+        }
+        for offer in live where manifest.weightsRoot(of: offer.draft.layers) != offer.draft.weights
+        {
+            try await submit(sequencer, .withdrawOffer(offer.party, offer.id))
+        }
     }
 
     /// After a start nobody is connected and nothing runs, whatever the books say.
@@ -174,8 +210,17 @@ struct HouseOpening: Sendable {
                 house.jobs.filter { $0.state == .running }.map(\.id)
             )
         }
-        for node in online { try await submit(sequencer, .setPresence(node, online: false)) }
-        for job in running { try await submit(sequencer, .failJob(job, reason: .interrupted)) }
+        let commands =
+            online.map { Command.setPresence($0, online: false) }
+            + running.map { Command.failJob($0, reason: .interrupted) }
+        for start in stride(from: 0, to: commands.count, by: 1_000) {
+            let part = Array(commands[start..<min(start + 1_000, commands.count)])
+            do {
+                _ = try await sequencer.submit(batch: part)
+            } catch {
+                throw HouseError(.storage, "\(error)")
+            }
+        }
     }
 
     private func read<Value: Sendable>(

@@ -1,59 +1,119 @@
 import Clearing
+import Cryptography
 import Economics
 import Foundation
 import Logging
 public import Primitives
+import Storage
 import Transport
 
-/// What has to happen by itself as time passes: due things, audits, epochs, batches.
+/// What has to happen by itself as time passes: due things, audits, epochs, batches, forgetting.
 struct Housekeeper: Sendable {
     let sequencer: Sequencer
     let settlement: SettlementService?
+    let hub: NodeHub
+    let evidence: EvidenceStore
     let auditInterval: Duration
     let settlesByItself: Bool
+    /// How long evidence of final jobs is kept, in seconds.
+    let evidenceSeconds: Int64
     let log: Logger
 
     private struct Look: Sendable {
         let isDue: Bool
         let undrawn: Int
         let isEpochOver: Bool
-        let isPayable: Bool
+        let canCut: Bool
+    }
+
+    /// Something that is done every so often.
+    private struct Pace {
+        let interval: Duration
+        var next: ContinuousClock.Instant
+
+        init(_ interval: Duration) {
+            self.interval = interval
+            next = .now + interval
+        }
+
+        mutating func isDue() -> Bool {
+            guard ContinuousClock.now >= next else { return false }
+            next = .now + interval
+            return true
+        }
     }
 
     /// Works until the task is cancelled.
     func run() async {
-        var nextDraw = ContinuousClock.now + auditInterval
+        var draws = Pace(auditInterval)
+        var reminders = Pace(.seconds(30))
+        var forgetting = Pace(.seconds(60))
+        var wantsBatch = false
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(100))
-            let now = Timestamp.systemNow
-            let settles = settlesByItself
-            let look = try? await sequencer.read { house in
-                let length = house.parameters?.epochLength ?? .seconds(0)
-                return Look(
-                    isDue: house.nextDeadline.map { $0 <= now } ?? false,
-                    undrawn: house.undrawnCount,
-                    isEpochOver: settles && house.parameters != nil
-                        && house.epochStartedAt + length <= now,
-                    isPayable: house.batches.last.map { $0.state == .confirmed } ?? true)
+            if let look = await look() {
+                if look.isDue { await submit(.pulse) }
+                if draws.isDue(), look.undrawn > 0 {
+                    await submit(.drawAudits(beacon: await beacon()))
+                }
+                if look.isEpochOver {
+                    await submit(.closeEpoch)
+                    wantsBatch = true
+                }
+                if wantsBatch, look.canCut {
+                    await submit(.cutBatch)
+                    wantsBatch = false
+                }
             }
-            guard let look else { continue }
-            if look.isDue { await submit(.pulse) }
-            if ContinuousClock.now >= nextDraw {
-                nextDraw = ContinuousClock.now + auditInterval
-                if look.undrawn > 0 { await submit(.drawAudits(beacon: await beacon())) }
-            }
-            if look.isEpochOver {
-                await submit(.closeEpoch)
-                if look.isPayable { await submit(.cutBatch) }
-            }
+            if reminders.isDue() { await remind() }
+            if forgetting.isDue() { await forget() }
         }
     }
 
-    /// Something nobody could know when the receipts were signed: the hash of the chain's newest
-    /// block, which anyone can look up again; without a chain, random bytes.
+    private func look() async -> Look? {
+        let now = Timestamp.systemNow
+        let settles = settlesByItself
+        return try? await sequencer.read { house in
+            let length = house.parameters?.epochLength ?? .seconds(0)
+            return Look(
+                isDue: house.nextDeadline.map { $0 <= now } ?? false,
+                undrawn: house.undrawnCount,
+                isEpochOver: settles && house.parameters != nil
+                    && house.epochStartedAt + length <= now,
+                canCut: house.batches.last.map { $0.state == .confirmed } ?? true)
+        }
+    }
+
+    /// Something nobody could know when the receipts were signed. Random bytes of this house, so
+    /// that a provider cannot foresee it, and the chain's newest block, so that the house alone
+    /// cannot have chosen it long before.
     private func beacon() async -> Digest {
-        if let hash = await settlement?.newestBlock() { return hash }
-        return Digest(Entropy.bytes(32)) ?? .zero
+        let block = await settlement?.newestBlock()
+        return SHA256.hash(Entropy.bytes(32) + (block?.bytes ?? []))
+    }
+
+    /// Tells auditors again what they owe: an event can be lost with a connection.
+    private func remind() async {
+        let owed = try? await sequencer.read { house in
+            house.nodes.filter { $0.openAudits > 0 && $0.online }.flatMap { node in
+                house.audits(of: node.id).map { (node.key, $0) }
+            }
+        }
+        for (key, job) in owed ?? [] { hub.send(House.audit(job), to: key) }
+    }
+
+    private func forget() async {
+        guard
+            let first =
+                (try? await sequencer.read { house in
+                    house.openJobs.first?.id ?? JobID(UInt64(house.jobs.count) + 1)
+                })
+        else { return }
+        do throws(JournalError) {
+            while try await evidence.forget(olderThan: evidenceSeconds, before: first) == 1_000 {}
+        } catch {
+            log.warning("old evidence stays", metadata: ["why": "\(error)"])
+        }
     }
 
     private func submit(_ command: Command) async {

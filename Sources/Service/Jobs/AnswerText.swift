@@ -34,26 +34,34 @@ public struct AnswerText: Sendable {
         return rest + held
     }
 
-    /// Gives out all that cannot become a stop string, or cuts at the first one found.
+    /// Gives out all that cannot become a stop string, or cuts at the first one found. Bytes are
+    /// compared, so that a stop is found whatever character stands before or after it.
     private mutating func release() -> String {
-        if let found = stops.compactMap({ held.firstRange(of: $0)?.lowerBound }).min() {
+        let bytes = Array(held.utf8)
+        if let found = stops.compactMap({ Self.place(of: Array($0.utf8), in: bytes) }).min() {
             isStopped = true
-            defer { held = "" }
-            return String(held[..<found])
+            held = ""
+            return String(decoding: bytes[..<found], as: UTF8.self)
         }
-        let open = stops.map { overlap(of: held, with: $0) }.max() ?? 0
-        let cut = held.utf8.index(held.endIndex, offsetBy: -open)
-        let ready = String(held[..<cut])
-        held = String(held[cut...])
-        return ready
+        var ready = bytes.count - (stops.map { Self.overlap(of: bytes, with: $0) }.max() ?? 0)
+        // Never in the middle of a character.
+        while ready < bytes.count, bytes[ready] & 0xC0 == 0x80 { ready += 1 }
+        held = String(decoding: bytes[ready...], as: UTF8.self)
+        return String(decoding: bytes[..<ready], as: UTF8.self)
+    }
+
+    private static func place(of stop: [UInt8], in text: [UInt8]) -> Int? {
+        guard text.count >= stop.count else { return nil }
+        return (0...text.count - stop.count).first { start in
+            text[start..<start + stop.count].elementsEqual(stop)
+        }
     }
 
     /// The longest end of `text`, in bytes, that is a beginning of `stop`.
-    private func overlap(of text: String, with stop: String) -> Int {
-        let tail = Array(text.utf8.suffix(stop.utf8.count))
+    private static func overlap(of text: [UInt8], with stop: String) -> Int {
         let head = Array(stop.utf8)
-        for length in stride(from: min(tail.count, head.count - 1), to: 0, by: -1)
-        where tail.suffix(length).elementsEqual(head.prefix(length)) {
+        for length in stride(from: min(text.count, head.count - 1), to: 0, by: -1)
+        where text.suffix(length).elementsEqual(head.prefix(length)) {
             return length
         }
         return 0

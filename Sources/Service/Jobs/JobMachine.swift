@@ -38,8 +38,10 @@ public struct JobMachine: Sendable {
         case send(WireFrame, stage: Int)
         /// These tokens were chosen; the text is what can be shown.
         case deliver(text: String, tokens: Int)
+        /// Tell the stage's node, where it gets its assignments, to drop the attempt.
+        case dismiss(stage: Int)
         /// The attempt is over because of this stage: ask the clearing for another pipeline.
-        case replace(stage: Int, reason: String)
+        case replace(stage: Int, code: FaultCode, reason: String)
         /// All stages were told the end: receipts are due.
         case collect
         /// No more receipts are waited for.
@@ -75,6 +77,10 @@ public struct JobMachine: Sendable {
     public private(set) var finish: Finish?
     private var text: AnswerText
     private var isCancelled = false
+    private var isLate = false
+    private var hasDiverged = false
+    /// Stages that will not sign any more.
+    public private(set) var unsigned: Set<Int> = []
     private var isReady: [Bool]
     /// Positions that each stage was sent, and that came out of it.
     private var sent: [Int]
@@ -106,6 +112,7 @@ public struct JobMachine: Sendable {
     public mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
         self.attempt = attempt
         phase = .assigning
+        unsigned = []
         stageCount = stages
         isReady = Array(repeating: false, count: stages)
         sent = Array(repeating: 0, count: stages)
@@ -121,7 +128,9 @@ public struct JobMachine: Sendable {
         guard frame.attempt == attempt, stage < stageCount else { return [] }
         if frame.kind == .fault {
             let fault = frame.fault ?? (0, "")
-            return lose(stage: stage, "node fault \(fault.code): \(fault.text)")
+            let code: FaultCode = Self.declining.contains(fault.code) ? .declined : .abandoned
+            return lose(
+                stage: stage, "node fault \(fault.code): \(fault.text.prefix(200))", code: code)
         }
         switch (phase, frame.kind) {
         case (.assigning, .ready):
@@ -138,25 +147,39 @@ public struct JobMachine: Sendable {
         }
     }
 
-    /// The node of a stage is gone, or broke the protocol.
-    public mutating func lose(stage: Int, _ reason: String) -> [Effect] {
-        guard phase == .assigning || phase == .running else { return [] }
-        phase = .replacing
-        return cancelAll(but: stage) + [.replace(stage: stage, reason: reason)]
+    /// The node of a stage is gone, or broke the protocol. While receipts are due it only means
+    /// that this stage signs no more.
+    public mutating func lose(
+        stage: Int, _ reason: String, code: FaultCode = .abandoned
+    ) -> [Effect] {
+        switch phase {
+        case .assigning, .running:
+            phase = .replacing
+            return cancelAll(but: stage) + [.replace(stage: stage, code: code, reason: reason)]
+        case .signing:
+            unsigned.insert(stage)
+            return []
+        case .replacing, .over:
+            return []
+        }
     }
 
-    /// Lets time pass: whoever owes something for too long is lost.
-    public mutating func tick(at now: UInt64) -> [Effect] {
+    /// Lets time pass: whoever owes something for too long is lost. `queued` says how many
+    /// positions of all jobs wait at the node of each stage: what is behind others takes longer.
+    public mutating func tick(at now: UInt64, queued: [Int]) -> [Effect] {
+        func allowance(_ stage: Int) -> UInt64 {
+            spec.patience.position * UInt64(stage < queued.count ? max(queued[stage], 0) : 0)
+        }
+        if let end = spec.endBy, now >= end { isLate = true }
         switch phase {
         case .assigning:
-            guard let stage = isReady.firstIndex(of: false),
-                now > since[stage] + spec.patience.ready
-            else { return [] }
-            return lose(stage: stage, "not ready in time")
+            let late = (0..<stageCount).first { stage in
+                !isReady[stage] && now > since[stage] + spec.patience.ready + allowance(stage)
+            }
+            return late.map { lose(stage: $0, "not ready in time") } ?? []
         case .running:
             let late = (0..<stageCount).first { stage in
-                let patience = spec.patience.step + 50 * UInt64(sent[stage] - done[stage])
-                return owes(stage) && now > since[stage] + patience
+                owes(stage) && now > since[stage] + spec.patience.step + allowance(stage)
             }
             return late.map { lose(stage: $0, "no result in time") } ?? []
         case .signing:
@@ -241,8 +264,7 @@ public struct JobMachine: Sendable {
         for (place, token) in tokens.enumerated() {
             if first + place < output.count {
                 if output[first + place] == token { continue }
-                phase = .over
-                return cancelAll() + [.fail(.diverged)]
+                return diverge(stage)
             }
             // Only the token after the last position fed is new.
             return take(token, at: now)
@@ -250,12 +272,23 @@ public struct JobMachine: Sendable {
         return []
     }
 
+    /// Two attempts chose different tokens. One of them is wrong, and nobody can say here which:
+    /// another pipeline is tried once, without blame; then the job fails.
+    private mutating func diverge(_ stage: Int) -> [Effect] {
+        if !hasDiverged {
+            hasDiverged = true
+            return lose(stage: stage, "another token than was chosen before", code: .declined)
+        }
+        phase = .over
+        return cancelAll() + [.fail(.diverged)]
+    }
+
     private mutating func take(_ token: Int32, at now: UInt64) -> [Effect] {
         output.append(token)
         var piece = text.append(token)
         if spec.isEnd(token) || text.isStopped {
             finish = .stop
-        } else if output.count == spec.maxTokens {
+        } else if output.count == spec.maxTokens || isLate {
             finish = .length
         } else if isCancelled {
             finish = .cancelled
@@ -277,9 +310,18 @@ public struct JobMachine: Sendable {
 
     // MARK: Parts
 
+    /// Positions that wait at each stage: sent, and not come out.
+    public var waiting: [Int] {
+        phase == .running ? zip(sent, done).map { $0 - $1 } : Array(repeating: 0, count: stageCount)
+    }
+
+    /// Node faults that are no failure: busy, and shutting down.
+    private static let declining: Set<UInt16> = [203, 206]
+
+    /// By frame, which stops what is queued, and by event, which comes before the next assignment.
     private func cancelAll(but left: Int? = nil) -> [Effect] {
-        (0..<stageCount).filter { $0 != left }.map {
-            .send(frame(.cancel, stage: $0), stage: $0)
+        (0..<stageCount).filter { $0 != left }.flatMap { stage -> [Effect] in
+            [.send(frame(.cancel, stage: stage), stage: stage), .dismiss(stage: stage)]
         }
     }
 

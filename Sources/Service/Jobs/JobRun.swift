@@ -19,37 +19,54 @@ final class JobRun: Sendable {
         case cancel
         /// The clearing ended the job by itself.
         case ended(FailureReason)
+        /// The house stops: the job ends uncharged, and nobody is blamed.
+        case interrupt
     }
 
     let job: JobID
     private let request: JobRequest
     private let input: Digest
     private let context: JobRunner.Context
+    private let endBy: UInt64
     private let inputs: AsyncStream<Input>
     private let sink: AsyncStream<Input>.Continuation
     private let output: AsyncStream<JobOutput>.Continuation
     private let nodes: Mutex<[PublicKey]>
+    /// Inputs that may wait: a node that sends more than it is asked for is lost.
+    private static let waitingInputs = 4_096
 
     init(
         job: JobID, request: JobRequest, input: Digest, context: JobRunner.Context,
-        output: AsyncStream<JobOutput>.Continuation
+        endBy: UInt64, output: AsyncStream<JobOutput>.Continuation
     ) {
         self.job = job
         self.request = request
         self.input = input
         self.context = context
+        self.endBy = endBy
         self.output = output
-        (inputs, sink) = AsyncStream.makeStream(of: Input.self, bufferingPolicy: .unbounded)
+        (inputs, sink) = AsyncStream.makeStream(
+            of: Input.self, bufferingPolicy: .bufferingOldest(Self.waitingInputs))
         nodes = Mutex([])
     }
 
     /// Whether the node has a stage of the current attempt.
     func involves(_ node: PublicKey) -> Bool { nodes.withLock { $0.contains(node) } }
 
-    func push(_ input: Input) {
-        if case .terminated = sink.yield(input), case .receipt(_, _, let reply) = input {
-            reply(.wrongJobState)
+    /// A frame of a node: nothing of strangers, and nothing larger than any frame it may send.
+    func push(_ frame: WireFrame, from node: PublicKey) {
+        let largest = JobMachine.rowsPerFrame * 4 * request.model.manifest.hidden
+        guard involves(node) else { return }
+        if frame.payload.count <= largest {
+            push(.frame(node, frame))
+        } else {
+            push(.lost(node))
         }
+    }
+
+    func push(_ input: Input) {
+        if case .enqueued = sink.yield(input) { return }
+        if case .receipt(_, _, let reply) = input { reply(.wrongJobState) }
     }
 
     /// Runs to the end. The answer's last word has been said when this returns.
@@ -65,14 +82,19 @@ final class JobRun: Sendable {
             pipeline: pipeline)
         adopt(pipeline)
         await carryOut(state.machine.begin(), &state)
-        for await input in inputs {
-            if state.isOver { break }
-            await take(input, &state)
-            if state.isOver { break }
+        if !state.isOver {
+            for await input in inputs {
+                await take(input, &state)
+                if state.isOver { break }
+            }
         }
         ticker.cancel()
         sink.finish()
-        for await case .receipt(_, _, let reply) in inputs { reply(.wrongJobState) }
+        context.load.change(from: state.load, to: [])
+        for reply in state.replies { reply(.wrongJobState) }
+        for await left in inputs {
+            if case .receipt(_, _, let reply) = left { reply(.wrongJobState) }
+        }
         output.finish()
     }
 
@@ -83,6 +105,10 @@ final class JobRun: Sendable {
         var receipts: [Int: Signed<Receipt>] = [:]
         var logits: [Digest] = []
         var check: ReceiptCheck?
+        /// Who waits to hear that its receipt is in the books.
+        var replies: [@Sendable (Rejection?) -> Void] = []
+        /// What this job has told `NodeLoad`.
+        var load: [(PublicKey, Int)] = []
         var isOver = false
     }
 
@@ -94,7 +120,7 @@ final class JobRun: Sendable {
             rowBytes: 4 * model.manifest.hidden, vocabulary: Int32(model.manifest.vocabulary),
             isEnd: { tokenizer.isEnd($0) },
             text: AnswerText(tokenizer: tokenizer, stops: request.stops),
-            patience: context.patience)
+            patience: context.patience, endBy: endBy)
     }
 
     private func adopt(_ pipeline: [JobRunner.Stage]) {
@@ -111,20 +137,29 @@ final class JobRun: Sendable {
             else { return }
             effects = state.machine.receive(frame, at: now)
         case .lost(let node):
-            guard let stage = state.pipeline.firstIndex(where: { $0.node == node }) else { return }
-            effects = state.machine.lose(stage: stage, "the connection was lost")
+            for (stage, place) in state.pipeline.enumerated() where place.node == node {
+                effects += state.machine.lose(stage: stage, "the connection was lost")
+            }
         case .receipt(let receipt, let logits, let reply):
-            reply(accept(receipt, logits, &state))
-            if state.receipts.count == state.pipeline.count { effects = [.close] }
+            accept(receipt, logits, reply, &state)
         case .tick:
-            effects = state.machine.tick(at: now)
+            let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
+            effects = state.machine.tick(at: now, queued: queued)
         case .cancel:
             effects = state.machine.cancel()
         case .ended(let reason):
             effects = state.machine.abort()
             fail(reason, &state)
+        case .interrupt:
+            effects = state.machine.abort()
+            await submitFailure(.interrupted, &state)
         }
+        let settled = Set(state.receipts.keys).union(state.machine.unsigned).count
+        if state.check != nil, settled == state.pipeline.count { effects.append(.close) }
         await carryOut(effects, &state)
+        let load = zip(state.pipeline, state.machine.waiting).map { ($0.node, $1) }
+        context.load.change(from: state.load, to: load)
+        state.load = load
     }
 
     private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {
@@ -139,11 +174,14 @@ final class JobRun: Sendable {
             case .send(let frame, let stage):
                 // A frame that cannot be sent means a link that is lost, which is told apart.
                 context.hub.send(frame, to: state.pipeline[stage].node)
+            case .dismiss(let stage):
+                let data = "{\"job\":\(job),\"attempt\":\(state.machine.attempt)}"
+                context.hub.send(NodeEvent("cancel", data), to: state.pipeline[stage].node)
             case .deliver(let text, let tokens):
                 context.metrics.delivered(tokens: tokens)
                 output.yield(.text(text, tokens: tokens))
-            case .replace(let stage, let reason):
-                await replace(stage, reason, &state)
+            case .replace(let stage, let code, let reason):
+                await replace(stage, code, reason, &state)
             case .collect:
                 state.check = receiptCheck(state)
             case .close:
@@ -158,19 +196,21 @@ final class JobRun: Sendable {
 
     // MARK: Replacement
 
-    private func replace(_ stage: Int, _ reason: String, _ state: inout State) async {
+    private func replace(
+        _ stage: Int, _ code: FaultCode, _ reason: String, _ state: inout State
+    ) async {
         context.log.notice(
             "stage lost",
             metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
         do throws(JobFailure) {
-            let events = try await context.submit(
+            let events = try await context.insist(
                 .replaceStage(
-                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: .abandoned))
+                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: code))
             for event in events {
                 if case .jobFailed(_, let reason) = event { return fail(reason, &state) }
             }
             guard let (attempt, pipeline) = await context.pipeline(of: job) else {
-                return fail(.interrupted, &state)
+                return await submitFailure(.interrupted, &state)
             }
             state.pipeline = pipeline
             adopt(pipeline)
@@ -183,8 +223,9 @@ final class JobRun: Sendable {
     }
 
     private func submitFailure(_ reason: FailureReason, _ state: inout State) async {
+        if state.isOver { return }
         do throws(JobFailure) {
-            _ = try await context.submit(.failJob(job, reason: reason))
+            _ = try await context.insist(.failJob(job, reason: reason))
             fail(reason, &state)
         } catch {
             end(.failed(error), &state)
@@ -218,19 +259,21 @@ final class JobRun: Sendable {
             })
     }
 
+    /// Takes a receipt. Its node hears of a refusal at once, of success when it is in the books.
     private func accept(
-        _ receipt: Signed<Receipt>, _ logits: [Digest], _ state: inout State
-    ) -> Rejection? {
-        guard let check = state.check else { return .wrongJobState }
-        if let refusal = check.refusal(receipt, logits: logits) { return refusal }
+        _ receipt: Signed<Receipt>, _ logits: [Digest],
+        _ reply: @escaping @Sendable (Rejection?) -> Void, _ state: inout State
+    ) {
+        guard let check = state.check else { return reply(.wrongJobState) }
+        if let refusal = check.refusal(receipt, logits: logits) { return reply(refusal) }
         let stage = Int(receipt.body.stage)
         // The same receipt again is a repeated request whose answer was lost.
-        if let known = state.receipts[stage] {
-            return known.body == receipt.body ? nil : .duplicateReceipt
+        if let known = state.receipts[stage], known.body != receipt.body {
+            return reply(.duplicateReceipt)
         }
         state.receipts[stage] = receipt
+        state.replies.append(reply)
         if stage == state.pipeline.count - 1 { state.logits = logits }
-        return nil
     }
 
     /// Writes the evidence down, then moves the money: what is charged can be audited.
@@ -240,13 +283,15 @@ final class JobRun: Sendable {
         let bundle = evidence(state)
         do throws(JobFailure) {
             try await context.keep(bundle)
-            let events = try await context.submit(
+            let events = try await context.insist(
                 .submitReceipts(
                     Delivery(
                         job: job, attempt: state.machine.attempt,
                         outputTokens: UInt32(state.machine.output.count),
                         output: Self.hash(state.machine.output),
                         receipts: bundle.stages.compactMap(\.receipt))))
+            for reply in state.replies { reply(nil) }
+            state.replies = []
             var cost = Amount.zero
             for event in events { if case .jobDelivered(_, let amount) = event { cost = amount } }
             end(
@@ -258,6 +303,10 @@ final class JobRun: Sendable {
                         providers: state.pipeline.map(\.provider),
                         attempt: state.machine.attempt)), &state)
         } catch {
+            // Nothing is charged for what cannot be kept.
+            context.log.error(
+                "an answer could not be booked", metadata: ["job": "\(job)", "why": "\(error)"])
+            _ = try? await context.submit(.failJob(job, reason: .interrupted))
             end(.failed(error), &state)
         }
     }

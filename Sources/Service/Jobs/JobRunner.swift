@@ -1,5 +1,6 @@
 public import Clearing
 import Cryptography
+import Economics
 import Inference
 import Logging
 public import Primitives
@@ -25,6 +26,7 @@ public final class JobRunner: Sendable {
         let metrics: HouseMetrics
         let log: Logger
         let patience: JobSpec.Patience
+        let load = NodeLoad()
         private let origin = ContinuousClock.now
 
         init(
@@ -59,6 +61,19 @@ public final class JobRunner: Sendable {
             }
         }
 
+        /// Submits a command that a busy house must take in the end: tries again for some seconds.
+        func insist(_ command: Command) async throws(JobFailure) -> [Event] {
+            for delay in [50, 100, 200, 400, 800, 1_600, 3_200] {
+                do throws(JobFailure) {
+                    return try await submit(command)
+                } catch {
+                    guard case .unavailable = error, !sequencer.isStopping else { throw error }
+                }
+                try? await Task.sleep(for: .milliseconds(delay))
+            }
+            return try await submit(command)
+        }
+
         /// The current attempt of a job and its pipeline.
         func pipeline(of id: JobID) async -> (attempt: UInt32, stages: [Stage])? {
             let found = try? await sequencer.read { house -> (UInt32, [Stage])? in
@@ -72,8 +87,11 @@ public final class JobRunner: Sendable {
         /// Makes evidence durable.
         func keep(_ bundle: EvidenceBundle) async throws(JobFailure) {
             let bytes = bundle.canonicalBytes()
+            var receipts = ByteWriter()
+            receipts.write(bundle.stages.compactMap(\.receipt))
             do throws(JournalError) {
-                try await evidence.keep(bytes, job: bundle.job, digest: SHA256.hash(bytes))
+                try await evidence.keep(
+                    bytes, job: bundle.job, digest: SHA256.hash(bytes), receipts: receipts.bytes)
             } catch {
                 throw .unavailable("the evidence cannot be written: \(error)")
             }
@@ -82,6 +100,7 @@ public final class JobRunner: Sendable {
 
     private let context: Context
     private let runs = Mutex<[JobID: JobRun]>([:])
+    private let stopping = Mutex(false)
 
     init(context: Context) {
         self.context = context
@@ -91,7 +110,11 @@ public final class JobRunner: Sendable {
     public var count: Int { runs.withLock { $0.count } }
 
     /// Opens a job and starts it. What comes of it arrives in `outputs`; nobody has to read it.
+    ///
+    /// Dropping the running job is the same as cancelling it.
     public func start(_ request: JobRequest) async throws(JobFailure) -> RunningJob {
+        if stopping.withLock({ $0 }) { throw .unavailable("the house is stopping") }
+        let opened = context.milliseconds()
         let sampling = request.sampling.canonicalBytes()
         let input = Transcript.request(prompt: request.prompt[...], sampling: sampling)
         var demand = Demand(
@@ -104,14 +127,20 @@ public final class JobRunner: Sendable {
         demand.ignore = request.routing.ignore
         demand.allowFallbacks = request.routing.allowFallbacks
         let events = try await context.submit(.openJob(demand))
-        var opened: JobID?
-        for event in events { if case .jobHeld(let id, _) = event { opened = id } }
-        guard let id = opened, let (_, pipeline) = await context.pipeline(of: id) else {
+        var held: JobID?
+        for event in events { if case .jobHeld(let id, _) = event { held = id } }
+        guard let id = held, let (_, pipeline) = await context.pipeline(of: id) else {
             throw .unavailable("the house is stopping")
         }
+        let seconds = (try? await context.sequencer.read { $0.parameters?.jobTimeoutSeconds ?? 0 })
+        // Signed for with a quarter of the time left, or as long as receipts may take.
+        let timeout = 1_000 * UInt64(seconds ?? 0)
+        let reserve = min(timeout / 4, context.patience.receipts + 5_000)
         let (outputs, sink) = AsyncStream.makeStream(
             of: JobOutput.self, bufferingPolicy: .unbounded)
-        let run = JobRun(job: id, request: request, input: input, context: context, output: sink)
+        let run = JobRun(
+            job: id, request: request, input: input, context: context,
+            endBy: opened + timeout - reserve, output: sink)
         runs.withLock { $0[id] = run }
         Task {
             await run.run(pipeline)
@@ -122,19 +151,22 @@ public final class JobRunner: Sendable {
         ) { run.push(.cancel) }
     }
 
-    /// A node hands in a receipt. Why it is refused, or `nil`.
+    /// A node hands in a receipt. Why it is refused, or `nil` once it is in the books.
     public func submit(_ receipt: Signed<Receipt>, logits: [Digest]) async -> Rejection? {
-        guard let run = runs.withLock({ $0[receipt.body.job] }) else { return .wrongJobState }
+        guard let run = runs.withLock({ $0[receipt.body.job] }), run.involves(receipt.signer)
+        else { return .wrongJobState }
         return await withCheckedContinuation { continuation in
             run.push(.receipt(receipt, logits) { continuation.resume(returning: $0) })
         }
     }
 
     func receive(_ frame: WireFrame, from node: PublicKey) {
-        runs.withLock { $0[frame.job] }?.push(.frame(node, frame))
+        runs.withLock { $0[frame.job] }?.push(frame, from: node)
     }
 
     func lose(_ node: PublicKey) {
+        // While the house stops, nodes that lose their link have done nothing wrong.
+        if stopping.withLock({ $0 }) { return }
         let all = runs.withLock { Array($0.values) }
         for run in all where run.involves(node) { run.push(.lost(node)) }
     }
@@ -144,8 +176,16 @@ public final class JobRunner: Sendable {
         runs.withLock { $0[job] }?.push(.ended(reason))
     }
 
-    /// Waits until nothing runs, or for `patience`.
-    func drain(patience: Duration) async {
+    /// Takes no new jobs, lets those that run finish for as long as `patience`, and ends the rest
+    /// uncharged without blaming anyone.
+    func finish(patience: Duration) async {
+        stopping.withLock { $0 = true }
+        await wait(patience)
+        for run in runs.withLock({ Array($0.values) }) { run.push(.interrupt) }
+        await wait(.seconds(3))
+    }
+
+    private func wait(_ patience: Duration) async {
         let start = ContinuousClock.now
         while count > 0, start.duration(to: .now) < patience {
             try? await Task.sleep(for: .milliseconds(20))
@@ -177,7 +217,16 @@ public struct RunningJob: Sendable {
     public let providers: [String]
     /// What comes of it: text, then exactly one end.
     public let outputs: AsyncStream<JobOutput>
-    private let onCancel: @Sendable () -> Void
+    private let owner: Owner
+
+    /// Cancels when the last copy of the running job is gone.
+    private final class Owner: Sendable {
+        let onCancel: @Sendable () -> Void
+
+        init(_ onCancel: @escaping @Sendable () -> Void) { self.onCancel = onCancel }
+
+        deinit { onCancel() }
+    }
 
     init(
         id: JobID, providers: [String], outputs: AsyncStream<JobOutput>,
@@ -186,9 +235,9 @@ public struct RunningJob: Sendable {
         self.id = id
         self.providers = providers
         self.outputs = outputs
-        self.onCancel = onCancel
+        owner = Owner(onCancel)
     }
 
     /// The buyer went away: what was chosen so far is charged, or nothing if there was nothing.
-    public func cancel() { onCancel() }
+    public func cancel() { owner.onCancel() }
 }

@@ -19,12 +19,15 @@ public struct JobSpec: Sendable {
     public let text: AnswerText
     /// How long nodes have for what, in milliseconds.
     public let patience: Patience
+    /// When the answer is to end with the token in flight, so that it is signed for before the
+    /// clearing ends the job uncharged; `nil` for never.
+    public let endBy: UInt64?
 
     /// A job of these parts.
     public init(
         job: JobID, prompt: [Int32], maxTokens: Int, rowBytes: Int, vocabulary: Int32,
         isEnd: @escaping @Sendable (Int32) -> Bool, text: AnswerText,
-        patience: Patience = Patience()
+        patience: Patience = Patience(), endBy: UInt64? = nil
     ) {
         self.job = job
         self.prompt = prompt
@@ -34,14 +37,17 @@ public struct JobSpec: Sendable {
         self.isEnd = isEnd
         self.text = text
         self.patience = patience
+        self.endBy = endBy
     }
 
     /// How long nodes have, in milliseconds.
     public struct Patience: Hashable, Sendable {
         /// Until every stage says that it is ready.
         public var ready: UInt64 = 10_000
-        /// For the next result of one stage; 50 more for each position that waits there.
+        /// For the next result of one stage.
         public var step: UInt64 = 20_000
+        /// More, for each position of any job that waits at the stage's node.
+        public var position: UInt64 = 50
         /// For receipts after the end.
         public var receipts: UInt64 = 10_000
 

@@ -10,12 +10,17 @@ public struct ServedModel: Sendable {
     public let manifest: ModelManifest
     /// Its file: tokenizer and chat template.
     public let file: ModelFile
+    /// The most bytes of text one token can stand for.
+    public let longestToken: Int
 
     /// A registered model with its file.
     public init(id: ModelID, manifest: ModelManifest, file: ModelFile) {
         self.id = id
         self.manifest = manifest
         self.file = file
+        longestToken = (0..<Int32(file.tokenizer.count)).reduce(1) {
+            max($0, file.tokenizer.bytes(of: $1).count)
+        }
     }
 }
 

@@ -5,6 +5,7 @@ import Foundation
 import Logging
 public import Primitives
 import Storage
+import Synchronization
 
 /// What the house does on its chain: books what the contract logs, sends slashes and roots.
 ///
@@ -23,6 +24,7 @@ public final class SettlementService: Sendable {
     /// Blocks, its own included, until a log counts.
     public let confirmations: UInt64
 
+    private let startBlock: UInt64
     private let chain: EVMChain
     private let settlement: SettlementContract
     private let sender: EVMSender
@@ -30,12 +32,27 @@ public final class SettlementService: Sendable {
     private let sequencer: Sequencer
     private let metrics: HouseMetrics
     private let log: Logger
-    private let cursorFile: URL
     private let pollInterval = Duration.milliseconds(250)
+    /// How long to wait before something that the contract refused is tried again.
+    private let refusalPause = Duration.seconds(30)
+    private let state = Mutex(State())
+
+    private struct State {
+        var isHalted = false
+        /// Slashes the contract refused, and when to try again.
+        var refused: [VerdictID: ContinuousClock.Instant] = [:]
+    }
+
+    /// Whether the chain contradicts what was booked: nothing more is booked or sent until a
+    /// person has looked.
+    public var isHalted: Bool { state.withLock { $0.isHalted } }
+
+    /// Slashes and roots that the contract refused and that are waiting to be tried again.
+    public var refusedSlashes: Int { state.withLock { $0.refused.count } }
 
     /// Asks the node who it is and the contract for its tokens.
     init(
-        _ options: HouseConfiguration.Settlement, folder: String, sequencer: Sequencer,
+        _ options: HouseConfiguration.Settlement, sequencer: Sequencer,
         metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
         let artifact: ContractArtifact
@@ -63,11 +80,23 @@ public final class SettlementService: Sendable {
         }
         contract = options.contract
         confirmations = options.confirmations
+        startBlock = options.startBlock
         sender = EVMSender(chain: chain, key: options.key)
         self.sequencer = sequencer
         self.metrics = metrics
         self.log = log
-        cursorFile = URL(fileURLWithPath: folder + "/chain.cursor")
+    }
+
+    /// How long a bond takes to leave the contract.
+    func unbondingDelay() async throws(HouseError) -> Timestamp.Span {
+        do {
+            guard let value = try await settlement.contract.read("UNBONDING_DELAY").first else {
+                throw ChainError.inconsistentNode("the contract has no unbonding delay")
+            }
+            return .seconds(try value.uint64("UNBONDING_DELAY"))
+        } catch {
+            throw HouseError(.network, "the contract does not answer: \(error)")
+        }
     }
 
     private static func chainID(_ rpc: JSONRPC) async throws -> UInt64 {
@@ -102,7 +131,7 @@ public final class SettlementService: Sendable {
     // MARK: What the chain says
 
     private func watch() async {
-        var cursor = await storedCursor()
+        guard var cursor = await bookedCursor() else { return }
         var complained = false
         while !Task.isCancelled {
             do throws(ChainError) {
@@ -110,17 +139,11 @@ public final class SettlementService: Sendable {
                 complained = false
                 if await book(page.records) {
                     cursor = page.cursor
-                    store(cursor)
                     if page.hasMore { continue }
                 }
             } catch {
                 metrics.chainFailed()
-                if case .deepReorg(let block) = error {
-                    log.critical(
-                        "a final block is gone from the chain: watching stops, a person decides",
-                        metadata: ["block": "\(block)"])
-                    return
-                }
+                if case .deepReorg(let block) = error { return halt(block) }
                 if !complained {
                     log.warning("the chain cannot be read", metadata: ["error": "\(error)"])
                 }
@@ -133,21 +156,38 @@ public final class SettlementService: Sendable {
     /// Books a page of logs; false if the house could not take them, so that they come again.
     private func book(_ records: [ChainRecord]) async -> Bool {
         let commands = records.compactMap { command(for: $0) }
-        if commands.isEmpty { return true }
-        guard let outcomes = try? await sequencer.submit(batch: commands) else { return false }
-        for (command, outcome) in zip(commands, outcomes) {
-            switch outcome {
-            case .success: metrics.bookedLog()
-            // Read again after a restart.
-            case .failure(.chainEventReplayed): continue
-            case .failure(let rejection):
-                metrics.refusedLog()
-                log.error(
-                    "a chain log was refused",
-                    metadata: ["rejection": "\(rejection)", "log": "\(command)"])
+        for start in stride(from: 0, to: commands.count, by: 1_000) {
+            let part = Array(commands[start..<min(start + 1_000, commands.count)])
+            do throws(SequencerError) {
+                for (command, outcome) in zip(part, try await sequencer.submit(batch: part)) {
+                    note(command, outcome)
+                }
+            } catch {
+                log.warning("chain logs wait to be booked", metadata: ["why": "\(error)"])
+                return false
             }
         }
         return true
+    }
+
+    private func note(_ command: Command, _ outcome: Sequencer.Outcome) {
+        switch outcome {
+        case .success: metrics.bookedLog()
+        // Read again after a restart.
+        case .failure(.chainEventReplayed): return
+        case .failure(let rejection):
+            metrics.refusedLog()
+            log.error(
+                "a chain log was refused",
+                metadata: ["rejection": "\(rejection)", "log": "\(command)"])
+        }
+    }
+
+    private func halt(_ block: UInt64) {
+        state.withLock { $0.isHalted = true }
+        log.critical(
+            "a final block is gone from the chain: settlement stops, a person decides",
+            metadata: ["block": "\(block)"])
     }
 
     private func command(for record: ChainRecord) -> Command? {
@@ -163,26 +203,32 @@ public final class SettlementService: Sendable {
                 transaction: place.transaction), observation)
     }
 
-    /// Where reading stopped: the cursor file, or else what the books say. Both may be behind,
-    /// never ahead; what is read twice is booked once.
-    private func storedCursor() async -> LogCursor {
-        if let data = try? Data(contentsOf: cursorFile),
-            let cursor = try? LogCursor(canonicalBytes: Array(data))
-        {
-            return cursor
+    /// Where reading goes on: at the block of the last log in the books, which is read again and
+    /// booked once. `nil` if the task was cancelled, or the chain has another block there.
+    private func bookedCursor() async -> LogCursor? {
+        while !Task.isCancelled {
+            do {
+                let (booked, hash) = try await sequencer.read { ($0.chainCursor, $0.chainBlock) }
+                guard booked.any else { return LogCursor(nextBlock: startBlock) }
+                guard let block = try await chain.block(booked.block) else {
+                    throw ChainError.inconsistentNode("block \(booked.block) is not there yet")
+                }
+                if block.hash == hash { return LogCursor(nextBlock: booked.block) }
+                halt(booked.block)
+                return nil
+            } catch {
+                metrics.chainFailed()
+                log.warning("the chain cannot be read", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(2))
+            }
         }
-        let booked = try? await sequencer.read { $0.chainCursor }
-        return LogCursor(nextBlock: booked.map { $0.any ? $0.block : 0 } ?? 0)
-    }
-
-    private func store(_ cursor: LogCursor) {
-        try? Data(cursor.canonicalBytes()).write(to: cursorFile, options: .atomic)
+        return nil
     }
 
     // MARK: What the chain is told
 
     private func act() async {
-        while !Task.isCancelled {
+        while !Task.isCancelled, !isHalted {
             try? await Task.sleep(for: pollInterval)
             do throws(ChainError) {
                 // A root that pays slashed money is refused until the slash is mined.
@@ -195,15 +241,21 @@ public final class SettlementService: Sendable {
         }
     }
 
-    /// Sends what is executed in the books and not on chain; whether nothing is left to send.
+    /// Sends what is executed in the books and not on chain; whether roots may go on. A slash that
+    /// the contract refuses holds nobody else's money back: it is tried again later, and counted.
     private func sendSlashes() async throws(ChainError) -> Bool {
         guard
             let due = try? await sequencer.read({ house in
                 house.unsettledSlashes.map { ($0, house.party($0.accused)?.address) }
             })
         else { return false }
+        var isClear = true
         for (record, address) in due {
+            let retry = state.withLock { $0.refused[record.id] }
+            if let retry, retry > .now { continue }
             guard let address, try await !settlement.isVerdictUsed(record.slashKey) else {
+                // It is in the chain already, and its log comes.
+                isClear = false
                 continue
             }
             let outcome = await settlement.slash(
@@ -211,10 +263,20 @@ public final class SettlementService: Sendable {
                 burned: Asset.usd.chainUnits(record.burned), verdict: record.slashKey,
                 from: sender)
             tell("slash", "verdict \(record.id)", outcome)
+            let isRefused =
+                if case .failed(.reverted) = outcome { true } else { wasRefused(outcome) }
+            state.withLock { $0.refused[record.id] = isRefused ? .now + refusalPause : nil }
+            if !isRefused { isClear = false }
         }
-        return due.isEmpty
+        return isClear
     }
 
+    /// Whether the contract refused before anything was sent.
+    private func wasRefused(_ outcome: TransactionOutcome) -> Bool {
+        if case .failed(.notSent(.reverted)) = outcome { true } else { false }
+    }
+
+    /// Sends the root of the last batch if the chain does not have it.
     private func sendRoot() async throws(ChainError) {
         guard let last = (try? await sequencer.read { $0.batches.last }) ?? nil else { return }
         switch last.state {
@@ -231,6 +293,10 @@ public final class SettlementService: Sendable {
                 batch: last.id.rawValue, root: last.root, totalUSD: totals[.usd] ?? 0,
                 totalTLY: totals[.tly] ?? 0, journalHead: sequencer.head.hash, from: sender)
             tell("root", "batch \(last.id)", outcome)
+            if case .failed = outcome {
+                metrics.chainFailed()
+                try? await Task.sleep(for: refusalPause)
+            }
         }
     }
 

@@ -4,10 +4,13 @@ public import Primitives
 
 /// Evidence bundles by job, in one SQLite file beside the journal, synced before `keep` returns.
 ///
-/// Evidence is not part of the books: it is what audits and appeals of a job rest on, and may be
-/// forgotten when the job is final. A verdict names the hash of what it judged.
+/// Evidence is not part of the books: it is what audits and appeals of a job rest on, and is
+/// forgotten some time after the job is final. A verdict names the hash of what it judged. Readers
+/// do not wait for the writer.
 public final class EvidenceStore: Sendable {
-    private let database: DatabaseQueue
+    /// The version of the format.
+    private static let version = 1
+    private let database: DatabasePool
     private let path: String
 
     /// Opens the store at `path`, or makes it.
@@ -16,17 +19,27 @@ public final class EvidenceStore: Sendable {
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(5)
+            configuration.maximumReaderCount = 4
             configuration.prepareDatabase { db in
-                try db.execute(sql: "PRAGMA journal_mode = WAL")
-                try db.execute(sql: "PRAGMA synchronous = FULL")
+                if !db.configuration.readonly {
+                    try db.execute(sql: "PRAGMA synchronous = FULL")
+                }
             }
-            database = try DatabaseQueue(path: path, configuration: configuration)
+            database = try DatabasePool(path: path, configuration: configuration)
             try database.write { db in
+                let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+                let isNew = try !db.tableExists("evidence")
+                guard isNew || version == Self.version else {
+                    throw JournalError.unsupportedVersion(Int64(version))
+                }
+                try db.execute(sql: "PRAGMA user_version = \(Self.version)")
                 try db.execute(
                     sql: """
                         CREATE TABLE IF NOT EXISTS evidence(\
                         job INTEGER PRIMARY KEY, \
+                        kept_at INTEGER NOT NULL, \
                         digest BLOB NOT NULL, \
+                        receipts BLOB NOT NULL, \
                         bundle BLOB NOT NULL) STRICT
                         """)
             }
@@ -35,19 +48,24 @@ public final class EvidenceStore: Sendable {
         }
     }
 
-    /// Writes a job's evidence down, in place of what was there. O(bytes), one sync.
+    /// Writes a job's evidence down, in place of what was there; `receipts` are what may be shown
+    /// to anyone. O(bytes), one sync.
     public func keep(
-        _ bundle: [UInt8], job: JobID, digest: Digest
+        _ bundle: [UInt8], job: JobID, digest: Digest, receipts: [UInt8]
     ) async throws(JournalError) {
+        let now = Int64(max(Date().timeIntervalSince1970, 0))
         do {
             try await database.write { db in
                 try db.execute(
                     sql: """
-                        INSERT INTO evidence(job, digest, bundle) VALUES (?, ?, ?) \
-                        ON CONFLICT(job) DO UPDATE \
-                        SET digest = excluded.digest, bundle = excluded.bundle
+                        INSERT INTO evidence(job, kept_at, digest, receipts, bundle) \
+                        VALUES (?, ?, ?, ?, ?) ON CONFLICT(job) DO UPDATE \
+                        SET kept_at = excluded.kept_at, digest = excluded.digest, \
+                        receipts = excluded.receipts, bundle = excluded.bundle
                         """,
-                    arguments: [Int64(job.rawValue), Data(digest.bytes), Data(bundle)])
+                    arguments: [
+                        Int64(job.rawValue), now, Data(digest.bytes), Data(receipts), Data(bundle),
+                    ])
             }
         } catch {
             throw JournalError(error, path: path)
@@ -56,13 +74,49 @@ public final class EvidenceStore: Sendable {
 
     /// A job's evidence; `nil` if there is none.
     public func bundle(of job: JobID) async throws(JournalError) -> [UInt8]? {
+        try await column("bundle", of: job)
+    }
+
+    /// The hash of a job's evidence; `nil` if there is none.
+    public func digest(of job: JobID) async throws(JournalError) -> Digest? {
+        try await column("digest", of: job).flatMap { Digest($0) }
+    }
+
+    /// What the stages of a job signed, as it was handed to `keep`; `nil` if there is none.
+    public func receipts(of job: JobID) async throws(JournalError) -> [UInt8]? {
+        try await column("receipts", of: job)
+    }
+
+    private func column(_ name: String, of job: JobID) async throws(JournalError) -> [UInt8]? {
         guard let key = Int64(exactly: job.rawValue) else { return nil }
         do {
             let data = try await database.read { db in
                 try Data.fetchOne(
-                    db, sql: "SELECT bundle FROM evidence WHERE job = ?", arguments: [key])
+                    db, sql: "SELECT \(name) FROM evidence WHERE job = ?", arguments: [key])
             }
             return data.map { Array($0) }
+        } catch {
+            throw JournalError(error, path: path)
+        }
+    }
+
+    /// Forgets evidence that was kept more than `seconds` ago of jobs before `job`, at most a
+    /// thousand at a time. Returns how many there were.
+    @discardableResult
+    public func forget(
+        olderThan seconds: Int64, before job: JobID
+    ) async throws(JournalError) -> Int {
+        let cutoff = Int64(max(Date().timeIntervalSince1970, 0)) - seconds
+        let first = Int64(clamping: job.rawValue)
+        do {
+            return try await database.write { db in
+                try db.execute(
+                    sql: """
+                        DELETE FROM evidence WHERE job IN (SELECT job FROM evidence \
+                        WHERE job < ? AND kept_at < ? ORDER BY job LIMIT 1000)
+                        """, arguments: [first, cutoff])
+                return db.changesCount
+            }
         } catch {
             throw JournalError(error, path: path)
         }

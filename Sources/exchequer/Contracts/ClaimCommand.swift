@@ -19,6 +19,7 @@ struct ClaimCommand: AsyncParsableCommand {
 
     private struct List<Item: Decodable>: Decodable {
         let data: [Item]
+        let next_after: UInt64?
     }
 
     private struct BatchHead: Decodable {
@@ -41,8 +42,7 @@ struct ClaimCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try await ChainSession(chain)
         let settlement = try session.settlement(contract)
-        let batches: List<BatchHead> = try await fetch("/v1/batches?limit=100")
-        guard let last = batches.data.last(where: { $0.state == "confirmed" }) else {
+        guard let last = try await lastConfirmed() else {
             Console.say("no batch is confirmed yet")
             return
         }
@@ -80,6 +80,17 @@ struct ClaimCommand: AsyncParsableCommand {
         } else {
             for entry in paid { Console.put("\(entry.asset) \(entry.paid) paid to \(own.hex)") }
             if paid.isEmpty { Console.put("nothing to claim for \(own.hex)") }
+        }
+    }
+
+    private func lastConfirmed() async throws -> BatchHead? {
+        var last: BatchHead?
+        var after: UInt64 = 0
+        while true {
+            let page: List<BatchHead> = try await fetch("/v1/batches?limit=1000&after=\(after)")
+            last = page.data.last { $0.state == "confirmed" } ?? last
+            guard let next = page.next_after else { return last }
+            after = next
         }
     }
 

@@ -4,7 +4,8 @@ import Storage
 import Testing
 
 /// `kill -9` leaves the kernel's unwritten pages alive, so it cannot show a missing sync. This
-/// does: from a recording of all that a house did to its files, it rebuilds what a power cut could leave.
+/// does: from a recording of all that a house did to its files, it rebuilds what a power cut
+/// could leave.
 @Suite(.serialized) struct PowerCutTests {
     /// One thing that was done, in the order of its effect.
     private struct Record {
