@@ -115,11 +115,16 @@ final class RunningHouse: Sendable {
             serving: serving)
     }
 
+    /// Stops the house as SIGTERM would, with its nodes still there.
+    func stopHouse() async {
+        await group.triggerGracefulShutdown()
+        _ = await serving.result
+    }
+
     func stop() async {
         for node in nodes.withLock({ $0 }) { node.cancel() }
         for node in nodes.withLock({ $0 }) { _ = await node.result }
-        await group.triggerGracefulShutdown()
-        _ = await serving.result
+        await stopHouse()
     }
 
     // MARK: Money and keys
@@ -212,6 +217,7 @@ final class RunningHouse: Sendable {
         headers: [(String, String)] = []
     ) async throws -> HTTPResponse {
         var request = HTTPRequest(method: method, url: base + path)
+        request.timeout = .seconds(120)
         if let json {
             request.body = Array(json.utf8)
             request.headers.append((name: "Content-Type", value: "application/json"))

@@ -122,6 +122,25 @@ import Testing
         }
     }
 
+    /// An async function that is given a 128-bit number on the stack damages it (decision 7), so
+    /// such numbers come first, in a record, or to a function that is inlined.
+    @Test func noAsyncFunctionTakesWideIntegersLate() {
+        let wide = ["UInt128", "Int128", "Amount", "AccountID", "TransferID"]
+        var found = 0
+        for file in repository.files where file.path.hasSuffix(".swift") {
+            guard file.path.hasPrefix("Sources/") || file.path.hasPrefix("sim/") else { continue }
+            for (line, name, types) in asyncFunctions(file) {
+                found += 1
+                let late = types.dropFirst(2).contains { type in wide.contains(type) }
+                let count = types.count { wide.contains($0) }
+                guard late || count > 2 else { continue }
+                let isInlined = line > 0 && file.lines[line - 1].contains("@inline(__always)")
+                if !isInlined { Issue.record("\(file.path):\(line + 1): \(name) takes \(types)") }
+            }
+        }
+        #expect(found > 100)
+    }
+
     @Test func testsUseOnlyPublicInterfaces() {
         for file in repository.swift(under: "Tests") {
             for (number, line) in file.lines.enumerated()
@@ -133,6 +152,21 @@ import Testing
 }
 
 extension TidyTests {
+    /// The line, name and parameter types of each async function, as far as a pattern can tell.
+    private func asyncFunctions(_ file: Repository.File) -> [(Int, String, [String])] {
+        let text = file.lines.joined(separator: "\n")
+        let pattern = /func (\w+)(?:<[^>]*>)?\(([^{}]*?)\)\s*async/
+        return text.matches(of: pattern).map { match in
+            let line = text[..<match.range.lowerBound].count { $0 == "\n" }
+            let types = match.2.split(separator: ",").compactMap { parameter -> String? in
+                guard let colon = parameter.firstIndex(of: ":") else { return nil }
+                let type = parameter[parameter.index(after: colon)...].split(separator: "=")[0]
+                return type.trimmingCharacters(in: .whitespacesAndNewlines)
+            }
+            return (line, String(match.1), types)
+        }
+    }
+
     private func imports(_ file: Repository.File) -> [String] {
         file.lines.compactMap { line in
             let words = line.split(separator: " ").filter { $0 != "public" && !$0.hasPrefix("@") }

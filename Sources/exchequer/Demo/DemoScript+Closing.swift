@@ -126,11 +126,21 @@ extension DemoScript {
             for verdict in verdicts where verdict.accused == provider.party {
                 slashed += Asset.usd.parse(verdict.captured) ?? .zero
             }
+            var paid = Amount.zero
+            for job in jobs where job.state == "paid" || job.state == "refunded" {
+                for stage in job.pipeline where stage.party == provider.party {
+                    let isGuilty = verdicts.contains {
+                        $0.job == job.job && $0.accused == provider.party
+                    }
+                    if !isGuilty { paid += Asset.usd.parse(stage.cost) ?? .zero }
+                }
+            }
             let claims = claimed[provider.address] ?? [:]
             return [
                 cast.name, cast.role, "\(served.count)", "\(tokens)",
                 String(format: "%.1f", rate), "\(cast.inputPrice)/\(cast.outputPrice)",
-                Asset.usd.format(slashed), claims["USD"] ?? "0", claims["TLY"] ?? "0",
+                Asset.usd.format(paid), Asset.usd.format(slashed), claims["USD"] ?? "0",
+                claims["TLY"] ?? "0",
             ]
         }
     }
@@ -149,7 +159,7 @@ extension DemoScript {
 
     func finish(_ rows: [[String]]) {
         let header = [
-            "provider", "serves", "jobs", "tokens", "tokens/s", "$/M in/out", "slashed $",
+            "provider", "serves", "jobs", "tokens", "tokens/s", "$/M in/out", "paid $", "slashed $",
             "claimed $", "claimed TLY",
         ]
         let spent = asked.compactMap { $0.cost.flatMap(Asset.usd.parse) }.reduce(.zero, +)

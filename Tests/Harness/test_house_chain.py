@@ -1,0 +1,285 @@
+"""The house and its chain: real processes, faults of the node, `kill -9`. Each deposit, bond and
+root is booked once, whatever happens."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXCHEQUER = ROOT / ".build" / "release" / "exchequer"
+MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+DELAY = "300"
+RULES = {
+    "challenge_window_seconds": 60,
+    "audit_timeout_seconds": 60,
+    "appeal_window_seconds": 60,
+    "epoch_length_seconds": 1,
+}
+
+
+def eventually(what, condition, seconds=30):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"it never came to this: {what}")
+
+
+class Chain:
+    def __init__(self, folder):
+        self.log = open(folder / "chain.log", "w")
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "Tests/Harness/evm_node.py", "--port", "0"]
+            + ["--chain-id", "31337", "--accounts", "5", "--exit-with-parent"],
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
+        )
+        ready = json.loads(self.process.stdout.readline())
+        self.rpc = ready["listening"]
+        self.keys = []
+        for index, account in enumerate(ready["accounts"]):
+            file = folder / f"{index}.key"
+            file.write_text(account["privateKey"].removeprefix("0x"))
+            file.chmod(0o600)
+            self.keys.append((file, account["address"].lower()))
+
+    def call(self, method, *params):
+        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+        request = urllib.request.Request(
+            self.rpc, body.encode(), {"content-type": "application/json"}
+        )
+        return json.load(urllib.request.urlopen(request, timeout=30))["result"]
+
+    def fault(self, method, kind, count=1, result=None, after=0):
+        self.call(
+            "test_fault",
+            {"method": method, "kind": kind, "count": count, "result": result, "after": after},
+        )
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(10)
+        self.log.close()
+
+
+class House:
+    """One chain, one contract, and a house that can be killed and started again."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.chain = Chain(folder)
+        self.process = None
+        self.log = open(folder / "house.log", "a")
+        (folder / "rules.json").write_text(json.dumps(RULES))
+        deployed = self.run("deploy", 0, "--unbonding-delay", DELAY, "--json")
+        self.addresses = json.loads(deployed)
+        for index in (1, 2):
+            self.run(
+                "send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[index][1],
+                "--amount", "1000",
+            )
+
+    def run(self, command, account, *arguments):
+        line = [EXCHEQUER, "contracts", command, "--rpc", self.chain.rpc]
+        line += ["--key-file", self.chain.keys[account][0], *arguments]
+        line += ["--artifacts", ROOT / "contracts-abi/evm"]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def pay(self, command, account, amount):
+        self.run(command, account, "--contract", self.addresses["contract"], "--amount", amount)
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [EXCHEQUER, "serve", "--data", self.folder / "house", "--model", f"smol={MODEL}"]
+            + ["--http-port", "0", "--wire-port", "0", "--rpc", self.chain.rpc]
+            + ["--contract", self.addresses["contract"], "--confirmations", "2"]
+            + ["--operator-key", self.chain.keys[0][0], "--manual-epochs"]
+            + ["--parameters", self.folder / "rules.json"]
+            + ["--artifacts", ROOT / "contracts-abi/evm"],
+            stderr=self.log,
+        )
+        ready = self.folder / "house" / "serve.json"
+
+        def is_ready():
+            assert self.process.poll() is None, (self.folder / "house.log").read_text()[-2000:]
+            if not ready.exists():
+                return None
+            found = json.loads(ready.read_text())
+            return found if found["pid"] == self.process.pid else None
+
+        self.base = eventually("the house is ready", is_ready)["http"]
+
+    def kill(self):
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+    def get(self, path):
+        with urllib.request.urlopen(self.base + path, timeout=30) as response:
+            return json.load(response)
+
+    def metric(self, name):
+        with urllib.request.urlopen(self.base + "/metrics", timeout=30) as response:
+            for line in response.read().decode().splitlines():
+                if line.startswith(f"exchequer_{name} "):
+                    return float(line.split()[1])
+        raise AssertionError(f"there is no metric {name}")
+
+    def operate(self, path):
+        token = (self.folder / "house" / "operator.token").read_text().strip()
+        request = urllib.request.Request(
+            self.base + "/v1/operator/" + path, b"{}", {"authorization": f"Bearer {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def usd(self, address):
+        """The dollars of an account, by purpose; empty while the house does not know it."""
+        for party in range(1, 9):
+            try:
+                found = self.get(f"/v1/balances/{party}")
+            except urllib.error.HTTPError:
+                return {}
+            if found["address"] == address:
+                return next(line for line in found["balances"] if line["asset"] == "USD")
+        return {}
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(30)
+        self.chain.stop()
+        self.log.close()
+
+
+@pytest.fixture
+def house(tmp_path):
+    if not EXCHEQUER.exists():
+        pytest.fail(f"{EXCHEQUER} is missing: run `make build`")
+    house = House(tmp_path)
+    yield house
+    house.stop()
+
+
+def test_deposits_are_booked_once_whatever_happens(house):
+    buyer = house.chain.keys[1][1]
+    house.pay("deposit", 1, "1.00")
+    house.chain.call("anvil_mine", "0x3")
+    house.start()
+    eventually("the first deposit", lambda: house.usd(buyer).get("available") == "1.00")
+    # Killed, paid while it is dead, started again: what came before is not booked twice.
+    house.kill()
+    house.pay("deposit", 1, "2.00")
+    house.chain.call("anvil_mine", "0x3")
+    house.start()
+    eventually("the second deposit", lambda: house.usd(buyer).get("available") == "3.00")
+    # The node lies, breaks off, and talks rubbish: the house waits and goes on.
+    for method, kind, result in [
+        ("eth_getLogs", "garbage", None),
+        ("eth_getLogs", "lost", None),
+        ("eth_getLogs", "lie", "0x"),
+        ("eth_getBlockByNumber", "lie", None),
+        ("eth_getBlockByNumber", "garbage", None),
+        ("eth_getBlockByNumber", "error", None),
+    ]:
+        house.chain.fault(method, kind, count=2, result=result)
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the house has met the faults", lambda: house.metric("chain_failures_total") > 4)
+    house.chain.call("test_clearFaults")
+    house.pay("deposit", 1, "4.00")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the third deposit", lambda: house.usd(buyer).get("available") == "7.00")
+    assert house.get("/healthz")["status"] == "ok"
+    for _ in range(3):
+        house.kill()
+        house.start()
+    assert house.usd(buyer)["available"] == "7.00"
+
+
+def test_a_root_is_committed_once_although_answers_are_lost(house):
+    provider = house.chain.keys[2][1]
+    house.start()
+    house.pay("bond", 2, "100")
+    house.pay("deposit", 2, "5.00")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the bond", lambda: house.usd(provider).get("bonded") == "100.00")
+    # Something to settle: the provider takes its deposit out again.
+    key = subprocess.run(
+        [EXCHEQUER, "keys", "api", "--house", house.base, "--key-file", house.chain.keys[2][0]],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    request = urllib.request.Request(
+        house.base + "/v1/withdrawals",
+        json.dumps({"asset": "USD", "amount": "5"}).encode(),
+        {"authorization": f"Bearer {key}", "content-type": "application/json"},
+    )
+    urllib.request.urlopen(request, timeout=30)
+    # The transaction arrives and the answer does not; then the house is killed and starts again.
+    house.chain.fault("eth_sendRawTransaction", "lost")
+    house.operate("settle")
+    time.sleep(0.5)
+    house.kill()
+    house.start()
+
+    def confirmed():
+        house.chain.call("anvil_mine", "0x1")
+        batches = house.get("/v1/batches")["data"]
+        return batches and batches[0]["state"] == "confirmed"
+
+    eventually("the root is final", confirmed)
+    topic = json.loads((ROOT / "contracts-abi/evm/Exchequer.json").read_text())
+    events = [entry for entry in topic["abi"] if entry.get("name") == "RootCommitted"]
+    assert len(events) == 1
+    logs = house.chain.call(
+        "eth_getLogs", {"address": house.addresses["contract"], "fromBlock": "0x0"}
+    )
+    roots = [log for log in logs if house.get("/v1/batches/1")["root"] in log["data"]]
+    assert len(roots) == 1
+    house.run(
+        "claim", 2, "--contract", house.addresses["contract"], "--house", house.base
+    )
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the claim", lambda: house.usd(provider).get("in_transit") == "0.00")
+    again = house.run(
+        "claim", 2, "--contract", house.addresses["contract"], "--house", house.base
+    )
+    assert "nothing to claim" in again
+
+
+def test_a_bond_that_leaves_too_early_keeps_the_house_from_starting(house):
+    (house.folder / "rules.json").write_text(json.dumps(RULES | {"appeal_window_seconds": 600}))
+    with pytest.raises(AssertionError, match="lets bonds leave"):
+        house.start()
+    assert house.process.wait(10) == 3
+
+
+def test_a_chain_that_was_rewritten_halts_settlement(house):
+    buyer = house.chain.keys[1][1]
+    house.start()
+    house.pay("deposit", 1, "1.00")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the deposit", lambda: house.usd(buyer).get("available") == "1.00")
+    house.chain.call("anvil_reorg", 5, False, 9)
+    eventually(
+        "settlement is halted", lambda: house.get("/healthz")["status"] == "settlement halted"
+    )
+    # Nothing is undone by itself, and a restart does not forget it.
+    assert house.usd(buyer)["available"] == "1.00"
+    house.kill()
+    house.start()
+    eventually(
+        "settlement is halted again", lambda: house.get("/healthz")["status"] == "settlement halted"
+    )
