@@ -46,6 +46,10 @@ extension ClearingHouse {
             try cutBatch(at: time, into: &events)
         case .sealBatch(let batch, let root):
             try sealBatch(batch, root: root, into: &events)
+        case .writeOffSlash(let verdict):
+            try writeOffSlash(verdict, at: time, into: &events)
+        case .collectFees(let party, let amount):
+            try collectFees(party, amount, at: time, into: &events)
         case .pulse:
             pulse(rules, at: time, into: &events)
         }

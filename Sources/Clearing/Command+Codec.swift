@@ -67,6 +67,11 @@ extension Command: CanonicalCodable {
             writer.write(party)
             writer.write(asset)
             writer.write(amount)
+        case .writeOffSlash(let verdict):
+            writer.write(verdict)
+        case .collectFees(let party, let amount):
+            writer.write(party)
+            writer.write(amount)
         case .sealBatch(let batch, let root):
             writer.write(batch)
             writer.write(root)
@@ -101,6 +106,8 @@ extension Command: CanonicalCodable {
         case .closeEpoch: 52
         case .cutBatch: 53
         case .sealBatch: 54
+        case .writeOffSlash: 55
+        case .collectFees: 56
         case .pulse: 60
         }
     }
@@ -162,6 +169,8 @@ extension Command: CanonicalCodable {
         case 52: return .closeEpoch
         case 53: return .cutBatch
         case 54: return .sealBatch(try reader.read(), root: try reader.readDigest())
+        case 55: return .writeOffSlash(try reader.read())
+        case 56: return .collectFees(try reader.read(), amount: try reader.read())
         case 60: return .pulse
         default: throw .invalidValue("command")
         }

@@ -58,6 +58,11 @@ public enum Command: Hashable, Sendable {
     /// The root of a batch was computed and is about to be sent.
     case sealBatch(BatchID, root: Digest)
 
+    /// A slash that the contract refuses because no bond is left there.
+    case writeOffSlash(VerdictID)
+    /// Pays the house's fees to a party, with the next settlement.
+    case collectFees(PartyID, amount: Amount)
+
     /// Lets time pass: closes windows, executes slashes, expires holds and offers.
     case pulse
 }

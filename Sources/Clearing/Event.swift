@@ -68,6 +68,9 @@ public enum Event: Hashable, Sendable {
     case unbonding(PartyID, amount: Amount)
     /// Bond left.
     case bondWithdrawn(PartyID, amount: Amount)
+    /// The chain paid out, or did not take, what the books cannot find with the party: the house
+    /// has lost this much, and a person must make it good.
+    case bondShortfall(PartyID, amount: Amount)
     /// A slash is final on chain.
     case slashSettled(PartyID, amount: Amount)
     /// Money was put aside for the next settlement.

@@ -57,6 +57,7 @@ extension ByteWriter {
         write(party.objectiveFaults)
         write(party.livenessFaults)
         write(party.rewardLostUntil)
+        write(party.livenessLostUntil)
         write(party.epochWork)
         write(party.totalWork)
         write(party.exposure)

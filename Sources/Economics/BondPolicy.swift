@@ -11,12 +11,19 @@ public enum BondPolicy {
     /// rate of zero no bond can deter, and the answer is `nil`.
     public static func requiredBond(exposure: Amount, parameters: Parameters) -> Amount? {
         if exposure.isZero { return parameters.minimumBond }
+        return deterrent(exposure: exposure, parameters: parameters).map {
+            max(parameters.minimumBond, $0)
+        }
+    }
+
+    /// What must be lost on a conviction so that stealing `exposure` does not pay:
+    /// `margin * exposure / (audit rate * audit power)`, rounded up; `nil` if nothing would do.
+    public static func deterrent(exposure: Amount, parameters: Parameters) -> Amount? {
+        if exposure.isZero { return .zero }
         let detection =
             UInt128(parameters.auditRatePerMillion) * UInt128(parameters.auditPowerPerMillion)
         let margin = UInt128(parameters.bondMarginBasisPoints) * 100_000_000
-        guard detection > 0,
-            let bond = exposure.scaled(by: margin, over: detection, rounding: .up)
-        else { return nil }
-        return max(parameters.minimumBond, bond)
+        guard detection > 0 else { return nil }
+        return exposure.scaled(by: margin, over: detection, rounding: .up)
     }
 }

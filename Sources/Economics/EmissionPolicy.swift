@@ -12,6 +12,15 @@ public enum EmissionPolicy {
     }
 }
 
+extension EmissionPolicy {
+    /// The work that earns emission: token-layers, but no more than the fee paid for them backs.
+    /// Work without a fee would let anybody farm the emission by serving himself.
+    public static func backed(work: UInt64, fee: Amount, parameters: Parameters) -> UInt64 {
+        let most = fee.units / UInt128(parameters.feeUnitsPerWork)
+        return min(work, UInt64(clamping: most))
+    }
+}
+
 /// Divides a sum in proportion to weights.
 public enum ProRata {
     /// Each weight's share of `total`, rounded down; what rounding leaves is returned as `rest`.

@@ -36,6 +36,9 @@ public struct Parameters: Hashable, Sendable {
     public var initialEmission = Amount(1_000_000_000_000_000)
     /// Epochs after which the emission halves.
     public var halvingEpochs: UInt32 = 1460
+    /// The fee that backs one token-layer of work that earns emission, in USD ledger units
+    /// (10^-12 dollars).
+    public var feeUnitsPerWork: UInt32 = 100
 
     /// The defaults written above.
     public init() {}
@@ -57,6 +60,7 @@ public struct Parameters: Hashable, Sendable {
         if jobTimeoutSeconds == 0 { return "a job needs time to run" }
         if epochLength < .seconds(1) { return "an epoch lasts a second at least" }
         if halvingEpochs == 0 { return "the emission must halve some time" }
+        if feeUnitsPerWork == 0 { return "work without a fee must not earn emission" }
         return nil
     }
 }
@@ -79,6 +83,7 @@ extension Parameters: CanonicalCodable {
         writer.write(epochLength)
         writer.write(initialEmission)
         writer.write(halvingEpochs)
+        writer.write(feeUnitsPerWork)
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
@@ -99,5 +104,6 @@ extension Parameters: CanonicalCodable {
         epochLength = try reader.read()
         initialEmission = try reader.read()
         halvingEpochs = try reader.readUInt32()
+        feeUnitsPerWork = try reader.readUInt32()
     }
 }

@@ -76,6 +76,7 @@ struct ParametersFile: Decodable {
             "bounty_cap_basis_points": \.bountyCapBasisPoints,
             "burn_basis_points": \.burnBasisPoints,
             "halving_epochs": \.halvingEpochs,
+            "fee_units_per_work": \.feeUnitsPerWork,
         ]
     }
 

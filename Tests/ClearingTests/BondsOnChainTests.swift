@@ -1,5 +1,6 @@
 import Clearing
 import Economics
+import Ledger
 import Primitives
 import Testing
 
@@ -125,5 +126,64 @@ import Testing
         #expect(world.house.parties[3].livenessFaults == 0)
         #expect(world.house.parties[3].rewardLostUntil == .none)
         #expect(world.house.job(job)?.failedNodes == [NodeID(4)])
+    }
+
+    /// The contract finds no bond: the house writes the slash off once, and roots go on.
+    @Test func aSlashThatFindsNoBondIsWrittenOff() throws {
+        var world = World()
+        let record = try #require(convicted(&world))
+        #expect(world.apply(.writeOffSlash(record.id)) == .failure(.malformedVerdict))
+        execute(&world)
+        let events = world.run(.writeOffSlash(record.id))
+        #expect(world.house.unsettledSlashes.isEmpty)
+        #expect(world.balance(.burn) == .zero)
+        // What burn and insurance could not cover is said aloud.
+        let bounty = world.balance(.payable, World.verifier)
+        let lost = events.compactMap { event -> Amount? in
+            if case .bondShortfall(_, let amount) = event { amount } else { nil }
+        }
+        let covered = record.captured - (lost.first ?? .zero)
+        #expect(covered <= record.captured - bounty)
+        #expect(world.apply(.writeOffSlash(record.id)) == .failure(.malformedVerdict))
+        #expect(world.house.ledger.checkInvariants().isEmpty)
+    }
+
+    /// More left the contract than the books have: booked all the same, and said aloud.
+    @Test func moneyThatIsGoneIsBooked() throws {
+        var world = World()
+        _ = try #require(convicted(&world))
+        world.observe(.unbondRequested(account: World.address(4), chainUnits: 100_000_000))
+        let log = ChainObservation.bondWithdrawn(
+            account: World.address(4), chainUnits: 100_000_000)
+        let events = world.run(.observeChain(world.nextReference(), log))
+        #expect(events.contains(.bondShortfall(Self.provider, amount: dollars(5_000_000))))
+        #expect(world.balance(.unbonding, Self.provider) == .zero)
+    }
+
+    /// A verifier that is taking its bond out pays for a false accusation all the same.
+    @Test func aFalseAccuserPaysFromWhatIsLeaving() throws {
+        var world = World()
+        let record = try #require(convicted(&world))
+        world.observe(.unbondRequested(account: World.address(5), chainUnits: 100_000_000))
+        world.run(.openAppeal(record.id, by: Self.provider))
+        world.run(.resolveAppeal(record.id, upheld: true))
+        #expect(world.balance(.unbonding, World.verifier) == dollars(99_000_000))
+        #expect(left(world) == dollars(100_000_000))
+    }
+
+    /// Convictions that are still open do not count against each other: the ladder climbs with
+    /// what was executed.
+    @Test func openConvictionsAreNotPriors() {
+        var world = World()
+        let jobs = (0..<2).map { _ in world.deliver { $0.only = [Self.provider] } }
+        world.run(.drawAudits(beacon: World.digest(7_777)))
+        for job in jobs { world.run(.recordVerdict(world.verdict(job, .outputMismatch, stage: 0))) }
+        #expect(world.house.verdicts.map(\.rung) == [.fivePercent, .fivePercent])
+        world.run(.openAppeal(VerdictID(1), by: Self.provider))
+        world.run(.resolveAppeal(VerdictID(1), upheld: true))
+        execute(&world)
+        #expect(world.house.parties[3].objectiveFaults == 1)
+        #expect(!world.house.parties[3].tombstoned)
+        #expect(left(world) == dollars(100_000_000 - 4_750_000))
     }
 }

@@ -39,19 +39,22 @@ import Testing
         #expect(world.house.parties[0].totalWork == 150)
     }
 
-    @Test func aStageWithoutAReceiptIsNeitherPaidNorCharged() {
+    /// What cannot be judged is not charged, whatever the others signed: or two friends could sell
+    /// one layer's work as a whole model's.
+    @Test func anAnswerWithAnUnsignedStageCostsNothing() {
         var world = World()
+        let before = world.balance(.available, World.buyer)
         let job = world.open()
         var delivery = world.delivery(job)
         delivery.receipts.remove(at: 1)
         let events = world.run(.submitReceipts(delivery))
         #expect(
             events.contains(.faultNoted(NodeID(2), code: .receiptWithheld, rung: .withholdUnit)))
-        #expect(world.balance(.escrow) == Amount(pipelineCost.units / 3 * 2))
-        world.seconds += 200
-        world.run(.pulse)
-        #expect(world.balance(.payable, PartyID(2)) == .zero)
-        #expect(world.house.parties[1].totalWork == 0)
+        #expect(world.house.job(job)?.failure == .unsigned)
+        #expect(world.balance(.escrow) == .zero)
+        #expect(world.balance(.available, World.buyer) == before)
+        #expect(world.house.parties.map(\.livenessFaults) == [0, 1, 0, 0, 0, 0])
+        #expect(world.house.parties.allSatisfy { $0.exposure == .zero && $0.totalWork == 0 })
     }
 
     @Test func aFailedJobCostsNothing() {

@@ -15,7 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 EXCHEQUER = ROOT / ".build" / "release" / "exchequer"
 MODEL = ROOT / ".models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-DELAY = "300"
+DELAY = "900"
 RULES = {
     "challenge_window_seconds": 60,
     "audit_timeout_seconds": 60,

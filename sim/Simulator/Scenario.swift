@@ -54,6 +54,11 @@ public struct Scenario: Hashable, Sendable {
         if spreadPerMille >= 1_000 { return "spread-per-mille must be below 1000" }
         if !(1...1_000_000_000).contains(priceMicros) { return "the price is out of range" }
         if !(1...1_000_000_000).contains(bondDollars) { return "the bond is out of range" }
+        let bond = Amount(UInt128(bondDollars) * 1_000_000_000_000)
+        if bond < parameters.minimumBond { return "the bond is below the minimum bond" }
+        if parameters.jobTimeoutSeconds <= UInt32(jobSeconds) {
+            return "jobs take longer than the rules let them"
+        }
         return parameters.problem
     }
 

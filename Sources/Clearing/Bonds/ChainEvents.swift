@@ -39,8 +39,9 @@ extension ClearingHouse {
 
     private func ledgerAmount(_ asset: Asset, _ units: UInt128) throws(Rejection) -> Amount {
         // Balances of all owners together must stay inside 128 bits.
+        let booked = ledger.account(AccountID(.chain, asset))?.debitsPosted ?? .zero
         guard units > 0, let amount = asset.amount(chainUnits: units),
-            amount.units < 1 << 120
+            amount.units < 1 << 120, booked.units < 1 << 126
         else { throw .invalidAmount }
         return amount
     }
@@ -76,34 +77,57 @@ extension ClearingHouse {
         let amount = try ledgerAmount(.usd, units)
         guard let party = index.partyByAddress[account] else { throw .partyNotFound }
         // The contract cuts what is bonded first and the books what a verdict captured, so what
-        // is left can lie in the other pot here. The sum is the same on both sides.
-        let leaving = min(amount, balance(.unbonding, .usd, of: party))
-        if balance(.bonded, .usd, of: party) < amount - leaving { throw .insufficientBalance }
-        for (purpose, part) in [(Purpose.unbonding, leaving), (.bonded, amount - leaving)] {
+        // is left can lie in the other pot here. The money is gone whatever the books say: what
+        // they cannot find with the party is the house's loss.
+        var rest = amount
+        let pots: [AccountID] = [
+            .init(.unbonding, .usd, of: party), .init(.bonded, .usd, of: party),
+            .init(.insurance, .usd), .init(.burn, .usd),
+        ]
+        for pot in pots {
+            let part = min(rest, ledger.account(pot)?.creditAvailable ?? .zero)
             move(
-                part, from: .init(purpose, .usd, of: party), to: .init(.chain, .usd),
-                .bondWithdrawal, reference.block, at: time)
+                part, from: pot, to: .init(.chain, .usd), .bondWithdrawal, reference.block, at: time
+            )
+            rest -= part
         }
+        if !rest.isZero { events.append(.bondShortfall(party, amount: rest)) }
         events.append(.bondWithdrawn(party, amount: amount))
     }
 
-    /// The burned part of a penalty has left the contract. If less bond was there than the books
-    /// took, what is missing was never burned, or is the insurance's loss.
     private mutating func settleSlash(
         _ account: EVMAddress, _ units: UInt128, _ burned: UInt128, _ key: Digest,
         at time: Timestamp, into events: inout [Event]
     ) throws(Rejection) {
-        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        guard index.partyByAddress[account] != nil else { throw .partyNotFound }
         guard let id = index.verdictBySlashKey[key] else { throw .verdictNotFound }
         let amount = Asset.usd.amount(chainUnits: burned) ?? .zero
         if balance(.burn, .usd) < amount { throw .insufficientBalance }
-        move(
-            amount, from: .init(.burn, .usd), to: .init(.chain, .usd), .burnSettlement,
-            id.rawValue, at: time)
         let taken = Asset.usd.amount(chainUnits: units) ?? .zero
+        bookSlash(id, taken: taken, burned: amount, at: time, into: &events)
+    }
+
+    /// The contract had no bond left to take.
+    mutating func writeOffSlash(
+        _ id: VerdictID, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let record = verdicts.at(id) else { throw .verdictNotFound }
+        if record.state != .executed || record.settledOnChain { throw .malformedVerdict }
+        bookSlash(id, taken: .zero, burned: .zero, at: time, into: &events)
+    }
+
+    /// The burned part of a penalty has left the contract. If less bond was there than the books
+    /// took, what is missing was never burned, or is the insurance's loss.
+    private mutating func bookSlash(
+        _ id: VerdictID, taken: Amount, burned: Amount, at time: Timestamp,
+        into events: inout [Event]
+    ) {
+        move(
+            burned, from: .init(.burn, .usd), to: .init(.chain, .usd), .burnSettlement,
+            id.rawValue, at: time)
         let captured = verdicts[id].captured
         var missing = captured - min(captured, taken)
-        let unburned = verdicts[id].burned - min(verdicts[id].burned, amount)
+        let unburned = verdicts[id].burned - min(verdicts[id].burned, burned)
         for (purpose, most) in [(Purpose.burn, unburned), (.insurance, missing)] {
             let part = min(missing, most, balance(purpose, .usd))
             move(
@@ -111,8 +135,10 @@ extension ClearingHouse {
                 id.rawValue, at: time)
             missing -= part
         }
+        let party = verdicts[id].accused
+        if !missing.isZero { events.append(.bondShortfall(party, amount: missing)) }
         verdicts[id].settledOnChain = true
-        events.append(.slashSettled(party, amount: verdicts[id].captured))
+        events.append(.slashSettled(party, amount: captured))
     }
 
     private mutating func settleClaim(

@@ -39,8 +39,12 @@ extension ClearingHouse {
     ) {
         for capture in record.captures { release(capture, at: time) }
         verdicts[record.id].state = .overturned
-        parties[record.accused].objectiveFaults -= 1
-        parties[record.accused].rewardLostUntil = .none
+        // Another conviction in this epoch keeps its emission lost.
+        let isConvicted = verdicts.contains {
+            $0.accused == record.accused && $0.id != record.id && $0.state != .overturned
+                && $0.recordedAt >= epochStartedAt
+        }
+        if !isConvicted { parties[record.accused].rewardLostUntil = .none }
         let job = jobs[record.verdict.body.job]
         let stage = job.pipeline[Int(record.verdict.body.accusedStage ?? 0)]
         payStage(stage, of: job.id, at: time)
@@ -50,8 +54,9 @@ extension ClearingHouse {
         let verifier = nodes[record.auditor].party
         let rung = SlashPolicy.rung(
             code: .falseAccusation, prior: parties[verifier].objectiveFaults)
-        let bond = AccountID(.bonded, .usd, of: verifier)
-        let penalty = ClearingHouse.penalty(rung, of: balance(.bonded, .usd, of: verifier))
+        let pots = [Purpose.bonded, .unbonding]
+        let penalty = ClearingHouse.penalty(
+            rung, of: pots.reduce(.zero) { $0 + balance($1, .usd, of: verifier) })
         let (_, burned, _) = SlashPolicy.divide(
             penalty: penalty, jobCost: job.cost, parameters: rules)
         parties[verifier].objectiveFaults += 1
@@ -60,11 +65,26 @@ extension ClearingHouse {
             rung: rung, state: .executed, at: time)
         verdicts[fault].captured = penalty
         verdicts[fault].burned = burned
-        move(burned, from: bond, to: .init(.burn, .usd), .burn, fault.rawValue, at: time)
-        move(
-            penalty - burned, from: bond, to: .init(.insurance, .usd), .insurance,
-            fault.rawValue, at: time)
+        takePenalty(penalty, burned: burned, of: verifier, fault, at: time)
         events.append(.verdictRecorded(fault, job.id))
         events.append(.slashExecuted(fault, verifier, amount: penalty, burned: burned))
+    }
+
+    /// Takes a penalty from what is bonded, then from what is leaving; the burned part first.
+    private mutating func takePenalty(
+        _ penalty: Amount, burned: Amount, of party: PartyID, _ verdict: VerdictID,
+        at time: Timestamp
+    ) {
+        let parts: [(Amount, Purpose, TransferReason)] = [
+            (burned, .burn, .burn), (penalty - burned, .insurance, .insurance),
+        ]
+        for (amount, target, reason) in parts {
+            let first = min(amount, balance(.bonded, .usd, of: party))
+            for (pot, part) in [(Purpose.bonded, first), (.unbonding, amount - first)] {
+                move(
+                    part, from: .init(pot, .usd, of: party), to: .init(target, .usd), reason,
+                    verdict.rawValue, at: time)
+            }
+        }
     }
 }

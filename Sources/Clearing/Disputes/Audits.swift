@@ -11,7 +11,10 @@ extension ClearingHouse {
         lastBeacon = beacon
         let drawn = undrawn
         undrawn = []
+        for id in drawn { jobs[id].isQueued = false }
         for id in drawn where jobs[id].state == .delivered {
+            // An audit is paid out of what the job cost.
+            guard !jobs[id].cost.isZero || jobs[id].suspect else { continue }
             let lot = ClearingHouse.lot(beacon, id, salt: 1)
             let selected = lot % 1_000_000 < UInt64(rules.auditRatePerMillion)
             guard selected || jobs[id].suspect else { continue }
@@ -19,7 +22,7 @@ extension ClearingHouse {
             guard !able.isEmpty else {
                 // Drawn again with every beacon until somebody can, or its window ends.
                 jobs[id].suspect = true
-                undrawn.append(id)
+                queue(id)
                 events.append(.auditSkipped(id))
                 continue
             }

@@ -66,7 +66,6 @@ extension ClearingHouse {
         events.append(.verdictRecorded(id, job.id))
         jobs[job.id].state = .disputed
         payStages(of: job.id, except: stage, at: time, into: &events)
-        parties[accused].objectiveFaults += 1
         parties[accused].rewardLostUntil = EpochID(UInt64(epochs.count) + 1)
         capture(id, rung, at: time, into: &events)
         verdicts[id].deadline = time + rules.appealWindow
@@ -82,7 +81,9 @@ extension ClearingHouse {
         let accused = verdicts[id].accused
         let bonded = balance(.bonded, .usd, of: accused)
         let unbonding = balance(.unbonding, .usd, of: accused)
-        let penalty = ClearingHouse.penalty(rung, of: bonded + unbonding)
+        let penalty = max(
+            ClearingHouse.penalty(rung, of: bonded + unbonding),
+            min(deterrent(for: id), bonded + unbonding))
         let parts: [(Purpose, Amount)] = [
             (.bonded, min(penalty, bonded)), (.unbonding, penalty - min(penalty, bonded)),
         ]
@@ -94,6 +95,19 @@ extension ClearingHouse {
         }
         verdicts[id].captured = penalty
         events.append(.bondCaptured(id, accused, amount: penalty))
+    }
+
+    /// What admission asked of the bond for this work, in whole chain units: a first conviction
+    /// takes at least that, or cheating within the bond would pay.
+    private func deterrent(for id: VerdictID) -> Amount {
+        let verdict = verdicts[id].verdict.body
+        guard let rules = parameters, let stage = verdict.accusedStage,
+            let amount = BondPolicy.deterrent(
+                exposure: jobs[verdict.job].pipeline[Int(stage)].cost, parameters: rules)
+        else { return .zero }
+        let unit = Asset.usd.ledgerUnitsPerChainUnit
+        let excess = amount.units % unit
+        return excess == 0 ? amount : amount + Amount(unit - excess)
     }
 
     /// What a rung takes, in whole chain units: a slash on chain must leave there what the books
@@ -113,7 +127,7 @@ extension ClearingHouse {
             && jobs[place].pipeline.contains(where: { $0.node == node })
         {
             jobs[place].suspect = true
-            if !undrawn.contains(jobs[place].id) { undrawn.append(jobs[place].id) }
+            queue(jobs[place].id)
         }
     }
 
@@ -144,21 +158,44 @@ extension ClearingHouse {
         move(
             guilty.cost, from: .init(.escrow, .usd), to: buyer, .refund, job.id.rawValue, at: time)
         parties[guilty.party].exposure -= guilty.cost
+        parties[record.accused].objectiveFaults += 1
         jobs[job.id].state = .refunded
         verdicts[id].state = .executed
         verdicts[id].burned = burned
         events.append(.jobRefunded(job.id, amount: guilty.cost + loss))
         events.append(.slashExecuted(id, record.accused, amount: record.captured, burned: burned))
         events.append(.verifierPaid(verifier, job.id, amount: bounty))
-        if record.rung == .tombstone { tombstone(record.accused, into: &events) }
+        if record.rung == .tombstone { tombstone(record.accused, at: time, into: &events) }
     }
 
     /// Ends everything a party serves, for good.
-    private mutating func tombstone(_ party: PartyID, into events: inout [Event]) {
+    private mutating func tombstone(
+        _ party: PartyID, at time: Timestamp, into events: inout [Event]
+    ) {
         parties[party].tombstoned = true
         for node in parties[party].nodes {
+            for job in audits(of: node) { reopen(job.id, by: node, at: time) }
             for offer in nodes[node].offers { endOffer(offer, .revoked, into: &events) }
         }
+    }
+
+    /// A banned auditor judges nothing more: what it had is drawn again.
+    private mutating func reopen(_ id: JobID, by node: NodeID, at time: Timestamp) {
+        guard let rules = parameters else { return }
+        nodes[node].openAudits -= 1
+        jobs[id].state = .delivered
+        jobs[id].auditor = .none
+        jobs[id].suspect = true
+        jobs[id].deadline = time + rules.challengeWindow
+        agenda.add(.window(id), at: jobs[id].deadline)
+        queue(id)
+    }
+
+    /// Puts a delivered job among those the next beacon is drawn for, once.
+    mutating func queue(_ id: JobID) {
+        if jobs[id].isQueued { return }
+        jobs[id].isQueued = true
+        undrawn.append(id)
     }
 
     private mutating func close(audit job: JobID, verdict: VerdictID, by auditor: NodeID) {

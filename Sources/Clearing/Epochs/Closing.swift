@@ -12,7 +12,8 @@ extension ClearingHouse {
         if time < epochStartedAt + rules.epochLength { throw .epochNotOver }
         let id = EpochID(UInt64(epochs.count) + 1)
         let weights = parties.map { party in
-            party.tombstoned || party.rewardLostUntil >= id ? 0 : party.epochWork
+            party.tombstoned || max(party.rewardLostUntil, party.livenessLostUntil) >= id
+                ? 0 : party.epochWork
         }
         let pool = EmissionPolicy.emission(epoch: id, parameters: rules) + emissionRest
         let (amounts, rest) = ProRata.split(pool, weights: weights)

@@ -32,25 +32,32 @@ extension ClearingHouse {
 
     /// The cheapest way on: other nodes for the lost layers beside the stages that are left, or
     /// else a whole new pipeline; never dearer than what is held.
-    private func replacement(
+    private mutating func replacement(
         for job: Job, stage: Int, at time: Timestamp
     ) -> [StageAssignment]? {
         let failed = jobs[job.id].failedNodes
-        let rest = job.pipeline.indices.filter { $0 != stage }
-        let restIsUp = rest.allSatisfy { nodes[job.pipeline[$0].node].online }
-        if restIsUp,
-            let patch = match(
-                job.demand, layers: job.pipeline[stage].layers, excluding: failed, at: time)
-        {
-            var pipeline = job.pipeline
-            pipeline.replaceSubrange(stage...stage, with: patch)
-            if pipeline.count <= Limits.stages, total(pipeline) <= job.hold { return pipeline }
+        var rest = job.pipeline
+        let lost = rest.remove(at: stage)
+        if rest.allSatisfy({ nodes[$0.node].online }) {
+            // What goes on counts against its owners' bonds while the rest is looked for.
+            occupy(rest)
+            let patch = match(job.demand, layers: lost.layers, excluding: failed, at: time)
+            vacate(rest)
+            if let patch {
+                rest.insert(contentsOf: patch, at: stage)
+                if rest.count <= Limits.stages, isWithin(job, rest) { return rest }
+            }
         }
         guard let layers = LayerRange(0, models[job.demand.model].draft.layers),
             let pipeline = match(job.demand, layers: layers, excluding: failed, at: time),
-            total(pipeline) <= job.hold
+            isWithin(job, pipeline)
         else { return nil }
         return pipeline
+    }
+
+    /// Never dearer than what is held, nor than the buyer allows.
+    private func isWithin(_ job: Job, _ pipeline: [StageAssignment]) -> Bool {
+        total(pipeline) <= job.hold && withinPriceLimits(pipeline, job.demand)
     }
 
     mutating func submitReceipts(
@@ -60,6 +67,9 @@ extension ClearingHouse {
         if job.state != .running { throw .wrongJobState }
         if job.attempt != delivery.attempt { throw .staleAttempt }
         try checkReceipts(delivery, of: job)
+        if delivery.receipts.count < job.pipeline.count {
+            return endUnsigned(job, delivery, at: time, into: &events)
+        }
 
         let id = job.id
         var cost = Amount.zero
@@ -67,15 +77,10 @@ extension ClearingHouse {
         vacate(job.pipeline)
         for (place, assigned) in job.pipeline.enumerated() {
             var stage = assigned
-            let receipt = delivery.receipts.first { Int($0.body.stage) == place }?.body
-            if let receipt {
-                stage.cost = offers[stage.offer].cost(
-                    promptTokens: job.demand.promptTokens, outputTokens: delivery.outputTokens)
-                stage.roots = StageRoots(input: receipt.inputRoot, output: receipt.outputRoot)
-            } else {
-                stage.cost = .zero
-                noteFault(on: stage.node, code: .receiptWithheld, into: &events)
-            }
+            let receipt = delivery.receipts[place].body
+            stage.cost = offers[stage.offer].cost(
+                promptTokens: job.demand.promptTokens, outputTokens: delivery.outputTokens)
+            stage.roots = StageRoots(input: receipt.inputRoot, output: receipt.outputRoot)
             cost += stage.cost
             parties[stage.party].exposure += stage.cost
             jobs[id].pipeline[place] = stage
@@ -87,9 +92,21 @@ extension ClearingHouse {
         jobs[id].endedAt = time
         jobs[id].deadline = time + rules.challengeWindow
         parties[job.demand.buyer].runningJobs -= 1
-        undrawn.append(id)
+        queue(id)
         agenda.add(.window(id), at: jobs[id].deadline)
         events.append(.jobDelivered(id, cost: cost))
+    }
+
+    /// A stage that signed nothing cannot be judged, and neither can the answer: nobody is paid and
+    /// nothing is charged. Otherwise two friends could sell one layer's work as a whole model's.
+    private mutating func endUnsigned(
+        _ job: Job, _ delivery: Delivery, at time: Timestamp, into events: inout [Event]
+    ) {
+        for (place, stage) in job.pipeline.enumerated()
+        where !delivery.receipts.contains(where: { Int($0.body.stage) == place }) {
+            noteFault(on: stage.node, code: .receiptWithheld, into: &events)
+        }
+        endUncharged(job.id, reason: .unsigned, at: time, into: &events)
     }
 
     /// Everything a set of receipts must satisfy, in order of the rejections' numbers.
@@ -112,7 +129,8 @@ extension ClearingHouse {
             else { throw .wrongWork }
             guard delivery.outputTokens > 0, body.promptTokens == job.demand.promptTokens,
                 body.outputTokens == delivery.outputTokens,
-                body.positions == body.promptTokens + (body.outputTokens - 1)
+                UInt64(body.positions) + 1
+                    == UInt64(body.promptTokens) + UInt64(body.outputTokens)
             else { throw .wrongTokenCount }
         }
         if delivery.outputTokens == 0 { throw .wrongTokenCount }
@@ -158,7 +176,7 @@ extension ClearingHouse {
         let rung = SlashPolicy.rung(code: code, prior: parties[party].livenessFaults)
         parties[party].livenessFaults += 1
         if rung >= .loseEpochReward {
-            parties[party].rewardLostUntil = EpochID(UInt64(epochs.count) + 1)
+            parties[party].livenessLostUntil = EpochID(UInt64(epochs.count) + 1)
         }
         events.append(.faultNoted(node, code: code, rung: rung))
     }

@@ -84,4 +84,6 @@ public struct Job: Hashable, Sendable {
     public internal(set) var failure: FailureReason?
     /// Whether a conviction of one of its stages demands that it be audited.
     public internal(set) var suspect = false
+    /// Whether it waits for the next beacon: derived from the list of those that do.
+    var isQueued = false
 }

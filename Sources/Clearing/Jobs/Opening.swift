@@ -22,7 +22,11 @@ extension ClearingHouse {
         }
         guard let layers = LayerRange(0, model.draft.layers) else { throw .noOffers }
         guard let pipeline = match(demand, layers: layers, excluding: [], at: time) else {
-            throw .noOffers
+            var anyPrice = demand
+            anyPrice.maxInputPrice = nil
+            anyPrice.maxOutputPrice = nil
+            let isThere = match(anyPrice, layers: layers, excluding: [], at: time) != nil
+            throw isThere ? .priceLimit : .noOffers
         }
         if !withinPriceLimits(pipeline, demand) { throw .priceLimit }
         let hold = total(pipeline)

@@ -101,6 +101,9 @@ extension ClearingHouse {
                 !failed.contains(offer.draft.node), !demand.ignore.contains(offer.party),
                 demand.only.isEmpty || demand.only.contains(offer.party)
             else { continue }
+            // Prices only add up along a pipeline: an offer over a limit fits none.
+            if let limit = demand.maxInputPrice, offer.draft.inputPrice > limit { continue }
+            if let limit = demand.maxOutputPrice, offer.draft.outputPrice > limit { continue }
             let cost = offer.cost(promptTokens: demand.promptTokens, outputTokens: demand.maxTokens)
             guard let needed = requiredBond(of: offer.party, extra: cost),
                 needed <= balance(.bonded, .usd, of: offer.party)

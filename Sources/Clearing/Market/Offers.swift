@@ -11,7 +11,11 @@ extension ClearingHouse {
         if parties[node.party].tombstoned { throw .partyTombstoned }
         guard let model = models.at(draft.model) else { throw .modelNotFound }
         if balance(.bonded, .usd, of: node.party) < rules.minimumBond { throw .bondTooSmall }
-        if draft.layers.end > model.draft.layers { throw .invalidLayers }
+        // So wide that no pipeline of offers can have more stages than a pipeline may.
+        let widest = Limits.stages * draft.layers.count
+        if draft.layers.end > model.draft.layers || widest < Int(model.draft.layers) {
+            throw .invalidLayers
+        }
         guard draft.concurrency > 0, draft.concurrency <= Limits.concurrency,
             draft.context > 1, draft.context <= model.draft.context,
             draft.inputPrice <= ClearingHouse.highestPrice,

@@ -32,7 +32,11 @@ extension ClearingHouse {
         let job = jobs[id]
         let tokens = UInt64(job.demand.promptTokens) + UInt64(job.outputTokens)
         let work = tokens * UInt64(stage.layers.count)
-        parties[stage.party].epochWork += work
+        // Buying from oneself is no work for others.
+        if stage.party != job.demand.buyer {
+            parties[stage.party].epochWork += EmissionPolicy.backed(
+                work: work, fee: fee, parameters: rules)
+        }
         parties[stage.party].totalWork += work
     }
 }

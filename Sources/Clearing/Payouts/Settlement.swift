@@ -16,6 +16,18 @@ extension ClearingHouse {
         events.append(.withdrawn(party, asset: asset, amount: amount))
     }
 
+    mutating func collectFees(
+        _ party: PartyID, _ amount: Amount, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard parties.at(party) != nil else { throw .partyNotFound }
+        if amount.isZero { throw .invalidAmount }
+        if balance(.fee, .usd) < amount { throw .insufficientBalance }
+        move(
+            amount, from: .init(.fee, .usd), to: .init(.payable, .usd, of: party), .withdrawal,
+            at: time)
+        events.append(.withdrawn(party, asset: .usd, amount: amount))
+    }
+
     /// Moves every whole chain unit that is payable into the next batch; dust stays for a later
     /// one. O(parties).
     mutating func cutBatch(at time: Timestamp, into events: inout [Event]) throws(Rejection) {

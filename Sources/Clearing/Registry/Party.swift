@@ -13,13 +13,15 @@ public struct Party: Hashable, Sendable {
     public let createdAt: Timestamp
     /// Convicted for good: it never serves again.
     public internal(set) var tombstoned = false
-    /// Objective faults on record.
+    /// Objective faults whose penalty was executed.
     public internal(set) var objectiveFaults: UInt32 = 0
     /// Liveness faults on record.
     public internal(set) var livenessFaults: UInt32 = 0
-    /// The party earns no emission until this epoch is over.
+    /// The party earns no emission until this epoch is over, for a conviction.
     public internal(set) var rewardLostUntil: EpochID = .none
-    /// Work verified in the running epoch, in token-layers.
+    /// The party earns no emission until this epoch is over, for not answering.
+    public internal(set) var livenessLostUntil: EpochID = .none
+    /// Work verified in the running epoch, in token-layers, as far as fees back it.
     public internal(set) var epochWork: UInt64 = 0
     /// Work verified ever, in token-layers.
     public internal(set) var totalWork: UInt64 = 0

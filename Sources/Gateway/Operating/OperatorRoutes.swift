@@ -33,7 +33,43 @@ enum OperatorRoutes {
             try await call.submit(.drawAudits(beacon: beacon))
             return JSON.ok(Done())
         },
+        Route(
+            .post, "/v1/operator/collect-fees", .operator, "operating",
+            "Pay the house's fees to a party with the next settlement",
+            body: [
+                .required("party", "integer", "Who gets them"),
+                .required("amount", "string", "Dollars, as decimal text"),
+            ]
+        ) { call in
+            try call.requireOperator()
+            let body: Collection = try JSON.decode(from: call.body)
+            guard let amount = Asset.usd.parse(body.amount) else {
+                throw APIError.invalid("amount", "an amount is decimal text, such as \"12.50\"")
+            }
+            try await call.submit(.collectFees(PartyID(body.party), amount: amount))
+            return JSON.ok(Done())
+        },
+        Route(
+            .post, "/v1/operator/verdicts/{verdict}/resolve", .operator, "operating",
+            "Decide an appeal that the house cannot decide by re-execution",
+            body: [.required("upheld", "boolean", "Whether the accused is right")]
+        ) { call in
+            try call.requireOperator()
+            let body: Resolution = try JSON.decode(from: call.body)
+            try await call.submit(
+                .resolveAppeal(call.id("verdict", "verdict"), upheld: body.upheld))
+            return JSON.ok(Done())
+        },
     ]
+
+    private struct Collection: Decodable {
+        let party: UInt64
+        let amount: String
+    }
+
+    private struct Resolution: Decodable {
+        let upheld: Bool
+    }
 }
 
 /// Whether the house works.

@@ -24,15 +24,23 @@ struct Arbiter: Sendable {
     /// Looks at a new conviction. One that does not hold is overturned as if the accused had
     /// appealed: nobody has to be awake to be treated fairly.
     func review(_ id: VerdictID) async {
-        guard let record = await record(id), record.state == .appealable,
-            await finding(on: record) == .refuted
-        else { return }
-        log.warning("a conviction does not hold", metadata: ["verdict": "\(id)"])
-        guard
-            let outcome = try? await sequencer.submit(.openAppeal(id, by: record.accused)),
-            case .success = outcome
-        else { return }
-        _ = try? await sequencer.submit(.resolveAppeal(id, upheld: true))
+        while !Task.isCancelled {
+            guard let record = await record(id), record.state == .appealable else { return }
+            switch await finding(on: record) {
+            case .confirmed: return
+            case .refuted:
+                log.warning("a conviction does not hold", metadata: ["verdict": "\(id)"])
+                if (try? await sequencer.submit(.openAppeal(id, by: record.accused))) != nil {
+                    // The event of the appeal has it decided, with the same finding.
+                    return
+                }
+            case .cannotTell:
+                log.warning(
+                    "a conviction waits for the model's file or the evidence",
+                    metadata: ["verdict": "\(id)"])
+            }
+            try? await Task.sleep(for: pause)
+        }
     }
 
     /// Decides an appeal, however long that takes.

@@ -81,7 +81,7 @@ public final class House: Service {
             sequencer: parts.sequencer, settlement: parts.settlement, hub: parts.hub,
             evidence: parts.evidence, auditInterval: parts.auditInterval,
             settlesByItself: parts.settlesByItself, evidenceSeconds: parts.evidenceSeconds,
-            log: log)
+            gracePeriod: parts.gracePeriod, log: log)
         committed = parts.sequencer.subscribe()
         let presence = AsyncStream.makeStream(of: PublicKey.self)
         self.presence = (presence.stream, presence.continuation)
@@ -189,6 +189,12 @@ public final class House: Service {
                     switch event {
                     case .auditAssigned(let id, let node): await assignAudit(id, node)
                     case .jobFailed(let id, let reason): jobs.ended(id, reason)
+                    case .bondShortfall(let party, let amount):
+                        log.critical(
+                            "bond is missing on chain: the house has lost money",
+                            metadata: [
+                                "party": "\(party)", "dollars": "\(Asset.usd.format(amount))",
+                            ])
                     case .appealOpened(let verdict):
                         group.addTask { await arbiter.decide(verdict) }
                     case .bondCaptured(let verdict, _, _):

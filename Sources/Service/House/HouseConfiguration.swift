@@ -68,6 +68,8 @@ public struct HouseConfiguration: Sendable {
     /// How long evidence of a job is kept after its delivery, in seconds; never less than until
     /// the job is final.
     public var evidenceSeconds: Int64 = 30 * 86_400
+    /// How long nothing is closed as overdue after a house was started again.
+    public var gracePeriod = Duration.seconds(60)
     /// How long nodes have for what, in milliseconds.
     public var patience = JobSpec.Patience()
 

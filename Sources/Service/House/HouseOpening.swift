@@ -28,6 +28,7 @@ struct HouseOpening: Sendable {
         let auditInterval: Duration
         let settlesByItself: Bool
         let evidenceSeconds: Int64
+        let gracePeriod: Duration
         let patience: JobSpec.Patience
     }
 
@@ -58,6 +59,7 @@ struct HouseOpening: Sendable {
         _ files: [(ModelFile, ModelManifest)]
     ) async throws(HouseError) -> House {
         let metrics = HouseMetrics()
+        let isOld = sequencer.head.sequence > 0
         var settlement: SettlementService?
         if let options = configuration.settlement {
             settlement = try await SettlementService(
@@ -89,7 +91,9 @@ struct HouseOpening: Sendable {
                 operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
                 auditInterval: configuration.auditInterval,
                 settlesByItself: configuration.settlesByItself,
-                evidenceSeconds: configuration.evidenceSeconds, patience: configuration.patience),
+                evidenceSeconds: configuration.evidenceSeconds,
+                gracePeriod: isOld ? configuration.gracePeriod : .zero,
+                patience: configuration.patience),
             log: log)
     }
 
@@ -160,12 +164,14 @@ struct HouseOpening: Sendable {
         let windows =
             rules.challengeWindow.nanoseconds + rules.auditTimeout.nanoseconds
             + rules.appealWindow.nanoseconds
+            + UInt64(rules.jobTimeoutSeconds + 60) * 1_000_000_000
         let delay = try await settlement.unbondingDelay()
         guard delay.nanoseconds >= windows else {
             throw HouseError(
                 .configuration,
                 "the contract lets bonds leave after \(delay.nanoseconds / 1_000_000_000) s, and "
-                    + "challenge, audit and appeal windows take \(windows / 1_000_000_000) s")
+                    + "a job with its challenge, audit and appeal windows, and a minute for the "
+                    + "slash, takes \(windows / 1_000_000_000) s")
         }
     }
 

@@ -17,6 +17,8 @@ struct Housekeeper: Sendable {
     let settlesByItself: Bool
     /// How long evidence of final jobs is kept, in seconds.
     let evidenceSeconds: Int64
+    /// How long nothing is closed as overdue after the start.
+    let gracePeriod: Duration
     let log: Logger
 
     private struct Look: Sendable {
@@ -49,10 +51,12 @@ struct Housekeeper: Sendable {
         var reminders = Pace(.seconds(30))
         var forgetting = Pace(.seconds(60))
         var wantsBatch = false
+        // After a pause of the house nodes need a moment to come back and answer what is overdue.
+        let firstPulse = ContinuousClock.now + gracePeriod
         while !Task.isCancelled {
             try? await Task.sleep(for: .milliseconds(100))
             if let look = await look() {
-                if look.isDue { await submit(.pulse) }
+                if look.isDue, ContinuousClock.now >= firstPulse { await submit(.pulse) }
                 if draws.isDue(), look.undrawn > 0 {
                     await submit(.drawAudits(beacon: await beacon()))
                 }

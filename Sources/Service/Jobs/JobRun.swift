@@ -290,10 +290,13 @@ final class JobRun: Sendable {
                         outputTokens: UInt32(state.machine.output.count),
                         output: Self.hash(state.machine.output),
                         receipts: bundle.stages.compactMap(\.receipt))))
+            var cost = Amount.zero
+            for event in events {
+                if case .jobFailed(_, let reason) = event { return fail(reason, &state) }
+                if case .jobDelivered(_, let amount) = event { cost = amount }
+            }
             for reply in state.replies { reply(nil) }
             state.replies = []
-            var cost = Amount.zero
-            for event in events { if case .jobDelivered(_, let amount) = event { cost = amount } }
             end(
                 .done(
                     JobResult(

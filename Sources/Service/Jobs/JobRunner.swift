@@ -114,6 +114,11 @@ public final class JobRunner: Sendable {
     /// Dropping the running job is the same as cancelling it.
     public func start(_ request: JobRequest) async throws(JobFailure) -> RunningJob {
         if stopping.withLock({ $0 }) { throw .unavailable("the house is stopping") }
+        // What cannot be kept as evidence cannot be audited.
+        let positions = request.prompt.count + Int(request.maxTokens)
+        guard 4 * request.model.manifest.hidden * positions <= EvidenceBundle.maximumBoundary else {
+            throw .rejected(.contextExceeded)
+        }
         let opened = context.milliseconds()
         let sampling = request.sampling.canonicalBytes()
         let input = Transcript.request(prompt: request.prompt[...], sampling: sampling)

@@ -263,12 +263,25 @@ public final class SettlementService: Sendable {
                 burned: Asset.usd.chainUnits(record.burned), verdict: record.slashKey,
                 from: sender)
             tell("slash", "verdict \(record.id)", outcome)
+            if Self.findsNoBond(outcome) {
+                _ = try? await sequencer.submit(.writeOffSlash(record.id))
+                continue
+            }
             let isRefused =
                 if case .failed(.reverted) = outcome { true } else { wasRefused(outcome) }
             state.withLock { $0.refused[record.id] = isRefused ? .now + refusalPause : nil }
             if !isRefused { isClear = false }
         }
         return isClear
+    }
+
+    /// Whether the contract says for good that there is no bond left to take.
+    private static func findsNoBond(_ outcome: TransactionOutcome) -> Bool {
+        switch outcome {
+        case .failed(.reverted(let reason, _)), .failed(.notSent(.reverted(let reason))):
+            reason.contains("no bond")
+        default: false
+        }
     }
 
     /// Whether the contract refused before anything was sent.

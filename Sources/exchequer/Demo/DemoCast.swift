@@ -74,7 +74,7 @@ enum DemoRules {
     static let bond = "100"
     static let deposit = "2.50"
     /// Seconds a bond takes to leave the contract.
-    static let unbondingDelay = "120"
+    static let unbondingDelay = "600"
 }
 
 /// Makes the liar's weights: the same file with every quantised weight of some layers cut from
