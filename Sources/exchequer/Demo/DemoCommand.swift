@@ -47,6 +47,7 @@ struct DemoCommand: AsyncParsableCommand {
         do {
             try await script.play()
         } catch {
+            await supervisor.waitIfInterrupted()
             supervisor.stopAll()
             Console.say("\nthe demo failed: \(error)")
             Console.say("logs are in \(logs.path)")

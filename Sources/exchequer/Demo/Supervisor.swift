@@ -14,6 +14,7 @@ final class Supervisor: @unchecked Sendable {
     private struct State {
         var children: [(name: String, process: Process)] = []
         var isStopping = false
+        var isInterrupted = false
     }
 
     private let logs: URL
@@ -31,6 +32,7 @@ final class Supervisor: @unchecked Sendable {
         for (source, number) in zip(signals, [SIGINT, SIGTERM, SIGHUP]) {
             source.setEventHandler { [weak self] in
                 Console.say("\nstopping everything")
+                self?.state.withLock { $0.isInterrupted = true }
                 self?.stopAll()
                 exit(128 + number)
             }
@@ -130,6 +132,12 @@ final class Supervisor: @unchecked Sendable {
             return state.children.map(\.process)
         }
         stop(children.reversed())
+    }
+
+    /// Never returns after a signal: its handler stops everything and ends this process. What runs
+    /// meanwhile fails because its processes go away, and that is not a failure to tell of.
+    func waitIfInterrupted() async {
+        while state.withLock({ $0.isInterrupted }) { try? await Task.sleep(for: .seconds(1)) }
     }
 
     /// The end of a process's log.
