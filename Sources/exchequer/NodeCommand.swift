@@ -57,7 +57,7 @@ struct NodeCommand: AsyncParsableCommand {
     func run() async throws {
         let runtime = NodeRuntime(configuration: try settings(), report: reporter())
         let task = Task { try await runtime.run() }
-        let signals = StopSignals { task.cancel() }
+        let signals = StopSignals { _ in task.cancel() }
         do {
             try await task.value
         } catch let error as NodeError {

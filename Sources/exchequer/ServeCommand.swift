@@ -101,7 +101,7 @@ struct ServeCommand: AsyncParsableCommand {
         configuration.maximumGracefulShutdownDuration = .seconds(20)
         configuration.maximumCancellationDuration = .seconds(5)
         let group = ServiceGroup(configuration: configuration)
-        let signals = StopSignals { Task { await group.triggerGracefulShutdown() } }
+        let signals = StopSignals { _ in Task { await group.triggerGracefulShutdown() } }
         do {
             try await group.run()
         } catch {

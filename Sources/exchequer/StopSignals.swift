@@ -2,7 +2,8 @@ import Dispatch
 import Foundation
 import Synchronization
 
-/// Calls a closure on the first Ctrl-C or SIGTERM; the second ends the process at once.
+/// Calls a closure with the first of some signals, usually Ctrl-C or SIGTERM; the second ends the
+/// process at once.
 /// The sources are only kept alive here, and only `init` touches them.
 @safe
 final class StopSignals: @unchecked Sendable {
@@ -12,8 +13,8 @@ final class StopSignals: @unchecked Sendable {
     /// The first signal that came, if one did.
     var received: Int32? { first.withLock { $0 } }
 
-    init(_ stop: @escaping @Sendable () -> Void) {
-        for number in [SIGINT, SIGTERM] {
+    init(_ numbers: [Int32] = [SIGINT, SIGTERM], _ stop: @escaping @Sendable (Int32) -> Void) {
+        for number in numbers {
             signal(number, SIG_IGN)
             let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
             source.setEventHandler { [self] in
@@ -21,7 +22,7 @@ final class StopSignals: @unchecked Sendable {
                     defer { first = first ?? number }
                     return first == nil
                 }
-                if isFirst { stop() } else { _exit(128 + number) }
+                if isFirst { stop(number) } else { _exit(128 + number) }
             }
             source.activate()
             sources.append(source)

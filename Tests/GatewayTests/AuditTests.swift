@@ -83,34 +83,59 @@ import Verification
         }
     }
 
+    /// An honest provider `oak`, its audited job, and a verifier `liar` that accuses it of what it
+    /// did not do; the accusation is not handed in yet.
+    private func falselyAccuse(
+        _ house: RunningHouse
+    ) async throws -> (job: UInt64, liar: ProtocolNode, verdict: Signed<Verdict>) {
+        try await house.startNode(1, name: "oak")
+        // Bonded like a node, enlisted as a verifier, and lying about what it found.
+        let liar = try await ProtocolNode.start(
+            house, 9, name: "liar", layers: try #require(LayerRange(0, 1)))
+        let model = try #require(house.house.models.model(named: "smol"))
+        let enlisted = try await house.signed(
+            liar.signer, "POST", "/v1/node/verifier",
+            json: "{\"model\":\"\(model.manifest.root.hex)\"}")
+        #expect(enlisted.status == 200)
+        let job = try await ask(house, house.buyer())
+        try await draw(house)
+        #expect(try await house.job(job).state == .auditing)
+        let evidence = try await house.signed(liar.signer, "GET", "/v1/jobs/\(job)/evidence")
+        #expect(evidence.status == 200)
+        let verdict = Verdict(
+            job: JobID(job), attempt: 1, code: .outputMismatch, accusedStage: 0,
+            recomputedRoot: SHA256.hash([1]), evidence: SHA256.hash(evidence.body)
+        ).signed(by: liar.signer.identity)
+        return (job, liar, verdict)
+    }
+
+    /// Waits until the job is paid, and expects that the liar paid for its accusation.
+    private func expectOverturned(_ house: RunningHouse, _ job: UInt64) async throws {
+        try await eventually("the accusation is overturned") {
+            try await house.job(job).state == .paid
+        }
+        let (bonds, states) = try await house.house.sequencer.read { state in
+            (
+                ["oak", "liar"].map { name in
+                    state.party(named: name).map { state.balance(.bonded, .usd, of: $0.id) }
+                },
+                state.verdicts.map(\.state)
+            )
+        }
+        #expect(bonds[0] == Asset.usd.amount(chainUnits: 100_000_000))
+        #expect(bonds[1] == Asset.usd.amount(chainUnits: 99_000_000))
+        #expect(states == [.overturned, .executed])
+    }
+
     /// A verifier accuses honest work: the accused appeals, the house runs the evidence again, and
     /// the verifier pays.
     @Test func aFalseAccusationFallsBackOnTheVerifier() async throws {
         try await RunningHouse.with { house in
-            try await house.startNode(1, name: "oak")
-            // Bonded like a node, enlisted as a verifier, and lying about what it found.
-            let liar = try await ProtocolNode.start(
-                house, 9, name: "liar", layers: try #require(LayerRange(0, 1)))
-            let model = try #require(house.house.models.model(named: "smol"))
-            let enlisted = try await house.signed(
-                liar.signer, "POST", "/v1/node/verifier",
-                json: "{\"model\":\"\(model.manifest.root.hex)\"}")
-            #expect(enlisted.status == 200)
-            let job = try await ask(house, house.buyer())
-            try await draw(house)
-            #expect(try await house.job(job).state == .auditing)
-            let evidence = try await house.signed(
-                liar.signer, "GET", "/v1/jobs/\(job)/evidence")
-            #expect(evidence.status == 200)
-            let verdict = Verdict(
-                job: JobID(job), attempt: 1, code: .outputMismatch, accusedStage: 0,
-                recomputedRoot: SHA256.hash([1]), evidence: SHA256.hash(evidence.body)
-            ).signed(by: liar.signer.identity)
+            let (job, liar, verdict) = try await falselyAccuse(house)
             let recorded = try await house.signed(
                 liar.signer, "POST", "/v1/node/verdicts",
                 json: "{\"verdict\":\"\(Hex.encode(verdict.canonicalBytes()))\"}")
             #expect(recorded.status == 200, "\(recorded.text)")
-            #expect(try await house.job(job).state == .disputed)
 
             // Only the accused can appeal.
             let meddling = try await house.signed(
@@ -121,22 +146,37 @@ import Verification
                 identity: try #require(Ed25519.PrivateKey(seed: oak)))
             let appeal = try await house.signed(
                 accused, "POST", "/v1/verdicts/1/appeal", json: "{}")
-            #expect(appeal.status == 200, "\(appeal.text)")
-            try await eventually("the appeal is decided") {
-                try await house.job(job).state == .paid
-            }
-            let (bonds, states) = try await house.house.sequencer.read { state in
-                (
-                    ["oak", "liar"].map { name in
-                        state.party(named: name).map { state.balance(.bonded, .usd, of: $0.id) }
-                    },
-                    state.verdicts.map(\.state)
-                )
-            }
-            #expect(bonds[0] == Asset.usd.amount(chainUnits: 100_000_000))
-            #expect(bonds[1] == Asset.usd.amount(chainUnits: 99_000_000))
-            #expect(states == [.overturned, .executed])
+            // The house looks by itself as well, and may have been faster.
+            let faster = [Rejection.alreadyAppealed, .notAppealable].map(\.rawValue)
+            #expect(
+                try appeal.status == 200 || faster.contains(appeal.failure().rejection ?? 0),
+                "\(appeal.text)")
+            try await expectOverturned(house, job)
             liar.vanish()
+        }
+    }
+
+    /// The house goes down between a conviction and its own look at it: it looks after the
+    /// restart, without anybody's appeal.
+    @Test func aConvictionIsLookedAtAfterARestart() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "exchequer-review-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var job: UInt64 = 0
+        var verdict: Signed<Verdict>?
+        try await RunningHouse.with(folder: folder) { house in
+            let liar: ProtocolNode
+            (job, liar, verdict) = try await falselyAccuse(house)
+            liar.vanish()
+        }
+        // The verdict is the last command in the journal that the next house finds.
+        let books = try Sequencer(
+            journal: SQLiteJournal(path: folder.appending(path: "journal.sqlite").path()),
+            clock: { .systemNow })
+        _ = try await books.submit(.recordVerdict(#require(verdict))).get()
+        try await books.stop()
+        try await RunningHouse.with(folder: folder) { house in
+            try await expectOverturned(house, job)
         }
     }
 

@@ -26,13 +26,21 @@ public struct EVMChain: Sendable {
         self.pollInterval = pollInterval
     }
 
+    /// The id of the chain that a node serves.
+    public static func chainID(at rpc: JSONRPC) async throws(ChainError) -> UInt64 {
+        do {
+            let id: Quantity<UInt64> = try await rpc.call("eth_chainId")
+            return id.value
+        } catch {
+            throw ChainError(error)
+        }
+    }
+
     /// Throws `wrongChain` unless the node serves this chain. Call it once before trusting the
     /// node with anything.
     public func verifyChain() async throws(ChainError) {
-        let actual: Quantity<UInt64> = try await ask("eth_chainId")
-        guard actual.value == chainID else {
-            throw .wrongChain(expected: chainID, actual: actual.value)
-        }
+        let actual = try await EVMChain.chainID(at: rpc)
+        guard actual == chainID else { throw .wrongChain(expected: chainID, actual: actual) }
     }
 
     /// The highest block.

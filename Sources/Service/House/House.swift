@@ -178,11 +178,15 @@ public final class House: Service {
         let arbiter = Arbiter(
             sequencer: sequencer, models: models, evidence: evidence, log: log)
         await withDiscardingTaskGroup { group in
-            let open =
-                (try? await sequencer.read { house in
-                    house.verdicts.filter { $0.state == .appealed }.map(\.id)
-                }) ?? []
-            for verdict in open { group.addTask { await arbiter.decide(verdict) } }
+            // A crash or a stop may have come between a verdict and the house's look at it.
+            let verdicts = (try? await sequencer.read { house in house.verdicts }) ?? []
+            for record in verdicts {
+                switch record.state {
+                case .appealable: group.addTask { await arbiter.review(record.id) }
+                case .appealed: group.addTask { await arbiter.decide(record.id) }
+                case .final, .executed, .overturned: continue
+                }
+            }
             for await batch in committed {
                 if Task.isCancelled { return }
                 for event in batch.events {

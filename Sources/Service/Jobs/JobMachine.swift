@@ -68,11 +68,11 @@ public struct JobMachine: Sendable {
     /// Where the attempt stands.
     public private(set) var phase = Phase.assigning
     /// Stages of the attempt's pipeline.
-    public private(set) var stageCount: Int
+    public private(set) var stageCount = 0
     /// Tokens chosen so far.
     public private(set) var output: [Int32] = []
     /// Rows that went from each stage to the next, as they travelled.
-    public private(set) var boundaries: [[UInt8]]
+    public private(set) var boundaries: [[UInt8]] = []
     /// Why the answer ended, once it has.
     public private(set) var finish: Finish?
     private var text: AnswerText
@@ -81,12 +81,12 @@ public struct JobMachine: Sendable {
     private var hasDiverged = false
     /// Stages that will not sign any more.
     public private(set) var unsigned: Set<Int> = []
-    private var isReady: [Bool]
+    private var isReady: [Bool] = []
     /// Positions that each stage was sent, and that came out of it.
-    private var sent: [Int]
-    private var done: [Int]
+    private var sent: [Int] = []
+    private var done: [Int] = []
     /// When each stage was last heard or given something while it owed nothing.
-    private var since: [UInt64]
+    private var since: [UInt64] = []
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
     /// clock that only moves on.
@@ -94,6 +94,13 @@ public struct JobMachine: Sendable {
         self.spec = spec
         attempt = 1
         text = spec.text
+        reset(stages: stages, at: now)
+    }
+
+    /// Nothing has come of the attempt yet.
+    private mutating func reset(stages: Int, at now: UInt64) {
+        phase = .assigning
+        unsigned = []
         stageCount = stages
         isReady = Array(repeating: false, count: stages)
         sent = Array(repeating: 0, count: stages)
@@ -111,14 +118,7 @@ public struct JobMachine: Sendable {
     /// Other nodes took over: everything is computed again from position 0.
     public mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
         self.attempt = attempt
-        phase = .assigning
-        unsigned = []
-        stageCount = stages
-        isReady = Array(repeating: false, count: stages)
-        sent = Array(repeating: 0, count: stages)
-        done = sent
-        since = Array(repeating: now, count: stages)
-        boundaries = Array(repeating: [], count: max(stages - 1, 0))
+        reset(stages: stages, at: now)
         return begin()
     }
 

@@ -249,9 +249,7 @@ final class JobRun: Sendable {
         ReceiptCheck(
             job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
             profile: request.model.manifest.profile,
-            stages: state.pipeline.map {
-                .init(node: $0.node, layers: $0.layers, weights: $0.weights)
-            },
+            stages: state.pipeline,
             promptTokens: request.prompt.count, output: state.machine.output,
             sampling: request.sampling.canonicalBytes(),
             boundaryRoots: state.machine.boundaries.map {

@@ -9,18 +9,12 @@ import Verification
 /// being handed in. The first stage's input is the exception: a wrong input root is a fault that an
 /// audit convicts, so it is let through.
 struct ReceiptCheck: Sendable {
-    /// One stage as it was matched.
-    struct Stage: Sendable {
-        let node: PublicKey
-        let layers: LayerRange
-        let weights: Digest
-    }
-
     let job: JobID
     let attempt: UInt32
     let model: Digest
     let profile: Digest
-    let stages: [Stage]
+    /// The pipeline as it was matched.
+    let stages: [JobRunner.Stage]
     let promptTokens: Int
     let output: [Int32]
     let sampling: [UInt8]

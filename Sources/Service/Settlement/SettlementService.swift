@@ -65,7 +65,7 @@ public final class SettlementService: Sendable {
         }
         let rpc = JSONRPC(url: options.rpc)
         do {
-            chainID = try await SettlementService.chainID(rpc)
+            chainID = try await EVMChain.chainID(at: rpc)
             chain = EVMChain(
                 rpc: rpc, chainID: chainID, confirmations: options.confirmations,
                 pollInterval: .milliseconds(200))
@@ -97,14 +97,6 @@ public final class SettlementService: Sendable {
         } catch {
             throw HouseError(.network, "the contract does not answer: \(error)")
         }
-    }
-
-    private static func chainID(_ rpc: JSONRPC) async throws -> UInt64 {
-        let text: String = try await rpc.call("eth_chainId")
-        guard let id = UInt64(text.dropFirst(2), radix: 16) else {
-            throw ChainError.inconsistentNode("the chain has no id")
-        }
-        return id
     }
 
     private static func token(

@@ -28,15 +28,11 @@ struct ChainSession {
         let key = try evmKey(in: options.keyFile)
         if options.confirmations == 0 { throw ValidationError("--confirmations is at least 1.") }
         let rpc = JSONRPC(url: options.rpc)
-        let answer: String
+        let id: UInt64
         do {
-            answer = try await rpc.call("eth_chainId")
+            id = try await EVMChain.chainID(at: rpc)
         } catch {
-            Console.say("\(options.rpc) does not answer: \(error)")
-            throw Exit.network
-        }
-        guard let id = UInt64(answer.dropFirst(2), radix: 16) else {
-            Console.say("\(options.rpc) has no chain id: \(answer)")
+            Console.say("\(options.rpc) does not say which chain it serves: \(error)")
             throw Exit.network
         }
         chain = EVMChain(

@@ -41,13 +41,19 @@ struct DemoCommand: AsyncParsableCommand {
         let logs = place.appendingPathComponent("logs")
         try FileManager.default.createDirectory(at: logs, withIntermediateDirectories: true)
         let supervisor = Supervisor(logs: logs)
+        let signals = StopSignals([SIGINT, SIGTERM, SIGHUP]) { number in
+            Console.say("\nstopping everything")
+            supervisor.stopAll()
+            Foundation.exit(128 + number)
+        }
         let script = DemoScript(
             supervisor: supervisor, folder: place.path, model: model, python: python,
             harness: harness)
         do {
             try await script.play()
         } catch {
-            await supervisor.waitIfInterrupted()
+            // The handler ends this process. What fails because its processes went away is no news.
+            while signals.received != nil { try? await Task.sleep(for: .seconds(1)) }
             supervisor.stopAll()
             Console.say("\nthe demo failed: \(error)")
             Console.say("logs are in \(logs.path)")

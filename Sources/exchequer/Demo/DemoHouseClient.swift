@@ -18,8 +18,6 @@ struct DemoHouseClient: Sendable {
         let online: Int
         let bond: String
         let tombstoned: Bool
-        let objective_faults: Int
-        let total_work: UInt64
     }
 
     struct Stage: Decodable {

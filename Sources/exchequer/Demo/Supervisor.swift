@@ -1,11 +1,8 @@
 import Foundation
 import Synchronization
 
-/// Starts the demo's processes and makes sure that none outlives it: on success, on failure, and
-/// on Ctrl-C or SIGTERM.
-///
-/// Unchecked: the signal sources are made before anything else runs and never changed.
-final class Supervisor: @unchecked Sendable {
+/// Starts the demo's processes and stops them: after `stopAll` none runs and none can be started.
+final class Supervisor: Sendable {
     /// A command that could not be started or did not succeed.
     struct Failure: Error, CustomStringConvertible {
         let description: String
@@ -14,30 +11,14 @@ final class Supervisor: @unchecked Sendable {
     private struct State {
         var children: [(name: String, process: Process)] = []
         var isStopping = false
-        var isInterrupted = false
     }
 
     private let logs: URL
-    private let state: Mutex<State>
-    private let signals: [any DispatchSourceSignal]
+    private let state = Mutex(State())
 
     /// Writes each process's output to `logs/NAME.log`.
     init(logs: URL) {
         self.logs = logs
-        state = Mutex(State())
-        signals = [SIGINT, SIGTERM, SIGHUP].map { number in
-            signal(number, SIG_IGN)
-            return DispatchSource.makeSignalSource(signal: number, queue: .global())
-        }
-        for (source, number) in zip(signals, [SIGINT, SIGTERM, SIGHUP]) {
-            source.setEventHandler { [weak self] in
-                Console.say("\nstopping everything")
-                self?.state.withLock { $0.isInterrupted = true }
-                self?.stopAll()
-                exit(128 + number)
-            }
-            source.resume()
-        }
     }
 
     /// Starts a process that runs until it is stopped.
@@ -132,12 +113,6 @@ final class Supervisor: @unchecked Sendable {
             return state.children.map(\.process)
         }
         stop(children.reversed())
-    }
-
-    /// Never returns after a signal: its handler stops everything and ends this process. What runs
-    /// meanwhile fails because its processes go away, and that is not a failure to tell of.
-    func waitIfInterrupted() async {
-        while state.withLock({ $0.isInterrupted }) { try? await Task.sleep(for: .seconds(1)) }
     }
 
     /// The end of a process's log.
