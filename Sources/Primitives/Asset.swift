@@ -38,6 +38,15 @@ public enum Asset: UInt32, CaseIterable, Hashable, Comparable, Sendable {
         amount.units / ledgerUnitsPerChainUnit
     }
 
+    /// The smallest amount of whole chain units that is not below `amount`, or `nil` if it does not
+    /// fit 128 bits.
+    public func roundedUp(_ amount: Amount) -> Amount? {
+        let whole = chainUnits(amount)
+        return self.amount(chainUnits: whole).flatMap { down in
+            down == amount ? down : self.amount(chainUnits: whole + 1)
+        }
+    }
+
     /// The ledger amount of `chainUnits`, or `nil` if it does not fit 128 bits.
     public func amount(chainUnits: UInt128) -> Amount? {
         Amount(chainUnits).scaled(by: ledgerUnitsPerChainUnit, over: 1, rounding: .down)

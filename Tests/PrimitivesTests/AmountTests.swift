@@ -118,5 +118,9 @@ struct AssetTests {
         #expect(Asset.tly.chainUnits(Amount(1_999)) == 1)
         #expect(Asset.usd.amount(chainUnits: 5) == Amount(5_000_000))
         #expect(Asset.usd.amount(chainUnits: .max) == nil)
+        #expect(Asset.usd.roundedUp(Amount(1_000_001)) == Amount(2_000_000))
+        #expect(Asset.usd.roundedUp(Amount(2_000_000)) == Amount(2_000_000))
+        #expect(Asset.usd.roundedUp(.zero) == .zero)
+        #expect(Asset.usd.roundedUp(Amount(.max)) == nil)
     }
 }

@@ -105,18 +105,13 @@ extension ClearingHouse {
             let amount = BondPolicy.deterrent(
                 exposure: jobs[verdict.job].pipeline[Int(stage)].cost, parameters: rules)
         else { return .zero }
-        let unit = Asset.usd.ledgerUnitsPerChainUnit
-        let excess = amount.units % unit
-        return excess == 0 ? amount : amount + Amount(unit - excess)
+        return Asset.usd.roundedUp(amount) ?? amount
     }
 
     /// What a rung takes, in whole chain units: a slash on chain must leave there what the books
     /// have left. Rounded up, but never above what is there.
     static func penalty(_ rung: Rung, of bond: Amount) -> Amount {
-        let penalty = SlashPolicy.penalty(rung, bond: bond)
-        let unit = Asset.usd.ledgerUnitsPerChainUnit
-        let excess = penalty.units % unit
-        return excess == 0 ? penalty : min(penalty + Amount(unit - excess), bond)
+        min(Asset.usd.roundedUp(SlashPolicy.penalty(rung, bond: bond)) ?? bond, bond)
     }
 
     /// Every delivered job that a convicted node served is drawn with the next beacon.

@@ -120,10 +120,10 @@ enum SettlementRoutes {
         guard let address = call.parameters.get("address").flatMap({ EVMAddress(hex: $0) }) else {
             throw .invalid("address", "an address is 0x and 40 hexadecimal digits")
         }
-        let claims = settlement.claims(of: batch)
-        let tree = ClaimTree(claims: claims)
+        let tree = settlement.claimTree(of: batch)
         var found: [ClaimView] = []
-        for (line, claim) in zip(batch.lines, claims) where line.address == address {
+        for (line, claim) in zip(batch.lines, settlement.claims(of: batch))
+        where line.address == address {
             guard let proof = tree.proof(of: claim.leaf) else { continue }
             found.append(
                 ClaimView(

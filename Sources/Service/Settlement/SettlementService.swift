@@ -41,6 +41,8 @@ public final class SettlementService: Sendable {
         var isHalted = false
         /// Slashes the contract refused, and when to try again.
         var refused: [VerdictID: ContinuousClock.Instant] = [:]
+        /// The last tree that was asked for: everyone wants the newest.
+        var tree: (batch: BatchID, tree: ClaimTree)?
     }
 
     /// Whether the chain contradicts what was booked: nothing more is booked or sent until a
@@ -333,8 +335,14 @@ public final class SettlementService: Sendable {
         }
     }
 
-    /// The tree whose root a batch commits. O(lines).
-    public func claimTree(of batch: Batch) -> ClaimTree { ClaimTree(claims: claims(of: batch)) }
+    /// The tree whose root a batch commits. O(lines) the first time, then remembered until another
+    /// batch is asked for.
+    public func claimTree(of batch: Batch) -> ClaimTree {
+        if let last = state.withLock({ $0.tree }), last.batch == batch.id { return last.tree }
+        let tree = ClaimTree(claims: claims(of: batch))
+        state.withLock { $0.tree = (batch.id, tree) }
+        return tree
+    }
 }
 
 extension ChainObservation {
