@@ -1,8 +1,10 @@
 import Foundation
 import GRDB
 public import Primitives
+import Synchronization
 
 /// Evidence bundles by job, in one SQLite file beside the journal, synced before `keep` returns.
+/// Jobs that end while a sync runs share the next one.
 ///
 /// Evidence is not part of the books: it is what audits and appeals of a job rest on, and is
 /// forgotten some time after the job is final. A verdict names the hash of what it judged. Readers
@@ -12,6 +14,20 @@ public final class EvidenceStore: Sendable {
     private static let version = 1
     private let database: DatabasePool
     private let path: String
+    private let queue = Mutex(Queue())
+
+    private struct Row: Sendable {
+        let job: JobID
+        let keptAt: Int64
+        let digest: Digest
+        let receipts, bundle: [UInt8]
+    }
+
+    /// What waits to be written, and who to tell.
+    private struct Queue {
+        var waiting: [(row: Row, done: CheckedContinuation<JournalError?, Never>)] = []
+        var isWriting = false
+    }
 
     /// Opens the store at `path`, or makes it.
     public init(path: String) throws(JournalError) {
@@ -49,27 +65,56 @@ public final class EvidenceStore: Sendable {
     }
 
     /// Writes a job's evidence down, in place of what was there; `receipts` are what may be shown
-    /// to anyone. O(bytes), one sync.
+    /// to anyone. O(bytes), and a sync that is shared with what else waits.
     public func keep(
         _ bundle: [UInt8], job: JobID, digest: Digest, receipts: [UInt8]
     ) async throws(JournalError) {
-        let now = Int64(max(Date().timeIntervalSince1970, 0))
-        do {
-            try await database.write { db in
-                try db.execute(
-                    sql: """
-                        INSERT INTO evidence(job, kept_at, digest, receipts, bundle) \
-                        VALUES (?, ?, ?, ?, ?) ON CONFLICT(job) DO UPDATE \
-                        SET kept_at = excluded.kept_at, digest = excluded.digest, \
-                        receipts = excluded.receipts, bundle = excluded.bundle
-                        """,
-                    arguments: [
-                        Int64(job.rawValue), now, Data(digest.bytes), Data(receipts), Data(bundle),
-                    ])
+        let row = Row(
+            job: job, keptAt: Int64(max(Date().timeIntervalSince1970, 0)), digest: digest,
+            receipts: receipts, bundle: bundle)
+        let problem = await withCheckedContinuation { done in
+            let isFirst = queue.withLock { queue in
+                queue.waiting.append((row, done))
+                defer { queue.isWriting = true }
+                return !queue.isWriting
             }
-        } catch {
-            throw JournalError(error, path: path)
+            if isFirst { Task { await writeWaiting() } }
         }
+        if let problem { throw problem }
+    }
+
+    /// Writes what waits, one transaction after the other, until nothing does.
+    private func writeWaiting() async {
+        while true {
+            let batch = queue.withLock { queue in
+                defer { queue.waiting = [] }
+                if queue.waiting.isEmpty { queue.isWriting = false }
+                return queue.waiting
+            }
+            if batch.isEmpty { return }
+            var problem: JournalError?
+            do {
+                let rows = batch.map(\.row)
+                try await database.write { db in for row in rows { try Self.insert(row, db) } }
+            } catch {
+                problem = JournalError(error, path: path)
+            }
+            for (_, done) in batch { done.resume(returning: problem) }
+        }
+    }
+
+    private static func insert(_ row: Row, _ db: Database) throws {
+        try db.execute(
+            sql: """
+                INSERT INTO evidence(job, kept_at, digest, receipts, bundle) \
+                VALUES (?, ?, ?, ?, ?) ON CONFLICT(job) DO UPDATE \
+                SET kept_at = excluded.kept_at, digest = excluded.digest, \
+                receipts = excluded.receipts, bundle = excluded.bundle
+                """,
+            arguments: [
+                Int64(row.job.rawValue), row.keptAt, Data(row.digest.bytes), Data(row.receipts),
+                Data(row.bundle),
+            ])
     }
 
     /// A job's evidence; `nil` if there is none.
