@@ -61,21 +61,28 @@ import Testing
         #expect(throws: Never.self) { try journal.close() }
     }
 
-    @Test func onlyTheNextBatchOfThisTermIsAccepted() throws {
+    @Test func onlyTheNextBatchOfNoOlderTermIsAccepted() throws {
         let scratch = try Scratch()
+        let opening = try SQLiteJournal(path: scratch.journal)
+        _ = try opening.verify()
+        try opening.fill(1)
+        try opening.close()
         let journal = try SQLiteJournal(path: scratch.journal)
         _ = try journal.verify()
         try journal.fill(1)
+        #expect(journal.head.term == 2)
         let first = journal.head
         try journal.fill(1)
-        let again = try JournalBatch(following: first, term: 1, entries: entries(9, after: first))
+        let again = try JournalBatch(following: first, term: 2, entries: entries(9, after: first))
         #expect(throws: JournalError.misplaced("it follows another batch")) {
             try journal.append(again)
         }
-        let later = try JournalBatch(
-            following: journal.head, term: 2, entries: entries(3, after: journal.head))
-        #expect(throws: JournalError.misplaced("it has another term")) {
-            try journal.append(later)
+        let old = JournalHead(
+            sequence: journal.head.sequence, hash: journal.head.hash, time: journal.head.time,
+            term: 1)
+        let late = try JournalBatch(following: old, term: 1, entries: entries(3, after: old))
+        #expect(throws: JournalError.misplaced("the term is in the past")) {
+            try journal.append(late)
         }
         // A caller's error harms nothing.
         try journal.fill(1)

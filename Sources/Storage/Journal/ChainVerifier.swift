@@ -8,9 +8,9 @@ public struct ChainVerifier: Sendable {
     /// Commands in all accepted batches.
     public private(set) var commands: UInt64 = 0
 
-    /// Starts before the first batch.
-    public init() {
-        head = .empty
+    /// Starts after `head`: before the first batch unless given.
+    public init(after head: JournalHead = .empty) {
+        self.head = head
     }
 
     /// Checks that `batch` is undamaged and follows the last one; gives its commands.

@@ -66,6 +66,15 @@ public struct JournalHead: Hashable, Sendable {
 
     /// The head of a journal without batches.
     public static let empty = JournalHead(sequence: 0, hash: .zero, time: .zero, term: 0)
+
+    /// Throws `misplaced` unless `batch` may be appended here: the next number, this hash before
+    /// it, a later time, a term that is not older.
+    public func check(next batch: JournalBatch) throws(JournalError) {
+        guard batch.sequence == sequence + 1, batch.previousHash == hash, batch.time > time else {
+            throw .misplaced("it follows another batch")
+        }
+        guard batch.term >= max(term, 1) else { throw .misplaced("the term is in the past") }
+    }
 }
 
 /// One row of the journal: the commands that were committed together, bound by a hash to every

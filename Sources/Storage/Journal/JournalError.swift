@@ -51,6 +51,8 @@ public enum JournalError: Error, Equatable, Sendable {
     case inputOutput(Int32, String)
     /// Someone else appended this batch: two writers, in spite of the lock.
     case conflict(UInt64)
+    /// Another process took the journal over with this term: it writes now, this one may not.
+    case fenced(term: UInt64)
     /// The database answered something else that is wrong; carries code and words.
     case database(Int32, String)
 
@@ -116,6 +118,8 @@ extension JournalError: CustomStringConvertible {
             "the disk failed (SQLite \(code): \(words)): check it before you start again"
         case .conflict(let sequence):
             "batch \(sequence) was appended by someone else: two processes write this journal"
+        case .fenced(let term):
+            "another process took this journal over with term \(term): stop this one"
         case .database(let code, let words): "the database refused (SQLite \(code): \(words))"
         case .misplaced(let words): "the batch does not follow the journal's head: \(words)"
         case .limitExceeded(let what): "over the journal's limit of \(what)"

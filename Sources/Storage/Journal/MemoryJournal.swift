@@ -33,12 +33,22 @@ public final class MemoryJournal: Journal {
         }
     }
 
-    /// Verifies the chain and hands every batch over.
+    /// Verifies the chain after `start` and hands every batch over.
     public func recover(
+        after start: JournalHead,
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
-        var verifier = ChainVerifier()
-        for batch in batches { try body(batch, try verifier.accept(batch)) }
+        let batches = batches
+        guard start.sequence <= batches.count else {
+            throw .missingBatches(head: UInt64(batches.count), checkpoint: start.sequence)
+        }
+        if start != .empty, batches[Int(start.sequence) - 1].hash != start.hash {
+            throw .unexpectedHash(start.point, found: batches[Int(start.sequence) - 1].hash)
+        }
+        var verifier = ChainVerifier(after: start)
+        for batch in batches.dropFirst(Int(start.sequence)) {
+            try body(batch, try verifier.accept(batch))
+        }
         return verifier.head
     }
 
@@ -46,12 +56,26 @@ public final class MemoryJournal: Journal {
     public func append(_ batch: JournalBatch) throws(JournalError) {
         try state.withLock { (state) throws(JournalError) in
             if state.closed { throw .closed }
-            let head = state.batches.last?.head ?? .empty
-            guard batch.sequence == head.sequence + 1, batch.previousHash == head.hash else {
-                throw .misplaced("it follows another batch")
-            }
+            try (state.batches.last?.head ?? .empty).check(next: batch)
             state.batches.append(batch)
         }
+    }
+
+    /// Reads what was appended.
+    public func reader() throws(JournalError) -> any JournalReader { Reader(self) }
+
+    private final class Reader: JournalReader {
+        private let journal: MemoryJournal
+
+        init(_ journal: MemoryJournal) {
+            self.journal = journal
+        }
+
+        func batches(after sequence: UInt64) throws(JournalError) -> [JournalBatch] {
+            Array(journal.batches.dropFirst(Int(sequence)).prefix(64))
+        }
+
+        func close() {}
     }
 
     /// The recorded state hashes.

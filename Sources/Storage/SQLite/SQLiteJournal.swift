@@ -127,13 +127,16 @@ public final class SQLiteJournal: Journal {
 // MARK: - Reading
 
 extension SQLiteJournal {
-    /// Reads the batches that were there at opening and verifies the chain over all of them.
+    /// Reads the batches that were there at opening and verifies the chain over all of them after
+    /// `start`.
     public func recover(
+        after start: JournalHead,
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let end = head
-        var verifier = ChainVerifier()
-        var last = Int64.min
+        try check(start, end: end)
+        var verifier = ChainVerifier(after: start)
+        var last = start == .empty ? Int64.min : Int64(start.sequence)
         while true {
             let page = try batches(
                 after: last, upTo: end.sequence, next: verifier.head.sequence + 1)
@@ -156,6 +159,39 @@ extension SQLiteJournal {
     /// The recorded state hashes, by sequence.
     public func checkpoints() throws(JournalError) -> [StateCheckpoint] {
         try perform { try SQLiteJournal.checkpoints($0) }
+    }
+
+    /// Throws unless the journal holds the batch that `start` names, with its hash.
+    private func check(_ start: JournalHead, end: JournalHead) throws(JournalError) {
+        if start == .empty { return }
+        guard start.sequence <= end.sequence else {
+            throw .missingBatches(head: end.sequence, checkpoint: start.sequence)
+        }
+        let found = try batches(
+            after: Int64(start.sequence) - 1, upTo: start.sequence, next: start.sequence)
+        guard found.first?.head == start else {
+            throw .unexpectedHash(start.point, found: found.first?.hash)
+        }
+    }
+
+    /// A second connection, for reading only.
+    public func reader() throws(JournalError) -> any JournalReader {
+        Reader(try SQLiteJournal(readingOnly: path))
+    }
+
+    private final class Reader: JournalReader {
+        private let journal: SQLiteJournal
+
+        init(_ journal: SQLiteJournal) {
+            self.journal = journal
+        }
+
+        func batches(after sequence: UInt64) throws(JournalError) -> [JournalBatch] {
+            try journal.batches(
+                after: Int64(sequence), upTo: UInt64(Int64.max), next: sequence + 1)
+        }
+
+        func close() { try? journal.close() }
     }
 
     /// Some batches after `last`: a few megabytes of them.
@@ -211,10 +247,7 @@ extension SQLiteJournal {
     /// Commits one batch and syncs it; whatever fails is final.
     public func append(_ batch: JournalBatch) throws(JournalError) {
         try write { (head) throws(JournalError) in
-            guard batch.sequence == head.sequence + 1, batch.previousHash == head.hash else {
-                throw .misplaced("it follows another batch")
-            }
-            guard batch.term == term else { throw .misplaced("it has another term") }
+            try head.check(next: batch)
         } _: { db in
             let statement = try db.cachedStatement(sql: JournalSchema.insertBatch)
             try statement.execute(arguments: [

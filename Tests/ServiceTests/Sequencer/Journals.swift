@@ -29,9 +29,10 @@ final class FaultyJournal: Journal {
     var head: JournalHead { inner.head }
 
     func recover(
+        after start: JournalHead,
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
-        try inner.recover(body)
+        try inner.recover(after: start, body)
     }
 
     func append(_ batch: JournalBatch) throws(JournalError) {
@@ -47,6 +48,7 @@ final class FaultyJournal: Journal {
 
     func checkpoints() throws(JournalError) -> [StateCheckpoint] { try inner.checkpoints() }
     func record(_ checkpoint: StateCheckpoint) throws(JournalError) { try inner.record(checkpoint) }
+    func reader() throws(JournalError) -> any JournalReader { try inner.reader() }
     func close() throws(JournalError) { try inner.close() }
 }
 
@@ -80,9 +82,10 @@ final class GatedJournal: Journal {
     }
 
     func recover(
+        after start: JournalHead,
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
-        try inner.recover(body)
+        try inner.recover(after: start, body)
     }
 
     func append(_ batch: JournalBatch) throws(JournalError) {
@@ -95,6 +98,7 @@ final class GatedJournal: Journal {
 
     func checkpoints() throws(JournalError) -> [StateCheckpoint] { try inner.checkpoints() }
     func record(_ checkpoint: StateCheckpoint) throws(JournalError) { try inner.record(checkpoint) }
+    func reader() throws(JournalError) -> any JournalReader { try inner.reader() }
     func close() throws(JournalError) { try inner.close() }
 }
 
