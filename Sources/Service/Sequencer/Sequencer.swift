@@ -7,10 +7,11 @@ import Synchronization
 /// The one writer: gives every command its place and time, decides it, makes it durable, and only
 /// then says what came of it.
 ///
-/// A thread of its own takes everything that waits as one batch: it applies the commands, appends
-/// the accepted ones to the journal as one row with one sync, and only after that releases replies
-/// and events. While the disk syncs, the next batch gathers, so many small callers share one sync.
-/// Reads run on the same thread between batches and can see nothing that is not committed.
+/// One thread takes everything that waits and applies it; another appends what was accepted to the
+/// journal as one row with one sync, and only after that releases replies and events
+/// (`CommitPipeline`). While the disk syncs, the next batch is decided and gathers, so many small
+/// callers share one sync. Reads run on the deciding thread and are released when what they saw is
+/// committed.
 ///
 ///     let sequencer = try Sequencer(journal: SQLiteJournal(path: path), clock: { .systemNow })
 ///     switch try await sequencer.submit(.registerParty(address: address)) {
@@ -23,28 +24,8 @@ import Synchronization
 /// never a success, nothing is accepted or read any more, and `onFailure` is called, which by
 /// default ends the process. The next start recovers what is durable.
 public final class Sequencer: Sendable {
-    /// The most that may wait and the most that is committed together.
-    public struct Options: Sendable {
-        /// Commands in one batch.
-        public var commandsPerBatch = 8_192
-        /// Canonical bytes of commands in one batch.
-        public var bytesPerBatch = 8 << 20
-        /// Commands that may wait; above it `submit` throws `busy`.
-        public var waitingCommands = 65_536
-        /// Canonical bytes of commands that may wait; above it `submit` throws `busy`.
-        public var waitingBytes = 64 << 20
-        /// Reads that may wait; above it `read` throws `busy`.
-        public var waitingReads = 65_536
-        /// A state hash is recorded after every so many batches; 0 for only when stopping.
-        public var checkpointInterval: UInt64 = 4_096
-
-        /// The usual limits.
-        public init() {}
-    }
-
-    private let queue: SequencerQueue
     private let hub: EventHub
-    private let loop: SequencerLoop
+    private let pipeline: CommitPipeline<ClearingHouse>
 
     /// Recovers the house from the journal and starts. Blocks for as long as the replay takes.
     ///
@@ -53,24 +34,20 @@ public final class Sequencer: Sendable {
     /// the sequencer's own from here on; `stop` closes it.
     public init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp,
-        options: Options = Options(),
+        options: CommitOptions = CommitOptions(),
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
-        let recovered = try RecoveredHouse(journal)
-        queue = SequencerQueue(options: options)
-        hub = EventHub()
-        loop = SequencerLoop(
-            journal: journal, clock: clock, options: options, queue: queue, hub: hub,
-            onFailure: onFailure, head: recovered.head, checkpointed: recovered.checkpointed)
-        let thread = Thread { [loop] in
-            if let house = recovered.take() { loop.run(house: house) }
-        }
-        thread.name = "exchequer.sequencer"
-        thread.stackSize = 16 << 20
-        thread.start()
+        let recovered = try RecoveredMachine<ClearingHouse>(journal)
+        let hub = EventHub()
+        self.hub = hub
+        pipeline = CommitPipeline(
+            recovered, journal: journal, clock: clock, options: options,
+            followers: .init(
+                committed: { head, batch in hub.publish(CommittedBatch(head: head, batch)) },
+                failed: onFailure, ended: { hub.finish($0) }))
     }
 
-    deinit { queue.stop() }
+    deinit { pipeline.stop() }
 
     /// Submits one command; returns when it is committed or rejected. Once it waits it is decided,
     /// even if the calling task is cancelled.
@@ -87,46 +64,54 @@ public final class Sequencer: Sendable {
     /// together. Each is accepted or rejected by itself: one outcome for each.
     public func submit(batch commands: [Command]) async throws(SequencerError) -> [Outcome] {
         if commands.isEmpty { return [] }
-        let prepared = commands.map(PreparedCommand.init)
-        let result = await withCheckedContinuation { continuation in
-            let submission = Submission(commands: prepared) { continuation.resume(returning: $0) }
-            if let refusal = queue.push(.submission(submission)) {
-                continuation.resume(returning: .failure(refusal))
+        let encoded = commands.map { $0.journaledBytes() }
+        let places = encoded.indices.filter { encoded[$0] != nil }
+        var outcomes = [Outcome](repeating: .failure(.limitExceeded), count: commands.count)
+        if places.isEmpty { return outcomes }
+        let result: Result<[Outcome], SequencerError> = await withCheckedContinuation { waiting in
+            let submission = Submission<ClearingHouse>(
+                inputs: places.map { commands[$0] }, encoded: encoded.compactMap(\.self)
+            ) { waiting.resume(returning: $0) }
+            if let refusal = pipeline.push(.submission(submission)) {
+                waiting.resume(returning: .failure(refusal))
             }
         }
-        return try result.get()
+        for (place, outcome) in zip(places, try result.get()) { outcomes[place] = outcome }
+        return outcomes
     }
 
-    /// Shows the committed state to `body` on the sequencer's thread and returns what it makes of
-    /// it. Everything else waits meanwhile, so take out what is needed and no more.
+    /// Shows the state to `body` on the deciding thread and returns what it makes of it, once that
+    /// state is committed. Everything else waits meanwhile, so take out what is needed and no more,
+    /// and let it out by returning it, in no other way.
     ///
     /// Throws `busy`, `stopped`, or `journal` once the journal has failed.
     public func read<Value: Sendable>(
         _ body: @escaping @Sendable (borrowing ClearingHouse) -> Value
     ) async throws(SequencerError) -> Value {
-        try await readAtHead { (house, _) in body(house) }
+        try await look(isExact: false, body).value
     }
 
     /// The head of the journal and the hash of the state that it leads to: what an audit of the
     /// same journal must arrive at. O(state).
     public func stateHash() async throws(SequencerError) -> (head: JournalHead, hash: Digest) {
-        try await readAtHead { (house, head) in (head, house.stateHash) }
+        let (hash, head) = try await look(isExact: true) { $0.stateHash }
+        return (head, hash)
     }
 
     /// The last committed batch.
-    public var head: JournalHead { loop.progress.head }
+    public var head: JournalHead { pipeline.head }
 
     /// How many commands wait to be decided: a gauge.
-    public var waiting: Int { queue.waiting }
+    public var waiting: Int { pipeline.waiting }
 
     /// How many reads wait to be answered: a gauge.
-    public var waitingReads: Int { queue.waitingReads }
+    public var waitingReads: Int { pipeline.waitingReads }
 
     /// Whether nothing new is taken in, because of `stop` or a failure.
-    public var isStopping: Bool { queue.isClosed }
+    public var isStopping: Bool { pipeline.isClosed }
 
     /// What has been done so far.
-    public var counters: Counters { loop.progress.counters }
+    public var counters: CommitCounters { pipeline.counters }
 
     /// Every batch committed from now on, for readers inside this process that are sure to keep
     /// up: nothing is dropped and the buffer has no limit. Ends when the sequencer stops.
@@ -142,9 +127,9 @@ public final class Sequencer: Sendable {
     ///
     /// Throws `journal` if the journal failed, now or earlier.
     public func stop() async throws(SequencerError) {
-        queue.stop()
+        pipeline.stop()
         let failure = await withCheckedContinuation { continuation in
-            loop.whenFinished { continuation.resume(returning: $0) }
+            pipeline.whenFinished { continuation.resume(returning: $0) }
         }
         if let failure { throw .journal(failure) }
     }
@@ -156,17 +141,19 @@ public final class Sequencer: Sendable {
         _exit(74)
     }
 
-    private func readAtHead<Value: Sendable>(
-        _ body: @escaping @Sendable (borrowing ClearingHouse, JournalHead) -> Value
-    ) async throws(SequencerError) -> Value {
-        let result: Result<Value, SequencerError> = await withCheckedContinuation { continuation in
-            let read = StateRead { house, head in
-                continuation.resume(returning: .success(body(house, head)))
-            } fail: {
-                continuation.resume(returning: .failure($0))
+    private func look<Value: Sendable>(
+        isExact: Bool, _ body: @escaping @Sendable (borrowing ClearingHouse) -> Value
+    ) async throws(SequencerError) -> (value: Value, head: JournalHead) {
+        let result: Result<(Value, JournalHead), SequencerError> =
+            await withCheckedContinuation { waiting in
+                let read = StateRead<ClearingHouse>(isExact: isExact) { house in
+                    let value = body(house)
+                    return { head in waiting.resume(returning: head.map { (value, $0) }) }
+                } fail: {
+                    waiting.resume(returning: .failure($0))
+                }
+                if let refusal = pipeline.push(.read(read)) { read.fail(refusal) }
             }
-            if let refusal = queue.push(.read(read)) { read.fail(refusal) }
-        }
         return try result.get()
     }
 }
@@ -174,42 +161,20 @@ public final class Sequencer: Sendable {
 extension Sequencer {
     /// What came of a command: its events, or why it was refused.
     public typealias Outcome = Result<[Event], Rejection>
-
-    /// How much a sequencer has done since it started.
-    public struct Counters: Hashable, Sendable {
-        /// Batches committed: each one row and one sync.
-        public internal(set) var batches: UInt64 = 0
-        /// Commands accepted and committed.
-        public internal(set) var accepted: UInt64 = 0
-        /// Commands rejected.
-        public internal(set) var rejected: UInt64 = 0
-        /// State hashes recorded.
-        public internal(set) var checkpoints: UInt64 = 0
-    }
 }
 
-/// A house that was replayed from its journal, to be taken over once: the thread that takes it is
-/// its only owner, so that its arrays change in place.
-private final class RecoveredHouse: Sendable {
-    let head: JournalHead
-    /// The batch of the last recorded state hash, which was compared on the way.
-    let checkpointed: UInt64
-    private let house: Mutex<ClearingHouse?>
-
-    init(_ journal: any Journal) throws(JournalError) {
-        let checkpoint = try journal.checkpoints().last
-        var replay = HouseReplay(checkpoints: checkpoint.map { [$0] } ?? [])
-        head = try journal.recover { (batch, entries) throws(JournalError) in
-            try replay.apply(batch, entries)
+extension CommittedBatch {
+    /// The accepted commands of a batch that is now durable.
+    init(head: JournalHead, _ batch: OpenBatch<ClearingHouse>) {
+        var entries: [Entry] = []
+        entries.reserveCapacity(batch.entries.count)
+        for decided in batch.decided {
+            for (command, outcome) in zip(decided.submission.inputs, decided.outputs) {
+                guard case .success(let events) = outcome else { continue }
+                let time = batch.entries[entries.count].time
+                entries.append(Entry(time: time, command: command, events: events))
+            }
         }
-        checkpointed = checkpoint?.sequence ?? 0
-        house = Mutex(replay.house)
-    }
-
-    func take() -> ClearingHouse? {
-        house.withLock { house in
-            defer { house = nil }
-            return house
-        }
+        self.init(head: head, entries: entries)
     }
 }

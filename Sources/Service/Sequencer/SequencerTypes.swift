@@ -50,64 +50,14 @@ public struct CommittedBatch: Hashable, Sendable {
     public var events: [Event] { entries.flatMap(\.events) }
 }
 
-/// A command as it will be journaled, made on the caller's thread.
-struct PreparedCommand: Sendable {
-    let command: Command
+extension Command {
     /// The canonical bytes; `nil` if reading them back would not give this command, so that it
     /// could not be replayed: a text, list or number in it is over its limit.
-    let bytes: [UInt8]?
-
-    init(_ command: Command) {
-        self.command = command
-        let bytes = command.canonicalBytes()
-        let isReadable =
-            bytes.count <= JournalLimits.commandBytes
-            && (try? Command(canonicalBytes: bytes)) == command
-        self.bytes = isReadable ? bytes : nil
-    }
-}
-
-/// Commands that stay together, and who waits for their outcomes.
-struct Submission: Sendable {
-    typealias Reply = Result<[Sequencer.Outcome], SequencerError>
-
-    let commands: [PreparedCommand]
-    let bytes: Int
-    let reply: @Sendable (Reply) -> Void
-
-    init(commands: [PreparedCommand], reply: @escaping @Sendable (Reply) -> Void) {
-        self.commands = commands
-        bytes = commands.reduce(0) {
-            $0 + ($1.bytes?.count ?? 0) + JournalLimits.entryOverhead
-        }
-        self.reply = reply
-    }
-}
-
-/// Someone who wants to look at the committed state.
-struct StateRead: Sendable {
-    let body: @Sendable (borrowing ClearingHouse, JournalHead) -> Void
-    let fail: @Sendable (SequencerError) -> Void
-
-    init(
-        body: @escaping @Sendable (borrowing ClearingHouse, JournalHead) -> Void,
-        fail: @escaping @Sendable (SequencerError) -> Void
-    ) {
-        self.body = body
-        self.fail = fail
-    }
-}
-
-/// Something for the sequencer's thread to do.
-enum Work: Sendable {
-    case submission(Submission)
-    case read(StateRead)
-
-    /// Tells whoever waits that it will not be done.
-    func fail(_ error: SequencerError) {
-        switch self {
-        case .submission(let submission): submission.reply(.failure(error))
-        case .read(let read): read.fail(error)
-        }
+    func journaledBytes() -> [UInt8]? {
+        let bytes = canonicalBytes()
+        guard bytes.count <= JournalLimits.commandBytes,
+            (try? Command(canonicalBytes: bytes)) == self
+        else { return nil }
+        return bytes
     }
 }

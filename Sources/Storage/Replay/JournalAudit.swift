@@ -74,10 +74,10 @@ public func auditJournal(
     }
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
     return AuditReport(
-        head: head, commands: replay.commands, stateHash: replay.house.stateHash,
-        checkpoints: replay.checkpointsReached, trialBalance: replay.house.ledger.trialBalance(),
-        invariantFaults: replay.house.ledger.checkInvariants(), signatures: signatures.valid,
-        badSignatures: signatures.bad, house: replay.house)
+        head: head, commands: replay.commands, stateHash: replay.machine.stateHash,
+        checkpoints: replay.checkpointsReached, trialBalance: replay.machine.ledger.trialBalance(),
+        invariantFaults: replay.machine.ledger.checkInvariants(), signatures: signatures.valid,
+        badSignatures: signatures.bad, house: replay.machine)
 }
 
 /// Checks the signatures that commands carry.

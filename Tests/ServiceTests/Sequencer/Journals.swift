@@ -123,7 +123,7 @@ enum Fixture {
 
     /// A sequencer whose failure is recorded and does not end the process.
     static func sequencer(
-        _ journal: any Journal, options: Sequencer.Options = .init(),
+        _ journal: any Journal, options: CommitOptions = .init(),
         failures: Collected<JournalError> = Collected()
     ) throws(JournalError) -> Sequencer {
         try Sequencer(
@@ -137,7 +137,7 @@ enum Fixture {
         _ = try journal.recover { (batch, entries) throws(JournalError) in
             try replay.apply(batch, entries)
         }
-        return replay.house
+        return replay.machine
     }
 
     /// The addresses registered in a journal, once for each time.

@@ -27,7 +27,7 @@ import Testing
         let scratch = try Scratch()
         var last: (head: JournalHead, hash: Digest)?
         for run in UInt64(0)..<4 {
-            var options = Sequencer.Options()
+            var options = CommitOptions()
             options.checkpointInterval = 16
             let sequencer = try Fixture.sequencer(
                 SQLiteJournal(path: scratch.journal), options: options)
@@ -91,7 +91,7 @@ import Testing
         for failing in 1...rounds + 1 {
             let journal = FaultyJournal(failingAt: failing, moment)
             let failures = Collected<JournalError>()
-            var options = Sequencer.Options()
+            var options = CommitOptions()
             options.commandsPerBatch = 2
             let sequencer = try Fixture.sequencer(journal, options: options, failures: failures)
             var published = sequencer.subscribe().makeAsyncIterator()

@@ -70,7 +70,7 @@ struct Recovered {
         }
         try journal.close()
         addresses = found
-        parties = replay.house.parties.count
+        parties = replay.machine.parties.count
     }
 }
 

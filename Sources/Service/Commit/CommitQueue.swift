@@ -1,13 +1,20 @@
 import Dispatch
+import Storage
 import Synchronization
 
-/// What waits for the sequencer's thread: bounded, first come first served.
-final class SequencerQueue: Sendable {
+/// What waits for the executor: bounded, first come first served. What the executor has taken
+/// still counts until it goes to the journal, so the bounds hold for all that waits.
+final class CommitQueue<Machine: JournaledMachine>: Sendable {
     private struct State {
-        var submissions: [Submission] = []
-        var reads: [StateRead] = []
+        var submissions: [Submission<Machine>] = []
+        var reads: [StateRead<Machine>] = []
+        /// Commands and bytes that wait here.
         var commands = 0
         var bytes = 0
+        /// Commands, bytes and reads that were taken and are not on their way to the journal yet.
+        var takenCommands = 0
+        var takenBytes = 0
+        var takenReads = 0
         /// Whether the thread sleeps until it is woken.
         var sleeping = false
         /// Why nothing is taken in any more.
@@ -16,39 +23,39 @@ final class SequencerQueue: Sendable {
 
     /// What the thread does next.
     struct Round {
-        var submissions: [Submission]
-        var reads: [StateRead]
+        var submissions: [Submission<Machine>]
+        var reads: [StateRead<Machine>]
     }
 
-    private let options: Sequencer.Options
+    private let options: CommitOptions
     private let state = Mutex(State())
     private let wake = DispatchSemaphore(value: 0)
 
-    init(options: Sequencer.Options) {
+    init(options: CommitOptions) {
         self.options = options
     }
 
     /// How many commands wait.
-    var waiting: Int { state.withLock { $0.commands } }
+    var waiting: Int { state.withLock { $0.commands + $0.takenCommands } }
 
     /// How many reads wait.
-    var waitingReads: Int { state.withLock { $0.reads.count } }
+    var waitingReads: Int { state.withLock { $0.reads.count + $0.takenReads } }
 
     /// Whether nothing is taken in any more.
     var isClosed: Bool { state.withLock { $0.closed != nil } }
 
     /// Takes work in; says why if it does not.
-    func push(_ work: Work) -> SequencerError? {
+    func push(_ work: Work<Machine>) -> SequencerError? {
         let (refusal, wakes) = state.withLock { state -> (SequencerError?, Bool) in
             if let closed = state.closed { return (closed, false) }
             switch work {
             case .submission(let submission):
                 if let refusal = self.refusal(of: submission, state) { return (refusal, false) }
                 state.submissions.append(submission)
-                state.commands += submission.commands.count
+                state.commands += submission.inputs.count
                 state.bytes += submission.bytes
             case .read(let read):
-                guard state.reads.count < options.waitingReads else { return (.busy, false) }
+                guard state.reads.count + state.takenReads < options.waitingReads else { return (.busy, false) }
                 state.reads.append(read)
             }
             defer { state.sleeping = false }
@@ -58,19 +65,19 @@ final class SequencerQueue: Sendable {
         return refusal
     }
 
-    private func refusal(of submission: Submission, _ state: State) -> SequencerError? {
-        let count = submission.commands.count
+    private func refusal(of submission: Submission<Machine>, _ state: State) -> SequencerError? {
+        let count = submission.inputs.count
         guard count <= options.commandsPerBatch, submission.bytes <= options.bytesPerBatch else {
             return .tooLarge
         }
-        guard state.commands + count <= options.waitingCommands,
-            state.bytes + submission.bytes <= options.waitingBytes
+        guard state.commands + state.takenCommands + count <= options.waitingCommands,
+            state.bytes + state.takenBytes + submission.bytes <= options.waitingBytes
         else { return .busy }
         return nil
     }
 
     /// Waits for work and takes as much as one batch may hold; `nil` after `stop`, when nothing is
-    /// left. For the sequencer's thread only.
+    /// left. For the executor only.
     func take() -> Round? {
         while true {
             let (round, ended) = state.withLock { state -> (Round?, Bool) in
@@ -89,8 +96,11 @@ final class SequencerQueue: Sendable {
     private func next(_ state: inout State) -> Round {
         var round = Round(submissions: [], reads: [])
         swap(&round.reads, &state.reads)
+        state.takenReads += round.reads.count
         if state.commands <= options.commandsPerBatch, state.bytes <= options.bytesPerBatch {
             swap(&round.submissions, &state.submissions)
+            state.takenCommands += state.commands
+            state.takenBytes += state.bytes
             state.commands = 0
             state.bytes = 0
             return round
@@ -98,17 +108,28 @@ final class SequencerQueue: Sendable {
         var commands = 0
         var bytes = 0
         let end = state.submissions.firstIndex { submission in
-            commands += submission.commands.count
+            commands += submission.inputs.count
             bytes += submission.bytes
             return commands > options.commandsPerBatch || bytes > options.bytesPerBatch
         }
         round.submissions = Array(state.submissions.prefix(end ?? state.submissions.count))
         state.submissions.removeFirst(round.submissions.count)
         for submission in round.submissions {
-            state.commands -= submission.commands.count
+            state.commands -= submission.inputs.count
+            state.takenCommands += submission.inputs.count
             state.bytes -= submission.bytes
+            state.takenBytes += submission.bytes
         }
         return round
+    }
+
+    /// What was taken is on its way to the journal, or was answered: it makes room.
+    func leave(commands: Int, bytes: Int, reads: Int) {
+        state.withLock { state in
+            state.takenCommands -= commands
+            state.takenBytes -= bytes
+            state.takenReads -= reads
+        }
     }
 
     /// Takes nothing in any more; what waits is still done.
@@ -117,11 +138,13 @@ final class SequencerQueue: Sendable {
     }
 
     /// Takes nothing in any more and gives back what waits, undone.
-    func fail(_ error: SequencerError) -> [Work] {
+    func fail(_ error: SequencerError) -> [Work<Machine>] {
         close(error)
         return state.withLock { state in
             state.closed = error
-            let left = state.submissions.map(Work.submission) + state.reads.map(Work.read)
+            let left =
+                state.submissions.map(Work<Machine>.submission)
+                + state.reads.map(Work<Machine>.read)
             state.submissions = []
             state.reads = []
             return left

@@ -1,13 +1,12 @@
 public import Clearing
-import Cryptography
-public import Primitives
+import Primitives
 
-/// Rebuilds a house from its journal. Every command that was accepted once must be accepted again
-/// with the same outcome, and every recorded state hash must be reached: recovery, audit and a
-/// standby all go through here.
-public struct HouseReplay: Sendable {
-    /// The house after the batches so far.
-    public private(set) var house = ClearingHouse()
+/// Rebuilds a machine from its journal. Every command that was accepted once must be accepted again
+/// with the same outcome, and every recorded state hash must be reached: recovery, audit, snapshots
+/// and a standby all go through here.
+public struct Replay<Machine: JournaledMachine>: Sendable {
+    /// The machine after the batches so far.
+    public private(set) var machine: Machine
     /// Commands applied so far.
     public private(set) var commands: UInt64 = 0
     /// Recorded state hashes that were reached so far.
@@ -15,9 +14,10 @@ public struct HouseReplay: Sendable {
     /// The recorded state hashes that are still ahead, last one first.
     private var checkpoints: [StateCheckpoint]
 
-    /// Starts with an empty house. `checkpoints` are compared when their batch comes by; each
-    /// costs one pass over the whole state.
-    public init(checkpoints: [StateCheckpoint] = []) {
+    /// Starts with an empty machine, or with one that a snapshot held. `checkpoints` are compared
+    /// when their batch comes by; each costs one pass over the whole state.
+    public init(_ machine: Machine = Machine(), checkpoints: [StateCheckpoint] = []) {
+        self.machine = machine
         self.checkpoints = checkpoints.sorted { $0.sequence > $1.sequence }
     }
 
@@ -32,26 +32,25 @@ public struct HouseReplay: Sendable {
 
     /// As `apply`, and shows each command and its place in the batch to `observer`.
     public mutating func apply(
-        _ batch: JournalBatch, _ entries: [JournalEntry], observer: (Command, Int) -> Void
+        _ batch: JournalBatch, _ entries: [JournalEntry], observer: (Machine.Input, Int) -> Void
     ) throws(JournalError) {
         for (place, entry) in entries.enumerated() {
-            let command: Command
+            let input: Machine.Input
             do throws(CodecError) {
-                command = try Command(canonicalBytes: entry.command)
+                input = try Machine.Input(canonicalBytes: entry.command)
             } catch {
                 throw .undecodable(batch.sequence, command: place, error)
             }
-            observer(command, place)
-            if case .failure(let rejection) = house.apply(command, at: entry.time) {
-                throw .doesNotReplay(
-                    batch.sequence, command: place, rejection: rejection.rawValue)
+            observer(input, place)
+            if let number = Machine.rejection(in: machine.apply(input, at: entry.time)) {
+                throw .doesNotReplay(batch.sequence, command: place, rejection: number)
             }
             commands += 1
         }
         while let next = checkpoints.last, next.sequence <= batch.sequence {
             checkpoints.removeLast()
             guard next.sequence == batch.sequence else { continue }
-            guard house.stateHash == next.stateHash else {
+            guard machine.stateHash == next.stateHash else {
                 throw .stateDiverged(batch.sequence)
             }
             checkpointsReached += 1
@@ -59,7 +58,5 @@ public struct HouseReplay: Sendable {
     }
 }
 
-extension ClearingHouse {
-    /// SHA-256 of the whole state's canonical bytes. O(state).
-    public var stateHash: Digest { SHA256.hash(canonicalBytes()) }
-}
+/// Rebuilds a house.
+public typealias HouseReplay = Replay<ClearingHouse>

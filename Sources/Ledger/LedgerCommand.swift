@@ -1,0 +1,67 @@
+public import Primitives
+
+/// What a ledger is told to do: the commands of a ledger's journal, and the body of a request that
+/// changes something.
+///
+/// The encoding is one tag byte (1 accounts, 2 transfers, 3 pulse), for the first two a u32 count,
+/// and the records of 128 bytes; integers little-endian.
+public enum LedgerCommand: Hashable, Sendable {
+    /// Create accounts, in order.
+    case createAccounts([Account])
+    /// Create transfers, in order.
+    case createTransfers([Transfer])
+    /// Release the pending transfers whose time is over, at a time when nothing else happens.
+    case pulse
+
+    /// The most events of one command: with them it still fits a mebibyte. TigerBeetle's limit.
+    public static let eventLimit = 8_189
+    /// The most bytes of one command.
+    public static let byteLimit = 5 + 128 * eventLimit
+
+    /// How many events it holds.
+    public var count: Int {
+        switch self {
+        case .createAccounts(let accounts): accounts.count
+        case .createTransfers(let transfers): transfers.count
+        case .pulse: 0
+        }
+    }
+}
+
+/// What a ledger answers to a command.
+public enum LedgerAnswer: Hashable, Sendable {
+    /// One result for each account.
+    case accounts([CreateAccountResult])
+    /// One result for each transfer.
+    case transfers([CreateTransferResult])
+    /// The transfers that were released.
+    case pulsed([TransferID])
+}
+
+extension LedgerCommand: CanonicalCodable {
+    /// Appends the one encoding of this value.
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .createAccounts(let accounts):
+            writer.write(UInt8(1))
+            writer.write(accounts)
+        case .createTransfers(let transfers):
+            writer.write(UInt8(2))
+            writer.write(transfers)
+        case .pulse: writer.write(UInt8(3))
+        }
+    }
+
+    /// Reads a command with at least one and at most `eventLimit` events, or a pulse.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        switch try reader.readUInt8() {
+        case 1: self = .createAccounts(try reader.readArray(limit: LedgerCommand.eventLimit))
+        case 2: self = .createTransfers(try reader.readArray(limit: LedgerCommand.eventLimit))
+        case 3:
+            self = .pulse
+            return
+        default: throw .invalidValue("ledger command")
+        }
+        if count == 0 { throw .invalidValue("a command without events") }
+    }
+}

@@ -1,0 +1,59 @@
+public import Primitives
+
+/// A ledger that is driven by commands: what a ledger server decides with, and what its journal
+/// replays to. Every command is accepted; what is wrong with an event is in its result.
+public struct LedgerMachine: Equatable, Sendable {
+    /// The books.
+    public private(set) var ledger: LedgerState
+    /// The time of the last command.
+    public private(set) var now: Timestamp = .zero
+
+    /// Empty books. For `tableSeed` see `LedgerState`.
+    public init(tableSeed: UInt64) {
+        ledger = LedgerState(tableSeed: tableSeed)
+    }
+
+    /// Empty books.
+    public init() {
+        ledger = LedgerState()
+    }
+
+    /// How many nanoseconds a command takes: one for each event, and one for a pulse.
+    public static func ticks(of command: LedgerCommand) -> UInt64 {
+        UInt64(max(command.count, 1))
+    }
+
+    /// Whether a pending transfer's time is over at `time`, so that a pulse would release it.
+    public func isPulseDue(at time: Timestamp) -> Bool {
+        ledger.nextExpiry.map { $0 <= time } ?? false
+    }
+
+    /// Decides one command. The time must be at least `ticks` after the last command's. What is due
+    /// is released first.
+    public mutating func apply(_ command: LedgerCommand, at time: Timestamp) -> LedgerAnswer {
+        now = time
+        let released = ledger.expire(at: time)
+        switch command {
+        case .createAccounts(let accounts):
+            return .accounts(ledger.createAccounts(accounts, at: time))
+        case .createTransfers(let transfers):
+            return .transfers(ledger.createTransfers(transfers, at: time))
+        case .pulse: return .pulsed(released)
+        }
+    }
+}
+
+extension LedgerMachine: CanonicalCodable {
+    /// Appends the one encoding of this value.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(now)
+        writer.write(ledger)
+    }
+
+    /// Reads a state.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        now = try reader.read()
+        ledger = try reader.read()
+        if ledger.latest > now { throw .invalidValue("ledger time") }
+    }
+}

@@ -1,0 +1,114 @@
+import Dispatch
+import Storage
+import Synchronization
+
+/// Between the two threads of the commit pipeline: what was decided while the last batch went to
+/// disk. The executor adds to it, the committer takes all of it at once, so everyone who came
+/// during one sync shares the next.
+final class CommitBuffer<Machine: JournaledMachine>: Sendable {
+    private struct State {
+        var open = OpenBatch<Machine>()
+        /// Whether the committer has a batch that it has not finished.
+        var committing = false
+        var committerSleeps = false
+        var executorWaits = false
+        var finished = false
+        var failure: SequencerError?
+    }
+
+    private let commandLimit: Int
+    private let byteLimit: Int
+    private let state = Mutex(State())
+    private let committerWake = DispatchSemaphore(value: 0)
+    private let executorWake = DispatchSemaphore(value: 0)
+
+    /// A batch holds at most so much, and at least one submission.
+    init(commandLimit: Int, byteLimit: Int) {
+        self.commandLimit = commandLimit
+        self.byteLimit = byteLimit
+    }
+
+    /// Adds what was decided; waits while it does not fit. Gives it back if the journal has failed.
+    /// For the executor only.
+    func add(_ batch: OpenBatch<Machine>) -> (OpenBatch<Machine>, SequencerError)? {
+        while true {
+            var wakes = false
+            var waits = false
+            let failure = state.withLock { state -> SequencerError? in
+                if let failure = state.failure { return failure }
+                if !fits(batch, in: state.open) {
+                    state.executorWaits = true
+                    waits = true
+                    return nil
+                }
+                state.open.append(batch)
+                wakes = state.committerSleeps
+                state.committerSleeps = false
+                return nil
+            }
+            if let failure { return (batch, failure) }
+            if wakes { committerWake.signal() }
+            if !waits { return nil }
+            executorWake.wait()
+        }
+    }
+
+    /// Whether everything that was decided is durable. For the executor only, because only it could
+    /// change that.
+    var isIdle: Bool { state.withLock { $0.open.isEmpty && !$0.committing } }
+
+    /// Waits for something to commit and takes all of it; `nil` after `finish`, when nothing is
+    /// left. For the committer only, which has committed what it took before.
+    func take() -> OpenBatch<Machine>? {
+        while true {
+            var wakes = false
+            var ended = false
+            let batch = state.withLock { state -> OpenBatch<Machine>? in
+                state.committing = false
+                if state.open.isEmpty {
+                    ended = state.finished
+                    state.committerSleeps = !ended
+                    return nil
+                }
+                state.committing = true
+                wakes = state.executorWaits
+                state.executorWaits = false
+                var taken = OpenBatch<Machine>()
+                swap(&taken, &state.open)
+                return taken
+            }
+            if wakes { executorWake.signal() }
+            if batch != nil || ended { return batch }
+            committerWake.wait()
+        }
+    }
+
+    /// Nothing more will be added.
+    func finish() {
+        let wakes = state.withLock { state in
+            state.finished = true
+            defer { state.committerSleeps = false }
+            return state.committerSleeps
+        }
+        if wakes { committerWake.signal() }
+    }
+
+    /// Takes nothing in any more and gives back what is here.
+    func fail(_ error: SequencerError) -> OpenBatch<Machine> {
+        let (left, wakes) = state.withLock { state -> (OpenBatch<Machine>, Bool) in
+            state.failure = error
+            var left = OpenBatch<Machine>()
+            swap(&left, &state.open)
+            defer { state.executorWaits = false }
+            return (left, state.executorWaits)
+        }
+        if wakes { executorWake.signal() }
+        return left
+    }
+
+    private func fits(_ batch: borrowing OpenBatch<Machine>, in open: OpenBatch<Machine>) -> Bool {
+        if open.isEmpty { return true }
+        return !open.isSealed && open.commands + batch.commands <= commandLimit
+            && open.bytes + batch.bytes <= byteLimit
+    }
+}
