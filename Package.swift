@@ -91,6 +91,14 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "Logging", package: "swift-log"),
             ]),
+        swift(
+            "LedgerServer",
+            [
+                "Primitives", "Ledger", "Storage", "Service",
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ]),
         swift("Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport"]),
         swift(
             "Simulator", ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
@@ -101,8 +109,8 @@ let package = Package(
             name: "exchequer",
             dependencies: [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
-                "Transport", "Storage", "Chains", "Inference", "Service", "Gateway", "Node",
-                "Simulator",
+                "Transport", "Storage", "Chains", "Inference", "Service", "Gateway",
+                "LedgerServer", "Node", "Simulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

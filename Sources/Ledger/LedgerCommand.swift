@@ -3,8 +3,9 @@ public import Primitives
 /// What a ledger is told to do: the commands of a ledger's journal, and the body of a request that
 /// changes something.
 ///
-/// The encoding is one tag byte (1 accounts, 2 transfers, 3 pulse), for the first two a u32 count,
-/// and the records of 128 bytes; integers little-endian.
+/// The encoding is one tag byte (0xA1 accounts, 0xA2 transfers, 0xA3 pulse: no tag of a house's
+/// commands, so that neither can be taken for the other), for the first two a u32 count, and the
+/// records of 128 bytes; integers little-endian.
 public enum LedgerCommand: Hashable, Sendable {
     /// Create accounts, in order.
     case createAccounts([Account])
@@ -43,21 +44,21 @@ extension LedgerCommand: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         switch self {
         case .createAccounts(let accounts):
-            writer.write(UInt8(1))
+            writer.write(UInt8(0xA1))
             writer.write(accounts)
         case .createTransfers(let transfers):
-            writer.write(UInt8(2))
+            writer.write(UInt8(0xA2))
             writer.write(transfers)
-        case .pulse: writer.write(UInt8(3))
+        case .pulse: writer.write(UInt8(0xA3))
         }
     }
 
     /// Reads a command with at least one and at most `eventLimit` events, or a pulse.
     public init(from reader: inout ByteReader) throws(CodecError) {
         switch try reader.readUInt8() {
-        case 1: self = .createAccounts(try reader.readArray(limit: LedgerCommand.eventLimit))
-        case 2: self = .createTransfers(try reader.readArray(limit: LedgerCommand.eventLimit))
-        case 3:
+        case 0xA1: self = .createAccounts(try reader.readArray(limit: LedgerCommand.eventLimit))
+        case 0xA2: self = .createTransfers(try reader.readArray(limit: LedgerCommand.eventLimit))
+        case 0xA3:
             self = .pulse
             return
         default: throw .invalidValue("ledger command")
