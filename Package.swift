@@ -44,6 +44,8 @@ let package = Package(
             name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
         .target(name: "CKernels"),
 
@@ -66,7 +68,7 @@ let package = Package(
         swift(
             "Storage",
             [
-                "Primitives", "Cryptography", "Ledger", "Clearing",
+                "Primitives", "Cryptography", "Ledger", "Clearing", "CPostgres",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         swift("Chains", ["Primitives", "Cryptography", "Transport"]),
