@@ -123,15 +123,23 @@ let package = Package(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
+                "PostgresHarness", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        // A real PostgreSQL server for tests, and a writer to be killed or fenced.
+        .target(
+            name: "PostgresHarness", dependencies: ["CPostgres"], path: "Tests/PostgresHarness",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "journalwriter", dependencies: ["Primitives", "Storage"],
+            path: "Tests/JournalWriter", swiftSettings: strict),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
         tests(
             "Service",
             [
                 "Primitives", "Cryptography", "Economics", "Clearing", "Storage", "Inference",
-                "Service", "crashwriter",
+                "Service", "crashwriter", "PostgresHarness",
             ]),
         // A house that the Service tests kill while it writes.
         .executableTarget(

@@ -56,8 +56,8 @@ $as "$bin/initdb" -D "$folder/data" -U postgres -A trust --encoding=UTF8 --local
     echo "max_wal_size = '2GB'"
     for setting in "$@"; do echo "${setting%%=*} = '${setting#*=}'"; done
 } >>"$folder/data/postgresql.conf"
-# One user with a password, for the tests of what is said about passwords.
-printf 'local all guarded scram-sha-256\nlocal all all trust\n' >"$folder/data/pg_hba.conf"
+# Members of `guarded` need a password, for the tests of what is said about passwords.
+printf 'local all +guarded scram-sha-256\nlocal all all trust\n' >"$folder/data/pg_hba.conf"
 
 start() {
     # Not this script's standard input: the server must not hold it open.
@@ -68,13 +68,15 @@ start() {
         sleep 0.02
     done
 }
+sql() { "$bin/psql" -q -h "$folder" -U postgres -c "$1" >/dev/null; }
 start
+sql "CREATE ROLE guarded"
 database=postgres
 if [ -n "$small" ]; then
     mkdir "$folder/small"
     mount -t tmpfs -o "size=${small}m,mode=700,uid=$(id -u "$user")" tmpfs "$folder/small"
-    "$bin/psql" -q -h "$folder" -U postgres -c "CREATE TABLESPACE small LOCATION '$folder/small'" \
-        -c "CREATE DATABASE small TABLESPACE small" >/dev/null
+    sql "CREATE TABLESPACE small LOCATION '$folder/small'"
+    sql "CREATE DATABASE small TABLESPACE small"
     database=small
 fi
 echo "ready host=$folder user=postgres dbname=$database"

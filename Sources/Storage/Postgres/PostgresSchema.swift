@@ -41,8 +41,8 @@ struct PostgresSchema: Sendable {
     /// Every table as one line: name, kind, columns, primary key. Whatever could change or drop a
     /// row behind the journal's back (a trigger, a rule, an unlogged table) shows in it.
     static let layout = """
-        SELECT c.relname || ' ' || c.relkind || c.relpersistence || ' ' || coalesce((\
-        SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || \
+        SELECT c.relname || ' ' || c.relkind::text || c.relpersistence::text || ' ' \
+        || coalesce((SELECT string_agg(a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || \
         CASE WHEN a.attnotnull THEN '' ELSE '?' END, ', ' ORDER BY a.attnum) \
         FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), '') \
         || ' ' || coalesce((SELECT string_agg(i.indkey::text || CASE WHEN i.indisprimary AND \
