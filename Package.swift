@@ -44,6 +44,8 @@ let package = Package(
             name: "CSodium", pkgConfig: "libsodium", providers: [.apt(["libsodium-dev"])]),
         .systemLibrary(
             name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .systemLibrary(
+            name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
         .target(name: "CKernels"),
 
@@ -66,7 +68,7 @@ let package = Package(
         swift(
             "Storage",
             [
-                "Primitives", "Cryptography", "Ledger", "Clearing",
+                "Primitives", "Cryptography", "Ledger", "Clearing", "CPostgres",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         swift("Chains", ["Primitives", "Cryptography", "Transport"]),
@@ -129,15 +131,23 @@ let package = Package(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
+                "PostgresHarness", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        // A real PostgreSQL server for tests, and a writer to be killed or fenced.
+        .target(
+            name: "PostgresHarness", dependencies: ["CPostgres"], path: "Tests/PostgresHarness",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "journalwriter", dependencies: ["Primitives", "Storage"],
+            path: "Tests/JournalWriter", swiftSettings: strict),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
         tests(
             "Service",
             [
                 "Primitives", "Cryptography", "Economics", "Clearing", "Storage", "Inference",
-                "Service", "crashwriter",
+                "Service", "crashwriter", "PostgresHarness",
             ]),
         // A house that the Service tests kill while it writes.
         .executableTarget(

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the system packages that are missing. Asks for nothing; says what it does.
 set -euo pipefail
-packages=(libsecp256k1-dev libsodium-dev libcurl4-openssl-dev libsqlite3-dev pkg-config
-    python3-venv unzip)
+packages=(libsecp256k1-dev libsodium-dev libcurl4-openssl-dev libsqlite3-dev libpq-dev postgresql
+    pkg-config python3-venv unzip)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' \

@@ -8,7 +8,7 @@ import Storage
 import Testing
 
 /// A short, complete history of a house: two parties, a provider's offer, a paid job.
-private struct History {
+struct History {
     let key: Ed25519.PrivateKey
     var house = ClearingHouse()
     var commands: [Command] = []
@@ -111,6 +111,27 @@ private struct History {
             #expect(report.isSound)
             try journal.close()
         }
+    }
+
+    @Test(arguments: JournalKind.all)
+    func everyJournalReplaysToTheLiveState(_ kind: JournalKind) throws {
+        let history = try History()
+        let home = try kind.makeHome()
+        let journal = try home.open()
+        try history.write(to: journal)
+        try journal.record(
+            StateCheckpoint(
+                sequence: journal.head.sequence, stateHash: history.house.stateHash))
+        let reference = MemoryJournal()
+        try history.write(to: reference)
+        #expect(journal.head == reference.head)
+        try journal.close()
+        let again = try home.open()
+        let report = try auditJournal(again, expecting: reference.head.point)
+        #expect(report.house.canonicalBytes() == history.house.canonicalBytes())
+        #expect(report.checkpoints == 1)
+        #expect(report.isSound)
+        try again.close()
     }
 
     @Test func aBadSignatureIsNamed() throws {

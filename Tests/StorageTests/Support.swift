@@ -5,7 +5,7 @@ import Storage
 import Testing
 
 /// A folder that is gone when the value is.
-final class Scratch {
+final class Scratch: Sendable {
     let folder: String
 
     init() throws {
@@ -27,18 +27,6 @@ final class Scratch {
             #expect(db.changesCount > 0, "the tampering changed nothing: \(sql)")
         }
         try database.close()
-    }
-
-    /// What `recover` says about the file, or `nil` if it finds nothing wrong.
-    func recoveryError() -> JournalError? {
-        do throws(JournalError) {
-            let journal = try SQLiteJournal(path: journal)
-            _ = try journal.verify()
-            try journal.close()
-            return nil
-        } catch {
-            return error
-        }
     }
 }
 
@@ -75,17 +63,5 @@ extension Journal {
         for _ in 0..<count {
             try append(entries(head.sequence + 1, after: head))
         }
-    }
-}
-
-extension Scratch {
-    /// A closed journal with batches 1 to `count`.
-    @discardableResult
-    func written(_ count: Int) throws -> JournalHead {
-        let journal = try SQLiteJournal(path: journal)
-        _ = try journal.verify()
-        try journal.fill(count)
-        try journal.close()
-        return journal.head
     }
 }

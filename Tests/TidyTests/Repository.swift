@@ -65,7 +65,9 @@ enum Floors {
         "Clearing": ["Primitives", "Economics", "Ledger"],
         "Verification": ["Primitives", "Cryptography"],
         "Transport": ["Primitives", "Cryptography", "CCurl", "CCurlShim"],
-        "Storage": ["Primitives", "Cryptography", "Clearing", "Economics", "Ledger"],
+        "Storage": [
+            "Primitives", "Cryptography", "Clearing", "Economics", "Ledger", "CPostgres",
+        ],
         "Chains": ["Primitives", "Cryptography", "Transport"],
         "Inference": ["Primitives", "Cryptography", "Verification", "CKernels"],
         "Service": [

@@ -21,7 +21,7 @@ public struct StateCheckpoint: Hashable, Sendable {
 /// `record` nothing more is accepted: what is on disk is unknown until the journal is opened and
 /// recovered again.
 public protocol Journal: AnyObject, Sendable {
-    /// The term that this opening writes with: one more than the last batch's.
+    /// The term that this opening writes with: more than the last batch's.
     var term: UInt64 { get }
 
     /// How far the journal goes. Every batch up to here is durable.

@@ -19,18 +19,19 @@ public enum JournalDamage: Hashable, Sendable {
 /// Why a journal cannot be opened, read, written or replayed. Every case means **stop**: none is
 /// cured by trying again in the same process.
 public enum JournalError: Error, Equatable, Sendable {
-    /// The file or its folder cannot be opened or made; carries path and reason.
+    /// The file, its folder or the database cannot be opened or made; carries path and reason.
     case cannotOpen(String, String)
-    /// Another process writes this journal; carries path and, if known, its process id.
+    /// Another process writes this journal; carries path and, if it is on this machine, its
+    /// process id.
     case locked(String, holder: Int32?)
-    /// The file is not a journal of this project; carries path and reason.
+    /// The file or schema is not a journal of this project; carries path and reason.
     case notAJournal(String, String)
-    /// The file was written by another version of the format.
+    /// The journal was written by another version of the format.
     case unsupportedVersion(Int64)
 
     /// A batch is not as it was written; carries the sequence number it should have.
     case damaged(UInt64, JournalDamage)
-    /// The database file itself is damaged; carries SQLite's words.
+    /// The file or the database itself is damaged; carries the store's words.
     case damagedFile(String)
     /// The end of the journal is missing: a state hash was recorded at `checkpoint`.
     case missingBatches(head: UInt64, checkpoint: UInt64)
@@ -45,15 +46,21 @@ public enum JournalError: Error, Equatable, Sendable {
     /// The replayed state is not the state that was recorded at this batch.
     case stateDiverged(UInt64)
 
-    /// There is no room on the disk, or the file reached its size limit.
+    /// There is no room on the disk, or the file reached its size limit; carries the store's
+    /// words.
     case diskFull(String)
-    /// The disk failed to read, write or sync; carries SQLite's extended code and words.
+    /// The disk failed to read, write or sync; carries the store's code (0 if it has none) and
+    /// words.
     case inputOutput(Int32, String)
     /// Someone else appended this batch: two writers, in spite of the lock.
     case conflict(UInt64)
     /// Another process took the journal over with this term: it writes now, this one may not.
     case fenced(term: UInt64)
-    /// The database answered something else that is wrong; carries code and words.
+    /// The connection to the database was lost, or it did not answer in time: what was under way
+    /// may or may not be in the journal; carries the words.
+    case connectionLost(String)
+    /// The database answered something else that is wrong; carries the store's code (0 if it has
+    /// none) and words.
     case database(Int32, String)
 
     /// The batch does not follow the head; carries what is wrong. An error of the caller.
@@ -78,7 +85,7 @@ extension JournalError: CustomStringConvertible {
         case .locked(let path, let holder):
             "the journal \(path) is in use by another process"
                 + (holder.map { " (process \($0))" } ?? "")
-                + ": stop it first, or use another data folder"
+                + ": stop it first, or use another journal"
         case .notAJournal(let path, let reason): "\(path) is not a journal: \(reason)"
         case .unsupportedVersion(let version):
             "the journal has format version \(version); this program reads version 1"
@@ -86,7 +93,7 @@ extension JournalError: CustomStringConvertible {
             "batch \(sequence) of the journal is damaged (\(damage.words)). "
                 + JournalError.restoring
         case .damagedFile(let words):
-            "the journal's file is damaged (\(words)). " + JournalError.restoring
+            "the journal's store is damaged (\(words)). " + JournalError.restoring
         case .missingBatches(let head, let checkpoint):
             "the journal ends at batch \(head), but the state of batch \(checkpoint) was "
                 + "recorded: its end is missing. " + JournalError.restoring
@@ -115,12 +122,16 @@ extension JournalError: CustomStringConvertible {
             "no room for the journal (\(words)): make room and start again; nothing that was "
                 + "acknowledged is lost"
         case .inputOutput(let code, let words):
-            "the disk failed (SQLite \(code): \(words)): check it before you start again"
+            "the disk failed (\(JournalError.coded(words, code))): check it before you start again"
         case .conflict(let sequence):
             "batch \(sequence) was appended by someone else: two processes write this journal"
         case .fenced(let term):
             "another process took this journal over with term \(term): stop this one"
-        case .database(let code, let words): "the database refused (SQLite \(code): \(words))"
+        case .connectionLost(let words):
+            "the connection to the database was lost (\(words)): whether the last write happened "
+                + "is known when the journal is opened again"
+        case .database(let code, let words):
+            "the database refused (\(JournalError.coded(words, code)))"
         case .misplaced(let words): "the batch does not follow the journal's head: \(words)"
         case .limitExceeded(let what): "over the journal's limit of \(what)"
         case .notRecovered: "the journal must be recovered before it is written"
@@ -131,8 +142,12 @@ extension JournalError: CustomStringConvertible {
         }
     }
 
+    private static func coded(_ words: String, _ code: Int32) -> String {
+        code == 0 ? words : "\(words), code \(code)"
+    }
+
     private static let restoring =
-        "Do not write to it: restore the file from a backup or a standby, and compare its head "
+        "Do not write to it: restore it from a backup or a standby, and compare its head "
         + "with one that was published"
 }
 

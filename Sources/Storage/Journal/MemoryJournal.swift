@@ -6,8 +6,11 @@ import Synchronization
 public final class MemoryJournal: Journal {
     private struct State {
         var batches: [JournalBatch] = []
+        /// By sequence.
         var checkpoints: [StateCheckpoint] = []
         var term: UInt64 = 1
+        /// An empty journal has nothing to verify.
+        var recovered = true
         var closed = false
     }
 
@@ -29,6 +32,7 @@ public final class MemoryJournal: Journal {
     public func reopen() {
         state.withLock {
             $0.closed = false
+            $0.recovered = $0.batches.isEmpty
             $0.term = ($0.batches.last?.term ?? 0) + 1
         }
     }
@@ -38,24 +42,25 @@ public final class MemoryJournal: Journal {
         after start: JournalHead,
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
-        let batches = batches
-        guard start.sequence <= batches.count else {
-            throw .missingBatches(head: UInt64(batches.count), checkpoint: start.sequence)
+        let (batches, checkpoint) = try state.withLock { (state) throws(JournalError) in
+            if state.closed { throw .closed }
+            return (state.batches, state.checkpoints.last)
         }
-        if start != .empty, batches[Int(start.sequence) - 1].hash != start.hash {
-            throw .unexpectedHash(start.point, found: batches[Int(start.sequence) - 1].hash)
+        let end = batches.last?.head ?? .empty
+        try verifyChain(after: start, upTo: end, latestCheckpoint: checkpoint, body) {
+            last, end, _ in
+            // The batch with number n is at place n - 1.
+            Array(batches[max(Int(last), 0)..<Int(end)])
         }
-        var verifier = ChainVerifier(after: start)
-        for batch in batches.dropFirst(Int(start.sequence)) {
-            try body(batch, try verifier.accept(batch))
-        }
-        return verifier.head
+        state.withLock { $0.recovered = true }
+        return end
     }
 
     /// Keeps a batch, if it follows the head.
     public func append(_ batch: JournalBatch) throws(JournalError) {
         try state.withLock { (state) throws(JournalError) in
             if state.closed { throw .closed }
+            guard state.recovered else { throw .notRecovered }
             try (state.batches.last?.head ?? .empty).check(next: batch)
             state.batches.append(batch)
         }
@@ -72,7 +77,14 @@ public final class MemoryJournal: Journal {
         }
 
         func batches(after sequence: UInt64) throws(JournalError) -> [JournalBatch] {
-            Array(journal.batches.dropFirst(Int(sequence)).prefix(64))
+            var page: [JournalBatch] = []
+            var bytes = 0
+            for batch in journal.batches.dropFirst(Int(sequence)).prefix(1_024)
+            where bytes < 4 << 20 {
+                page.append(batch)
+                bytes += batch.body.count
+            }
+            return page
         }
 
         func close() {}
@@ -80,15 +92,23 @@ public final class MemoryJournal: Journal {
 
     /// The recorded state hashes.
     public func checkpoints() throws(JournalError) -> [StateCheckpoint] {
-        state.withLock { $0.checkpoints }
+        try state.withLock { (state) throws(JournalError) in
+            if state.closed { throw .closed }
+            return state.checkpoints
+        }
     }
 
     /// Records a state hash.
     public func record(_ checkpoint: StateCheckpoint) throws(JournalError) {
         try state.withLock { (state) throws(JournalError) in
             if state.closed { throw .closed }
+            guard state.recovered else { throw .notRecovered }
+            guard checkpoint.sequence <= state.batches.count else {
+                throw .misplaced("the checkpoint is beyond the head")
+            }
             state.checkpoints.removeAll { $0.sequence == checkpoint.sequence }
             state.checkpoints.append(checkpoint)
+            state.checkpoints.sort { $0.sequence < $1.sequence }
         }
     }
 

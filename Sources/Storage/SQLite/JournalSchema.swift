@@ -88,25 +88,17 @@ enum JournalSchema {
 extension JournalBatch {
     /// Reads a row as it is; throws `malformedRow` for wrong types and sizes.
     init(row: Row, expected: UInt64) throws(JournalError) {
-        func number(_ index: Int) throws(JournalError) -> UInt64 {
-            guard case .int64(let value) = (row[index] as DatabaseValue).storage,
-                let number = UInt64(exactly: value)
-            else { throw .damaged(expected, .malformedRow) }
-            return number
-        }
-        func bytes(_ index: Int) throws(JournalError) -> [UInt8] {
-            guard case .blob(let value) = (row[index] as DatabaseValue).storage else {
-                throw .damaged(expected, .malformedRow)
+        try self.init(expected: expected) { column in
+            guard case .int64(let value) = (row[column] as DatabaseValue).storage else {
+                return nil
+            }
+            return value
+        } bytes: { column in
+            guard case .blob(let value) = (row[column] as DatabaseValue).storage else {
+                return nil
             }
             return [UInt8](value)
         }
-        guard let count = UInt32(exactly: try number(3)), let previous = Digest(try bytes(4)),
-            let hash = Digest(try bytes(5))
-        else { throw .damaged(expected, .malformedRow) }
-        self.init(
-            unchecked: try number(0), term: try number(1),
-            time: Timestamp(nanoseconds: try number(2)), count: count, previousHash: previous,
-            hash: hash, body: try bytes(6))
     }
 }
 

@@ -134,23 +134,10 @@ extension SQLiteJournal {
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let end = head
-        try check(start, end: end)
-        var verifier = ChainVerifier(after: start)
-        var last = start == .empty ? Int64.min : Int64(start.sequence)
-        while true {
-            let page = try batches(
-                after: last, upTo: end.sequence, next: verifier.head.sequence + 1)
-            if page.isEmpty { break }
-            for batch in page {
-                try body(batch, try verifier.accept(batch))
-                last = Int64(batch.sequence)
-            }
-        }
-        guard verifier.head == end else {
-            throw .unexpectedHash(end.point, found: verifier.head.hash)
-        }
-        if let late = openingCheckpoints.last, late.sequence > end.sequence {
-            throw .missingBatches(head: end.sequence, checkpoint: late.sequence)
+        try verifyChain(
+            after: start, upTo: end, latestCheckpoint: openingCheckpoints.last, body
+        ) { (last, end, next) throws(JournalError) in
+            try batches(after: last, upTo: end, next: next)
         }
         state.withLock { $0.recovered = true }
         return end
@@ -159,19 +146,6 @@ extension SQLiteJournal {
     /// The recorded state hashes, by sequence.
     public func checkpoints() throws(JournalError) -> [StateCheckpoint] {
         try perform { try SQLiteJournal.checkpoints($0) }
-    }
-
-    /// Throws unless the journal holds the batch that `start` names, with its hash.
-    private func check(_ start: JournalHead, end: JournalHead) throws(JournalError) {
-        if start == .empty { return }
-        guard start.sequence <= end.sequence else {
-            throw .missingBatches(head: end.sequence, checkpoint: start.sequence)
-        }
-        let found = try batches(
-            after: Int64(start.sequence) - 1, upTo: start.sequence, next: start.sequence)
-        guard found.first?.head == start else {
-            throw .unexpectedHash(start.point, found: found.first?.hash)
-        }
     }
 
     /// A second connection, for reading only.

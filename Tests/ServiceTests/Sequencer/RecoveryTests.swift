@@ -80,6 +80,7 @@ import Testing
         _ = try await sequencer.submit(Fixture.configure)
         try await sequencer.stop()
         diverged.reopen()
+        _ = try diverged.verify()
         try diverged.record(StateCheckpoint(sequence: 1, stateHash: .zero))
         #expect(throws: JournalError.stateDiverged(1)) { try Fixture.sequencer(diverged) }
     }

@@ -15,79 +15,11 @@ import Testing
         }
     }
 
-    @Test func anEmptyFileStartsAtTheZeroHash() throws {
+    @Test func everyCommitIsSynced() throws {
         let scratch = try Scratch()
         let journal = try SQLiteJournal(path: scratch.journal)
-        #expect(try journal.verify() == .empty)
-        #expect(journal.head.hash == .zero)
-        #expect(journal.term == 1)
         #expect(try journal.isDurable())
-        try journal.append(entries(1, after: .empty))
-        #expect(journal.head.sequence == 1)
         try journal.close()
-    }
-
-    @Test func everythingIsThereAfterOpeningAgain() throws {
-        let scratch = try Scratch()
-        let written = try scratch.written(20)
-        let journal = try SQLiteJournal(path: scratch.journal)
-        #expect(journal.term == 2)
-        var sequence: UInt64 = 0
-        var head = JournalHead.empty
-        let end = try journal.recover { (batch, commands) throws(JournalError) in
-            sequence += 1
-            #expect(batch.sequence == sequence)
-            #expect(commands == entries(sequence, after: head))
-            head = batch.head
-        }
-        #expect(sequence == 20)
-        #expect(end == written)
-        try journal.fill(1)
-        #expect(journal.head.term == 2)
-        try journal.close()
-        #expect(scratch.recoveryError() == nil)
-    }
-
-    @Test func nothingIsAppendedBeforeTheChainWasVerified() throws {
-        let scratch = try Scratch()
-        try scratch.written(2)
-        let journal = try SQLiteJournal(path: scratch.journal)
-        #expect(throws: JournalError.notRecovered) { try journal.fill(1) }
-        _ = try journal.verify()
-        try journal.fill(1)
-        try journal.close()
-        #expect(throws: JournalError.closed) { try journal.fill(1) }
-        #expect(throws: JournalError.closed) { try journal.verify() }
-        #expect(throws: Never.self) { try journal.close() }
-    }
-
-    @Test func onlyTheNextBatchOfNoOlderTermIsAccepted() throws {
-        let scratch = try Scratch()
-        let opening = try SQLiteJournal(path: scratch.journal)
-        _ = try opening.verify()
-        try opening.fill(1)
-        try opening.close()
-        let journal = try SQLiteJournal(path: scratch.journal)
-        _ = try journal.verify()
-        try journal.fill(1)
-        #expect(journal.head.term == 2)
-        let first = journal.head
-        try journal.fill(1)
-        let again = try JournalBatch(following: first, term: 2, entries: entries(9, after: first))
-        #expect(throws: JournalError.misplaced("it follows another batch")) {
-            try journal.append(again)
-        }
-        let old = JournalHead(
-            sequence: journal.head.sequence, hash: journal.head.hash, time: journal.head.time,
-            term: 1)
-        let late = try JournalBatch(following: old, term: 1, entries: entries(3, after: old))
-        #expect(throws: JournalError.misplaced("the term is in the past")) {
-            try journal.append(late)
-        }
-        // A caller's error harms nothing.
-        try journal.fill(1)
-        try journal.close()
-        #expect(scratch.recoveryError() == nil)
     }
 
     @Test func aSecondWriterIsRefused() throws {
@@ -111,22 +43,6 @@ import Testing
         #expect(throws: JournalError.conflict(2)) { try journal.fill(1) }
         #expect(throws: JournalError.failedBefore) { try journal.fill(1) }
         try journal.close()
-    }
-
-    @Test func readersSeeWhatIsCommittedWhileAWriterWrites() throws {
-        let scratch = try Scratch()
-        let writer = try SQLiteJournal(path: scratch.journal)
-        _ = try writer.verify()
-        try writer.fill(3)
-        let reader = try SQLiteJournal(readingOnly: scratch.journal)
-        try writer.fill(2)
-        #expect(try reader.verify().sequence == 3)
-        #expect(throws: JournalError.readOnly) { try reader.fill(1) }
-        let later = try SQLiteJournal(readingOnly: scratch.journal)
-        #expect(try later.verify() == writer.head)
-        try later.close()
-        try reader.close()
-        try writer.close()
     }
 
     @Test func theLogIsCopiedAndCut() throws {
@@ -222,24 +138,5 @@ import Testing
             try db.execute(sql: "PRAGMA user_version = 2")
         }
         #expect(openError(scratch.journal) == .unsupportedVersion(2))
-    }
-
-    @Test func checkpointsAreKept() throws {
-        let scratch = try Scratch()
-        let journal = try SQLiteJournal(path: scratch.journal)
-        _ = try journal.verify()
-        try journal.fill(2)
-        let first = StateCheckpoint(sequence: 1, stateHash: Digest(words: (1, 2, 3, 4)))
-        let second = StateCheckpoint(sequence: 2, stateHash: Digest(words: (5, 6, 7, 8)))
-        try journal.record(second)
-        try journal.record(first)
-        #expect(throws: JournalError.misplaced("the checkpoint is beyond the head")) {
-            try journal.record(StateCheckpoint(sequence: 3, stateHash: .zero))
-        }
-        try journal.close()
-        let again = try SQLiteJournal(path: scratch.journal)
-        #expect(try again.checkpoints() == [first, second])
-        #expect(try again.verify().sequence == 2)
-        try again.close()
     }
 }
