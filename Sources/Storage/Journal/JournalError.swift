@@ -14,6 +14,10 @@ public enum JournalDamage: Hashable, Sendable {
     case malformedBody
     /// A column holds a value of another type or size than the format allows.
     case malformedRow
+    /// What is in the place of its record is no record of it, whole or unfinished.
+    case malformedRecord
+    /// A part of its record is missing, though the batch was acknowledged.
+    case incomplete
 }
 
 /// Why a journal cannot be opened, read, written or replayed. Every case means **stop**: none is
@@ -30,7 +34,7 @@ public enum JournalError: Error, Equatable, Sendable {
 
     /// A batch is not as it was written; carries the sequence number it should have.
     case damaged(UInt64, JournalDamage)
-    /// The database file itself is damaged; carries SQLite's words.
+    /// A file of the journal is damaged or missing; carries what is wrong with it.
     case damagedFile(String)
     /// The end of the journal is missing: a state hash was recorded at `checkpoint`.
     case missingBatches(head: UInt64, checkpoint: UInt64)
@@ -47,7 +51,8 @@ public enum JournalError: Error, Equatable, Sendable {
 
     /// There is no room on the disk, or the file reached its size limit.
     case diskFull(String)
-    /// The disk failed to read, write or sync; carries SQLite's extended code and words.
+    /// The disk failed to read, write or sync; carries SQLite's extended code, or the system's
+    /// error number for an append file, and words.
     case inputOutput(Int32, String)
     /// Someone else appended this batch: two writers, in spite of the lock.
     case conflict(UInt64)
@@ -115,7 +120,7 @@ extension JournalError: CustomStringConvertible {
             "no room for the journal (\(words)): make room and start again; nothing that was "
                 + "acknowledged is lost"
         case .inputOutput(let code, let words):
-            "the disk failed (SQLite \(code): \(words)): check it before you start again"
+            "the disk failed (error \(code): \(words)): check it before you start again"
         case .conflict(let sequence):
             "batch \(sequence) was appended by someone else: two processes write this journal"
         case .fenced(let term):
@@ -146,6 +151,8 @@ extension JournalDamage {
         case .termWentBack: "its term is older than the one before"
         case .malformedBody: "its commands are not what its count and time say"
         case .malformedRow: "a column has a wrong type or size"
+        case .malformedRecord: "its record is not as it was written"
+        case .incomplete: "a part of its record is missing, though it was acknowledged"
         }
     }
 }
