@@ -121,8 +121,11 @@ let package = Package(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
+                "SimulatedDisk",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
+        // A disk for the tests that fails, tears and forgets.
+        swift("SimulatedDisk", ["Storage"], path: "Tests/SimulatedDisk"),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
         tests(

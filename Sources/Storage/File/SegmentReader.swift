@@ -52,13 +52,19 @@ final class SegmentReader {
         return fits && (found.kind == .batch || found.bodyBytes == 0) ? found : nil
     }
 
-    /// Whether every sector of the record at `offset` was written.
+    /// Whether every sector of the record at `offset` was written, and an end holds nothing but its
+    /// header.
     func isWhole(_ record: RecordHeader, at offset: Int) throws(JournalError) -> Bool {
         let place = try load(offset, record.bytes)
         for index in 0..<record.bytes / RecordFormat.sector {
-            let tag = window.load(
-                UInt64.self, at: place + index * RecordFormat.sector + RecordFormat.payload)
+            let sector = place + index * RecordFormat.sector
+            let end = sector + RecordFormat.payload
+            let tag = window.load(UInt64.self, at: end)
             if tag != RecordHeader.tag(record.kind, record.sequence, index) { return false }
+            if record.kind == .end {
+                let from = index == 0 ? sector + RecordFormat.header : sector
+                if !window.isZero(from..<end) { return false }
+            }
         }
         return true
     }
@@ -77,10 +83,13 @@ final class SegmentReader {
     }
 
     /// What the segment holds from `offset` on, where the record of `kind` and `sequence` is the
-    /// next.
+    /// next. A header that was written and is not right is foreign: it may be of a batch that was
+    /// acknowledged.
     func rest(
         from offset: Int, _ kind: RecordHeader.Kind, _ sequence: UInt64
     ) throws(JournalError) -> Rest {
+        let record = try header(at: offset, of: sequence)
+        let sectors = (record?.bytes ?? RecordFormat.largest) / RecordFormat.sector
         var found: Range<Int>?
         var start = offset
         while start < header.bytes {
@@ -92,8 +101,8 @@ final class SegmentReader {
                     if window.isZero(at..<at + RecordFormat.sector) { continue }
                     let index = (start + sector - offset) / RecordFormat.sector
                     let tag = window.load(UInt64.self, at: at + RecordFormat.payload)
-                    guard index < RecordFormat.largest / RecordFormat.sector,
-                        tag == RecordHeader.tag(kind, sequence, index)
+                    guard tag == RecordHeader.tag(kind, sequence, index), index < sectors,
+                        index > 0 || record != nil
                     else { return .foreign }
                     let block = (start + sector) / RecordFormat.block * RecordFormat.block
                     found = (found?.lowerBound ?? block)..<block + RecordFormat.block

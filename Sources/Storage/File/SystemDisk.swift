@@ -9,9 +9,9 @@ public final class SystemDisk: Disk {
     /// Whether durable writes go past the page cache.
     public let isDirect: Bool
 
-    /// Opens `folder`, and makes it if it is not there. Throws `failed` if it is not a folder or
-    /// cannot be made.
-    public init(folder: String) throws(DiskError) {
+    /// Opens `folder`, and makes it if it is not there; tries direct writes if it is to use them.
+    /// Throws `failed` if it is not a folder or cannot be made.
+    public init(folder: String, usingDirectWrites: Bool = true) throws(DiskError) {
         self.folder = folder
         if unsafe mkdir(folder, 0o700) == 0 {
             do { try SystemError.syncFolder(of: folder) } catch {
@@ -20,7 +20,7 @@ public final class SystemDisk: Disk {
         } else if errno != EEXIST {
             throw .last("make the folder \(folder)")
         }
-        isDirect = SystemDisk.canWriteDirectly(folder)
+        isDirect = usingDirectWrites && SystemDisk.canWriteDirectly(folder)
         // Fails here rather than later if it is not a folder.
         _ = try list()
     }
