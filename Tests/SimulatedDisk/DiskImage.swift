@@ -138,7 +138,9 @@ struct DiskImage {
             for start in stride(from: 0, to: bytes.count, by: DiskImage.sector) {
                 guard numbers.happens(share) else { continue }
                 var end = min(start + DiskImage.sector, bytes.count)
-                if numbers.happens(tornSectors) { end = Int.random(in: start..<end, using: &numbers) }
+                if numbers.happens(tornSectors) {
+                    end = Int.random(in: start..<end, using: &numbers)
+                }
                 let part = Change.write(offset + start, Array(bytes[start..<end]))
                 DiskImage.apply(part, to: &files[file, default: File()].durable) { _ in true }
             }

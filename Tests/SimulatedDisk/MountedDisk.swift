@@ -128,8 +128,8 @@ private final class MountedFile: DiskFile {
         let bytes = buffer.bytes(0..<count)
         try folder.perform(.write, of: file, offset: offset, count: count) { state in
             // In part in the page cache, to be written at some time.
-            for start in stride(from: 0, to: count, by: 512) where Bool.random(using: &state.numbers)
-            {
+            for start in stride(from: 0, to: count, by: 512)
+            where Bool.random(using: &state.numbers) {
                 let part = DiskImage.Change.write(
                     offset + start, Array(bytes[start..<min(start + 512, count)]))
                 state.image.change(file, part, lasting: true)

@@ -33,7 +33,8 @@ private final class FileJournalReader: JournalReader, @unchecked Sendable {
         }
     }
 
-    private func read(after sequence: UInt64, to end: UInt64) throws(JournalError) -> [JournalBatch] {
+    private func read(after sequence: UInt64, to end: UInt64) throws(JournalError) -> [JournalBatch]
+    {
         if cursor?.sequence != sequence + 1 {
             cursor = try JournalCursor(journal.disk, after: sequence)
         }

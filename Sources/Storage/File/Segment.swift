@@ -51,7 +51,8 @@ struct SegmentHeader {
             throw .damagedFile("\(name) is a copy of \(SegmentName.of(first))")
         }
         bytes = size
-        guard buffer.load(UInt64.self, at: 24) == UInt64(size), size % RecordFormat.block == 0 else {
+        guard buffer.load(UInt64.self, at: 24) == UInt64(size), size % RecordFormat.block == 0
+        else {
             throw .damagedFile(
                 "\(name) has \(size) bytes instead of \(buffer.load(UInt64.self, at: 24))")
         }

@@ -86,7 +86,7 @@ import Testing
         let base = Self.base
         print("seeds of the append file's crashes: from \(base)")
         var tally = Tally()
-        for seed in base..<base + Self.seeds(240) {
+        for seed in base..<base + Self.seeds(400) {
             life(seed, rounds: 8, &tally) { faults in
                 guard seed % 3 > 0 else { return }
                 faults.shortReads = 0.2
@@ -97,8 +97,8 @@ import Testing
             }
         }
         print("append file: \(tally)")
-        #expect(tally.crashes > 500)
-        #expect(tally.torn > 10)
+        #expect(tally.crashes > 1_000)
+        #expect(tally.torn > 20)
         #expect(tally.halts == 0)
         #expect(tally.acknowledged > 3_000)
         #expect(tally.injected > 1_000)
