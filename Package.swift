@@ -131,7 +131,7 @@ let package = Package(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
-                "PostgresHarness", "journalwriter",
+                "PostgresHarness", "SimulatedDisk", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         // A real PostgreSQL server for tests, and a writer to be killed or fenced.
@@ -141,6 +141,8 @@ let package = Package(
         .executableTarget(
             name: "journalwriter", dependencies: ["Primitives", "Storage"],
             path: "Tests/JournalWriter", swiftSettings: strict),
+        // A disk for the tests that fails, tears and forgets.
+        swift("SimulatedDisk", ["Storage"], path: "Tests/SimulatedDisk"),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
         tests(

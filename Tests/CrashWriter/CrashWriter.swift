@@ -6,30 +6,30 @@ import Primitives
 import Service
 import Storage
 
-/// A writer to be killed: `crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT [RECORDING]]`.
+/// A writer to be killed: `crashwriter KIND JOURNAL RUN SUBMITTERS [LIMIT [RECORDING]]`. KIND is
+/// `sqlite` or `file`.
 ///
 /// Many tasks register parties whose addresses are made of run, task and counter, and print
-/// `+ ADDRESS` once the reply is there. With a file limit every write beyond it fails, as on a
-/// broken disk; 0 is no limit. A recording notes everything that is done to the journal's files,
-/// while the log is copied and cut far more often than usual.
+/// `+ ADDRESS` once the reply is there. With a limit SQLite's writes beyond that size fail, as on a
+/// broken disk, and an append file is full there; 0 is no limit. A recording notes everything that
+/// is done to the journal's files, while SQLite's log is copied and cut, and an append file's
+/// segment changed, far more often than usual.
 @main struct CrashWriter {
     static func main() async {
         let arguments = CommandLine.arguments
-        guard arguments.count >= 4, let run = UInt32(arguments[2]),
-            let submitters = UInt32(arguments[3])
-        else { return end(2, "usage: crashwriter JOURNAL RUN SUBMITTERS [FILE-LIMIT]") }
-        if arguments.count > 4, let limit = UInt(arguments[4]), limit > 0 {
-            limitFiles(to: limit)
-        }
-        var options = SQLiteJournal.Options()
-        if arguments.count > 5 {
-            options.checkpointBytes = 32 << 10
-            options.logLimitBytes = 128 << 10
-            let started = unsafe disk_recorder_start(arguments[1], arguments[5])
-            guard started == 0 else { return end(2, "cannot record into \(arguments[5])") }
+        guard arguments.count >= 5, let run = UInt32(arguments[3]),
+            let submitters = UInt32(arguments[4])
+        else { return end(2, "usage: crashwriter KIND JOURNAL RUN SUBMITTERS [LIMIT [RECORDING]]") }
+        let path = arguments[2]
+        let limit = arguments.count > 5 ? Int(arguments[5]).flatMap { $0 > 0 ? $0 : nil } : nil
+        if arguments.count > 6 {
+            let prefix = arguments[1] == "file" ? path + "/" : path
+            let started = unsafe disk_recorder_start(prefix, arguments[6])
+            guard started == 0 else { return end(2, "cannot record into \(arguments[6])") }
         }
         do {
-            let journal = try SQLiteJournal(path: arguments[1], options: options)
+            let journal = try open(
+                arguments[1], path, limit: limit, isRecorded: arguments.count > 6)
             let sequencer = try Sequencer(journal: journal) {
                 Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1_000_000_000))
             }
@@ -45,6 +45,24 @@ import Storage
         } catch {
             end(3, "\(error)")
         }
+    }
+
+    static func open(
+        _ kind: String, _ path: String, limit: Int?, isRecorded: Bool
+    ) throws(JournalError) -> any Journal {
+        if kind == "file" {
+            var options = FileJournal.Options()
+            options.segmentBytes = isRecorded ? 128 << 10 : 1 << 20
+            options.maximumBytes = limit
+            return try FileJournal(path: path, options: options)
+        }
+        if let limit { limitFiles(to: UInt(limit)) }
+        var options = SQLiteJournal.Options()
+        if isRecorded {
+            options.checkpointBytes = 32 << 10
+            options.logLimitBytes = 128 << 10
+        }
+        return try SQLiteJournal(path: path, options: options)
     }
 
     /// Never ends by itself.

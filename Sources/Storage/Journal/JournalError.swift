@@ -14,6 +14,10 @@ public enum JournalDamage: Hashable, Sendable {
     case malformedBody
     /// A column holds a value of another type or size than the format allows.
     case malformedRow
+    /// What is in the place of its record is no record of it, whole or unfinished.
+    case malformedRecord
+    /// A part of its record is missing, though the batch was acknowledged.
+    case incomplete
 }
 
 /// Why a journal cannot be opened, read, written or replayed. Every case means **stop**: none is
@@ -31,7 +35,7 @@ public enum JournalError: Error, Equatable, Sendable {
 
     /// A batch is not as it was written; carries the sequence number it should have.
     case damaged(UInt64, JournalDamage)
-    /// The file or the database itself is damaged; carries the store's words.
+    /// A file or the database itself is damaged or missing; carries what is wrong with it.
     case damagedFile(String)
     /// The end of the journal is missing: a state hash was recorded at `checkpoint`.
     case missingBatches(head: UInt64, checkpoint: UInt64)
@@ -161,6 +165,8 @@ extension JournalDamage {
         case .termWentBack: "its term is older than the one before"
         case .malformedBody: "its commands are not what its count and time say"
         case .malformedRow: "a column has a wrong type or size"
+        case .malformedRecord: "its record is not as it was written"
+        case .incomplete: "a part of its record is missing, though it was acknowledged"
         }
     }
 }

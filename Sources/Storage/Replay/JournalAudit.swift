@@ -42,15 +42,22 @@ public struct AuditReport: Sendable {
     }
 }
 
-/// Audits the journal file at `path`, also while a house writes it.
+/// Audits the journal at `path`, a SQLite file or the folder of append files, also while a house
+/// writes it.
 ///
-/// Verifies the file, the whole chain and, if given, a published point of it; replays every
+/// Verifies the files, the whole chain and, if given, a published point of it; replays every
 /// command into an empty house; compares every recorded state hash; checks every signature again;
 /// adds up the books. Throws at whatever makes the journal unusable; what is wrong inside a
 /// journal that replays is in the report. Time is O(commands + checkpoints x state).
 public func auditJournal(
     at path: String, expecting point: ChainPoint? = nil
 ) throws(JournalError) -> AuditReport {
+    if SystemError.isFolder(path) {
+        let journal = try FileJournal(readingOnly: path)
+        let report = try auditJournal(journal, expecting: point)
+        try journal.close()
+        return report
+    }
     let journal = try SQLiteJournal(readingOnly: path)
     let problems = try journal.fileProblems()
     if let first = problems.first { throw .damagedFile(first) }

@@ -51,6 +51,15 @@ enum SystemError {
         unsafe strerror(number).map { unsafe String(cString: $0) } ?? "error \(number)"
     }
 
+    /// Waits longer than a write to a disk usually takes.
+    static func pause() { usleep(25_000) }
+
+    /// Whether there is a folder at `path`.
+    static func isFolder(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
     /// Makes a new file's name durable: syncs the folder that it is in.
     static func syncFolder(of path: String) throws(JournalError) {
         let slash = path.lastIndex(of: "/")

@@ -7,15 +7,16 @@ import Testing
 
 /// A house in a process of its own, killed while it writes, again and again on one journal.
 @Suite(.serialized) struct CrashTests {
-    @Test func noAcknowledgedCommandIsLostByKilling() throws {
+    @Test(arguments: JournalKind.allCases)
+    func noAcknowledgedCommandIsLostByKilling(_ kind: JournalKind) throws {
         let seed = UInt64.random(in: .min ... .max)
-        print("seed of the kill rounds: \(seed)")
+        print("seed of the kill rounds, \(kind): \(seed)")
         var numbers = Numbers(state: seed)
         let scratch = try Scratch()
         var known = Set<EVMAddress>()
         var productive = 0
         for run in 1...60 {
-            let writer = try Writer([scratch.journal, "\(run)", "24"])
+            let writer = try Writer(kind, [scratch.journal, "\(run)", "24"])
             var text = Data()
             // Some are killed while they open or recover, most while they write.
             let lines = run % 10 == 0 ? 0 : Int.random(in: 1...200, using: &numbers)
@@ -28,7 +29,7 @@ import Testing
             let areNew = known.isDisjoint(with: replies)
             #expect(areNew)
             known.formUnion(replies)
-            let recovered = try Recovered(scratch.journal)
+            let recovered = try Recovered(kind, scratch.journal)
             let once = Set(recovered.addresses)
             #expect(
                 once.count == recovered.addresses.count, "seed \(seed), run \(run): journaled twice"
@@ -41,13 +42,14 @@ import Testing
         #expect(try auditJournal(at: scratch.journal).isSound)
     }
 
-    /// Every file is limited to a size, for many sizes: the write that would go beyond it fails in
-    /// SQLite as on a broken disk. The process must end by itself and have lied to nobody.
-    @Test func noAcknowledgedCommandIsLostByAFailingDisk() throws {
+    /// For many sizes: the write that would go beyond it fails in SQLite as on a broken disk, and in
+    /// an append file as on a full one. The process must end by itself and have lied to nobody.
+    @Test(arguments: JournalKind.allCases)
+    func noAcknowledgedCommandIsLostByAFailingDisk(_ kind: JournalKind) throws {
         var stopped = 0
         for limit in stride(from: 4_096, through: 300_000, by: 9_973) {
             let scratch = try Scratch()
-            let writer = try Writer([scratch.journal, "1", "8", "\(limit)"])
+            let writer = try Writer(kind, [scratch.journal, "1", "8", "\(limit)"])
             var text = Data()
             let (status, errors) = writer.finish(into: &text)
             let replies = Writer.acknowledged(text)
@@ -60,7 +62,7 @@ import Testing
                 #expect(replies.count == 0)
                 continue
             }
-            let recovered = try Recovered(scratch.journal)
+            let recovered = try Recovered(kind, scratch.journal)
             #expect(Set(recovered.addresses).count == recovered.addresses.count)
             let isComplete = Set(recovered.addresses).isSuperset(of: replies)
             #expect(isComplete, "limit \(limit): a command is lost")
@@ -69,10 +71,11 @@ import Testing
         #expect(stopped > 15)
     }
 
-    @Test func aSecondProcessIsRefused() throws {
+    @Test(arguments: JournalKind.allCases)
+    func aSecondProcessIsRefused(_ kind: JournalKind) throws {
         let scratch = try Scratch()
-        let journal = try SQLiteJournal(path: scratch.journal)
-        let writer = try Writer([scratch.journal, "1", "1"])
+        let journal = try kind.open(scratch.journal)
+        let writer = try Writer(kind, [scratch.journal, "1", "1"])
         var text = Data()
         let (status, errors) = writer.finish(into: &text)
         #expect(status == 3)

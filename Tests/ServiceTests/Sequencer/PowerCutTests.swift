@@ -9,12 +9,17 @@ import Testing
 @Suite(.serialized) struct PowerCutTests {
     /// One thing that was done, in the order of its effect.
     private struct Record {
-        enum Kind: UInt8 { case write = 1, sync, cut, remove, say, make }
+        enum Kind: UInt8 { case write = 1, sync, cut, remove, say, make, writeSynced, rename }
 
         let kind: Kind
         let name: String
         let offset: Int
         let data: Data
+
+        /// Whether this is a recording's last record.
+        func isIn(_ last: Record?) -> Bool {
+            kind == last?.kind && name == last?.name && offset == last?.offset
+        }
     }
 
     /// Reads the format of `Tests/DiskRecorder/recorder.c`, up to the record that a kill cut off.
@@ -43,7 +48,6 @@ import Testing
     /// A file as the disk has it, and what was done to it since its last sync.
     private struct File {
         var durable: [UInt8] = []
-        var nameIsDurable = false
         var unsynced: [Record] = []
 
         mutating func apply(_ record: Record, sectors: (Int) -> Bool = { _ in true }) {
@@ -67,34 +71,73 @@ import Testing
     /// What becomes of writes that were not synced.
     private enum Loss: CaseIterable { case all, some, torn, none }
 
+    /// A folder: its names now and as the disk has them.
+    private struct Folder {
+        var files: [Int: File] = [:]
+        var names: [String: Int] = [:]
+        var durableNames: [String: Int] = [:]
+        /// Names made or changed since the folder's last sync, each with all names after it.
+        var history: [[String: Int]] = []
+
+        mutating func note(_ record: Record, isLast: Bool) {
+            let file = names[record.name]
+            switch record.kind {
+            case .say: break
+            case .make:
+                names[record.name] = files.count
+                files[files.count] = File()
+                history.append(names)
+            case .rename:
+                names[record.name] = nil
+                names[String(decoding: record.data, as: UTF8.self)] = file
+                history.append(names)
+            // A removal that is lost again leaves an old file; only what was made worthless and
+            // synced before is removed, so the hard case is the removal that holds.
+            case .remove:
+                names[record.name] = nil
+                durableNames[record.name] = nil
+                for place in history.indices { history[place][record.name] = nil }
+            case .sync where record.name == "/":
+                durableNames = names
+                history = []
+            case .write, .cut: if let file { files[file]?.unsynced.append(record) }
+            case .writeSynced:
+                guard let file else { break }
+                // The last one had not returned yet.
+                if !isLast { files[file]?.apply(record) }
+                files[file]?.unsynced.append(record)
+            case .sync:
+                guard let file else { break }
+                for write in files[file]?.unsynced ?? [] { files[file]?.apply(write) }
+                files[file]?.unsynced = []
+            }
+        }
+    }
+
     /// The files that a cut after `records` leaves.
     private func image(
         _ records: ArraySlice<Record>, losing loss: Loss, _ numbers: inout Numbers
     ) -> [String: [UInt8]] {
-        var files: [String: File] = [:]
-        for record in records {
-            switch record.kind {
-            case .say: break
-            case .make: files[record.name] = File()
-            case .write, .cut: files[record.name, default: File()].unsynced.append(record)
-            // A removal that is lost again leaves an old file; SQLite removes only what it has
-            // made worthless and synced before, so the hard case is the removal that holds.
-            case .remove: files[record.name] = nil
-            case .sync where record.name == "/":
-                for name in files.keys { files[name]?.nameIsDurable = true }
-            case .sync:
-                var file = files[record.name] ?? File()
-                for write in file.unsynced { file.apply(write) }
-                file.unsynced = []
-                files[record.name] = file
-            }
+        var folder = Folder()
+        for (place, record) in records.enumerated() {
+            folder.note(record, isLast: place == records.count - 1)
+        }
+        let names: [String: Int]
+        switch loss {
+        case .all: names = folder.durableNames
+        case .none: names = folder.names
+        case .some, .torn:
+            names = ([folder.durableNames] + folder.history).randomElement(using: &numbers) ?? [:]
         }
         var left: [String: [UInt8]] = [:]
-        for name in files.keys.sorted() {
-            guard var file = files[name] else { continue }
-            if loss == .all, !file.nameIsDurable { continue }
-            for write in file.unsynced {
+        for (name, id) in names.sorted(by: { $0.key < $1.key }) {
+            guard var file = folder.files[id] else { continue }
+            for (place, write) in file.unsynced.enumerated() {
+                let isLast = place == file.unsynced.count - 1
                 switch loss {
+                // What was synced by itself comes after what was not synced before it.
+                case _ where write.kind == .writeSynced && !(isLast && write.isIn(records.last)):
+                    file.apply(write)
                 case .all: break
                 case .none: file.apply(write)
                 case .some: if Bool.random(using: &numbers) { file.apply(write) }
@@ -106,22 +149,23 @@ import Testing
         return left
     }
 
-    @Test func noAcknowledgedCommandIsLostByAPowerCut() throws {
+    @Test(arguments: JournalKind.allCases)
+    func noAcknowledgedCommandIsLostByAPowerCut(_ kind: JournalKind) throws {
         let seed = UInt64.random(in: .min ... .max)
-        print("seed of the power cuts: \(seed)")
+        print("seed of the power cuts, \(kind): \(seed)")
         var numbers = Numbers(state: seed)
         let scratch = try Scratch()
         let recording = "\(scratch.folder)/recording"
-        let writer = try Writer([scratch.journal, "1", "4", "0", recording])
+        let writer = try Writer(kind, [scratch.journal, "1", "4", "0", recording])
         var text = Data()
         writer.read(atLeast: 900, into: &text)
         kill(writer.process.processIdentifier, SIGKILL)
         _ = writer.finish(into: &text)
         let all = try records(recording)
-        let syncs = all.count { $0.kind == .sync }
-        // At least one for every group of four, and the log was copied and cut many times.
-        #expect(syncs > 900 / 4)
-        #expect(all.count { $0.kind == .cut } > 3)
+        // At least one sync for every group of four; the log was copied and cut, or the segment
+        // changed, many times.
+        #expect(all.count { $0.kind == .sync || $0.kind == .writeSynced } > 900 / 4)
+        #expect(all.count { $0.kind == .cut || $0.kind == .rename } > 3)
 
         var lossy = 0
         for round in 0..<200 {
@@ -132,12 +176,17 @@ import Testing
             let said = all[..<end].filter { $0.kind == .say }.reduce(into: Data()) { $0 += $1.data }
             let known = Writer.acknowledged(said)
             let disk = try Scratch()
+            if kind == .file {
+                try FileManager.default.createDirectory(
+                    atPath: disk.journal, withIntermediateDirectories: false)
+            }
             for (name, bytes) in image(all[..<end], losing: loss, &numbers) {
-                try Data(bytes).write(to: URL(fileURLWithPath: disk.journal + name))
+                let path = kind == .file ? "\(disk.journal)/\(name)" : disk.journal + name
+                try Data(bytes).write(to: URL(fileURLWithPath: path))
             }
             let place = "seed \(seed), record \(end) of \(all.count), losing \(loss)"
             do {
-                let recovered = try Recovered(disk.journal)
+                let recovered = try Recovered(kind, disk.journal)
                 let once = Set(recovered.addresses)
                 #expect(once.count == recovered.addresses.count, "\(place): journaled twice")
                 let isComplete = once.isSuperset(of: known)

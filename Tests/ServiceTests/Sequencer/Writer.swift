@@ -4,17 +4,29 @@ import Primitives
 import Storage
 import Testing
 
+/// The journals that `crashwriter` can write.
+enum JournalKind: String, CaseIterable {
+    case sqlite, file
+
+    func open(_ path: String) throws(JournalError) -> any Journal {
+        switch self {
+        case .sqlite: try SQLiteJournal(path: path)
+        case .file: try FileJournal(path: path)
+        }
+    }
+}
+
 /// A running `crashwriter` and what it says.
 final class Writer {
     let process = Process()
     private let output = Pipe()
     private let errors = Pipe()
 
-    init(_ arguments: [String]) throws {
+    init(_ kind: JournalKind, _ arguments: [String]) throws {
         // Beside the program that runs the tests.
         process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
             .deletingLastPathComponent().appendingPathComponent("crashwriter")
-        process.arguments = arguments
+        process.arguments = [kind.rawValue] + arguments
         process.standardOutput = output
         process.standardError = errors
         try process.run()
@@ -59,8 +71,8 @@ struct Recovered {
     /// How many parties the replayed house has.
     let parties: Int
 
-    init(_ path: String) throws {
-        let journal = try SQLiteJournal(path: path)
+    init(_ kind: JournalKind, _ path: String) throws {
+        let journal = try kind.open(path)
         var replay = HouseReplay(checkpoints: try journal.checkpoints())
         var found: [EVMAddress] = []
         _ = try journal.recover { (batch, entries) throws(JournalError) in
