@@ -162,9 +162,12 @@ extension ByteWriter {
             write(line.cumulative)
         }
         for units in batch.added { write(units) }
-        write(batch.state.rawValue)
+        // The top bit says that a commitment follows: without one the bytes, and so the state
+        // hashes, are those of before there was such a thing.
+        write(batch.state.rawValue | (batch.liabilities == nil ? 0 : 0x80))
         write(batch.root)
         write(batch.transaction)
+        if let liabilities = batch.liabilities { write(liabilities) }
     }
 
     fileprivate mutating func write(_ epoch: EpochRecord) {

@@ -12,7 +12,8 @@ struct AuditCommand: ParsableCommand {
         abstract: "Replay a journal into an empty house and prove its state.",
         discussion: """
             Checks the hash chain, decides every command again, compares every state hash that \
-            the house recorded, checks every signature again, and adds up the books per asset. \
+            the house recorded and what each settlement says is owed, checks every signature \
+            again, and adds up the books per asset. \
             Works on a stopped house's folder and beside a running house. Exit code 5 if anything \
             is wrong.
 
@@ -63,7 +64,7 @@ struct AuditCommand: ParsableCommand {
 
         let sequence, commands, signaturesChecked: UInt64
         let headHash, stateHash: String
-        let stateHashesMatched, jobs, verdicts, batches: Int
+        let stateHashesMatched, jobs, verdicts, batches, liabilitiesMatched: Int
         let trialBalance: [Line]
         let faults: [String]
         let sound: Bool
@@ -79,9 +80,10 @@ struct AuditCommand: ParsableCommand {
             jobs = house.jobs.count
             verdicts = house.verdicts.count
             batches = house.batches.count
+            liabilitiesMatched = report.liabilityCommitments
             trialBalance = report.trialBalance.compactMap { Summary.line($0, house) }
             faults =
-                report.invariantFaults
+                report.invariantFaults + report.liabilityFaults
                 + report.badSignatures.map {
                     "batch \($0.sequence), command \($0.command): the \($0.record) is not signed "
                         + "by \($0.signer.hex)"
@@ -101,7 +103,7 @@ struct AuditCommand: ParsableCommand {
                     purpose != .chain, purpose != .emission
                 else { continue }
                 let held = account.creditsPosted - account.debitsPosted
-                if account.id.owner == .none { own += held } else { parties += held }
+                if purpose.isLiability { parties += held } else { own += held }
             }
             let chain = house.ledger.account(AccountID(.chain, asset))
             let net = chain.map { signed($0.debitsPosted, less: $0.creditsPosted, asset) } ?? "0"
@@ -134,7 +136,8 @@ struct AuditCommand: ParsableCommand {
                 head hash  \(headHash)
                 state hash \(stateHash)
                 \(stateHashesMatched) recorded state hashes matched, \
-                \(signaturesChecked) signatures hold
+                \(signaturesChecked) signatures hold, \(liabilitiesMatched) settlements say what \
+                is owed as the books do
                 \(Console.table(header, rows))
                 \(faults.isEmpty ? "nothing is wrong" : faults.joined(separator: "\n"))
                 """

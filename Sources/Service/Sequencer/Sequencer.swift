@@ -156,7 +156,8 @@ public final class Sequencer: Sendable {
         _exit(74)
     }
 
-    private func readAtHead<Value: Sendable>(
+    /// As `read`, and shows the head of the journal that the state is of.
+    func readAtHead<Value: Sendable>(
         _ body: @escaping @Sendable (borrowing ClearingHouse, JournalHead) -> Value
     ) async throws(SequencerError) -> Value {
         let result: Result<Value, SequencerError> = await withCheckedContinuation { continuation in

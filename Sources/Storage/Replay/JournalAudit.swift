@@ -29,6 +29,10 @@ public struct AuditReport: Sendable {
     public let trialBalance: [TrialBalance]
     /// Whatever the ledger's own invariants name as wrong.
     public let invariantFaults: [String]
+    /// Settlements whose committed totals are what the books owed at that moment.
+    public let liabilityCommitments: Int
+    /// What is wrong with those of other settlements.
+    public let liabilityFaults: [String]
     /// Signatures that were checked again and hold.
     public let signatures: UInt64
     /// Signatures that do not hold.
@@ -38,16 +42,18 @@ public struct AuditReport: Sendable {
 
     /// Whether nothing at all is wrong.
     public var isSound: Bool {
-        invariantFaults.isEmpty && badSignatures.isEmpty && trialBalance.allSatisfy(\.isBalanced)
+        invariantFaults.isEmpty && badSignatures.isEmpty && liabilityFaults.isEmpty
+            && trialBalance.allSatisfy(\.isBalanced)
     }
 }
 
 /// Audits the journal file at `path`, also while a house writes it.
 ///
 /// Verifies the file, the whole chain and, if given, a published point of it; replays every
-/// command into an empty house; compares every recorded state hash; checks every signature again;
-/// adds up the books. Throws at whatever makes the journal unusable; what is wrong inside a
-/// journal that replays is in the report. Time is O(commands + checkpoints x state).
+/// command into an empty house; compares every recorded state hash and what each settlement says
+/// is owed; checks every signature again; adds up the books. Throws at whatever makes the journal
+/// unusable; what is wrong inside a journal that replays is in the report. Time is O(commands +
+/// checkpoints x state).
 public func auditJournal(
     at path: String, expecting point: ChainPoint? = nil
 ) throws(JournalError) -> AuditReport {
@@ -65,18 +71,23 @@ public func auditJournal(
 ) throws(JournalError) -> AuditReport {
     var replay = HouseReplay(checkpoints: try journal.checkpoints())
     var signatures = SignatureAudit()
+    var liabilities = LiabilityAudit()
     var found: Digest? = point?.sequence == 0 ? .zero : nil
     let head = try journal.recover { (batch, entries) throws(JournalError) in
         if batch.sequence == point?.sequence { found = batch.hash }
         try replay.apply(batch, entries) { command, place in
             signatures.check(command, sequence: batch.sequence, place: place)
+            liabilities.check(command, sequence: batch.sequence)
         }
+        liabilities.note(batch, replay.house)
     }
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
     return AuditReport(
         head: head, commands: replay.commands, stateHash: replay.house.stateHash,
         checkpoints: replay.checkpointsReached, trialBalance: replay.house.ledger.trialBalance(),
-        invariantFaults: replay.house.ledger.checkInvariants(), signatures: signatures.valid,
+        invariantFaults: replay.house.ledger.checkInvariants(),
+        liabilityCommitments: liabilities.agreeing, liabilityFaults: liabilities.faults,
+        signatures: signatures.valid,
         badSignatures: signatures.bad, house: replay.house)
 }
 
