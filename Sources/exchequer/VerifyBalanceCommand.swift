@@ -83,7 +83,13 @@ struct VerifyBalanceCommand: AsyncParsableCommand {
 
     /// Where the root came from that the proof was held against.
     private var source: String {
-        if rpc != nil { "the contract" } else if root != nil { "the command line" } else { "itself" }
+        if rpc != nil {
+            "the contract"
+        } else if root != nil {
+            "the command line"
+        } else {
+            "itself"
+        }
     }
 
     private func report(_ statement: LiabilityStatement) throws {
