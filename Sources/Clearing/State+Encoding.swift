@@ -8,6 +8,10 @@ extension ClearingHouse {
     /// Every field of every record, in order of id. O(state).
     public func canonicalBytes() -> [UInt8] {
         var writer = ByteWriter()
+        // About what records take: a state can be of hundreds of megabytes.
+        writer.reserveCapacity(
+            ledger.accounts.count * 128 + ledger.transferCount * 129 + jobs.count * 640
+                + parties.count * 192 + 65_536)
         writer.write("exchequer-state-v1")
         writer.write(parameters)
         writer.write(chain)
