@@ -6,7 +6,7 @@ import Primitives
 import Synchronization
 
 /// Checks the signatures that commands carry, on all processors, while the replay goes on: one
-/// signature takes as long as deciding a hundred transfers.
+/// signature takes as long as deciding fifty transfers.
 final class SignatureAudit: Sendable {
     /// What was found.
     struct Findings: Sendable {
