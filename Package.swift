@@ -51,7 +51,7 @@ let package = Package(
 
         // Floor 1: values that decide. No Foundation, no clock, no I/O.
         swift("Primitives", []),
-        swift("Cryptography", ["Primitives", "CSodium", "CSecp256k1"]),
+        swift("Cryptography", ["Primitives", "CKernels", "CSodium", "CSecp256k1"]),
         swift("Economics", ["Primitives"]),
         swift("Ledger", ["Primitives"]),
         swift("Clearing", ["Primitives", "Economics", "Ledger"]),

@@ -44,8 +44,8 @@ extension ClearingHouse {
             try closeEpoch(rules, at: time, into: &events)
         case .cutBatch:
             try cutBatch(at: time, into: &events)
-        case .sealBatch(let batch, let root):
-            try sealBatch(batch, root: root, into: &events)
+        case .sealBatch(let batch, let root, let liabilities):
+            try sealBatch(batch, root: root, liabilities, into: &events)
         case .writeOffSlash(let verdict):
             try writeOffSlash(verdict, at: time, into: &events)
         case .collectFees(let party, let amount):

@@ -72,9 +72,10 @@ extension Command: CanonicalCodable {
         case .collectFees(let party, let amount):
             writer.write(party)
             writer.write(amount)
-        case .sealBatch(let batch, let root):
+        case .sealBatch(let batch, let root, let liabilities):
             writer.write(batch)
             writer.write(root)
+            if let liabilities { writer.write(liabilities) }
         default: break
         }
     }
@@ -105,7 +106,8 @@ extension Command: CanonicalCodable {
         case .withdraw: 51
         case .closeEpoch: 52
         case .cutBatch: 53
-        case .sealBatch: 54
+        case .sealBatch(_, _, nil): 54
+        case .sealBatch: 57
         case .writeOffSlash: 55
         case .collectFees: 56
         case .pulse: 60
@@ -171,6 +173,9 @@ extension Command: CanonicalCodable {
         case 54: return .sealBatch(try reader.read(), root: try reader.readDigest())
         case 55: return .writeOffSlash(try reader.read())
         case 56: return .collectFees(try reader.read(), amount: try reader.read())
+        case 57:
+            return .sealBatch(
+                try reader.read(), root: try reader.readDigest(), liabilities: try reader.read())
         case 60: return .pulse
         default: throw .invalidValue("command")
         }

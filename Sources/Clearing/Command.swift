@@ -55,8 +55,9 @@ public enum Command: Hashable, Sendable {
     case closeEpoch
     /// Cuts a settlement batch of everything payable.
     case cutBatch
-    /// The root of a batch was computed and is about to be sent.
-    case sealBatch(BatchID, root: Digest)
+    /// The root of a batch was computed and is about to be sent, with what the house owes. Only
+    /// journals of before there was such a commitment have batches without one.
+    case sealBatch(BatchID, root: Digest, liabilities: LiabilityCommitment? = nil)
 
     /// A slash that the contract refuses because no bond is left there.
     case writeOffSlash(VerdictID)

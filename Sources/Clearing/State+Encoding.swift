@@ -8,6 +8,10 @@ extension ClearingHouse {
     /// Every field of every record, in order of id. O(state).
     public func canonicalBytes() -> [UInt8] {
         var writer = ByteWriter()
+        // About what records take: a state can be of hundreds of megabytes.
+        writer.reserveCapacity(
+            ledger.accounts.count * 128 + ledger.transferCount * 129 + jobs.count * 640
+                + parties.count * 192 + 65_536)
         writer.write("exchequer-state-v1")
         writer.write(parameters)
         writer.write(chain)
@@ -162,9 +166,12 @@ extension ByteWriter {
             write(line.cumulative)
         }
         for units in batch.added { write(units) }
-        write(batch.state.rawValue)
+        // The top bit says that a commitment follows: without one the bytes, and so the state
+        // hashes, are those of before there was such a thing.
+        write(batch.state.rawValue | (batch.liabilities == nil ? 0 : 0x80))
         write(batch.root)
         write(batch.transaction)
+        if let liabilities = batch.liabilities { write(liabilities) }
     }
 
     fileprivate mutating func write(_ epoch: EpochRecord) {

@@ -21,7 +21,8 @@ public struct Gateway: Sendable {
     /// Every endpoint.
     var routes: [Route] {
         OpenAIRoutes.all + AccountRoutes.all + MarketRoutes.all + SettlementRoutes.all
-            + NodeRoutes.all(longestContext: longestContext) + OperatorRoutes.all + operatingRoutes
+            + LiabilityRoutes.all + NodeRoutes.all(longestContext: longestContext)
+            + OperatorRoutes.all + operatingRoutes
     }
 
     private var longestContext: Int {

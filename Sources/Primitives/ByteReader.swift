@@ -18,25 +18,23 @@ public struct ByteReader: Sendable {
 
     /// Reads one byte.
     public mutating func readUInt8() throws(CodecError) -> UInt8 {
-        UInt8(try readInteger(count: 1))
+        try readInteger()
     }
     /// Reads two bytes, little endian.
     public mutating func readUInt16() throws(CodecError) -> UInt16 {
-        UInt16(try readInteger(count: 2))
+        try readInteger()
     }
     /// Reads four bytes, little endian.
     public mutating func readUInt32() throws(CodecError) -> UInt32 {
-        UInt32(try readInteger(count: 4))
+        try readInteger()
     }
     /// Reads eight bytes, little endian.
     public mutating func readUInt64() throws(CodecError) -> UInt64 {
-        try readInteger(count: 8)
+        try readInteger()
     }
     /// Reads sixteen bytes, little endian.
     public mutating func readUInt128() throws(CodecError) -> UInt128 {
-        let low = try readInteger(count: 8)
-        let high = try readInteger(count: 8)
-        return UInt128(high) << 64 | UInt128(low)
+        try readInteger()
     }
     /// Reads one byte that must be 0 or 1.
     public mutating func readBool() throws(CodecError) -> Bool {
@@ -48,8 +46,13 @@ public struct ByteReader: Sendable {
     }
     /// Reads 32 bytes.
     public mutating func readDigest() throws(CodecError) -> Digest {
-        guard let digest = Digest(try readRaw(count: 32)) else { throw .truncated }
-        return digest
+        let words: (UInt64, UInt64, UInt64, UInt64) = (
+            try readInteger(), try readInteger(), try readInteger(), try readInteger()
+        )
+        return Digest(
+            words: (
+                words.0.byteSwapped, words.1.byteSwapped, words.2.byteSwapped, words.3.byteSwapped
+            ))
     }
     /// Reads a counted byte string of at most `limit` bytes.
     public mutating func readBytes(limit: Int) throws(CodecError) -> [UInt8] {
@@ -99,11 +102,16 @@ public struct ByteReader: Sendable {
         return Array(bytes[offset..<offset + count])
     }
 
-    private mutating func readInteger(count: Int) throws(CodecError) -> UInt64 {
-        guard count <= remaining else { throw .truncated }
-        var value: UInt64 = 0
-        for index in 0..<count { value |= UInt64(bytes[offset + index]) << UInt64(8 * index) }
-        offset += count
-        return value
+    /// Reads an integer of its own width, little endian.
+    @inline(__always)
+    private mutating func readInteger<Value: FixedWidthInteger & BitwiseCopyable>()
+        throws(CodecError) -> Value
+    {
+        let width = Value.bitWidth / 8
+        guard width <= remaining else { throw .truncated }
+        defer { offset += width }
+        return unsafe bytes.withUnsafeBytes { buffer in
+            Value(littleEndian: unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Value.self))
+        }
     }
 }

@@ -6,23 +6,26 @@ public struct ByteWriter: Sendable {
     /// An empty writer.
     public init() {}
 
+    /// Makes room for this many bytes in all, so that growing does not copy them again and again.
+    public mutating func reserveCapacity(_ count: Int) { bytes.reserveCapacity(count) }
+
     /// Appends one byte.
     public mutating func write(_ value: UInt8) { bytes.append(value) }
     /// Appends two bytes, little endian.
-    public mutating func write(_ value: UInt16) { append(UInt64(value), count: 2) }
+    public mutating func write(_ value: UInt16) { append(value) }
     /// Appends four bytes, little endian.
-    public mutating func write(_ value: UInt32) { append(UInt64(value), count: 4) }
+    public mutating func write(_ value: UInt32) { append(value) }
     /// Appends eight bytes, little endian.
-    public mutating func write(_ value: UInt64) { append(value, count: 8) }
+    public mutating func write(_ value: UInt64) { append(value) }
     /// Appends sixteen bytes, little endian.
-    public mutating func write(_ value: UInt128) {
-        append(UInt64(truncatingIfNeeded: value), count: 8)
-        append(UInt64(truncatingIfNeeded: value >> 64), count: 8)
-    }
+    public mutating func write(_ value: UInt128) { append(value) }
     /// Appends one byte, 0 or 1.
     public mutating func write(_ value: Bool) { bytes.append(value ? 1 : 0) }
     /// Appends the 32 bytes of a digest.
-    public mutating func write(_ value: Digest) { bytes.append(contentsOf: value.bytes) }
+    public mutating func write(_ value: Digest) {
+        let words = value.words
+        append(raw: (words.0.bigEndian, words.1.bigEndian, words.2.bigEndian, words.3.bigEndian))
+    }
     /// Appends the value's canonical encoding.
     @inlinable
     public mutating func write(_ value: some CanonicalCodable) { value.encode(into: &self) }
@@ -50,9 +53,14 @@ public struct ByteWriter: Sendable {
         bytes.append(contentsOf: value)
     }
 
-    private mutating func append(_ value: UInt64, count: Int) {
-        for index in 0..<count {
-            bytes.append(UInt8(truncatingIfNeeded: value >> UInt64(8 * index)))
-        }
+    @inline(__always)
+    private mutating func append(_ value: some FixedWidthInteger & BitwiseCopyable) {
+        append(raw: value.littleEndian)
+    }
+
+    /// Appends a value without pointers or padding as it lies in memory.
+    @inline(__always)
+    private mutating func append(raw value: some BitwiseCopyable) {
+        unsafe withUnsafeBytes(of: value) { unsafe bytes.append(contentsOf: $0) }
     }
 }

@@ -16,11 +16,13 @@ struct Exchequer: AsyncParsableCommand {
               exchequer node --house URL --model M    serve a model to a house
               exchequer simulate --jobs 20000         ask whether cheating pays
               exchequer audit --data house            replay the journal and prove its state
+              exchequer prove-balance --url URL ...   have a house prove that it owes you
             """,
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
-            VerifyCommand.self, AppealCommand.self, BenchCommand.self,
+            VerifyCommand.self, ProveBalanceCommand.self, VerifyBalanceCommand.self,
+            AppealCommand.self, BenchCommand.self,
         ])
 }

@@ -120,16 +120,21 @@ struct KeysCommand: AsyncParsableCommand {
         private struct Done: Decodable {}
 
         func run() async throws {
-            guard let text = try? String(contentsOfFile: apiKeyFile, encoding: .utf8) else {
-                Console.say("\(apiKeyFile) cannot be read")
-                throw Exit.configuration
-            }
-            let key = text.trimmingCharacters(in: .whitespacesAndNewlines)
             let _: Done = try await HouseCall.json(
-                "DELETE", house, "/v1/keys/\(hash)", String?.none, bearer: key)
+                "DELETE", house, "/v1/keys/\(hash)", String?.none,
+                bearer: try apiKey(in: apiKeyFile))
             Console.say("revoked \(hash)")
         }
     }
+}
+
+/// Reads an API key, or says what is wrong with its file.
+func apiKey(in path: String) throws -> String {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else {
+        Console.say("\(path) cannot be read")
+        throw Exit.configuration
+    }
+    return text.trimmingCharacters(in: .whitespacesAndNewlines)
 }
 
 /// Calls of a house's HTTP API.

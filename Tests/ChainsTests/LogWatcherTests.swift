@@ -63,7 +63,8 @@ struct LogWatcherTests {
         let committed = try settled(
             await vault.commitRoot(
                 batch: 1, root: claim.leaf, totalUSD: 3 * million, totalTLY: 0,
-                journalHead: try digest(0x51), from: house.owner))
+                journalHead: try digest(0x51), liabilities: try digest(0x52),
+                from: house.owner))
         let paid = try settled(
             await vault.claim(
                 token: claim.token, account: account, cumulative: claim.cumulative, proof: [],
@@ -86,7 +87,8 @@ struct LogWatcherTests {
                 .bondWithdrawn(provider: provides, amount: 15 * million),
                 .rootCommitted(
                     batch: 1, root: claim.leaf, journalHead: try digest(0x51),
-                    totalUSD: 3 * million, totalTLY: 0, timestamp: committedAt),
+                    totalUSD: 3 * million, totalTLY: 0, liabilities: try digest(0x52),
+                    timestamp: committedAt),
                 .claimed(
                     token: house.usd.address, account: account, amount: 3 * million,
                     cumulative: 3 * million),

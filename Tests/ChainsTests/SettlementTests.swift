@@ -134,10 +134,11 @@ struct SettlementTests {
         try settled(
             await vault.commitRoot(
                 batch: batch + 1, root: tree.root, totalUSD: 150 * million, totalTLY: 123,
-                journalHead: head, from: house.owner))
+                journalHead: head, liabilities: try digest(0x78), from: house.owner))
         #expect(try await vault.batch() == batch + 1)
         #expect(try await vault.root() == tree.root)
         #expect(try await vault.journalHead() == head)
+        #expect(try await vault.liabilitiesRoot() == digest(0x78))
         #expect(try await vault.committedTotal(token: house.usd.address) == 150 * million)
         for claim in claims {
             let proof = try #require(tree.proof(of: claim.leaf))
@@ -238,7 +239,7 @@ extension SettlementTests {
     ) async -> TransactionOutcome {
         await vault.commitRoot(
             batch: batch, root: root, totalUSD: usd, totalTLY: tly, journalHead: .zero,
-            from: house.owner)
+            liabilities: .zero, from: house.owner)
     }
 
     private func pay(

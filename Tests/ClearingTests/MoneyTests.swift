@@ -209,6 +209,42 @@ import Testing
                 == .failure(.insufficientBalance))
     }
 
+    /// A journal of before there were commitments decodes, and leads to the state hashes that were
+    /// recorded in it: its batches have the bytes they had.
+    @Test func aBatchWithoutACommitmentKeepsItsBytes() throws {
+        var old = World()
+        _ = old.deliver()
+        old.seconds += 200
+        old.run(.pulse)
+        old.run(.closeEpoch)
+        old.run(.cutBatch)
+        let root = World.digest(4)
+        let commitment = World.commitment(BatchID(1), old.house)
+        let bare = Command.sealBatch(BatchID(1), root: root)
+        let full = Command.sealBatch(BatchID(1), root: root, liabilities: commitment)
+        #expect(bare.canonicalBytes() == [54, 1, 0, 0, 0, 0, 0, 0, 0] + root.bytes)
+        #expect(
+            full.canonicalBytes() == [57] + bare.canonicalBytes().dropFirst()
+                + commitment.canonicalBytes())
+        #expect(try Command(canonicalBytes: bare.canonicalBytes()) == bare)
+        #expect(try Command(canonicalBytes: full.canonicalBytes()) == full)
+        let other = Command.sealBatch(
+            BatchID(1), root: root, liabilities: World.commitment(BatchID(2), old.house))
+        #expect(old.apply(other) == .failure(.wrongBatchState))
+        old.seconds -= 1
+        var new = old
+        old.run(bare)
+        new.run(full)
+        #expect(old.house.lastCommitted == nil)
+        #expect(new.house.lastCommitted?.liabilities == commitment)
+        let (before, after) = (old.house.canonicalBytes(), new.house.canonicalBytes())
+        #expect(after.count == before.count + commitment.canonicalBytes().count)
+        // The state's byte of the only batch is the first that differs: it has its top bit set.
+        let first = try #require(before.indices.first { before[$0] != after[$0] })
+        #expect(before[first] == BatchState.sealed.rawValue)
+        #expect(after[first] == BatchState.sealed.rawValue | 0x80)
+    }
+
     @Test func emissionIsSharedByVerifiedWork() {
         var world = World()
         _ = world.deliver()

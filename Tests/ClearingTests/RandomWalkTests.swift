@@ -45,6 +45,7 @@ import Testing
         if !house.ledger.checkInvariants().isEmpty {
             Issue.record("\(house.ledger.checkInvariants())")
         }
+        checkLiabilities(house)
         var escrow = Amount.zero
         var exposure: [PartyID: Amount] = [:]
         for job in house.jobs {
@@ -68,6 +69,33 @@ import Testing
         for party in house.parties {
             #expect(party.exposure == exposure[party.id] ?? .zero)
         }
+    }
+
+    /// What is owed to everybody, counted holder by holder, is what double entry says it is; and
+    /// with the house's own it is what came in.
+    private func checkLiabilities(_ house: ClearingHouse) {
+        let owed = house.liabilities()
+        #expect(owed.map(\.holder) == [Liability.escrow] + house.parties.map(\.address))
+        for asset in Asset.allCases {
+            let sum = owed.reduce(Amount.zero) { $0 + $1.sums[asset] }
+            #expect(sum == house.owed(asset))
+            let equity = [Purpose.fee, .burn, .insurance, .captured].reduce(Amount.zero) {
+                $0 + house.balance($1, asset)
+            }
+            let sources = [Purpose.chain, .emission].compactMap {
+                house.ledger.account(AccountID($0, asset))
+            }
+            let out = sources.reduce(Amount.zero) { $0 + $1.creditsPosted }
+            #expect(sum + equity + out == sources.reduce(.zero) { $0 + $1.debitsPosted })
+        }
+        for (liability, party) in zip(owed.dropFirst(), house.parties) {
+            let purposes: [Purpose] = [.available, .bonded, .unbonding, .payable, .inTransit]
+            let held = purposes.reduce(Amount.zero) {
+                $0 + house.balance($1, .usd, of: party.id) + house.pending($1, .usd, of: party.id)
+            }
+            #expect(liability.sums[.usd] == held)
+        }
+        #expect(owed[0].sums[.usd] == house.balance(.escrow, .usd))
     }
 
     private func command(_ kind: Int, _ world: inout World, _ random: inout Steps) -> Command {
@@ -120,7 +148,11 @@ import Testing
     private func settlement(_ world: inout World) -> Command {
         guard let batch = world.house.batches.last else { return .cutBatch }
         switch batch.state {
-        case .cut: return .sealBatch(batch.id, root: World.digest(batch.id.rawValue))
+        case .cut:
+            let root = World.digest(batch.id.rawValue)
+            if batch.id.rawValue % 3 == 0 { return .sealBatch(batch.id, root: root) }
+            let owed = World.commitment(batch.id, world.house)
+            return .sealBatch(batch.id, root: root, liabilities: owed)
         case .sealed:
             return .observeChain(
                 world.nextReference(), .rootCommitted(batch: batch.id, root: batch.root))

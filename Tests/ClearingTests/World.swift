@@ -22,6 +22,12 @@ struct World {
     static let dollar = Amount(1_000_000_000_000)
 
     static func key(_ number: UInt64) -> PublicKey { PublicKey(Digest(words: (7, 0, 0, number))) }
+    /// What a house owes, as a batch commits it; the hashes are the shell's, so any will do.
+    static func commitment(_ batch: BatchID, _ house: ClearingHouse) -> LiabilityCommitment {
+        LiabilityCommitment(
+            batch: batch, sequence: 7, head: digest(70), depth: 4,
+            totals: AssetSums(usd: house.owed(.usd), tly: house.owed(.tly)), top: digest(71))
+    }
     static func digest(_ number: UInt64) -> Digest { Digest(words: (9, 9, 9, number)) }
     static func address(_ number: UInt8) -> EVMAddress {
         EVMAddress(Array(repeating: number, count: 20)) ?? .zero

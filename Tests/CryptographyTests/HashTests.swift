@@ -35,6 +35,26 @@ struct HashTests {
         }
     }
 
+    /// Every length up to 399, and every place to cut it in two; the value is Python's hashlib's.
+    @Test func sha256OfEveryLength() {
+        var digests: [UInt8] = []
+        for count in 0..<400 {
+            let message = pattern(count, step: 7)
+            let whole = SHA256.hash(message)
+            digests += whole.bytes
+            guard count % 20 == 19 else { continue }
+            for cut in 0...count {
+                var hasher = SHA256()
+                hasher.update(Array(message[..<cut]))
+                hasher.update(Array(message[cut...]))
+                #expect(hasher.finish() == whole)
+            }
+        }
+        #expect(
+            SHA256.hash(digests).hex
+                == "9724180474406b243a13074bdd27aac9471dfcfeba193a485b05a1d8cfc255f1")
+    }
+
     /// Values of the reference implementation by the BLAKE2 team (as in Python's hashlib); the
     /// last is keyed.
     @Test func blake2b() throws {

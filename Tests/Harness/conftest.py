@@ -106,7 +106,7 @@ class House:
         }
         return Tree(leaves)
 
-    def commit(self, entries, head=b"\x11" * 32, sender=None):
+    def commit(self, entries, head=b"\x11" * 32, owed=b"\x12" * 32, sender=None):
         """Commits the root of these entries as the next batch and returns the tree."""
         tree = self.tree(entries)
         totals = [
@@ -114,7 +114,7 @@ class House:
             for which in (self.usdc, self.tly)
         ]
         batch = self.vault.functions.batch().call() + 1
-        function = self.vault.functions.commitRoot(batch, tree.root, *totals, head)
+        function = self.vault.functions.commitRoot(batch, tree.root, *totals, head, owed)
         self.send(sender or self.operator, function)
         return tree
 

@@ -8,6 +8,7 @@ from eth_utils import keccak
 from merkle import leaf_hash
 
 HEAD = b"\x22" * 32
+OWED = b"\x44" * 32
 ZERO = "0x" + "00" * 20
 USD = 10**6
 
@@ -259,7 +260,7 @@ def test_commit_and_claim(house, f):
     first, second = house.people[3].address, house.people[4].address
     entries = {(usdc, first): 600, (usdc, second): 300, (tly, first): 5000}
     tree = house.tree(entries)
-    receipt = house.send(house.operator, f.commitRoot(1, tree.root, 900, 5000, HEAD))
+    receipt = house.send(house.operator, f.commitRoot(1, tree.root, 900, 5000, HEAD, OWED))
     stamp = house.web3.eth.get_block(receipt.blockNumber).timestamp
     assert house.events(receipt, "RootCommitted") == [
         {
@@ -268,10 +269,12 @@ def test_commit_and_claim(house, f):
             "journalHead": HEAD,
             "totalUsdc": 900,
             "totalTly": 5000,
+            "liabilitiesRoot": OWED,
             "timestamp": stamp,
         }
     ]
     assert (f.batch().call(), f.root().call(), f.journalHead().call()) == (1, tree.root, HEAD)
+    assert f.liabilitiesRoot().call() == OWED
     before = balance(house, first)
     anyone = house.people[9]
     proof = tree.proof((usdc, first))
@@ -328,7 +331,7 @@ def test_claim_refuses_forgeries(house, f):
     # Leaves of another contract or chain do not count here.
     for chain, contract in ((1, house.vault.address), (31337, house.usdc.address)):
         alone = leaf_hash(chain, contract, usdc, first, 100)
-        house.send(house.operator, f.commitRoot(f.batch().call() + 1, alone, 300, 100, HEAD))
+        house.send(house.operator, f.commitRoot(f.batch().call() + 1, alone, 300, 100, HEAD, OWED))
         house.refused(caller, f.claim(usdc, first, 100, []), "bad proof")
     assert f.claimedTotal(usdc).call() == 0
 
@@ -344,7 +347,7 @@ def test_lower_cumulative_pays_nothing(house, f):
     tree = house.commit({(tly, account): 100})
     house.send(house.people[9], f.claim(tly, account, 100, tree.proof((tly, account))))
     lower = house.tree({(tly, account): 60})
-    house.send(house.operator, f.commitRoot(2, lower.root, 0, 100, HEAD))
+    house.send(house.operator, f.commitRoot(2, lower.root, 0, 100, HEAD, OWED))
     house.refused(house.people[9], f.claim(tly, account, 60, []), "nothing to claim")
     assert f.claimed(tly, account).call() == 100
 
@@ -353,7 +356,7 @@ def test_claims_stop_at_the_committed_total(house, f):
     tly = house.tly.address
     first, second = house.people[3].address, house.people[4].address
     tree = house.tree({(tly, first): 100, (tly, second): 100})
-    house.send(house.operator, f.commitRoot(1, tree.root, 0, 150, HEAD))  # the leaves say 200
+    house.send(house.operator, f.commitRoot(1, tree.root, 0, 150, HEAD, OWED))  # the leaves say 200
     house.send(house.people[9], f.claim(tly, first, 100, tree.proof((tly, first))))
     claim = f.claim(tly, second, 100, tree.proof((tly, second)))
     house.refused(house.people[9], claim, "over total")
@@ -362,27 +365,27 @@ def test_claims_stop_at_the_committed_total(house, f):
 def test_commit_refusals(house, f):
     root, operator = b"\x77" * 32, house.operator
     house.send(house.people[1], f.deposit(1000))
-    house.refused(house.people[5], f.commitRoot(1, root, 0, 0, HEAD), "not settler")
-    house.refused(operator, f.commitRoot(0, root, 0, 0, HEAD), "batch order")
-    house.refused(operator, f.commitRoot(2, root, 0, 0, HEAD), "batch order")
-    house.refused(operator, f.commitRoot(1, b"\0" * 32, 0, 0, HEAD), "empty root")
-    house.refused(operator, f.commitRoot(1, root, 1001, 0, HEAD), "underfunded")
-    house.refused(operator, f.commitRoot(1, root, 0, TLY_RESERVE + 1, HEAD), "underfunded")
-    house.send(operator, f.commitRoot(1, root, 1000, TLY_RESERVE, HEAD))
-    house.refused(operator, f.commitRoot(1, root, 1000, TLY_RESERVE, HEAD), "batch order")
-    house.refused(operator, f.commitRoot(2, root, 999, TLY_RESERVE, HEAD), "total shrinks")
-    house.refused(operator, f.commitRoot(2, root, 1000, TLY_RESERVE - 1, HEAD), "total shrinks")
+    house.refused(house.people[5], f.commitRoot(1, root, 0, 0, HEAD, OWED), "not settler")
+    house.refused(operator, f.commitRoot(0, root, 0, 0, HEAD, OWED), "batch order")
+    house.refused(operator, f.commitRoot(2, root, 0, 0, HEAD, OWED), "batch order")
+    house.refused(operator, f.commitRoot(1, b"\0" * 32, 0, 0, HEAD, OWED), "empty root")
+    house.refused(operator, f.commitRoot(1, root, 1001, 0, HEAD, OWED), "underfunded")
+    house.refused(operator, f.commitRoot(1, root, 0, TLY_RESERVE + 1, HEAD, OWED), "underfunded")
+    house.send(operator, f.commitRoot(1, root, 1000, TLY_RESERVE, HEAD, OWED))
+    house.refused(operator, f.commitRoot(1, root, 1000, TLY_RESERVE, HEAD, OWED), "batch order")
+    house.refused(operator, f.commitRoot(2, root, 999, TLY_RESERVE, HEAD, OWED), "total shrinks")
+    house.refused(operator, f.commitRoot(2, root, 1000, TLY_RESERVE - 1, HEAD, OWED), "total shrinks")
 
 
 def test_no_root_reaches_the_bonds(house, f):
     root = b"\x77" * 32
     house.send(house.people[3], f.bond(500))
     house.send(house.people[3], f.requestUnbond(200))
-    house.refused(house.operator, f.commitRoot(1, root, 1, 0, HEAD), "underfunded")
+    house.refused(house.operator, f.commitRoot(1, root, 1, 0, HEAD, OWED), "underfunded")
     house.send(house.people[1], f.deposit(40))
     house.send(house.operator, f.slash(house.people[3].address, 100, 50, verdict(1)))
-    house.refused(house.operator, f.commitRoot(1, root, 91, 0, HEAD), "underfunded")
-    house.send(house.operator, f.commitRoot(1, root, 90, 0, HEAD))
+    house.refused(house.operator, f.commitRoot(1, root, 91, 0, HEAD, OWED), "underfunded")
+    house.send(house.operator, f.commitRoot(1, root, 90, 0, HEAD, OWED))
     assert f.uncommitted(house.usdc.address).call() == 0
 
 
@@ -424,7 +427,7 @@ def test_roles_are_separate(house, f):
     house.send(house.operator, f.grantRoles(pauser.address, PAUSER))
     root = b"\x77" * 32
     calls = {
-        settler: (f.commitRoot(1, root, 0, 0, HEAD), "not settler"),
+        settler: (f.commitRoot(1, root, 0, 0, HEAD, OWED), "not settler"),
         slasher: (f.slash(provider.address, 1, 0, verdict(1)), "not slasher"),
         pauser: (f.pause(), "not pauser"),
     }
@@ -444,7 +447,7 @@ def test_revoked_roles_are_gone(house, f):
     house.refused(operator, f.slash(operator.address, 1, 0, verdict(1)), "not slasher")
     house.send(operator, f.revokeRoles(operator.address, SLASHER))  # revoking twice gives nothing
     assert f.roles(operator.address).call() == SETTLER
-    house.send(operator, f.commitRoot(1, b"\x77" * 32, 0, 0, HEAD))
+    house.send(operator, f.commitRoot(1, b"\x77" * 32, 0, 0, HEAD, OWED))
     house.send(operator, f.grantRoles(operator.address, PAUSER))  # the owner grants anew
     assert f.roles(operator.address).call() == SETTLER | PAUSER
 
@@ -495,7 +498,7 @@ def test_pause_stops_entries_but_no_exit(house, f):
     call = f.depositWithAuthorization(*terms[:1], *terms[2:])
     house.refused(buyer, call, "paused")
     house.refused(provider, f.bond(1), "paused")
-    house.refused(operator, f.commitRoot(2, b"\x77" * 32, 50, 0, HEAD), "paused")
+    house.refused(operator, f.commitRoot(2, b"\x77" * 32, 50, 0, HEAD, OWED), "paused")
 
     claim = (usdc, provider.address, 50, tree.proof((usdc, provider.address)))
     house.send(provider, f.claim(*claim))

@@ -7,6 +7,7 @@ from conftest import ARTEFACTS, House
 from vyper.compiler import compile_code
 
 HEAD = b"\x22" * 32
+OWED = b"\x44" * 32
 HOSTILE = """
 # pragma version 0.4.3
 balanceOf: public(HashMap[address, uint256])
@@ -70,7 +71,7 @@ class Hostile:
         # One leaf, so the proof is empty.
         self.leaf = (self.usdc.address, self.provider.address, 300)
         root = self.f.leafOf(*self.leaf).call()
-        house.send(self.boss, self.f.commitRoot(1, root, 300, 0, HEAD))
+        house.send(self.boss, self.f.commitRoot(1, root, 300, 0, HEAD, OWED))
 
     def deploy(self, abi, bytecode, *arguments):
         factory = self.house.web3.eth.contract(abi=abi, bytecode=bytecode)

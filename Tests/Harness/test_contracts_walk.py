@@ -14,6 +14,7 @@ from eth_utils import keccak
 STEPS = 120
 SEEDS = range(3)
 HEAD = b"\x33" * 32
+OWED = b"\x44" * 32
 OUTCOMES = Counter()
 
 
@@ -172,7 +173,7 @@ class Walk:
             batch, reason = batch + 1, "batch order"
         elif open_usdc + self.bonds() > self.held(usdc):
             reason = "underfunded"
-        call = self.f.commitRoot(batch, tree.root, *totals, HEAD)
+        call = self.f.commitRoot(batch, tree.root, *totals, HEAD, OWED)
         if self.attempt("commitRoot", self.house.operator, call, reason):
             self.owed, self.entries, self.tree = grown, dict(grown), tree
 

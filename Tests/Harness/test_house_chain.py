@@ -163,6 +163,35 @@ class House:
         self.log.close()
 
 
+def exchequer(*arguments, code=0):
+    """The output of one of our commands, which must end with this code."""
+    done = subprocess.run([EXCHEQUER, *arguments], capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
+def withdraw(house, account, amount):
+    """Puts money aside for the next settlement; returns the file of the account's API key."""
+    file = house.folder / f"{account}.api-key"
+    file.write_text(
+        exchequer("keys", "api", "--house", house.base, "--key-file", house.chain.keys[account][0])
+    )
+    request = urllib.request.Request(
+        house.base + "/v1/withdrawals",
+        json.dumps({"asset": "USD", "amount": amount}).encode(),
+        {"authorization": f"Bearer {file.read_text().strip()}"},
+    )
+    urllib.request.urlopen(request, timeout=30)
+    return file
+
+
+def confirmed(house):
+    """Whether the first batch's root is final, a block later."""
+    house.chain.call("anvil_mine", "0x1")
+    batches = house.get("/v1/batches")["data"]
+    return batches and batches[0]["state"] == "confirmed"
+
+
 @pytest.fixture
 def house(tmp_path):
     if not EXCHEQUER.exists():
@@ -215,18 +244,7 @@ def test_a_root_is_committed_once_although_answers_are_lost(house):
     house.chain.call("anvil_mine", "0x3")
     eventually("the bond", lambda: house.usd(provider).get("bonded") == "100.00")
     # Something to settle: the provider takes its deposit out again.
-    key = subprocess.run(
-        [EXCHEQUER, "keys", "api", "--house", house.base, "--key-file", house.chain.keys[2][0]],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    request = urllib.request.Request(
-        house.base + "/v1/withdrawals",
-        json.dumps({"asset": "USD", "amount": "5"}).encode(),
-        {"authorization": f"Bearer {key}", "content-type": "application/json"},
-    )
-    urllib.request.urlopen(request, timeout=30)
+    withdraw(house, 2, "5")
     # The transaction arrives and the answer does not; then the house is killed and starts again.
     house.chain.fault("eth_sendRawTransaction", "lost")
     house.operate("settle")
@@ -234,12 +252,7 @@ def test_a_root_is_committed_once_although_answers_are_lost(house):
     house.kill()
     house.start()
 
-    def confirmed():
-        house.chain.call("anvil_mine", "0x1")
-        batches = house.get("/v1/batches")["data"]
-        return batches and batches[0]["state"] == "confirmed"
-
-    eventually("the root is final", confirmed)
+    eventually("the root is final", lambda: confirmed(house))
     topic = json.loads((ROOT / "contracts-abi/evm/Exchequer.json").read_text())
     events = [entry for entry in topic["abi"] if entry.get("name") == "RootCommitted"]
     assert len(events) == 1
@@ -257,6 +270,62 @@ def test_a_root_is_committed_once_although_answers_are_lost(house):
         "claim", 2, "--contract", house.addresses["contract"], "--house", house.base
     )
     assert "nothing to claim" in again
+
+
+def test_holders_check_their_balance_against_the_chain(house):
+    contract = house.addresses["contract"]
+    house.start()
+    house.pay("bond", 2, "100")
+    house.pay("deposit", 2, "5.00")
+    house.pay("deposit", 1, "3.00")
+    house.chain.call("anvil_mine", "0x3")
+    buyer = house.chain.keys[1][1]
+    eventually("the deposits", lambda: house.usd(buyer).get("available") == "3.00")
+    key = withdraw(house, 2, "2")
+    house.operate("settle")
+    eventually("the root is final", lambda: confirmed(house))
+
+    proof = house.folder / "proof.json"
+    asked = ["prove-balance", "--url", house.base, "--api-key-file", key]
+    proof.write_text(exchequer(*asked))
+    check = ["verify-balance", proof, "--artifacts", ROOT / "contracts-abi/evm"]
+    check += ["--rpc", house.chain.rpc, "--contract", contract]
+    holder = house.chain.keys[2][1]
+    report = json.loads(exchequer(*check, "--address", holder, "--json"))
+    assert report["holds"] and report["root_from"] == "the contract"
+    assert report["owed"] == {"usd": "105.00", "tly": "0.00"}
+    assert report["totals"] == {"usd": "108.00", "tly": "0.00"}
+
+    # A program of another hand reads the root from the chain and agrees.
+    artefact = json.loads((ROOT / "contracts-abi/evm/Exchequer.json").read_text())
+    call = {"to": contract, "data": artefact["selectors"]["liabilitiesRoot()"]}
+    root = house.chain.call("eth_call", call, "latest")
+    assert root == "0x" + house.get("/v1/liabilities")["root"]
+    script = [sys.executable, ROOT / "Tests/Harness/check_liability.py", proof, root]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and f"{holder} is owed {105 * 10**12} and 0" in done.stdout
+
+    # Another holder's proof is no proof of this one's balance, nor is another root's.
+    exchequer(*check, "--address", buyer, code=5)
+    exchequer("verify-balance", proof, "--root", "0x" + "11" * 32, code=5)
+    changed = house.folder / "changed.json"
+    changed.write_text(proof.read_text().replace('"105.00"', '"106.00"'))
+    refused = json.loads(exchequer("verify-balance", changed, "--json", code=5))
+    assert not refused["holds"] and refused["rejection"] == 1
+
+    # A killed house makes the same tree of its journal again, and so does its operator.
+    house.kill()
+    house.start()
+    asked[2] = house.base
+    assert exchequer(*asked) == proof.read_text()
+    data = ["--data", house.folder / "house"]
+    party = next(p for p in (1, 2) if house.get(f"/v1/balances/{p}")["address"] == holder)
+    assert exchequer("prove-balance", *data, "--party", str(party)) == proof.read_text()
+    audit = json.loads(exchequer("audit", *data, "--json"))
+    assert audit["sound"] and audit["liabilitiesMatched"] == 1
+    exchequer("prove-balance", *data, "--party", str(party), "--batch", "2", code=1)
+    (house.folder / "house" / "liabilities.salt").write_text("22" * 32 + "\n")
+    exchequer("prove-balance", *data, "--party", str(party), code=5)
 
 
 def test_a_bond_that_leaves_too_early_keeps_the_house_from_starting(house):

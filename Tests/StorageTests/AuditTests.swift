@@ -205,6 +205,78 @@ struct History {
         #expect(errorOfAudit(trailing) == .undecodable(1, command: 0, .trailingBytes))
     }
 
+    /// A history whose last batch of the journal seals a settlement that was cut before.
+    private func sealed(
+        _ change: (LiabilityCommitment) -> LiabilityCommitment = { $0 }
+    ) throws -> MemoryJournal {
+        var history = try History()
+        let dollar = Amount(1_000_000_000_000)
+        history.run(.withdraw(PartyID(2), asset: .usd, amount: dollar))
+        history.run(.cutBatch)
+        let journal = MemoryJournal()
+        try history.write(to: journal)
+        let tree = LiabilityTree.booked(
+            history.house.liabilities(), batch: BatchID(1), sequence: journal.head.sequence,
+            head: journal.head.hash, salt: salt)
+        let seal = Command.sealBatch(
+            BatchID(1), root: journal.head.hash, liabilities: change(tree.commitment))
+        let next = journal.head.time + .seconds(1)
+        try journal.append([JournalEntry(time: next, command: seal.canonicalBytes())])
+        return journal
+    }
+
+    private var salt: [UInt8] { Array(repeating: 4, count: 32) }
+
+    @Test func whatASettlementSaysIsOwedIsWhatTheBooksOwe() throws {
+        let journal = try sealed()
+        let report = try auditJournal(journal)
+        #expect(report.liabilityCommitments == 1)
+        #expect(report.liabilityFaults.isEmpty)
+        #expect(report.isSound)
+        let commitment = try #require(report.house.lastCommitted?.liabilities)
+        #expect(commitment.totals[.usd] == Amount(110_000_000_000_000))
+        let tree = try LiabilityTree.replayed(commitment, from: journal, salt: salt)
+        #expect(tree.commitment == commitment)
+        let buyer = try #require(report.house.party(PartyID(2))?.address)
+        let proof = try #require(tree.proof(of: buyer))
+        #expect(throws: Never.self) { try proof.verify(root: commitment.root, holder: buyer) }
+        let other = try LiabilityTree.replayed(
+            commitment, from: journal, salt: Array(repeating: 5, count: 32))
+        #expect(other.commitment.totals == commitment.totals)
+        #expect(other.commitment.top != commitment.top)
+    }
+
+    @Test func aSettlementThatOwesOtherSumsOrAtAnotherMomentIsNamed() throws {
+        func copy(
+            _ old: LiabilityCommitment, sequence: UInt64? = nil, head: Digest? = nil,
+            totals: AssetSums? = nil
+        ) -> LiabilityCommitment {
+            LiabilityCommitment(
+                batch: old.batch, sequence: sequence ?? old.sequence, head: head ?? old.head,
+                depth: old.depth, totals: totals ?? old.totals, top: old.top)
+        }
+        let less = AssetSums(usd: Amount(109_999_999_999_999), tly: .zero)
+        let lies: [((LiabilityCommitment) -> LiabilityCommitment, String)] = [
+            ({ copy($0, totals: less) }, "are not what the books owe after 7"),
+            ({ copy($0, head: .zero) }, "are of another journal"),
+            ({ copy($0, sequence: $0.sequence - 1) }, "are of no moment between"),
+            ({ copy($0, sequence: $0.sequence + 1) }, "are of no moment between"),
+        ]
+        for (lie, words) in lies {
+            let report = try auditJournal(try sealed(lie))
+            #expect(report.liabilityCommitments == 0)
+            #expect(report.liabilityFaults.count == 1)
+            #expect(report.liabilityFaults.first?.contains(words) == true)
+            #expect(!report.isSound)
+        }
+        let foreign = try sealed { copy($0, head: .zero) }
+        let commitment = try #require(try auditJournal(foreign).house.lastCommitted?.liabilities)
+        let point = ChainPoint(sequence: commitment.sequence, hash: .zero)
+        #expect(
+            throws: JournalError.unexpectedHash(point, found: foreign.batches[6].hash)
+        ) { try LiabilityTree.replayed(commitment, from: foreign, salt: salt) }
+    }
+
     private func errorOfAudit(_ journal: any Journal) -> JournalError? {
         do throws(JournalError) {
             _ = try auditJournal(journal)

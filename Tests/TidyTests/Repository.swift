@@ -59,7 +59,7 @@ enum Floors {
 
     static let mayImport: [String: Set<String>] = [
         "Primitives": [],
-        "Cryptography": ["Primitives", "CSodium", "CSecp256k1"],
+        "Cryptography": ["Primitives", "CKernels", "CSodium", "CSecp256k1"],
         "Economics": ["Primitives"],
         "Ledger": ["Primitives"],
         "Clearing": ["Primitives", "Economics", "Ledger"],

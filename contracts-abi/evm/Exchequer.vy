@@ -71,6 +71,7 @@ event RootCommitted:
     journalHead: bytes32
     totalUsdc: uint256
     totalTly: uint256
+    liabilitiesRoot: bytes32
     timestamp: uint256
 
 event Claimed:
@@ -126,6 +127,7 @@ verdictUsed: public(HashMap[bytes32, bool])
 batch: public(uint256)
 root: public(bytes32)
 journalHead: public(bytes32)
+liabilitiesRoot: public(bytes32)
 committedTotal: public(HashMap[address, uint256])
 claimedTotal: public(HashMap[address, uint256])
 claimed: public(HashMap[address, HashMap[address, uint256]])
@@ -292,7 +294,12 @@ def slash(provider: address, amount: uint256, burned: uint256, verdictHash: byte
 @external
 @nonreentrant
 def commitRoot(
-    batch: uint256, root: bytes32, totalUsdc: uint256, totalTly: uint256, journalHead: bytes32
+    batch: uint256,
+    root: bytes32,
+    totalUsdc: uint256,
+    totalTly: uint256,
+    journalHead: bytes32,
+    liabilitiesRoot: bytes32,
 ):
     """
     @notice Replaces the Merkle root of cumulative claims.
@@ -300,6 +307,7 @@ def commitRoot(
     @param totalUsdc The sum of all USDC leaves: what was ever owed, claimed or not.
     @param totalTly The same for TLY.
     @param journalHead The head hash of the house's journal at the batch.
+    @param liabilitiesRoot The root of the Merkle sum tree of everything the house owes.
     """
     self._requireRunning()
     self._requireRole(Role.SETTLER, "not settler")
@@ -308,6 +316,7 @@ def commitRoot(
     self.batch = batch
     self.root = root
     self.journalHead = journalHead
+    self.liabilitiesRoot = liabilitiesRoot
     self._commitTotal(USDC, totalUsdc, self.bondTotal)
     self._commitTotal(TLY, totalTly, 0)
     log RootCommitted(
@@ -316,6 +325,7 @@ def commitRoot(
         journalHead=journalHead,
         totalUsdc=totalUsdc,
         totalTly=totalTly,
+        liabilitiesRoot=liabilitiesRoot,
         timestamp=block.timestamp,
     )
 

@@ -104,3 +104,9 @@ void xk_unmap(xk_mapping mapping);
 
 // How many processors are online, at least 1.
 int32_t xk_processor_count(void);
+
+// Whether this processor has instructions for SHA-256; only then the next may be called.
+int32_t xk_sha256_is_fast(void);
+// Puts whole blocks of 64 bytes through SHA-256's compression function. `state` is eight 32-bit
+// words in the processor's byte order.
+void xk_sha256_blocks(void *state, const uint8_t *data, size_t blocks);

@@ -68,7 +68,7 @@ public enum ChainEvent: Hashable, Sendable {
     /// The root of a batch was committed.
     case rootCommitted(
         batch: UInt64, root: Digest, journalHead: Digest, totalUSD: UInt128, totalTLY: UInt128,
-        timestamp: UInt64)
+        liabilities: Digest, timestamp: UInt64)
     /// An account was paid what it was owed.
     case claimed(token: EVMAddress, account: EVMAddress, amount: UInt128, cumulative: UInt128)
 
@@ -99,11 +99,12 @@ public enum ChainEvent: Hashable, Sendable {
             self = .slashed(
                 provider: try account(0), verdict: try values[1].digest(name),
                 amount: try amount(2), burned: try amount(3), fromUnbonding: try amount(4))
-        case ("RootCommitted", 6):
+        case ("RootCommitted", 7):
             self = .rootCommitted(
                 batch: try values[0].uint64(name), root: try values[1].digest(name),
                 journalHead: try values[2].digest(name), totalUSD: try amount(3),
-                totalTLY: try amount(4), timestamp: try values[5].uint64(name))
+                totalTLY: try amount(4), liabilities: try values[5].digest(name),
+                timestamp: try values[6].uint64(name))
         case ("Claimed", 4):
             self = .claimed(
                 token: try account(0), account: try account(1), amount: try amount(2),

@@ -68,18 +68,19 @@ public struct SettlementContract: Sendable {
             from: sender, beforeSending: beforeSending)
     }
 
-    /// Commits the root of a batch: the last batch plus one, with the sums of all its leaves.
+    /// Commits the root of a batch: the last batch plus one, with the sums of all its leaves, and
+    /// the root of everything the house owes.
     @inlinable @inline(__always)
     public func commitRoot(
         batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
-        from sender: EVMSender,
+        liabilities: Digest, from sender: EVMSender,
         beforeSending: @escaping BeforeSending = { _ in }
     ) async -> TransactionOutcome {
         await contract.send(
             "commitRoot",
             [
                 .uint(UInt128(batch)), .bytes32(root), .uint(totalUSD), .uint(totalTLY),
-                .bytes32(journalHead),
+                .bytes32(journalHead), .bytes32(liabilities),
             ], from: sender, beforeSending: beforeSending)
     }
 
@@ -133,6 +134,13 @@ public struct SettlementContract: Sendable {
     public func journalHead() async throws(ChainError) -> Digest {
         try await contract.readOne("journalHead") { value throws(ABIError) in
             try value.digest("journalHead")
+        }
+    }
+
+    /// The root of everything the house owed at the last batch.
+    public func liabilitiesRoot() async throws(ChainError) -> Digest {
+        try await contract.readOne("liabilitiesRoot") { value throws(ABIError) in
+            try value.digest("liabilitiesRoot")
         }
     }
 

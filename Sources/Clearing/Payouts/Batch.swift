@@ -37,6 +37,9 @@ public struct Batch: Hashable, Sendable {
     public internal(set) var state: BatchState = .cut
     /// The Merkle root of the lines; zero until sealed.
     public internal(set) var root: Digest = .zero
+    /// What the house owed when it was sealed; `nil` until then, and in batches of before there
+    /// was such a commitment.
+    public internal(set) var liabilities: LiabilityCommitment?
     /// The transaction that committed it; zero until confirmed.
     public internal(set) var transaction: Digest = .zero
 

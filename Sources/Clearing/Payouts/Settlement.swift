@@ -70,11 +70,14 @@ extension ClearingHouse {
     }
 
     mutating func sealBatch(
-        _ id: BatchID, root: Digest, into events: inout [Event]
+        _ id: BatchID, root: Digest, _ liabilities: LiabilityCommitment?,
+        into events: inout [Event]
     ) throws(Rejection) {
         guard let batch = batches.at(id), batch.state == .cut else { throw .wrongBatchState }
+        if let liabilities, liabilities.batch != id { throw .wrongBatchState }
         batches[id].state = .sealed
         batches[id].root = root
+        batches[id].liabilities = liabilities
         events.append(.batchSealed(id, root: root))
     }
 }

@@ -1,4 +1,5 @@
 import Clearing
+import Cryptography
 import Economics
 import Primitives
 import Service
@@ -169,7 +170,7 @@ enum MarketViews {
         }
 
         let batch, cutAt: UInt64
-        let state, root, transaction, addedUsd, addedTly: String
+        let state, root, liabilitiesRoot, transaction, addedUsd, addedTly: String
         let lineCount: Int
         let lines: [Line]?
 
@@ -178,6 +179,7 @@ enum MarketViews {
             cutAt = batch.cutAt.milliseconds
             state = "\(batch.state)"
             root = batch.root.hex
+            liabilitiesRoot = (batch.liabilities?.root ?? .zero).hex
             transaction = batch.transaction.hex
             addedUsd = Self.text(batch.added(.usd), .usd)
             addedTly = Self.text(batch.added(.tly), .tly)

@@ -72,6 +72,6 @@ struct Arbiter: Sendable {
         guard let id = model ?? nil, let served = models.model(id),
             let bundle = (try? await evidence.bundle(of: verdict.job)) ?? nil
         else { return .cannotTell }
-        return await Judging.run { Judging.finding(on: verdict, bundle: bundle, served) }
+        return await Judging.queue.run { Judging.finding(on: verdict, bundle: bundle, served) }
     }
 }

@@ -1,4 +1,3 @@
-import Dispatch
 import Inference
 import Primitives
 import Verification
@@ -15,14 +14,8 @@ enum Judging {
         case cannotTell
     }
 
-    private static let queue = DispatchQueue(label: "exchequer.arbiter", qos: .utility)
-
-    /// Runs blocking work outside the threads that tasks share, one piece after the other.
-    static func run<Result: Sendable>(_ work: @escaping @Sendable () -> Result) async -> Result {
-        await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: work()) }
-        }
-    }
+    /// Where it is done.
+    static let queue = BackgroundQueue("exchequer.arbiter")
 
     /// Whether this house finds the same stage at fault from the same evidence.
     static func finding(

@@ -26,6 +26,8 @@ public final class House: Service {
     public let metrics: HouseMetrics
     /// The chain that is settled on.
     public let settlement: SettlementService?
+    /// The trees of what the house owes.
+    public let liabilities: LiabilityBook
     /// The house's own key, by which nodes know it.
     public let key: PublicKey
     /// Where nodes connect their links.
@@ -67,6 +69,7 @@ public final class House: Service {
         models = parts.models
         evidence = parts.evidence
         settlement = parts.settlement
+        liabilities = parts.liabilities
         metrics = parts.metrics
         key = parts.identity.publicKey
         listener = parts.listener

@@ -20,6 +20,7 @@ struct HouseOpening: Sendable {
         let models: ModelLibrary
         let evidence: EvidenceStore
         let settlement: SettlementService?
+        let liabilities: LiabilityBook
         let metrics: HouseMetrics
         let identity: Ed25519.PrivateKey
         let listener: SecureListener
@@ -33,6 +34,7 @@ struct HouseOpening: Sendable {
     }
 
     private var folder: String { configuration.folder }
+    private var journalPath: String { folder + "/journal.sqlite" }
 
     func open() async throws(HouseError) -> House {
         do {
@@ -44,10 +46,15 @@ struct HouseOpening: Sendable {
         }
         let identity = try identity()
         let token = try secret(House.operatorTokenFile(in: folder))
+        let liabilities = LiabilityBook(
+            salt: try secret(LiabilityBook.saltFile(in: folder)),
+            openJournal: { [journalPath] () throws(JournalError) in
+                try SQLiteJournal(readingOnly: journalPath)
+            })
         let files = try loadModels()
         let sequencer = try openBooks()
         do throws(HouseError) {
-            return try await open(sequencer, identity, token: token, files)
+            return try await open(sequencer, liabilities, identity, token: token, files)
         } catch {
             try? await sequencer.stop()
             throw error
@@ -55,7 +62,8 @@ struct HouseOpening: Sendable {
     }
 
     private func open(
-        _ sequencer: Sequencer, _ identity: Ed25519.PrivateKey, token: [UInt8],
+        _ sequencer: Sequencer, _ liabilities: LiabilityBook, _ identity: Ed25519.PrivateKey,
+        token: [UInt8],
         _ files: [(ModelFile, ModelManifest)]
     ) async throws(HouseError) -> House {
         let metrics = HouseMetrics()
@@ -63,7 +71,7 @@ struct HouseOpening: Sendable {
         var settlement: SettlementService?
         if let options = configuration.settlement {
             settlement = try await SettlementService(
-                options, sequencer: sequencer, metrics: metrics, log: log)
+                options, sequencer: sequencer, liabilities: liabilities, metrics: metrics, log: log)
         }
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
         try await checkWindows(settlement, sequencer)
@@ -86,7 +94,8 @@ struct HouseOpening: Sendable {
         return House(
             Parts(
                 sequencer: sequencer, hub: NodeHub(), models: models, evidence: evidence,
-                settlement: settlement, metrics: metrics, identity: identity, listener: listener,
+                settlement: settlement, liabilities: liabilities, metrics: metrics,
+                identity: identity, listener: listener,
                 publicHost: configuration.publicHost ?? configuration.wireHost,
                 operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
                 auditInterval: configuration.auditInterval,
@@ -132,7 +141,7 @@ struct HouseOpening: Sendable {
 
     private func openBooks() throws(HouseError) -> Sequencer {
         do throws(JournalError) {
-            let journal = try SQLiteJournal(path: folder + "/journal.sqlite")
+            let journal = try SQLiteJournal(path: journalPath)
             return try Sequencer(journal: journal, clock: { .systemNow })
         } catch {
             throw HouseError(.storage, "the journal cannot be opened: \(error)")

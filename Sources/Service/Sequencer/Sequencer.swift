@@ -94,7 +94,7 @@ public final class Sequencer: Sendable {
     /// The head of the journal and the hash of the state that it leads to: what an audit of the
     /// same journal must arrive at. O(state).
     public func stateHash() async throws(SequencerError) -> (head: JournalHead, hash: Digest) {
-        let (hash, head) = try await look(isExact: true) { $0.stateHash }
+        let (hash, head) = try await readAtHead { $0.stateHash }
         return (head, hash)
     }
 
@@ -139,6 +139,13 @@ public final class Sequencer: Sendable {
         let words = "exchequer: the journal failed, so the house stops: \(error)\n"
         FileHandle.standardError.write(Data(words.utf8))
         _exit(74)
+    }
+
+    /// As `read`, and gives the head of the journal that leads to just the state that was shown.
+    func readAtHead<Value: Sendable>(
+        _ body: @escaping @Sendable (borrowing ClearingHouse) -> Value
+    ) async throws(SequencerError) -> (value: Value, head: JournalHead) {
+        try await look(isExact: true, body)
     }
 
     private func look<Value: Sendable>(

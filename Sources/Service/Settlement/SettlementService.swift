@@ -30,6 +30,7 @@ public final class SettlementService: Sendable {
     private let sender: EVMSender
     private let watcher: LogWatcher
     private let sequencer: Sequencer
+    private let liabilities: LiabilityBook
     private let metrics: HouseMetrics
     private let log: Logger
     private let pollInterval = Duration.milliseconds(250)
@@ -55,7 +56,7 @@ public final class SettlementService: Sendable {
     /// Asks the node who it is and the contract for its tokens.
     init(
         _ options: HouseConfiguration.Settlement, sequencer: Sequencer,
-        metrics: HouseMetrics, log: Logger
+        liabilities: LiabilityBook, metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
         let artifact: ContractArtifact
         do throws(ABIError) {
@@ -85,6 +86,7 @@ public final class SettlementService: Sendable {
         startBlock = options.startBlock
         sender = EVMSender(chain: chain, key: options.key)
         self.sequencer = sequencer
+        self.liabilities = liabilities
         self.metrics = metrics
         self.log = log
     }
@@ -291,14 +293,16 @@ public final class SettlementService: Sendable {
             return
         case .cut:
             let root = claimTree(of: last).root
-            _ = try? await sequencer.submit(.sealBatch(last.id, root: root))
+            guard let owed = try? await liabilities.commit(last.id, from: sequencer) else { return }
+            _ = try? await sequencer.submit(.sealBatch(last.id, root: root, liabilities: owed))
         case .sealed:
             guard try await settlement.batch() < last.id.rawValue else { return }
             var totals: [Asset: UInt128] = [:]
             for line in last.lines { totals[line.asset, default: 0] += line.cumulative }
             let outcome = await settlement.commitRoot(
                 batch: last.id.rawValue, root: last.root, totalUSD: totals[.usd] ?? 0,
-                totalTLY: totals[.tly] ?? 0, journalHead: sequencer.head.hash, from: sender)
+                totalTLY: totals[.tly] ?? 0, journalHead: sequencer.head.hash,
+                liabilities: last.liabilities?.root ?? .zero, from: sender)
             tell("root", "batch \(last.id)", outcome)
             if case .failed = outcome {
                 metrics.chainFailed()
@@ -360,7 +364,7 @@ extension ChainObservation {
         case .slashed(let provider, let verdict, let amount, let burned, _):
             self = .slashed(
                 account: provider, chainUnits: amount, burned: burned, verdict: verdict)
-        case .rootCommitted(let batch, let root, _, _, _, _):
+        case .rootCommitted(let batch, let root, _, _, _, _, _):
             self = .rootCommitted(batch: BatchID(batch), root: root)
         case .claimed(let token, let account, let amount, _):
             guard let asset: Asset = token == usd ? .usd : token == tly ? .tly : nil else {

@@ -29,8 +29,12 @@ public struct AuditReport: Sendable {
     public let trialBalance: [TrialBalance]
     /// Whatever the ledger's own invariants name as wrong.
     public let invariantFaults: [String]
-    /// Signatures that were checked again and hold.
-    public let signatures: UInt64
+    /// Settlements whose committed totals are what the books owed at that moment.
+    public let liabilityCommitments: Int
+    /// What is wrong with those of other settlements.
+    public let liabilityFaults: [String]
+    /// Signatures that were checked again and hold; `nil` if none was to be checked.
+    public let signatures: UInt64?
     /// Signatures that do not hold.
     public let badSignatures: [BadSignature]
     /// The house that the journal replays to.
@@ -38,7 +42,8 @@ public struct AuditReport: Sendable {
 
     /// Whether nothing at all is wrong.
     public var isSound: Bool {
-        invariantFaults.isEmpty && badSignatures.isEmpty && trialBalance.allSatisfy(\.isBalanced)
+        invariantFaults.isEmpty && badSignatures.isEmpty && liabilityFaults.isEmpty
+            && trialBalance.allSatisfy(\.isBalanced)
     }
 }
 
@@ -46,69 +51,56 @@ public struct AuditReport: Sendable {
 /// writes it.
 ///
 /// Verifies the files, the whole chain and, if given, a published point of it; replays every
-/// command into an empty house; compares every recorded state hash; checks every signature again;
-/// adds up the books. Throws at whatever makes the journal unusable; what is wrong inside a
-/// journal that replays is in the report. Time is O(commands + checkpoints x state).
+/// command into an empty house; compares every recorded state hash and what each settlement says
+/// is owed; checks every signature again, on all processors, unless it
+/// is told not to; adds up the books. Throws at whatever makes the journal
+/// unusable; what is wrong inside a journal that replays is in the report. Time is O(commands +
+/// checkpoints x state).
 public func auditJournal(
-    at path: String, expecting point: ChainPoint? = nil
+    at path: String, expecting point: ChainPoint? = nil, checksSignatures: Bool = true
 ) throws(JournalError) -> AuditReport {
     if SystemError.isFolder(path) {
         let journal = try FileJournal(readingOnly: path)
-        let report = try auditJournal(journal, expecting: point)
+        let report = try auditJournal(
+            journal, expecting: point, checksSignatures: checksSignatures)
         try journal.close()
         return report
     }
     let journal = try SQLiteJournal(readingOnly: path)
     let problems = try journal.fileProblems()
     if let first = problems.first { throw .damagedFile(first) }
-    let report = try auditJournal(journal, expecting: point)
+    let report = try auditJournal(
+        journal, expecting: point, checksSignatures: checksSignatures)
     try journal.close()
     return report
 }
 
 /// Audits any journal: as `auditJournal(at:)`, without the check of the file itself.
 public func auditJournal(
-    _ journal: any Journal, expecting point: ChainPoint? = nil
+    _ journal: any Journal, expecting point: ChainPoint? = nil, checksSignatures: Bool = true
 ) throws(JournalError) -> AuditReport {
     var replay = HouseReplay(checkpoints: try journal.checkpoints())
-    var signatures = SignatureAudit()
+    let signatures = checksSignatures ? SignatureAudit() : nil
+    // Nobody may go on checking once this returns, whichever way.
+    defer { _ = signatures?.finish() }
+    var liabilities = LiabilityAudit()
     var found: Digest? = point?.sequence == 0 ? .zero : nil
     let head = try journal.recover { (batch, entries) throws(JournalError) in
         if batch.sequence == point?.sequence { found = batch.hash }
         try replay.apply(batch, entries) { command, place in
-            signatures.check(command, sequence: batch.sequence, place: place)
+            signatures?.check(command, sequence: batch.sequence, place: place)
+            liabilities.check(command, sequence: batch.sequence)
         }
+        liabilities.note(batch, replay.machine)
     }
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
+    let stateHash = replay.machine.stateHash
+    let invariantFaults = replay.machine.ledger.checkInvariants()
+    let checked = signatures?.finish()
     return AuditReport(
-        head: head, commands: replay.commands, stateHash: replay.machine.stateHash,
+        head: head, commands: replay.commands, stateHash: stateHash,
         checkpoints: replay.checkpointsReached, trialBalance: replay.machine.ledger.trialBalance(),
-        invariantFaults: replay.machine.ledger.checkInvariants(), signatures: signatures.valid,
-        badSignatures: signatures.bad, house: replay.machine)
-}
-
-/// Checks the signatures that commands carry.
-private struct SignatureAudit {
-    var valid: UInt64 = 0
-    var bad: [AuditReport.BadSignature] = []
-
-    mutating func check(_ command: Command, sequence: UInt64, place: Int) {
-        switch command {
-        case .submitReceipts(let delivery):
-            for receipt in delivery.receipts {
-                note(receipt, as: "receipt", sequence: sequence, place: place)
-            }
-        case .recordVerdict(let verdict):
-            note(verdict, as: "verdict", sequence: sequence, place: place)
-        default: break
-        }
-    }
-
-    private mutating func note<Body: Signable>(
-        _ signed: Signed<Body>, as record: String, sequence: UInt64, place: Int
-    ) {
-        guard signed.verified() == nil else { return valid += 1 }
-        bad.append(
-            .init(sequence: sequence, command: place, record: record, signer: signed.signer))
-    }
+        invariantFaults: invariantFaults,
+        liabilityCommitments: liabilities.agreeing, liabilityFaults: liabilities.faults,
+        signatures: checked?.valid, badSignatures: checked?.bad ?? [], house: replay.machine)
 }

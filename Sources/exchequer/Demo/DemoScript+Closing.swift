@@ -1,5 +1,6 @@
 import Foundation
 import Primitives
+import Service
 
 /// Verification, settlement, claims, audit, and the table.
 extension DemoScript {
@@ -103,6 +104,43 @@ extension DemoScript {
                 }
             }
         }
+    }
+
+    /// Every holder asks for the proof of its balance with its own API key and holds it against
+    /// the contract; the script checks one of them too.
+    func checkBalances() throws {
+        let holders = ["agent"] + DemoProvider.all.map(\.name)
+        for name in holders {
+            let key = try command(
+                "keys",
+                [
+                    "keys", "api", "--house", house.base, "--key-file", path("\(name).key"),
+                    "--label", "balance",
+                ])
+            try write(key, to: "\(name).api-key")
+            try FileManager.default.setAttributes(
+                [.posixPermissions: 0o600], ofItemAtPath: path("\(name).api-key"))
+            let proof = try command(
+                "prove-balance",
+                [
+                    "prove-balance", "--url", house.base, "--api-key-file",
+                    path("\(name).api-key"),
+                ])
+            try write(proof, to: "\(name).balance.json")
+            try command(
+                "verify-balance",
+                [
+                    "verify-balance", path("\(name).balance.json"), "--rpc", rpc, "--contract",
+                    contracts.contract,
+                ])
+        }
+        let statement: LiabilityStatement = try read("agent.balance.json")
+        try supervisor.run(
+            "check", python,
+            ["\(harness)/check_liability.py", path("agent.balance.json"), statement.root])
+        tell(
+            "\(holders.count) holders checked that their balance is inside the liabilities root, "
+                + "$\(statement.totals.usd) and \(statement.totals.tly) TLY in all")
     }
 
     /// The table at the end, read before the house stops.

@@ -64,6 +64,7 @@ final class DemoScript {
         try await verify()
         try await settle()
         try await claim()
+        try checkBalances()
         let rows = try await tableRows()
         try await audit()
         finish(rows)
