@@ -54,6 +54,7 @@ extension LedgerState {
             CreateAccountResult(status: status, timestamp: moment)
         }
         if request.timestamp != .zero { return refused(.timestampMustBeZero) }
+        if request.reserved != 0 { return refused(.reservedField) }
         if !request.flags.isSubset(of: .known) { return refused(.reservedFlag) }
         if request.id.value == 0 { return refused(.idMustNotBeZero) }
         if request.id.value == .max { return refused(.idMustNotBeIntMax) }

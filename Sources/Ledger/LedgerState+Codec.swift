@@ -7,13 +7,15 @@ extension LedgerState: CanonicalCodable {
     /// Appends the one encoding of this value.
     public func encode(into writer: inout ByteWriter) {
         writer.write(latest)
-        writer.write(accounts)
+        writer.write(UInt32(accounts.count))
+        for account in accounts { writer.write(account) }
         writer.write(UInt32(transfers.count))
         for (index, transfer) in transfers.enumerated() {
             writer.write(transfer)
             writer.write(statuses[index].rawValue)
         }
-        writer.write(burntIDs)
+        writer.write(UInt32(burntIDs.count))
+        for id in burntIDs { writer.write(id) }
     }
 
     /// Reads a state and refuses one that no history of requests could have left so.
@@ -22,7 +24,7 @@ extension LedgerState: CanonicalCodable {
         latest = try reader.read()
         for _ in 0..<(try reader.readCount(limit: IDTable.limit)) {
             let account: Account = try reader.read()
-            guard account.flags.isSubset(of: .known), account.id.isValid,
+            guard account.reserved == 0, account.flags.isSubset(of: .known), account.id.isValid,
                 accountIndex(account.id) == nil
             else { throw .invalidValue("account") }
             accountTable.insert(account.id.value, reference: UInt32(accounts.count))

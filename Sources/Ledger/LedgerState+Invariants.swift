@@ -67,7 +67,7 @@ extension LedgerState {
 
     /// Plays the stored transfers again on empty accounts and compares.
     private func checkBalances(_ faults: inout [String]) {
-        var replayed = accounts
+        var replayed = Array(accounts)
         for index in replayed.indices {
             replayed[index].debitsPending = .zero
             replayed[index].debitsPosted = .zero

@@ -100,34 +100,11 @@ extension LedgerState {
         guard let credit = accountIndex(request.creditAccount) else {
             throw .creditAccountNotFound
         }
-        let ledger = accounts[debit].ledger
-        if ledger != accounts[credit].ledger { throw .accountsMustHaveTheSameLedger }
-        if ledger != request.ledger { throw .transferMustHaveTheSameLedgerAsAccounts }
-        if accounts[debit].flags.contains(.closed) { throw .debitAccountAlreadyClosed }
-        if accounts[credit].flags.contains(.closed) { throw .creditAccountAlreadyClosed }
+        try LedgerState.checkAccounts(request, debit: accounts[debit], credit: accounts[credit])
 
         var stored = request
         stored.timestamp = moment
-        if request.flags.contains(.balancingDebit) {
-            stored.amount = min(stored.amount, accounts[debit].creditAvailable)
-        }
-        if request.flags.contains(.balancingCredit) {
-            stored.amount = min(stored.amount, accounts[credit].debitAvailable)
-        }
-        try checkOverflows(stored, debit: debit, credit: credit)
-        let debits = accounts[debit].debitsPending + accounts[debit].debitsPosted
-        if accounts[debit].flags.contains(.debitsMustNotExceedCredits),
-            debits + stored.amount > accounts[debit].creditsPosted
-        {
-            throw .exceedsCredits
-        }
-        let credits = accounts[credit].creditsPending + accounts[credit].creditsPosted
-        if accounts[credit].flags.contains(.creditsMustNotExceedDebits),
-            credits + stored.amount > accounts[credit].debitsPosted
-        {
-            throw .exceedsDebits
-        }
-
+        try LedgerState.checkAmount(&stored, debit: accounts[debit], credit: accounts[credit])
         let isPending = request.flags.contains(.pending)
         willChange(account: debit)
         willChange(account: credit)
@@ -169,27 +146,49 @@ extension LedgerState {
         if request.code == 0 { throw .codeMustNotBeZero }
     }
 
-    /// Refuses what would not fit: each total, each side's sum, and the moment of expiry.
-    private func checkOverflows(
-        _ transfer: Transfer, debit: Int, credit: Int
+    /// Refuses accounts that do not go together or are closed.
+    @inline(__always)
+    private static func checkAccounts(
+        _ request: Transfer, debit: Account, credit: Account
     ) throws(CreateTransferStatus) {
-        func overflows(_ total: Amount) -> Bool {
-            total.units.addingReportingOverflow(transfer.amount.units).overflow
+        if debit.ledger != credit.ledger { throw .accountsMustHaveTheSameLedger }
+        if debit.ledger != request.ledger { throw .transferMustHaveTheSameLedgerAsAccounts }
+        if debit.flags.contains(.closed) { throw .debitAccountAlreadyClosed }
+        if credit.flags.contains(.closed) { throw .creditAccountAlreadyClosed }
+    }
+
+    /// Lowers a balancing transfer's amount to what there is, and refuses what would not fit: each
+    /// total, each side's sum, the moment of expiry, each account's limit.
+    @inline(__always)
+    private static func checkAmount(
+        _ transfer: inout Transfer, debit: Account, credit: Account
+    ) throws(CreateTransferStatus) {
+        if transfer.flags.contains(.balancingDebit) {
+            transfer.amount = min(transfer.amount, debit.creditAvailable)
         }
+        if transfer.flags.contains(.balancingCredit) {
+            transfer.amount = min(transfer.amount, credit.debitAvailable)
+        }
+        let amount = transfer.amount
         if transfer.flags.contains(.pending) {
-            if overflows(accounts[debit].debitsPending) { throw .overflowsDebitsPending }
-            if overflows(accounts[credit].creditsPending) { throw .overflowsCreditsPending }
+            if debit.debitsPending.checkedAdding(amount) == nil { throw .overflowsDebitsPending }
+            if credit.creditsPending.checkedAdding(amount) == nil { throw .overflowsCreditsPending }
         }
-        if overflows(accounts[debit].debitsPosted) { throw .overflowsDebitsPosted }
-        if overflows(accounts[credit].creditsPosted) { throw .overflowsCreditsPosted }
-        // The sum of both never overflows, because this check keeps it so.
-        if overflows(accounts[debit].debitsPending + accounts[debit].debitsPosted) {
+        if debit.debitsPosted.checkedAdding(amount) == nil { throw .overflowsDebitsPosted }
+        if credit.creditsPosted.checkedAdding(amount) == nil { throw .overflowsCreditsPosted }
+        // The sum of both totals of a side never overflows, because this check keeps it so.
+        guard let debits = (debit.debitsPending + debit.debitsPosted).checkedAdding(amount) else {
             throw .overflowsDebits
         }
-        if overflows(accounts[credit].creditsPending + accounts[credit].creditsPosted) {
-            throw .overflowsCredits
-        }
+        guard let credits = (credit.creditsPending + credit.creditsPosted).checkedAdding(amount)
+        else { throw .overflowsCredits }
         let expiry = transfer.timestamp + .seconds(UInt64(transfer.timeout))
         if expiry > LedgerState.endOfTime { throw .overflowsTimeout }
+        if debit.flags.contains(.debitsMustNotExceedCredits), debits > debit.creditsPosted {
+            throw .exceedsCredits
+        }
+        if credit.flags.contains(.creditsMustNotExceedDebits), credits > credit.debitsPosted {
+            throw .exceedsDebits
+        }
     }
 }

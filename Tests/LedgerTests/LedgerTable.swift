@@ -106,6 +106,7 @@ struct TableLine {
             case ("dpo", true): account.debitsPosted = Amount(try number(parts[1], UInt128.self))
             case ("cp", true): account.creditsPending = Amount(try number(parts[1], UInt128.self))
             case ("cpo", true): account.creditsPosted = Amount(try number(parts[1], UInt128.self))
+            case ("reserved", true): account.reserved = try number(parts[1], UInt32.self)
             case ("ts", true):
                 account.timestamp = Timestamp(nanoseconds: try number(parts[1], UInt64.self))
             default: account.flags.formUnion(try accountFlag(word))

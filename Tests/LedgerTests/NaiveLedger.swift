@@ -133,6 +133,7 @@ struct NaiveLedger: LedgerUnderTest {
         let bits = request.flags.rawValue
         fault(.linkedEventChainOpen, isOpen)
         fault(.timestampMustBeZero, request.timestamp.nanoseconds != 0)
+        fault(.reservedField, request.reserved > 0)
         fault(.reservedFlag, bits & 0b1111_1111_1101_0000 != 0)
         fault(.idMustNotBeZero, request.id.value == 0)
         fault(.idMustNotBeIntMax, request.id.value == UInt128.max)

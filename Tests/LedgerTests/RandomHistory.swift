@@ -69,7 +69,7 @@ struct RandomHistory {
     }
 
     private mutating func spoil(_ account: inout Account) {
-        switch Int.random(in: 0..<17, using: &random) {
+        switch Int.random(in: 0..<18, using: &random) {
         case 0: account.timestamp = Timestamp(nanoseconds: 1)
         case 1: account.flags.insert(AccountFlags(rawValue: 1 << 9))
         case 2: account.id = AccountID(0)
@@ -87,6 +87,7 @@ struct RandomHistory {
         case 13: account.creditsPending = Amount(1)
         case 14: account.creditsPosted = Amount(1)
         case 15: account.ledger = 0
+        case 16: account.reserved = random.pick([1, .max])
         default: account.code = 0
         }
     }
