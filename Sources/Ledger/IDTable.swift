@@ -33,6 +33,14 @@ struct IDTable: Sendable {
         return segments[segmentIndex(tag)].find(tag, home: tag << segmentBits, where: matches)
     }
 
+    /// Reads where an id would be, so that finding it soon after need not wait for memory. To be
+    /// called for several ids in a row, whose waits then overlap.
+    @inline(__always)
+    func prefetch(_ id: UInt128) {
+        let tag = hash(id)
+        segments[segmentIndex(tag)].prefetch(home: tag << segmentBits)
+    }
+
     /// Adds a reference for an id that is not there.
     @inline(__always)
     mutating func insert(_ id: UInt128, reference: UInt32) {
@@ -132,6 +140,12 @@ private struct Segment: Sendable {
             }
             position = (position + 1) & mask
         }
+    }
+
+    @inline(__always)
+    func prefetch(home: UInt32) {
+        // True of every slot; unlike a load whose result goes nowhere, it is not optimized away.
+        precondition(slots[Int(home >> shift)] != .max, "a slot holds a hash and a reference")
     }
 
     @inline(__always)

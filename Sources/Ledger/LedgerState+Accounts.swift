@@ -74,9 +74,15 @@ extension LedgerState {
 
         var account = request
         account.timestamp = moment
+        append(account)
+        return CreateAccountResult(status: .created, timestamp: moment)
+    }
+
+    /// Stores an account; it can no longer fail.
+    mutating func append(_ account: Account) {
         accountTable.insert(account.id.value, reference: UInt32(accounts.count))
         accounts.append(account)
-        return CreateAccountResult(status: .created, timestamp: moment)
+        index.addAccount()
     }
 
     private func compare(_ request: Account, with stored: Account) -> CreateAccountStatus? {

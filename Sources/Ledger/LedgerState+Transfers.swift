@@ -13,6 +13,7 @@ extension LedgerState {
         var chainStart: Int?
         var isBroken = false
         for index in requests.indices {
+            if index % LedgerState.prefetchSize == 0 { prefetch(requests, from: index) }
             let moment = Timestamp(nanoseconds: first + UInt64(index))
             let isLinked = requests[index].flags.contains(.linked)
             let isLast = index == requests.count - 1
@@ -43,6 +44,24 @@ extension LedgerState {
             }
         }
         return results
+    }
+
+    /// How many requests' places are read from memory at once.
+    private static let prefetchSize = 16
+    /// With fewer accounts than this, they are in the processor's caches anyway.
+    private static let manyAccounts = 1 << 14
+
+    /// Reads what the next requests will look for. Without it every request waits for memory alone:
+    /// a third of the time.
+    @inline(__always)
+    private func prefetch(_ requests: [Transfer], from start: Int) {
+        let end = min(start + LedgerState.prefetchSize, requests.count)
+        for index in start..<end { transferTable.prefetch(requests[index].id.value) }
+        if accounts.count < LedgerState.manyAccounts { return }
+        for index in start..<end {
+            accountTable.prefetch(requests[index].debitAccount.value)
+            accountTable.prefetch(requests[index].creditAccount.value)
+        }
     }
 
     /// Carries out one transfer at `at` (later if that timestamp is taken), without allocating.
@@ -100,6 +119,7 @@ extension LedgerState {
         guard let credit = accountIndex(request.creditAccount) else {
             throw .creditAccountNotFound
         }
+        let ends = index.ends(debit: debit, credit: credit)
         try LedgerState.checkAccounts(request, debit: accounts[debit], credit: accounts[credit])
 
         var stored = request
@@ -117,12 +137,18 @@ extension LedgerState {
             accounts[debit].debitsPosted += stored.amount
             accounts[credit].creditsPosted += stored.amount
         }
-        append(stored, status: isPending ? .pending : .none)
+        append(stored, status: isPending ? .pending : .none, debit: debit, credit: credit, to: ends)
         if isPending, !undo.isOpen { scheduleExpiry(transfers.count - 1) }
     }
 
-    /// Stores a transfer; it can no longer fail.
-    mutating func append(_ transfer: Transfer, status: PendingStatus) {
+    /// Stores a transfer whose effects are in its accounts already; it can no longer fail.
+    mutating func append(
+        _ transfer: Transfer, status: PendingStatus, debit: Int, credit: Int,
+        to ends: TransferIndex.Ends
+    ) {
+        history.note(accounts[debit], transfer: transfers.count, side: .debit)
+        history.note(accounts[credit], transfer: transfers.count, side: .credit)
+        index.addTransfer(debit: debit, credit: credit, to: ends)
         transferTable.insert(transfer.id.value, reference: UInt32(transfers.count))
         transfers.append(transfer)
         statuses.append(status)

@@ -27,6 +27,8 @@ public struct LedgerState: Sendable {
     /// Finds transfers, and burnt ids marked with `burntMark`.
     var transferTable: IDTable
     var expiries = ExpiryQueue()
+    var index = TransferIndex()
+    var history = BalanceHistory()
     var undo = UndoLog()
 
     /// The last moment a ledger can use: 2^63 - 1 nanoseconds, in the year 2262.
@@ -114,7 +116,9 @@ public struct LedgerState: Sendable {
 
     /// Opens a chain of linked events.
     mutating func openChain() {
-        undo.open(accountCount: accounts.count, transferCount: transfers.count)
+        undo.open(
+            accountCount: accounts.count, transferCount: transfers.count,
+            rowCount: history.rows.count)
     }
 
     /// Makes a chain's effects final.
@@ -132,9 +136,15 @@ public struct LedgerState: Sendable {
             let transfer = transfers.removeLast()
             statuses.removeLast()
             transferTable.remove(transfer.id.value, reference: UInt32(transfers.count))
+            guard let debit = accountIndex(transfer.debitAccount),
+                let credit = accountIndex(transfer.creditAccount)
+            else { preconditionFailure("accounts are never deleted") }
+            index.removeTransfer(debit: debit, credit: credit)
         }
+        history.shrink(to: undo.rowCount)
         while accounts.count > undo.accountCount {
             let account = accounts.removeLast()
+            index.removeAccount()
             accountTable.remove(account.id.value, reference: UInt32(accounts.count))
         }
         undo.close()

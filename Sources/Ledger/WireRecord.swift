@@ -6,7 +6,10 @@ public import Primitives
 
 /// A record whose memory is its wire form: 128 bytes, little endian, in the order of the fields and
 /// without gaps. So a batch is read or written by copying it once.
-public protocol WireRecord: BitwiseCopyable, CanonicalCodable {}
+public protocol WireRecord: BitwiseCopyable, CanonicalCodable, Hashable, Sendable {
+    /// When the record was created; zero in a request.
+    var timestamp: Timestamp { get }
+}
 
 extension WireRecord {
     /// How many bytes a record has.
