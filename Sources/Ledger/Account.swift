@@ -1,7 +1,7 @@
 public import Primitives
 
 /// How an account behaves. The bits are TigerBeetle's, so records can be compared with its.
-public struct AccountFlags: OptionSet, Hashable, Sendable {
+public struct AccountFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// Sixteen bits; unknown ones are rejected with `reservedFlag`.
     public let rawValue: UInt16
 
@@ -36,9 +36,9 @@ public struct AccountFlags: OptionSet, Hashable, Sendable {
 
 /// An account: four running totals of one asset. Nothing but transfers changes them.
 ///
-/// The canonical encoding is 128 bytes, little endian, in the order of the fields with four zero
-/// bytes before `ledger`: the layout of TigerBeetle's account record.
-public struct Account: Hashable, Sendable {
+/// The canonical encoding is 128 bytes, little endian, in the order of the fields: the layout of
+/// TigerBeetle's account record.
+public struct Account: Hashable, Sendable, BitwiseCopyable {
     /// Who it is; unique among accounts.
     public var id: AccountID
     /// Debits reserved by open pending transfers.
@@ -55,6 +55,8 @@ public struct Account: Hashable, Sendable {
     public var userData64: UInt64
     /// The owner's note, not interpreted.
     public var userData32: UInt32
+    /// Zero; anything else is refused with `reservedField`.
+    public var reserved: UInt32 = 0
     /// The asset: only accounts of one ledger transact with each other. Not zero.
     public var ledger: UInt32
     /// The kind of account in the chart of accounts. Not zero.
@@ -100,24 +102,7 @@ extension UInt128 {
     }
 }
 
-extension Account: CanonicalCodable {
-    /// Appends the one encoding of this value.
-    public func encode(into writer: inout ByteWriter) {
-        writer.write(id)
-        writer.write(debitsPending)
-        writer.write(debitsPosted)
-        writer.write(creditsPending)
-        writer.write(creditsPosted)
-        writer.write(userData128)
-        writer.write(userData64)
-        writer.write(userData32)
-        writer.write(UInt32(0))
-        writer.write(ledger)
-        writer.write(code)
-        writer.write(flags.rawValue)
-        writer.write(timestamp)
-    }
-
+extension Account: WireRecord {
     /// Reads a value; throws rather than accept a second spelling of it.
     public init(from reader: inout ByteReader) throws(CodecError) {
         let id: AccountID = try reader.read()
@@ -128,7 +113,7 @@ extension Account: CanonicalCodable {
         let userData128 = try reader.readUInt128()
         let userData64 = try reader.readUInt64()
         let userData32 = try reader.readUInt32()
-        guard try reader.readUInt32() == 0 else { throw .invalidValue("account reserved bytes") }
+        let reserved = try reader.readUInt32()
         self.init(
             id: id, ledger: try reader.readUInt32(), code: try reader.readUInt16(),
             flags: AccountFlags(rawValue: try reader.readUInt16()),
@@ -137,6 +122,7 @@ extension Account: CanonicalCodable {
         self.debitsPosted = debitsPosted
         self.creditsPending = creditsPending
         self.creditsPosted = creditsPosted
+        self.reserved = reserved
         timestamp = try reader.read()
     }
 }

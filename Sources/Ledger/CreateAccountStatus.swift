@@ -19,7 +19,7 @@ public enum CreateAccountStatus: UInt32, CaseIterable, Hashable, Sendable, Error
     case importedEventTimestampOutOfRange = 24
     /// Kept for importing, which is not offered.
     case importedEventTimestampMustNotAdvance = 25
-    /// Kept: requests have no reserved field here; the decoder refuses such bytes.
+    /// The bytes kept for later are not zero.
     case reservedField = 4
     /// A flag without a meaning is set.
     case reservedFlag = 5
@@ -61,7 +61,7 @@ public enum CreateAccountStatus: UInt32, CaseIterable, Hashable, Sendable, Error
     /// Whether the number is only kept, and never answered by this ledger.
     public var isReserved: Bool {
         switch self {
-        case .reservedField, .importedEventExpected, .importedEventNotExpected,
+        case .importedEventExpected, .importedEventNotExpected,
             .importedEventTimestampOutOfRange, .importedEventTimestampMustNotAdvance,
             .importedEventTimestampMustNotRegress:
             true

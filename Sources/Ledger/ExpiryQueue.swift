@@ -4,7 +4,7 @@
 /// owner drops them, so the top is always an open one.
 struct ExpiryQueue: Sendable {
     /// One timeout.
-    struct Entry: Comparable, Sendable {
+    struct Entry: Comparable, Sendable, BitwiseCopyable {
         /// Nanoseconds since the epoch.
         let expiresAt: UInt64
         /// The transfer's place in the order of creation.
@@ -15,7 +15,7 @@ struct ExpiryQueue: Sendable {
         }
     }
 
-    private var heap: [Entry] = []
+    private var heap = ChunkedArray<Entry>()
 
     /// The soonest entry.
     var first: Entry? { heap.first }

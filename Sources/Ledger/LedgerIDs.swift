@@ -1,7 +1,7 @@
 public import Primitives
 
 /// Names an account. Chosen by whoever creates it; 0 and the largest number are not allowed.
-public struct AccountID: Hashable, Comparable, Sendable {
+public struct AccountID: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The number.
     public let value: UInt128
 
@@ -26,7 +26,7 @@ public struct AccountID: Hashable, Comparable, Sendable {
 
 /// Names a transfer and makes it happen at most once: a second request with the same id never moves
 /// money again. 0 and the largest number are not allowed.
-public struct TransferID: Hashable, Comparable, Sendable {
+public struct TransferID: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The number.
     public let value: UInt128
 

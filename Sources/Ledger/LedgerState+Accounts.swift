@@ -54,6 +54,7 @@ extension LedgerState {
             CreateAccountResult(status: status, timestamp: moment)
         }
         if request.timestamp != .zero { return refused(.timestampMustBeZero) }
+        if request.reserved != 0 { return refused(.reservedField) }
         if !request.flags.isSubset(of: .known) { return refused(.reservedFlag) }
         if request.id.value == 0 { return refused(.idMustNotBeZero) }
         if request.id.value == .max { return refused(.idMustNotBeIntMax) }
@@ -73,9 +74,15 @@ extension LedgerState {
 
         var account = request
         account.timestamp = moment
+        append(account)
+        return CreateAccountResult(status: .created, timestamp: moment)
+    }
+
+    /// Stores an account; it can no longer fail.
+    mutating func append(_ account: Account) {
         accountTable.insert(account.id.value, reference: UInt32(accounts.count))
         accounts.append(account)
-        return CreateAccountResult(status: .created, timestamp: moment)
+        index.addAccount()
     }
 
     private func compare(_ request: Account, with stored: Account) -> CreateAccountStatus? {

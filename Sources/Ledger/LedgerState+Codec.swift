@@ -2,18 +2,21 @@ public import Primitives
 
 /// The whole state in one encoding, so that a hash of it is the state's hash: the latest timestamp;
 /// the accounts; the transfers, each followed by its pending status; the burnt ids. All in order of
-/// creation. Indexes are left out, since they follow from the rest.
+/// creation. Indexes are left out, since they follow from the rest; the history of balances is left
+/// out too, and a decoded ledger has none until `restoreHistory(from:)`.
 extension LedgerState: CanonicalCodable {
     /// Appends the one encoding of this value.
     public func encode(into writer: inout ByteWriter) {
         writer.write(latest)
-        writer.write(accounts)
+        writer.write(UInt32(accounts.count))
+        for account in accounts { writer.write(account) }
         writer.write(UInt32(transfers.count))
         for (index, transfer) in transfers.enumerated() {
             writer.write(transfer)
             writer.write(statuses[index].rawValue)
         }
-        writer.write(burntIDs)
+        writer.write(UInt32(burntIDs.count))
+        for id in burntIDs { writer.write(id) }
     }
 
     /// Reads a state and refuses one that no history of requests could have left so.
@@ -22,19 +25,22 @@ extension LedgerState: CanonicalCodable {
         latest = try reader.read()
         for _ in 0..<(try reader.readCount(limit: IDTable.limit)) {
             let account: Account = try reader.read()
-            guard account.flags.isSubset(of: .known), account.id.isValid,
+            guard account.reserved == 0, account.flags.isSubset(of: .known), account.id.isValid,
                 accountIndex(account.id) == nil
             else { throw .invalidValue("account") }
-            accountTable.insert(account.id.value, reference: UInt32(accounts.count))
-            accounts.append(account)
+            append(account)
         }
         for _ in 0..<(try reader.readCount(limit: IDTable.limit)) {
             let transfer: Transfer = try reader.read()
             guard let status = PendingStatus(rawValue: try reader.readUInt8()),
                 transfer.flags.isSubset(of: .known), transfer.id.isValid,
-                case .nothing = lookUp(transfer.id)
+                case .nothing = lookUp(transfer.id),
+                let debit = accountIndex(transfer.debitAccount),
+                let credit = accountIndex(transfer.creditAccount), debit != credit
             else { throw .invalidValue("transfer") }
-            append(transfer, status: status)
+            append(
+                transfer, status: status, debit: debit, credit: credit,
+                to: index.ends(debit: debit, credit: credit))
             scheduleExpiry(transfers.count - 1)
         }
         for _ in 0..<(try reader.readCount(limit: IDTable.limit - transfers.count)) {
@@ -42,12 +48,15 @@ extension LedgerState: CanonicalCodable {
             guard id.isValid, case .nothing = lookUp(id) else { throw .invalidValue("burnt id") }
             burn(id)
         }
+        // Rows were noted with balances of the end.
+        history = BalanceHistory()
         if !checkInvariants().isEmpty { throw .invalidValue("ledger") }
     }
 }
 
 extension LedgerState: Equatable {
-    /// Whether two ledgers hold the same and will answer the same for ever.
+    /// Whether two ledgers hold the same and will answer requests the same for ever. The history of
+    /// balances is not compared.
     public static func == (left: LedgerState, right: LedgerState) -> Bool {
         left.latest == right.latest && left.accounts == right.accounts
             && left.transfers == right.transfers && left.statuses == right.statuses

@@ -5,7 +5,9 @@ extension LedgerState {
     ///
     /// Debits equal credits in every ledger; every account's totals, limits and closed flag follow
     /// from the transfers; timestamps are unique and rise in order of creation; every id is found
-    /// again and has one outcome; every open timeout is in the queue. O(accounts + transfers).
+    /// again and has one outcome; every open timeout is in the queue; the index of accounts'
+    /// transfers is complete, and so is the balance history from its first row on.
+    /// O(accounts + transfers).
     public func checkInvariants() -> [String] {
         var faults: [String] = []
         for line in trialBalance() where !line.isBalanced {
@@ -15,6 +17,7 @@ extension LedgerState {
         checkIDs(&faults)
         checkBalances(&faults)
         checkTimeouts(&faults)
+        checkIndex(&faults)
         if undo.isOpen { faults.append("a chain was left open") }
         return faults
     }
@@ -67,7 +70,7 @@ extension LedgerState {
 
     /// Plays the stored transfers again on empty accounts and compares.
     private func checkBalances(_ faults: inout [String]) {
-        var replayed = accounts
+        var replayed = Array(accounts)
         for index in replayed.indices {
             replayed[index].debitsPending = .zero
             replayed[index].debitsPosted = .zero
@@ -166,6 +169,50 @@ extension LedgerState {
             && transfer.timestamp > pending.timestamp
             && transfer.debitAccount == pending.debitAccount
             && transfer.creditAccount == pending.creditAccount
+    }
+
+    /// Indexes the stored transfers again and compares; each row of history must have the totals
+    /// posted up to its transfer.
+    private func checkIndex(_ faults: inout [String]) {
+        var rebuilt = TransferIndex()
+        var posted = Array(accounts)
+        for place in posted.indices {
+            rebuilt.addAccount()
+            posted[place].debitsPosted = .zero
+            posted[place].creditsPosted = .zero
+        }
+        var row = 0
+        let start = history.rows.first.map { Int($0.key >> 1) } ?? transfers.count
+        func check(_ account: Account, _ place: Int, _ side: TransferIndex.Side) {
+            guard account.flags.contains(.history), place >= start else { return }
+            defer { row += 1 }
+            guard row < history.rows.count else { return }
+            let found = history.rows[row]
+            if found.key != UInt64(place) << 1 | UInt64(side.rawValue)
+                || found.debitsPosted != account.debitsPosted
+                || found.creditsPosted != account.creditsPosted
+            {
+                faults.append("the balance history differs at transfer \(transfers[place].id)")
+            }
+        }
+        for (place, transfer) in transfers.enumerated() {
+            guard let debit = accountIndex(transfer.debitAccount),
+                let credit = accountIndex(transfer.creditAccount)
+            else { continue }
+            rebuilt.addTransfer(
+                debit: debit, credit: credit, to: rebuilt.ends(debit: debit, credit: credit))
+            if transfer.flags.isDisjoint(with: [.pending, .voidPending]) {
+                // An overflow was found with the balances already.
+                let debits = posted[debit].debitsPosted.checkedAdding(transfer.amount)
+                let credits = posted[credit].creditsPosted.checkedAdding(transfer.amount)
+                posted[debit].debitsPosted = debits ?? .zero
+                posted[credit].creditsPosted = credits ?? .zero
+            }
+            check(posted[debit], place, .debit)
+            check(posted[credit], place, .credit)
+        }
+        if row != history.rows.count { faults.append("the balance history is not complete") }
+        if rebuilt != index { faults.append("the index of accounts' transfers differs") }
     }
 
     private func checkTimeouts(_ faults: inout [String]) {

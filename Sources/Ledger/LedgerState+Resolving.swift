@@ -34,13 +34,15 @@ extension LedgerState {
         if undo.isOpen { undo.resolved.append(target) }
         willChange(account: debit)
         willChange(account: credit)
-        append(stored, status: .none)
         statuses[target] = isPost ? .posted : .voided
         release(pending, debit: debit, credit: credit)
         if isPost {
             accounts[debit].debitsPosted += amount
             accounts[credit].creditsPosted += amount
         }
+        append(
+            stored, status: .none, debit: debit, credit: credit,
+            to: index.ends(debit: debit, credit: credit))
         if !undo.isOpen, pending.timeout != 0 { dropResolvedExpiries() }
     }
 

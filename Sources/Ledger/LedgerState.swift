@@ -7,25 +7,28 @@ public import Primitives
 /// canonical bytes. A refused event changes nothing but the latest timestamp, and, for a transient
 /// reason, uses its id up. Time comes only from the caller.
 ///
-/// Records lie in arrays in order of creation; an id finds its record through an open-addressing
-/// table. A lookup, a creation or a resolution is O(1) on average, an expiry O(log n). A copy
-/// shares its arrays until one side changes them and then costs O(n), so keep one owner.
+/// Records lie in chunks in order of creation; an id finds its record through an open-addressing
+/// table. Both grow a part at a time, so no event waits for all to be copied. A lookup, a creation
+/// or a resolution is O(1) on average, an expiry O(log n). A copy shares what it holds, a chunk at
+/// a time until one side changes that chunk.
 public struct LedgerState: Sendable {
     /// Every account in order of creation.
-    public internal(set) var accounts: [Account] = []
+    public internal(set) var accounts = ChunkedArray<Account>()
     /// Every transfer in order of creation.
-    public internal(set) var transfers: [Transfer] = []
+    public internal(set) var transfers = ChunkedArray<Transfer>()
     /// Ids used up by transient failures, in order of failure.
-    public internal(set) var burntIDs: [TransferID] = []
+    public internal(set) var burntIDs = ChunkedArray<TransferID>()
     /// The latest timestamp given to an event.
     public internal(set) var latest: Timestamp = .zero
 
     /// What became of each transfer's reservation, beside `transfers`.
-    var statuses: [PendingStatus] = []
+    var statuses = ChunkedArray<PendingStatus>()
     var accountTable: IDTable
     /// Finds transfers, and burnt ids marked with `burntMark`.
     var transferTable: IDTable
     var expiries = ExpiryQueue()
+    var index = TransferIndex()
+    var history = BalanceHistory()
     var undo = UndoLog()
 
     /// The last moment a ledger can use: 2^63 - 1 nanoseconds, in the year 2262.
@@ -41,12 +44,9 @@ public struct LedgerState: Sendable {
         transferTable = IDTable(seed: tableSeed)
     }
 
-    /// Makes room at once, so that growing costs no pauses later. Counts are totals.
+    /// Makes room for ids at once, which spares the work of growing. Counts are totals.
     public mutating func reserveCapacity(accounts accountCount: Int, transfers transferCount: Int) {
-        accounts.reserveCapacity(accountCount)
         accountTable.reserve(accountCount)
-        transfers.reserveCapacity(transferCount)
-        statuses.reserveCapacity(transferCount)
         transferTable.reserve(transferCount)
     }
 
@@ -116,7 +116,9 @@ public struct LedgerState: Sendable {
 
     /// Opens a chain of linked events.
     mutating func openChain() {
-        undo.open(accountCount: accounts.count, transferCount: transfers.count)
+        undo.open(
+            accountCount: accounts.count, transferCount: transfers.count,
+            rowCount: history.rows.count)
     }
 
     /// Makes a chain's effects final.
@@ -134,9 +136,15 @@ public struct LedgerState: Sendable {
             let transfer = transfers.removeLast()
             statuses.removeLast()
             transferTable.remove(transfer.id.value, reference: UInt32(transfers.count))
+            guard let debit = accountIndex(transfer.debitAccount),
+                let credit = accountIndex(transfer.creditAccount)
+            else { preconditionFailure("accounts are never deleted") }
+            index.removeTransfer(debit: debit, credit: credit)
         }
+        history.shrink(to: undo.rowCount)
         while accounts.count > undo.accountCount {
             let account = accounts.removeLast()
+            index.removeAccount()
             accountTable.remove(account.id.value, reference: UInt32(accounts.count))
         }
         undo.close()

@@ -1,7 +1,7 @@
 public import Primitives
 
 /// What a transfer does. The bits are TigerBeetle's, so records can be compared with its.
-public struct TransferFlags: OptionSet, Hashable, Sendable {
+public struct TransferFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// Sixteen bits; unknown ones are rejected with `reservedFlag`.
     public let rawValue: UInt16
 
@@ -55,7 +55,7 @@ public struct TransferFlags: OptionSet, Hashable, Sendable {
 ///
 /// The canonical encoding is 128 bytes, little endian, in the order of the fields: the layout of
 /// TigerBeetle's transfer record.
-public struct Transfer: Hashable, Sendable {
+public struct Transfer: Hashable, Sendable, BitwiseCopyable {
     /// The idempotency key; unique among transfers for ever.
     public var id: TransferID
     /// The account that is debited.
@@ -133,7 +133,7 @@ public struct Transfer: Hashable, Sendable {
 }
 
 /// What became of a transfer's reservation.
-public enum PendingStatus: UInt8, CaseIterable, Hashable, Sendable {
+public enum PendingStatus: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopyable {
     /// The transfer is not a pending one.
     case none = 0
     /// The amount is reserved.
@@ -146,24 +146,7 @@ public enum PendingStatus: UInt8, CaseIterable, Hashable, Sendable {
     case expired = 4
 }
 
-extension Transfer: CanonicalCodable {
-    /// Appends the one encoding of this value.
-    public func encode(into writer: inout ByteWriter) {
-        writer.write(id)
-        writer.write(debitAccount)
-        writer.write(creditAccount)
-        writer.write(amount)
-        writer.write(pendingID)
-        writer.write(userData128)
-        writer.write(userData64)
-        writer.write(userData32)
-        writer.write(timeout)
-        writer.write(ledger)
-        writer.write(code)
-        writer.write(flags.rawValue)
-        writer.write(timestamp)
-    }
-
+extension Transfer: WireRecord {
     /// Reads a value; throws rather than accept a second spelling of it.
     public init(from reader: inout ByteReader) throws(CodecError) {
         let id: TransferID = try reader.read()

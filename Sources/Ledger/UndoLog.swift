@@ -12,16 +12,19 @@ struct UndoLog: Sendable {
     private(set) var accountCount = 0
     /// How many transfers there were when the chain opened.
     private(set) var transferCount = 0
+    /// How many rows of balance history there were when the chain opened.
+    private(set) var rowCount = 0
     /// Changed accounts, oldest change first.
     var accounts: [Change] = []
     /// Pending transfers that were resolved.
     var resolved: [Int] = []
 
-    mutating func open(accountCount: Int, transferCount: Int) {
+    mutating func open(accountCount: Int, transferCount: Int, rowCount: Int) {
         precondition(!isOpen, "chains do not nest")
         isOpen = true
         self.accountCount = accountCount
         self.transferCount = transferCount
+        self.rowCount = rowCount
     }
 
     mutating func close() {

@@ -11,7 +11,7 @@ public enum Rounding: Sendable {
 ///
 /// Sums never wrap: the operators trap on overflow (a programmer's error), the `checked` methods
 /// return `nil` (a stranger's input).
-public struct Amount: Hashable, Comparable, Sendable {
+public struct Amount: Hashable, Comparable, Sendable, BitwiseCopyable {
     /// The number of ledger units.
     public let units: UInt128
 

@@ -4,8 +4,10 @@ extension LedgerTable {
         LedgerTable(
             "accounts: each fault hides those below it",
             """
-            account 0 ts=1 bit15 dr<=cr cr<=dr dp=1 dpo=1 cp=1 cpo=1 ledger=0 code=0 \
+            account 0 ts=1 reserved=1 bit15 dr<=cr cr<=dr dp=1 dpo=1 cp=1 cpo=1 ledger=0 code=0 \
                 -> timestampMustBeZero
+            account 0 reserved=1 bit15 dr<=cr cr<=dr dp=1 dpo=1 cp=1 cpo=1 ledger=0 code=0 \
+                -> reservedField
             account 0 bit15 dr<=cr cr<=dr dp=1 dpo=1 cp=1 cpo=1 ledger=0 code=0 -> reservedFlag
             account 0 imported dr<=cr cr<=dr dp=1 dpo=1 cp=1 cpo=1 ledger=0 code=0 -> reservedFlag
             account 0 dr<=cr cr<=dr dp=1 dpo=1 cp=1 cpo=1 ledger=0 code=0 -> idMustNotBeZero

@@ -80,28 +80,6 @@ struct LedgerStateTests {
         #expect(Set(states).count == states.count)
     }
 
-    @Test func recordsAreTheBytesOfTheWire() throws {
-        var stored = account(3, [.history])
-        stored.debitsPosted = Amount(0x0102)
-        stored.timestamp = Timestamp(nanoseconds: 7)
-        let accountBytes = stored.canonicalBytes()
-        #expect(accountBytes.count == 128)
-        #expect(accountBytes[32] == 0x02 && accountBytes[33] == 0x01)
-        #expect(accountBytes[112] == 1 && accountBytes[116] == 1 && accountBytes[118] == 8)
-        #expect(accountBytes[120] == 7)
-        #expect(try Account(canonicalBytes: accountBytes) == stored)
-        var reserved = accountBytes
-        reserved[108] = 1
-        #expect(throws: CodecError.invalidValue("account reserved bytes")) {
-            try Account(canonicalBytes: reserved)
-        }
-        let request = transfer(9, 1, 2, 5, .pending, timeout: 3)
-        let transferBytes = request.canonicalBytes()
-        #expect(transferBytes.count == 128)
-        #expect(transferBytes[48] == 5 && transferBytes[108] == 3 && transferBytes[118] == 2)
-        #expect(try Transfer(canonicalBytes: transferBytes) == request)
-    }
-
     @Test func brokenBytesAreRefused() throws {
         var ledger = LedgerState()
         _ = ledger.createAccounts([account(1), account(2)], at: Timestamp(seconds: 1))

@@ -17,6 +17,12 @@ import Testing
 ///     balance ID DP DPO CP CPO [closed]      pending and posted debits, then credits
 ///     stored ID AMOUNT STATUS [field=value]...      a transfer as stored
 ///     missing ID | burnt ID           no such transfer, its id free | used up
+///     account-transfers ID [field=value | flag]... -> [ID]... [next MOMENT] | refusal
+///     account-balances ID [field=value | flag]... -> [DP/DPO/CP/CPO]... [next MOMENT] | refusal
+///     query-accounts | query-transfers [field=value | flag]... -> [ID]... [next MOMENT] | refusal
+///                                     both sides unless a side is given; `no-side` is neither; a
+///                                     moment is a number, or tN or aN: when transfer or account N
+///                                     was created
 ///
 /// Numbers are decimal, `max` (of the field's type) or `max-N`.
 struct LedgerTable: Sendable, CustomTestStringConvertible {
@@ -106,6 +112,7 @@ struct TableLine {
             case ("dpo", true): account.debitsPosted = Amount(try number(parts[1], UInt128.self))
             case ("cp", true): account.creditsPending = Amount(try number(parts[1], UInt128.self))
             case ("cpo", true): account.creditsPosted = Amount(try number(parts[1], UInt128.self))
+            case ("reserved", true): account.reserved = try number(parts[1], UInt32.self)
             case ("ts", true):
                 account.timestamp = Timestamp(nanoseconds: try number(parts[1], UInt64.self))
             default: account.flags.formUnion(try accountFlag(word))

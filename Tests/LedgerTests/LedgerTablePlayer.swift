@@ -33,14 +33,15 @@ struct LedgerTablePlayer<Subject: LedgerUnderTest> {
                 let id = TransferID(try line.number(UInt128.self))
                 expect(ledger.transfer(id) == nil, number, "is there")
                 expect(ledger.isBurnt(id) == (action == "burnt"), number, "burnt or not")
-            default: throw TableError(line: number, word: action)
+            default:
+                if try !query(action, &line) { throw TableError(line: number, word: action) }
             }
         }
         commitAccounts()
         commitTransfers()
     }
 
-    private func expect(_ condition: Bool, _ line: Int, _ what: String) {
+    func expect(_ condition: Bool, _ line: Int, _ what: String) {
         #expect(condition, "\(table.name), line \(line) (\(Subject.self)): \(what)")
     }
 

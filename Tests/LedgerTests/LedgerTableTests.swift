@@ -6,6 +6,7 @@ import Testing
 struct LedgerTableTests {
     static let tables =
         LedgerTable.accounts + LedgerTable.transfers + LedgerTable.resolving + LedgerTable.chains
+        + LedgerTable.queries
 
     @Test(arguments: tables)
     func ledgerAnswersAsWritten(_ table: LedgerTable) throws {
@@ -33,12 +34,22 @@ struct LedgerTableTests {
         }
     }
 
+    @Test func everyRefusalOfAQueryHasARow() {
+        for kind in ["account-transfers", "account-balances"] {
+            let rows = Set(Self.tables.flatMap { $0.expectedStatuses(kind) })
+            for refusal in QueryRefusal.allCases {
+                #expect(rows.contains("\(refusal)"), "\(refusal)")
+            }
+        }
+    }
+
     @Test func numbersAreThoseOfTheWire() {
         // 0 to 68 and 0 to 26 without gaps but for 0, which was "ok" once, and `created`.
         let transfers = CreateTransferStatus.allCases.map(\.rawValue).sorted()
         #expect(transfers == Array(1...68) + [UInt32.max])
         let accounts = CreateAccountStatus.allCases.map(\.rawValue).sorted()
         #expect(accounts == Array(1...26) + [UInt32.max])
+        #expect(QueryRefusal.allCases.map(\.rawValue) == Array(1...7))
         #expect(CreateTransferStatus.allCases.count(where: \.isTransient) == 7)
     }
 }

@@ -11,6 +11,12 @@ protocol LedgerUnderTest {
     func transfer(_ id: TransferID) -> Transfer?
     func pendingStatus(_ id: TransferID) -> PendingStatus?
     func isBurnt(_ id: TransferID) -> Bool
+    func accountTransfers(_ filter: AccountFilter) throws(QueryRefusal) -> QueryAnswer<Transfer>
+    func accountBalances(
+        _ filter: AccountFilter
+    ) throws(QueryRefusal) -> QueryAnswer<AccountBalance>
+    func queryAccounts(_ filter: QueryFilter) throws(QueryRefusal) -> QueryAnswer<Account>
+    func queryTransfers(_ filter: QueryFilter) throws(QueryRefusal) -> QueryAnswer<Transfer>
     func checkInvariants() -> [String]
 }
 

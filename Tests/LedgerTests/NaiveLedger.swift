@@ -5,8 +5,10 @@ import Primitives
 /// everything for timeouts. Each event gathers every fault it has, and the first in the published
 /// order of precedence is the answer.
 struct NaiveLedger: LedgerUnderTest {
-    private var accounts: [AccountID: Account] = [:]
-    private var transfers: [TransferID: Transfer] = [:]
+    private(set) var accounts: [AccountID: Account] = [:]
+    private(set) var transfers: [TransferID: Transfer] = [:]
+    /// What each transfer left in those of its accounts that keep a history.
+    private(set) var balances: [TransferID: [AccountID: AccountBalance]] = [:]
     private var reservations: [TransferID: PendingStatus] = [:]
     private var burnt: Set<TransferID> = []
     private var now: UInt64 = 0
@@ -133,6 +135,7 @@ struct NaiveLedger: LedgerUnderTest {
         let bits = request.flags.rawValue
         fault(.linkedEventChainOpen, isOpen)
         fault(.timestampMustBeZero, request.timestamp.nanoseconds != 0)
+        fault(.reservedField, request.reserved > 0)
         fault(.reservedFlag, bits & 0b1111_1111_1101_0000 != 0)
         fault(.idMustNotBeZero, request.id.value == 0)
         fault(.idMustNotBeIntMax, request.id.value == UInt128.max)
@@ -369,6 +372,17 @@ struct NaiveLedger: LedgerUnderTest {
     }
 
     private mutating func carryOut(_ transfer: Transfer) {
+        changeBalances(transfer)
+        for id in [transfer.debitAccount, transfer.creditAccount] {
+            guard let account = accounts[id], account.flags.contains(.history) else { continue }
+            balances[transfer.id, default: [:]][id] = AccountBalance(
+                debitsPending: account.debitsPending, debitsPosted: account.debitsPosted,
+                creditsPending: account.creditsPending, creditsPosted: account.creditsPosted,
+                timestamp: transfer.timestamp)
+        }
+    }
+
+    private mutating func changeBalances(_ transfer: Transfer) {
         transfers[transfer.id] = transfer
         if transfer.flags.contains(.pending) {
             reservations[transfer.id] = .pending

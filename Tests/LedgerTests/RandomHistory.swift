@@ -41,7 +41,7 @@ struct RandomHistory {
     mutating func opening() -> [Account] {
         let kinds: [AccountFlags] = [
             [], [], [.debitsMustNotExceedCredits], [.creditsMustNotExceedDebits], [.history],
-            [.debitsMustNotExceedCredits],
+            [.debitsMustNotExceedCredits, .history],
         ]
         accounts = kinds.enumerated().map { index, flags in
             Account(id: AccountID(UInt128(index + 1)), ledger: 1, code: 1, flags: flags)
@@ -69,7 +69,7 @@ struct RandomHistory {
     }
 
     private mutating func spoil(_ account: inout Account) {
-        switch Int.random(in: 0..<17, using: &random) {
+        switch Int.random(in: 0..<18, using: &random) {
         case 0: account.timestamp = Timestamp(nanoseconds: 1)
         case 1: account.flags.insert(AccountFlags(rawValue: 1 << 9))
         case 2: account.id = AccountID(0)
@@ -87,24 +87,35 @@ struct RandomHistory {
         case 13: account.creditsPending = Amount(1)
         case 14: account.creditsPosted = Amount(1)
         case 15: account.ledger = 0
+        case 16: account.reserved = random.pick([1, .max])
         default: account.code = 0
         }
     }
 
     mutating func transferBatch() -> [Transfer] {
-        let sizes = [1, 1, 1, 2, 3, 5, 8, 20]
+        let batch = random.once(in: 250) ? longChain() : mixedBatch()
+        requests += batch
+        if requests.count > 60 { requests.removeFirst(requests.count - 60) }
+        return batch
+    }
+
+    private mutating func mixedBatch() -> [Transfer] {
         let linkedOften = random.once(in: 6)
         var batch: [Transfer] = []
-        let count = random.pick(sizes)
+        let count = random.pick([1, 1, 1, 2, 3, 5, 8, 20])
         for index in 0..<count {
             var transfer = freshTransfer()
+            let old = batch.last ?? requests.last
             switch Int.random(in: 0..<20, using: &random) {
             case 0...5: transfer = resolution()
-            case 6, 7:
-                if let old = requests.randomElement(using: &random) { transfer = old }
-            case 8, 9:
-                if let old = requests.randomElement(using: &random) { transfer = old }
+            case 6, 7: transfer = requests.randomElement(using: &random) ?? transfer
+            case 8:
+                transfer = requests.randomElement(using: &random) ?? transfer
                 spoil(&transfer)
+            case 9:
+                // The batch's own latest once more.
+                transfer = old ?? transfer
+                if random.once(in: 2) { spoil(&transfer) }
             case 10: spoil(&transfer)
             default: break
             }
@@ -112,10 +123,24 @@ struct RandomHistory {
                 transfer.flags.insert(.linked)
             }
             batch.append(transfer)
-            requests.append(transfer)
         }
-        if requests.count > 60 { requests.removeFirst(requests.count - 60) }
         return batch
+    }
+
+    /// Two hundred linked transfers between accounts without limits; half of these chains break.
+    private mutating func longChain() -> [Transfer] {
+        let broken = random.once(in: 2) ? Int.random(in: 0..<200, using: &random) : nil
+        return (0..<200).map { index in
+            var transfer = index == broken ? resolution() : freshTransfer()
+            if index != broken {
+                transfer.debitAccount = AccountID(random.pick([1, 5]))
+                transfer.creditAccount = AccountID(2)
+                transfer.amount = Amount(UInt128(index % 3))
+                transfer.flags.formIntersection(.pending)
+            }
+            if index < 199 { transfer.flags.insert(.linked) }
+            return transfer
+        }
     }
 
     /// Remembers what can be posted or voided: mostly what was really created.
@@ -142,12 +167,14 @@ struct RandomHistory {
         if random.once(in: 30) {
             swap(&transfer.debitAccount, &transfer.creditAccount)
         }
+        if random.once(in: 2) {
+            transfer.userData64 = random.pick([0, 5, 6])
+            transfer.userData32 = random.pick([0, 5, 6])
+            transfer.userData128 = random.pick([0, 5, 6])
+        }
         if random.once(in: 3) {
             transfer.flags.insert(.pending)
             transfer.timeout = random.pick([0, 0, 0, 1, 1, 2, 400, .max])
-            transfer.userData64 = random.pick([0, 5])
-            transfer.userData32 = random.pick([0, 5])
-            transfer.userData128 = random.pick([0, 5])
             if random.once(in: 50) { transfer.flags.insert(.closingDebit) }
             if random.once(in: 50) { transfer.flags.insert(.closingCredit) }
         }
