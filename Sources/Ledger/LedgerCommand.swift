@@ -45,10 +45,12 @@ extension LedgerCommand: CanonicalCodable {
         switch self {
         case .createAccounts(let accounts):
             writer.write(UInt8(0xA1))
-            writer.write(accounts)
+            writer.write(UInt32(accounts.count))
+            writer.writeRaw(Account.wireBytes(accounts))
         case .createTransfers(let transfers):
             writer.write(UInt8(0xA2))
-            writer.write(transfers)
+            writer.write(UInt32(transfers.count))
+            writer.writeRaw(Transfer.wireBytes(transfers))
         case .pulse: writer.write(UInt8(0xA3))
         }
     }
@@ -56,13 +58,20 @@ extension LedgerCommand: CanonicalCodable {
     /// Reads a command with at least one and at most `eventLimit` events, or a pulse.
     public init(from reader: inout ByteReader) throws(CodecError) {
         switch try reader.readUInt8() {
-        case 0xA1: self = .createAccounts(try reader.readArray(limit: LedgerCommand.eventLimit))
-        case 0xA2: self = .createTransfers(try reader.readArray(limit: LedgerCommand.eventLimit))
-        case 0xA3:
-            self = .pulse
-            return
+        case 0xA1: self = .createAccounts(try LedgerCommand.records(from: &reader))
+        case 0xA2: self = .createTransfers(try LedgerCommand.records(from: &reader))
+        case 0xA3: self = .pulse
         default: throw .invalidValue("ledger command")
         }
+    }
+
+    private static func records<Record: WireRecord>(
+        from reader: inout ByteReader
+    ) throws(CodecError) -> [Record] {
+        let count = try reader.readCount(limit: eventLimit)
         if count == 0 { throw .invalidValue("a command without events") }
+        let bytes = try reader.readRaw(count: count * Record.wireSize)
+        guard let records = Record.records(bytes) else { throw .truncated }
+        return records
     }
 }

@@ -137,69 +137,18 @@ final class LedgerConnection: ChannelInboundHandler {
 
     private func serve(_ frame: LedgerFrame, _ body: [UInt8]) {
         underWay += 1
-        let refusal: LedgerRefusal?
-        switch LedgerOperation(rawValue: frame.operation) {
-        case .submit: refusal = submit(frame, body)
-        case .lookUpAccounts:
-            refusal = read(frame, ids: body) { machine, ids in
-                ids.reduce(into: ByteWriter()) { writer, id in
-                    if let found = machine.ledger.account(AccountID(id)) { writer.write(found) }
-                }
-            }
-        case .lookUpTransfers:
-            refusal = read(frame, ids: body) { machine, ids in
-                ids.reduce(into: ByteWriter()) { writer, id in
-                    if let found = machine.ledger.transfer(TransferID(id)) { writer.write(found) }
-                }
-            }
-        case .head: refusal = head(frame, body)
-        case nil: refusal = .unknownOperation
-        }
-        if let refusal { refuse(refusal, frame.operation, frame.number, wasUnderWay: true) }
-    }
-
-    private func submit(_ frame: LedgerFrame, _ body: [UInt8]) -> LedgerRefusal? {
-        guard let command = try? LedgerCommand(canonicalBytes: body), command != .pulse else {
-            return .malformed
-        }
         let reply = replies.ticket(for: self, frame)
-        return service.submit(command, encoded: body) { reply($0.map(ReplyBody.answer)) }
-            .map(LedgerRefusal.init)
-    }
-
-    private func read(
-        _ frame: LedgerFrame, ids body: [UInt8],
-        _ look: @escaping @Sendable (borrowing LedgerMachine, [UInt128]) -> ByteWriter
-    ) -> LedgerRefusal? {
-        guard !body.isEmpty, body.count % 16 == 0, body.count / 16 <= LedgerCommand.eventLimit
-        else { return .malformed }
-        var reader = ByteReader(body)
-        var ids: [UInt128] = []
-        while let id = try? reader.readUInt128() { ids.append(id) }
-        let reply = replies.ticket(for: self, frame)
-        return service.read { [ids] in
-            look($0, ids)
-        } reply: { result in
-            reply(result.map { .bytes($0.0.bytes) })
-        }.map(LedgerRefusal.init)
-    }
-
-    private func head(_ frame: LedgerFrame, _ body: [UInt8]) -> LedgerRefusal? {
-        guard body.isEmpty else { return .malformed }
-        let head = service.head
-        var writer = ByteWriter()
-        writer.write(head.sequence)
-        writer.write(head.term)
-        writer.write(head.time)
-        writer.write(head.hash)
-        replies.ticket(for: self, frame)(.success(.bytes(writer.bytes)))
-        return nil
+        do throws(LedgerRefusal) {
+            try LedgerRequest(frame.operation, body).submit(to: service, reply)
+        } catch {
+            refuse(error, frame.operation, frame.number, wasUnderWay: true)
+        }
     }
 
     // MARK: Replying
 
     /// Writes a reply without flushing it.
-    func write(_ frame: LedgerFrame, _ result: Result<ReplyBody, SequencerError>) {
+    func write(_ frame: LedgerFrame, _ result: Result<LedgerReply, SequencerError>) {
         switch result {
         case .success(let body):
             underWay -= 1
@@ -223,27 +172,18 @@ final class LedgerConnection: ChannelInboundHandler {
     ) {
         if wasUnderWay { underWay -= 1 }
         guard let context else { return }
-        let words = Array(refusal.words.utf8)
         let header = LedgerFrame(
-            operation: operation, refusal: refusal.rawValue, length: words.count, number: number)
-        let bytes = ReplyBody.bytes(words).frame(header, context.channel.allocator)
+            operation: operation, refusal: refusal.rawValue, length: refusal.words.utf8.count,
+            number: number
+        ).words
+        var bytes = context.channel.allocator.buffer(capacity: 128)
+        bytes.writeMultipleIntegers(header.0, header.1, header.2, endianness: .little)
+        bytes.writeString(refusal.words)
         let sent = context.writeAndFlush(wrapOutboundOut(bytes))
         guard refusal.closes || closing else { return sent.whenFailure { _ in } }
         isClosing = true
         received.clear()
         let bound = NIOLoopBound(self, eventLoop: context.eventLoop)
         sent.whenComplete { _ in bound.value.close() }
-    }
-}
-
-extension LedgerRefusal {
-    /// What an error of the service means to a client.
-    init(_ error: SequencerError) {
-        switch error {
-        case .busy, .tooSlow: self = .busy
-        case .tooLarge: self = .tooLarge
-        case .stopped: self = .stopping
-        case .journal: self = .outcomeUnknown
-        }
     }
 }

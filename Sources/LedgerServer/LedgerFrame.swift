@@ -43,9 +43,19 @@ public enum LedgerOperation: UInt8, CaseIterable, Sendable {
     case lookUpTransfers = 3
     /// No body. Reply: the journal's head, 56 bytes: sequence, term, time, hash.
     case head = 4
+    /// Body: an `AccountFilter`, 128 bytes. Reply: where to go on (8 bytes, 0 for nowhere), then the
+    /// records of transfers.
+    case accountTransfers = 5
+    /// As `accountTransfers`, with the records of balances.
+    case accountBalances = 6
+    /// Body: a `QueryFilter`, 64 bytes. Reply: as `accountTransfers`, with the records of accounts.
+    case queryAccounts = 7
+    /// As `queryAccounts`, with the records of transfers.
+    case queryTransfers = 8
 }
 
-/// Why a request was not carried out. The numbers never change.
+/// Why a request was not carried out. The numbers never change. A query that makes no sense is
+/// refused with 100 and the number of its `QueryRefusal`.
 public enum LedgerRefusal: UInt16, CaseIterable, Error, Sendable {
     /// The bytes do not start with the magic number. The connection is closed.
     case notThisProtocol = 1

@@ -2,45 +2,75 @@ import Ledger
 import NIOCore
 import Primitives
 import Service
+import Storage
 import Synchronization
 
-/// What a reply says.
-enum ReplyBody: Sendable {
-    /// 16 bytes for each event: timestamp (8), status (4), zeros (4).
-    case answer(LedgerAnswer)
-    case bytes([UInt8])
-
-    /// The whole frame.
+extension LedgerReply {
+    /// The whole frame of a reply to `request`.
     func frame(_ request: LedgerFrame, _ allocator: ByteBufferAllocator) -> ByteBuffer {
-        let length =
-            switch self {
-            case .answer(.accounts(let results)): 16 * results.count
-            case .answer(.transfers(let results)): 16 * results.count
-            case .answer(.pulsed): 0
-            case .bytes(let bytes): bytes.count
-            }
-        var frame = request
-        frame.length = UInt32(length)
-        let words = frame.words
-        var buffer = allocator.buffer(capacity: LedgerFrame.headerBytes + length)
-        buffer.writeMultipleIntegers(words.0, words.1, words.2, endianness: .little)
+        let isLookUp =
+            request.operation == LedgerOperation.lookUpAccounts.rawValue
+            || request.operation == LedgerOperation.lookUpTransfers.rawValue
+        var buffer = allocator.buffer(capacity: LedgerFrame.headerBytes + sizeHint)
+        buffer.moveWriterIndex(to: LedgerFrame.headerBytes)
+        var refusal: UInt16 = 0
         switch self {
         case .answer(.accounts(let results)):
             for result in results {
-                buffer.writeMultipleIntegers(
-                    result.timestamp.nanoseconds, UInt64(result.status.rawValue),
-                    endianness: .little)
+                LedgerReply.write(result.timestamp, result.status.rawValue, to: &buffer)
             }
         case .answer(.transfers(let results)):
             for result in results {
-                buffer.writeMultipleIntegers(
-                    result.timestamp.nanoseconds, UInt64(result.status.rawValue),
-                    endianness: .little)
+                LedgerReply.write(result.timestamp, result.status.rawValue, to: &buffer)
             }
         case .answer(.pulsed): break
-        case .bytes(let bytes): buffer.writeBytes(bytes)
+        case .head(let head):
+            buffer.writeMultipleIntegers(
+                head.sequence, head.term, head.time.nanoseconds, endianness: .little)
+            buffer.writeBytes(head.hash.bytes)
+        case .accounts(let found):
+            if !isLookUp { buffer.writeInteger(found.next?.nanoseconds ?? 0, endianness: .little) }
+            buffer.writeBytes(Account.wireBytes(found.records))
+        case .transfers(let found):
+            if !isLookUp { buffer.writeInteger(found.next?.nanoseconds ?? 0, endianness: .little) }
+            buffer.writeBytes(Transfer.wireBytes(found.records))
+        case .balances(let found):
+            buffer.writeInteger(found.next?.nanoseconds ?? 0, endianness: .little)
+            var writer = ByteWriter()
+            for record in found.records { writer.write(record) }
+            buffer.writeBytes(writer.bytes)
+        case .refused(let reason):
+            refusal = 100 + UInt16(reason.rawValue)
+            buffer.writeString("\(reason)")
+        }
+        var header = request
+        header.refusal = refusal
+        header.length = UInt32(buffer.readableBytes - LedgerFrame.headerBytes)
+        let words = header.words
+        for (place, word) in [words.0, words.1, words.2].enumerated() {
+            buffer.setInteger(word, at: 8 * place, endianness: .little)
         }
         return buffer
+    }
+
+    private var sizeHint: Int {
+        switch self {
+        case .answer(.accounts(let results)): 16 * results.count
+        case .answer(.transfers(let results)): 16 * results.count
+        case .accounts(let found): 8 + 128 * found.records.count
+        case .transfers(let found): 8 + 128 * found.records.count
+        case .balances(let found): 8 + 128 * found.records.count
+        case .answer(.pulsed), .head, .refused: 64
+        }
+    }
+
+    /// 16 bytes for an event: timestamp (8), status (4), zeros (4).
+    @inline(__always)
+    private static func write(
+        _ timestamp: Timestamp, _ status: UInt32, to buffer: inout ByteBuffer
+    ) {
+        buffer.writeMultipleIntegers(
+            timestamp.nanoseconds, UInt64(status), endianness: .little)
     }
 }
 
@@ -50,7 +80,7 @@ final class ReplyQueue: Sendable {
     private struct Reply {
         let connection: NIOLoopBound<LedgerConnection>
         let frame: LedgerFrame
-        let result: Result<ReplyBody, SequencerError>
+        let result: Result<LedgerReply, SequencerError>
     }
 
     private let loop: any EventLoop
@@ -63,7 +93,7 @@ final class ReplyQueue: Sendable {
     /// What to call with the reply to a request, once, from any thread.
     func ticket(
         for connection: LedgerConnection, _ frame: LedgerFrame
-    ) -> @Sendable (Result<ReplyBody, SequencerError>) -> Void {
+    ) -> @Sendable (Result<LedgerReply, SequencerError>) -> Void {
         let bound = NIOLoopBound(connection, eventLoop: loop)
         return { [self] result in
             let isFirst = waiting.withLock { waiting in

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import LedgerServer
+import Primitives
+import Service
+import Storage
+
+/// `exchequer ledger`: the double-entry ledger by itself.
+struct LedgerGroup: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger",
+        abstract: "Run the double-entry ledger by itself.",
+        subcommands: [LedgerServeCommand.self, LedgerLoadCommand.self])
+}
+
+/// `exchequer ledger serve`: a ledger with a journal, over TCP.
+struct LedgerServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "serve",
+        abstract: "Serve a ledger: accounts, transfers, queries (docs/reference/ledger.md).",
+        discussion: """
+            The binary protocol is in docs/reference/ledger-protocol.md. Every answer is durable \
+            before it is given; all requests that wait share one commit. There are no users: \
+            whoever reaches the port may move everything, so it listens on this machine only \
+            unless told otherwise. Ctrl-C ends it without losing anything.
+
+            When it is ready it prints one JSON line with its ports.
+
+            EXAMPLES
+              exchequer ledger serve --journal file:books
+              exchequer ledger serve --journal sqlite:books.sqlite --port 7100
+              exchequer ledger serve --journal 'postgres:host=/tmp dbname=books'
+            """)
+
+    @Option(help: "Where the journal is: file:FOLDER, sqlite:FILE or postgres:CONNINFO.")
+    var journal: String
+    @Option(help: "Where to listen.") var host = "127.0.0.1"
+    @Option(help: "The port of the binary protocol; 0 for any free one.") var port = 7_100
+    @Option(help: "Connections at once.") var connections = 12_000
+
+    private struct Ready: Encodable {
+        let port: Int
+        let sequence: UInt64
+        let process: Int32
+    }
+
+    func run() async throws {
+        raiseFileLimit()
+        let (stops, stopping) = AsyncStream.makeStream(of: Int32.self)
+        let signals = StopSignals { stopping.yield($0) }
+        let service = try LedgerService(
+            journal: try LedgerServeCommand.open(journal), clock: { .systemNow })
+        var options = LedgerServer.Options()
+        options.connections = connections
+        let server = try await LedgerServer(service, host: host, port: port, options: options)
+        try Console.put(
+            json: Ready(
+                port: server.port, sequence: service.head.sequence,
+                process: ProcessInfo.processInfo.processIdentifier))
+        for await _ in stops { break }
+        try await service.stop()
+        await server.close()
+        withExtendedLifetime(signals) {}
+    }
+
+    private static func open(_ place: String) throws -> any Journal {
+        if place.hasPrefix("file:") { return try FileJournal(path: String(place.dropFirst(5))) }
+        if place.hasPrefix("postgres:") {
+            return try PostgresJournal(conninfo: String(place.dropFirst(9)))
+        }
+        return try SQLiteJournal(path: String(place.dropFirst(7)))
+    }
+
+    /// As many connections as the system allows this process.
+    private func raiseFileLimit() {
+        var limit = rlimit()
+        guard unsafe getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
+            return
+        }
+        limit.rlim_cur = limit.rlim_max
+        _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}
