@@ -16,7 +16,7 @@ final class LedgerConnection: ChannelInboundHandler {
     /// Requests of one connection under way at once.
     static let requestLimit = 64
 
-    private let service: LedgerService
+    private let gate: RequestGate
     private let house: ConnectionHouse
     private let replies: ReplyQueue
     private var context: ChannelHandlerContext?
@@ -29,8 +29,8 @@ final class LedgerConnection: ChannelInboundHandler {
     /// Since when a request is incomplete, or replies are not taken.
     private(set) var stalledSince: NIODeadline?
 
-    init(service: LedgerService, house: ConnectionHouse, replies: ReplyQueue) {
-        self.service = service
+    init(gate: RequestGate, house: ConnectionHouse, replies: ReplyQueue) {
+        self.gate = gate
         self.house = house
         self.replies = replies
     }
@@ -139,7 +139,7 @@ final class LedgerConnection: ChannelInboundHandler {
         underWay += 1
         let reply = replies.ticket(for: self, frame)
         do throws(LedgerRefusal) {
-            try LedgerRequest(frame.operation, body).submit(to: service, reply)
+            gate.add(try LedgerRequest(frame.operation, body), reply)
         } catch {
             refuse(error, frame.operation, frame.number, wasUnderWay: true)
         }

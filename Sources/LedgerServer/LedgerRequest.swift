@@ -50,24 +50,17 @@ enum LedgerRequest: Sendable {
         return ids
     }
 
-    /// Hands it to the ledger; `reply` is called once, unless this throws.
-    func submit(
-        to service: LedgerService,
+    /// Adds it to what the ledger gets next; `reply` is called once.
+    func add(
+        to batch: inout LedgerBatch, of service: LedgerService,
         _ reply: @escaping @Sendable (Result<LedgerReply, SequencerError>) -> Void
-    ) throws(LedgerRefusal) {
-        let refusal: SequencerError?
+    ) {
         switch self {
         case .submit(let command, let encoded):
-            refusal = service.submit(command, encoded: encoded) { result in
-                reply(result.map(LedgerReply.answer))
-            }
-        case .head:
-            reply(.success(.head(service.head)))
-            refusal = nil
-        default:
-            refusal = service.read(look) { result in reply(result.map(\.0)) }
+            batch.submit(command, encoded: encoded) { reply($0.map(LedgerReply.answer)) }
+        case .head: reply(.success(.head(service.head)))
+        default: batch.read(look) { result in reply(result.map(\.0)) }
         }
-        if let refusal { throw LedgerRefusal(refusal) }
     }
 
     private func look(_ machine: borrowing LedgerMachine) -> LedgerReply {

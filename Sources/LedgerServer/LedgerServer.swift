@@ -39,6 +39,8 @@ public final class LedgerServer: Sendable {
         gauge = ConnectionGauge()
         let loop = group.next()
         let replies = ReplyQueue(loop: loop)
+        let gate = NIOLoopBoundBox.makeBoxSendingValue(
+            RequestGate(service, loop), eventLoop: loop)
         let house = NIOLoopBoundBox.makeBoxSendingValue(
             ConnectionHouse(
                 connectionLimit: options.connections, budget: options.incompleteBytes,
@@ -57,7 +59,7 @@ public final class LedgerServer: Sendable {
                     channel.eventLoop.makeCompletedFuture {
                         try channel.pipeline.syncOperations.addHandler(
                             LedgerConnection(
-                                service: service, house: house.value, replies: replies))
+                                gate: gate.value, house: house.value, replies: replies))
                     }
                 }
                 .bind(host: host, port: port).get()

@@ -57,16 +57,31 @@ final class CommitBuffer<Machine: JournaledMachine>: Sendable {
     /// change that.
     var isIdle: Bool { state.withLock { $0.open.isEmpty && !$0.committing } }
 
+    /// Whether the executor may commit by itself now, because nothing else is under way; then
+    /// nothing is taken until `endCommit`.
+    func beginCommit() -> Bool {
+        state.withLock { state in
+            guard state.open.isEmpty, !state.committing, state.failure == nil else { return false }
+            state.committing = true
+            return true
+        }
+    }
+
+    /// What was taken, or begun with `beginCommit`, is durable.
+    func endCommit() { state.withLock { $0.committing = false } }
+
+    /// Whether the journal has failed.
+    var hasFailed: Bool { state.withLock { $0.failure != nil } }
+
     /// Waits for something to commit and takes all of it; `nil` after `finish`, when nothing is
-    /// left. For the committer only, which has committed what it took before.
+    /// left, or a failure. For the committer only, which calls `endCommit` in between.
     func take() -> OpenBatch<Machine>? {
         while true {
             var wakes = false
             var ended = false
             let batch = state.withLock { state -> OpenBatch<Machine>? in
-                state.committing = false
                 if state.open.isEmpty {
-                    ended = state.finished
+                    ended = state.finished || state.failure != nil
                     state.committerSleeps = !ended
                     return nil
                 }
@@ -95,14 +110,18 @@ final class CommitBuffer<Machine: JournaledMachine>: Sendable {
 
     /// Takes nothing in any more and gives back what is here.
     func fail(_ error: SequencerError) -> OpenBatch<Machine> {
-        let (left, wakes) = state.withLock { state -> (OpenBatch<Machine>, Bool) in
+        let (left, wakesExecutor, wakesCommitter) = state.withLock { state in
             state.failure = error
             var left = OpenBatch<Machine>()
             swap(&left, &state.open)
-            defer { state.executorWaits = false }
-            return (left, state.executorWaits)
+            defer {
+                state.executorWaits = false
+                state.committerSleeps = false
+            }
+            return (left, state.executorWaits, state.committerSleeps)
         }
-        if wakes { executorWake.signal() }
+        if wakesExecutor { executorWake.signal() }
+        if wakesCommitter { committerWake.signal() }
         return left
     }
 

@@ -17,6 +17,9 @@ public struct CommitOptions: Sendable {
     public var waitingReads = 65_536
     /// A state hash is recorded after every so many batches; 0 for only when stopping.
     public var checkpointInterval: UInt64 = 4_096
+    /// A batch up to this size, when nothing else is under way, is committed by the thread that
+    /// decided it: to wake another costs more than deciding meanwhile gains.
+    public var ownCommitBytes = 64 << 10
     /// Whether a state hash is recorded when stopping. It costs one pass over the whole state.
     public var checkpointsWhenStopping = true
 
@@ -110,7 +113,12 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
     // MARK: For everyone
 
     /// Takes work in; says why if it does not, and then calls nobody.
-    func push(_ work: Work<Machine>) -> SequencerError? { queue.push(work) }
+    func push(_ work: Work<Machine>) -> SequencerError? { queue.push([work]).first?.1 }
+
+    /// Takes much work in at once, in order; who is not taken in is told why.
+    func push(_ works: [Work<Machine>]) {
+        for (work, refusal) in queue.push(works) { work.fail(refusal) }
+    }
 
     /// The last durable batch.
     var head: JournalHead { progress.withLock { $0.head } }
@@ -147,7 +155,11 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
             if round.submissions.isEmpty { continue }
             let batch = executor.execute(round.submissions, now: clock())
             if !batch.entries.isEmpty { isRecorded = false }
-            guard add(batch) else { return }
+            if batch.bytes <= options.ownCommitBytes, buffer.beginCommit() {
+                guard commit(batch) else { return }
+            } else {
+                guard add(batch) else { return }
+            }
             let reached = head.sequence
             let interval = options.checkpointInterval
             if interval > 0, !isRecorded, reached >= last + interval {
@@ -197,28 +209,39 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
 
     private func commit() {
         while let batch = buffer.take() {
-            queue.leave(
-                commands: batch.commands, bytes: batch.bytes, reads: batch.reads.count)
-            do throws(JournalError) {
-                try append(batch)
-            } catch {
-                return fail(error, batch)
-            }
-            batch.release(at: head)
-            guard let hash = batch.stateHash, head.sequence > 0 else { continue }
-            do throws(JournalError) {
-                try journal.record(StateCheckpoint(sequence: head.sequence, stateHash: hash))
-                progress.withLock { $0.counters.checkpoints += 1 }
-            } catch {
-                return fail(error, OpenBatch())
-            }
+            guard commit(batch) else { return }
         }
+        if buffer.hasFailed { return }
         do throws(JournalError) {
             try journal.close()
             end(nil)
         } catch {
             fail(error, OpenBatch())
         }
+    }
+
+    /// Makes a batch durable and says so to everyone; false if the journal has failed. On the
+    /// committer's thread, or on the executor's while the committer has nothing to do.
+    private func commit(_ batch: OpenBatch<Machine>) -> Bool {
+        queue.leave(commands: batch.commands, bytes: batch.bytes, reads: batch.reads.count)
+        do throws(JournalError) {
+            try append(batch)
+        } catch {
+            fail(error, batch)
+            return false
+        }
+        batch.release(at: head)
+        if let hash = batch.stateHash, head.sequence > 0 {
+            do throws(JournalError) {
+                try journal.record(StateCheckpoint(sequence: head.sequence, stateHash: hash))
+                progress.withLock { $0.counters.checkpoints += 1 }
+            } catch {
+                fail(error, OpenBatch())
+                return false
+            }
+        }
+        buffer.endCommit()
+        return true
     }
 
     private func append(_ batch: borrowing OpenBatch<Machine>) throws(JournalError) {

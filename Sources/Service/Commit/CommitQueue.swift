@@ -44,25 +44,38 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
     /// Whether nothing is taken in any more.
     var isClosed: Bool { state.withLock { $0.closed != nil } }
 
-    /// Takes work in; says why if it does not.
-    func push(_ work: Work<Machine>) -> SequencerError? {
-        let (refusal, wakes) = state.withLock { state -> (SequencerError?, Bool) in
-            if let closed = state.closed { return (closed, false) }
-            switch work {
-            case .submission(let submission):
-                if let refusal = self.refusal(of: submission, state) { return (refusal, false) }
-                state.submissions.append(submission)
-                state.commands += submission.inputs.count
-                state.bytes += submission.bytes
-            case .read(let read):
-                guard state.reads.count + state.takenReads < options.waitingReads else { return (.busy, false) }
-                state.reads.append(read)
+    /// Takes work in, in order; gives back what it does not take, and why.
+    func push(_ works: [Work<Machine>]) -> [(Work<Machine>, SequencerError)] {
+        var refused: [(Work<Machine>, SequencerError)] = []
+        let wakes = state.withLock { state -> Bool in
+            for work in works {
+                if let refusal = refusal(of: work, state) {
+                    refused.append((work, refusal))
+                    continue
+                }
+                switch work {
+                case .submission(let submission):
+                    state.submissions.append(submission)
+                    state.commands += submission.inputs.count
+                    state.bytes += submission.bytes
+                case .read(let read): state.reads.append(read)
+                }
             }
+            guard refused.count < works.count else { return false }
             defer { state.sleeping = false }
-            return (nil, state.sleeping)
+            return state.sleeping
         }
         if wakes { wake.signal() }
-        return refusal
+        return refused
+    }
+
+    private func refusal(of work: Work<Machine>, _ state: State) -> SequencerError? {
+        if let closed = state.closed { return closed }
+        switch work {
+        case .submission(let submission): return refusal(of: submission, state)
+        case .read:
+            return state.reads.count + state.takenReads < options.waitingReads ? nil : .busy
+        }
     }
 
     private func refusal(of submission: Submission<Machine>, _ state: State) -> SequencerError? {

@@ -8,9 +8,6 @@ import Synchronization
 /// wait share one commit (`CommitPipeline`). Nothing here is `async`: replies come as calls on the
 /// committer's thread, so that a server can hand a whole commit's replies on at once.
 public final class LedgerService: Sendable {
-    /// Called once with what came of a command: after it is durable, or with why nobody knows.
-    public typealias Reply = @Sendable (Result<LedgerAnswer, SequencerError>) -> Void
-
     private let pipeline: CommitPipeline<LedgerMachine>
 
     /// Recovers the ledger from the journal and starts. Blocks for as long as that takes.
@@ -44,34 +41,9 @@ public final class LedgerService: Sendable {
         return options
     }
 
-    /// Submits a command with its canonical bytes. Says why if it is not taken in, and then `reply`
-    /// is never called.
-    public func submit(
-        _ command: LedgerCommand, encoded: [UInt8], reply: @escaping Reply
-    ) -> SequencerError? {
-        pipeline.push(
-            .submission(
-                Submission(inputs: [command], encoded: [encoded]) { result in
-                    reply(result.map { $0[0] })
-                }))
-    }
-
-    /// Shows the ledger to `look` and gives `reply` what it makes of it and the journal's head, once
-    /// the state that it saw is durable. Everything else waits meanwhile. Says why if too much
-    /// waits, and then calls neither.
-    public func read<Value: Sendable>(
-        _ look: @escaping @Sendable (borrowing LedgerMachine) -> Value,
-        reply: @escaping @Sendable (Result<(Value, JournalHead), SequencerError>) -> Void
-    ) -> SequencerError? {
-        pipeline.push(
-            .read(
-                StateRead(isExact: false) { machine in
-                    let value = look(machine)
-                    return { head in reply(head.map { (value, $0) }) }
-                } fail: {
-                    reply(.failure($0))
-                }))
-    }
+    /// Takes all that is in `batch`, in order, in one step. Who is not taken in gets the reason as
+    /// the reply, on this thread.
+    public func submit(_ batch: LedgerBatch) { pipeline.push(batch.works) }
 
     /// The last durable batch.
     public var head: JournalHead { pipeline.head }
@@ -121,6 +93,46 @@ public final class LedgerService: Sendable {
                     }
                     return { _ in }
                 } fail: { _ in
+                }))
+    }
+}
+
+/// Commands and reads that came in together: handed over in one step, they wake the ledger once.
+public struct LedgerBatch: Sendable {
+    var works: [Work<LedgerMachine>] = []
+
+    /// An empty batch.
+    public init() {}
+
+    /// Whether there is nothing in it.
+    public var isEmpty: Bool { works.isEmpty }
+
+    /// Adds a command with its canonical bytes. `reply` is called once with what came of it: after
+    /// it is durable, or with why it was not done or nobody knows.
+    public mutating func submit(
+        _ command: LedgerCommand, encoded: [UInt8],
+        reply: @escaping @Sendable (Result<LedgerAnswer, SequencerError>) -> Void
+    ) {
+        works.append(
+            .submission(
+                Submission(inputs: [command], encoded: [encoded]) { result in
+                    reply(result.map { $0[0] })
+                }))
+    }
+
+    /// Adds a look at the ledger. `reply` is called once with what `look` makes of it and the
+    /// journal's head, once the state that it saw is durable. Everything else waits meanwhile.
+    public mutating func read<Value: Sendable>(
+        _ look: @escaping @Sendable (borrowing LedgerMachine) -> Value,
+        reply: @escaping @Sendable (Result<(Value, JournalHead), SequencerError>) -> Void
+    ) {
+        works.append(
+            .read(
+                StateRead(isExact: false) { machine in
+                    let value = look(machine)
+                    return { head in reply(head.map { (value, $0) }) }
+                } fail: {
+                    reply(.failure($0))
                 }))
     }
 }
