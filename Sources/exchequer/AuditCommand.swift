@@ -13,10 +13,11 @@ struct AuditCommand: ParsableCommand {
         discussion: """
             Checks the hash chain, decides every command again, compares every state hash that \
             the house recorded and what each settlement says is owed, checks every signature \
-            again, and adds up the books per asset. \
+            again, and adds up the books per asset. Works on a stopped house's folder and beside \
+            a running house. Exit code 5 if anything is wrong.
+
             Signatures take far longer than all else: --skip-signatures leaves them out, and then \
-            who served what is taken from the journal's word. Works on a stopped house's folder and beside a running house. Exit code 5 if anything \
-            is wrong.
+            who served what is taken from the journal's word.
 
             EXAMPLES
               exchequer audit --data house

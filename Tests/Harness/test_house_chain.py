@@ -243,6 +243,8 @@ def test_a_root_is_committed_once_although_answers_are_lost(house):
     house.pay("deposit", 2, "5.00")
     house.chain.call("anvil_mine", "0x3")
     eventually("the bond", lambda: house.usd(provider).get("bonded") == "100.00")
+    # The deposit lies in a later block, so it can be booked a moment after the bond.
+    eventually("the deposit", lambda: house.usd(provider).get("available") == "5.00")
     # Something to settle: the provider takes its deposit out again.
     withdraw(house, 2, "5")
     # The transaction arrives and the answer does not; then the house is killed and starts again.
@@ -279,6 +281,7 @@ def test_holders_check_their_balance_against_the_chain(house):
     house.pay("deposit", 2, "5.00")
     house.pay("deposit", 1, "3.00")
     house.chain.call("anvil_mine", "0x3")
+    # The last of the three payments: the others lie in earlier blocks.
     buyer = house.chain.keys[1][1]
     eventually("the deposits", lambda: house.usd(buyer).get("available") == "3.00")
     key = withdraw(house, 2, "2")
