@@ -15,14 +15,27 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measure engine, ledger and journal on this machine.",
         discussion: """
             Medians of several runs. What a figure is compared with runs in the same call, so the \
-            ratio holds when the machine's speed does not.
+            ratio holds when the machine's speed does not. TigerBeetle is measured with its own \
+            benchmark if it is on the PATH or named in TIGERBEETLE, PostgreSQL if it is installed; \
+            otherwise their columns stay empty.
 
             EXAMPLES
               exchequer bench --model M.gguf
+              exchequer bench --only ledger
               exchequer bench --model M.gguf --json
             """)
 
-    @Option(help: "The model file.", completion: .file(extensions: ["gguf"])) var model: String
+    /// What can be measured by itself.
+    enum Part: String, ExpressibleByArgument, CaseIterable {
+        case engine, house, ledger
+    }
+
+    @Option(help: "The model file, for the engine.", completion: .file(extensions: ["gguf"]))
+    var model: String?
+    @Option(help: "Only this part: engine, house or ledger; may be repeated.") var only: [Part] = []
+    @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
+    var folder = ".bench"
+    @Option(help: "The folder with the peers' scripts.") var harness = "Tests/Harness"
     @Option(help: "Runs of each figure.") var runs = 3
     @Flag(help: "Print one JSON object a line.") var json = false
 
@@ -36,29 +49,62 @@ struct BenchCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard (1...99).contains(runs) else { throw ValidationError("--runs is from 1 to 99.") }
+        let parts = only.isEmpty ? Part.allCases : only
         var figures: [Figure] = []
-        Console.say("engine")
-        figures += try engine()
-        Console.say("ledger in memory")
-        figures.append(ledger())
-        Console.say("journal on disk")
-        figures += try await journal()
+        if parts.contains(.engine) {
+            guard let model else { throw ValidationError("The engine needs --model.") }
+            Console.say("engine")
+            figures += try engine(model)
+        }
+        if parts.contains(.house) {
+            Console.say("the house's ledger in memory and journal on disk")
+            figures.append(ledger())
+            figures += try await journal()
+        }
+        var rows: [LedgerBench.Row] = []
+        if parts.contains(.ledger) {
+            let bench = LedgerBench(
+                folder: URL(fileURLWithPath: folder).path,
+                harness: URL(fileURLWithPath: harness).path, runs: runs)
+            rows = try bench.rows(say: Console.say)
+        }
+        try put(figures, rows)
+    }
+
+    private func put(_ figures: [Figure], _ rows: [LedgerBench.Row]) throws {
         if json {
             for figure in figures { try Console.put(json: figure) }
+            for row in rows { try Console.put(json: row) }
             return
         }
-        let rows = figures.map {
+        if !figures.isEmpty {
+            let cells = figures.map {
+                [
+                    $0.name, String(format: "%.1f", $0.value), $0.unit, $0.against,
+                    String(format: "%.2fx", $0.ratio),
+                ]
+            }
+            Console.put(Console.table(["figure", "median", "unit", "against", "ratio"], cells))
+        }
+        if rows.isEmpty { return }
+        let cells = rows.map { row in
             [
-                $0.name, String(format: "%.1f", $0.value), $0.unit, $0.against,
-                String(format: "%.2fx", $0.ratio),
+                row.name, String(format: row.value < 100 ? "%.2f" : "%.0f", row.value), row.unit,
+                row.p99.map { String(format: "%.2f", $0) } ?? "", row.peer ?? "",
+                row.peerValue.map { String(format: "%.0f", $0) } ?? "",
+                row.ratio.map { String(format: "%.2fx", $0) } ?? "",
             ]
         }
-        Console.put(Console.table(["figure", "median", "unit", "against", "ratio"], rows))
+        Console.put("")
+        Console.put(
+            Console.table(
+                ["ledger server, durable", "median", "unit", "p99 ms", "against", "its", "ratio"],
+                cells))
     }
 
     // MARK: Engine
 
-    private func engine() throws -> [Figure] {
+    private func engine(_ model: String) throws -> [Figure] {
         let file = try ModelArgument.open(model)
         let prompt = Array(repeating: file.tokenizer.encode("The quick brown fox. "), count: 64)
             .flatMap(\.self).prefix(256)

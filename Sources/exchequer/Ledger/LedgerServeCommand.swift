@@ -49,7 +49,7 @@ struct LedgerServeCommand: AsyncParsableCommand {
         let (stops, stopping) = AsyncStream.makeStream(of: Int32.self)
         let signals = StopSignals { stopping.yield($0) }
         let service = try LedgerService(
-            journal: try LedgerServeCommand.open(journal), clock: { .systemNow })
+            journal: try JournalPlace(journal).openForWriting(), clock: { .systemNow })
         var options = LedgerServer.Options()
         options.connections = connections
         let server = try await LedgerServer(service, host: host, port: port, options: options)
@@ -61,14 +61,6 @@ struct LedgerServeCommand: AsyncParsableCommand {
         try await service.stop()
         await server.close()
         withExtendedLifetime(signals) {}
-    }
-
-    private static func open(_ place: String) throws -> any Journal {
-        if place.hasPrefix("file:") { return try FileJournal(path: String(place.dropFirst(5))) }
-        if place.hasPrefix("postgres:") {
-            return try PostgresJournal(conninfo: String(place.dropFirst(9)))
-        }
-        return try SQLiteJournal(path: String(place.dropFirst(7)))
     }
 
     /// As many connections as the system allows this process.

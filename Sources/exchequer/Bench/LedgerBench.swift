@@ -1,0 +1,182 @@
+import Foundation
+
+/// The ledger as a server, durable, client and server on this machine's cores, beside TigerBeetle
+/// and a double-entry function in PostgreSQL in the same run.
+struct LedgerBench {
+    /// One row of the table.
+    struct Row: Encodable {
+        var name: String
+        /// Transfers a second, or what the unit says.
+        var value: Double
+        var unit = "transfers/s"
+        /// Milliseconds until a reply, of 99 in 100 requests.
+        var p99: Double?
+        /// What it is compared with; `nil` where that is not here.
+        var peer: String?
+        var peerValue: Double?
+        var ratio: Double? { peerValue.map { value / $0 } }
+    }
+
+    /// Where journals and peers keep their files; made and removed.
+    let folder: String
+    let harness: String
+    let runs: Int
+
+    private struct Load {
+        let name: String
+        let clients: Int
+        let batch: Int
+        let transfers: Int
+        let peerTransfers: Int
+    }
+
+    private static let loads = [
+        Load(
+            name: "batches of 8,189", clients: 1, batch: 8_189, transfers: 2_000_000,
+            peerTransfers: 2_000_000),
+        Load(
+            name: "batches of 1,000", clients: 1, batch: 1_000, transfers: 1_000_000,
+            peerTransfers: 1_000_000),
+        Load(
+            name: "16 clients, one each", clients: 16, batch: 1, transfers: 100_000,
+            peerTransfers: 15_000),
+        Load(
+            name: "64 clients, one each", clients: 64, batch: 1, transfers: 150_000,
+            peerTransfers: 15_000),
+    ]
+
+    /// Every row; `say` gets a line before each.
+    func rows(say: (String) -> Void) throws -> [Row] {
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var rows: [Row] = []
+        let tigerBeetle = TigerBeetlePeer()
+        if tigerBeetle == nil {
+            say("no TigerBeetle: put it on the PATH or name it in TIGERBEETLE to fill its column")
+        }
+        for load in LedgerBench.loads {
+            say("ledger, \(load.name)")
+            let peer = try tigerBeetle.map { peer in
+                try median { try self.tigerBeetle(peer, load) }
+            }
+            for kind in ["file", "sqlite"] {
+                let results = try (0..<runs).map { _ in try serve(kind, load) }
+                rows.append(
+                    Row(
+                        name: "\(load.name), \(kind) journal", value: middle(results.map(\.rate)),
+                        p99: middle(results.map { $0.percentile(0.99) }),
+                        peer: tigerBeetle == nil ? nil : "TigerBeetle", peerValue: peer))
+            }
+        }
+        rows += try postgres(say)
+        rows += try recovery(say)
+        return rows
+    }
+
+    private func tigerBeetle(_ peer: TigerBeetlePeer, _ load: Load) throws -> Double {
+        try inScratch { scratch in
+            try peer.rate(
+                clients: load.clients, batch: load.batch, transfers: load.peerTransfers,
+                in: scratch)
+        }
+    }
+
+    private func serve(_ kind: String, _ load: Load) throws -> LedgerLoad.Result {
+        try inScratch { scratch in
+            let server = try BenchServer(journal: "\(kind):\(scratch)/books")
+            defer { server.stop() }
+            return try run(load, on: server)
+        }
+    }
+
+    private func run(_ load: Load, on server: BenchServer) throws -> LedgerLoad.Result {
+        try LedgerLoad(
+            port: server.port, clients: load.clients, batch: load.batch, accounts: 10_000
+        ).run(transfers: load.transfers)
+    }
+
+    // MARK: PostgreSQL
+
+    private func postgres(_ say: (String) -> Void) throws -> [Row] {
+        guard let peer = try PostgresPeer(harness: harness) else {
+            say("no PostgreSQL: `make deps` installs it")
+            return []
+        }
+        say("ledger on PostgreSQL")
+        var rows: [Row] = []
+        let loads = [
+            (
+                Load(
+                    name: "batches of 8,000", clients: 1, batch: 8_000, transfers: 1_000_000,
+                    peerTransfers: 0), "set.sql"
+            ),
+            (
+                Load(
+                    name: "16 clients, one each", clients: 16, batch: 1, transfers: 50_000,
+                    peerTransfers: 0), "single.sql"
+            ),
+        ]
+        for (load, script) in loads {
+            let theirs = try median {
+                try peer.rate(script, clients: load.clients, batch: load.batch, seconds: 4)
+            }
+            var number = 0
+            let results = try (0..<runs).map { _ in
+                number += 1
+                let schema = "bench\(load.batch)x\(load.clients)x\(number)"
+                let server = try BenchServer(journal: "postgres:\(peer.conninfo)#\(schema)")
+                defer { server.stop() }
+                return try run(load, on: server)
+            }
+            rows.append(
+                Row(
+                    name: "\(load.name), postgres journal", value: middle(results.map(\.rate)),
+                    p99: middle(results.map { $0.percentile(0.99) }),
+                    peer: "plpgsql function", peerValue: theirs))
+        }
+        return rows
+    }
+
+    // MARK: Starting again
+
+    private func recovery(_ say: (String) -> Void) throws -> [Row] {
+        say("ledger, starting again")
+        return try inScratch { scratch in
+            let load = LedgerBench.loads[0]
+            let place = "file:\(scratch)/books"
+            let first = try BenchServer(journal: place)
+            let before = try first.residentBytes()
+            let result = try run(load, on: first)
+            let after = try first.residentBytes()
+            first.stop()
+            let second = try BenchServer(journal: place)
+            second.stop()
+            let millions = Double(result.transfers) / 1e6
+            return [
+                Row(
+                    name: "start with a journal of 1 M transfers",
+                    value: second.startSeconds / millions, unit: "s"),
+                Row(
+                    name: "memory of the server for a transfer",
+                    value: Double(after - before) / Double(result.transfers), unit: "bytes"),
+            ]
+        }
+    }
+
+    // MARK: Small things
+
+    private func inScratch<Value>(_ body: (String) throws -> Value) throws -> Value {
+        let scratch = "\(folder)/\(UUID().uuidString)"
+        try FileManager.default.createDirectory(
+            atPath: scratch, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        return try body(scratch)
+    }
+
+    private func median(_ body: () throws -> Double) throws -> Double {
+        middle(try (0..<runs).map { _ in try body() })
+    }
+
+    private func middle(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+}
