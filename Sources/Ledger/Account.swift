@@ -21,7 +21,7 @@ public struct AccountFlags: OptionSet, Hashable, Sendable, BitwiseCopyable {
     /// Pending and posted credits together never exceed posted debits: the mirror, for assets.
     @inlinable
     public static var creditsMustNotExceedDebits: AccountFlags { AccountFlags(rawValue: 1 << 2) }
-    /// Readers should keep this account's balance history. The state machine only stores the flag.
+    /// The account keeps its balances after each transfer (`LedgerState.accountBalances`).
     @inlinable
     public static var history: AccountFlags { AccountFlags(rawValue: 1 << 3) }
     /// Only voiding a pending transfer is allowed. Set at creation or by a closing transfer.

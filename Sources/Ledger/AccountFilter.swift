@@ -25,8 +25,8 @@ public struct AccountFilterFlags: OptionSet, Hashable, Sendable {
 /// Which of an account's transfers are wanted, or the balances they left: those that have all the
 /// given values. A zero stands for any.
 ///
-/// The canonical encoding is 128 bytes, little endian, in the order of the fields with 58 zero bytes
-/// after `code`: the layout of TigerBeetle's account filter.
+/// The canonical encoding is 128 bytes, little endian, in the order of the fields with 58 zero
+/// bytes after `code`: the layout of TigerBeetle's account filter.
 public struct AccountFilter: Hashable, Sendable {
     /// Whose transfers.
     public var account: AccountID
@@ -63,13 +63,6 @@ public struct AccountFilter: Hashable, Sendable {
         if account.value == .max { throw .accountIDMustNotBeIntMax }
         if flags.isDisjoint(with: [.debits, .credits]) { throw .sideMustBeChosen }
         try QueryRefusal.check(timestampMin, timestampMax, limit)
-    }
-
-    func matches(_ transfer: Transfer) -> Bool {
-        (userData128 == 0 || transfer.userData128 == userData128)
-            && (userData64 == 0 || transfer.userData64 == userData64)
-            && (userData32 == 0 || transfer.userData32 == userData32)
-            && (code == 0 || transfer.code == code)
     }
 }
 

@@ -1,7 +1,8 @@
 public import Primitives
 
 /// Balance history travels beside the state's encoding: it is not in the state hash, and cannot be
-/// derived from the records, because they do not say between which transfers a timeout was released.
+/// derived from the records, because they do not say between which transfers a timeout was
+/// released.
 extension LedgerState {
     /// Appends the history: a count, then for each row its pending debits and credits. Everything
     /// else of a row follows from the transfers.

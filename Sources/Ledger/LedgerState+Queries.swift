@@ -1,8 +1,8 @@
 import Primitives
 
 /// Questions about many records. The semantics are those of TigerBeetle's `get_account_transfers`,
-/// `get_account_balances`, `query_accounts` and `query_transfers`, but for two things: a filter that
-/// makes no sense is refused by number, and an answer says where to go on.
+/// `get_account_balances`, `query_accounts` and `query_transfers`, but for two things: a filter
+/// that makes no sense is refused by number, and an answer says where to go on.
 extension LedgerState {
     /// The most records in one answer.
     public static let answerLimit = 8_189
@@ -48,7 +48,7 @@ extension LedgerState {
         _ filter: QueryFilter
     ) throws(QueryRefusal) -> QueryAnswer<Account> {
         try filter.check()
-        return scan(accounts, filter) { filter.matches($0) }
+        return scan(accounts, filter) { $0.ledger }
     }
 
     /// The transfers that match. O(log n) and what is looked at.
@@ -56,7 +56,7 @@ extension LedgerState {
         _ filter: QueryFilter
     ) throws(QueryRefusal) -> QueryAnswer<Transfer> {
         try filter.check()
-        return scan(transfers, filter) { filter.matches($0) }
+        return scan(transfers, filter) { $0.ledger }
     }
 
     /// Looks at an account's transfers in the order asked for.
@@ -91,14 +91,14 @@ extension LedgerState {
                 return answer
             }
             looked += 1
-            if filter.matches(transfer), let found = record(place) { answer.records.append(found) }
+            if filter.accepts(transfer), let found = record(place) { answer.records.append(found) }
             if isDebit { debits?.advance() } else { credits?.advance() }
         }
     }
 
     /// Looks at records in the order asked for.
-    private func scan<Record: WireRecord>(
-        _ records: ChunkedArray<Record>, _ filter: QueryFilter, where matches: (Record) -> Bool
+    private func scan<Record: WireRecord & Noted>(
+        _ records: ChunkedArray<Record>, _ filter: QueryFilter, ledger: (Record) -> UInt32
     ) -> QueryAnswer<Record> {
         let bounds = records.places(from: filter.timestampMin, to: filter.timestampMax)
         let limit = min(Int(filter.limit), LedgerState.answerLimit)
@@ -111,7 +111,9 @@ extension LedgerState {
                 answer.next = record.timestamp
                 return answer
             }
-            if matches(record) { answer.records.append(record) }
+            guard filter.accepts(record), filter.ledger == 0 || ledger(record) == filter.ledger
+            else { continue }
+            answer.records.append(record)
         }
         return answer
     }

@@ -19,8 +19,8 @@ public struct QueryFilterFlags: OptionSet, Hashable, Sendable {
 /// Which accounts or transfers are wanted: those that have all the given values. A zero stands for
 /// any.
 ///
-/// The canonical encoding is 64 bytes, little endian, in the order of the fields with six zero bytes
-/// after `code`: the layout of TigerBeetle's query filter.
+/// The canonical encoding is 64 bytes, little endian, in the order of the fields with six zero
+/// bytes after `code`: the layout of TigerBeetle's query filter.
 public struct QueryFilter: Hashable, Sendable {
     /// The owner's note of the record.
     public var userData128: UInt128 = 0
@@ -50,22 +50,6 @@ public struct QueryFilter: Hashable, Sendable {
     func check() throws(QueryRefusal) {
         if flags.rawValue >> 1 != 0 { throw .reservedFlag }
         try QueryRefusal.check(timestampMin, timestampMax, limit)
-    }
-
-    func matches(_ transfer: Transfer) -> Bool {
-        (userData128 == 0 || transfer.userData128 == userData128)
-            && (userData64 == 0 || transfer.userData64 == userData64)
-            && (userData32 == 0 || transfer.userData32 == userData32)
-            && (ledger == 0 || transfer.ledger == ledger)
-            && (code == 0 || transfer.code == code)
-    }
-
-    func matches(_ account: Account) -> Bool {
-        (userData128 == 0 || account.userData128 == userData128)
-            && (userData64 == 0 || account.userData64 == userData64)
-            && (userData32 == 0 || account.userData32 == userData32)
-            && (ledger == 0 || account.ledger == ledger)
-            && (code == 0 || account.code == code)
     }
 }
 

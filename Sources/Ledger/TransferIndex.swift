@@ -1,9 +1,9 @@
 /// Finds an account's transfers in either direction from any place.
 ///
-/// Each transfer knows its predecessor on its debit account's debit side and on its credit account's
-/// credit side. Every 64th of a side is marked, and marks have skip pointers, so any place on a side
-/// is O(log n) away. Derived from the transfers: not part of the state's encoding. Eight bytes a
-/// transfer and half a byte for marks; 24 bytes an account.
+/// Each transfer knows its predecessor on its debit account's debit side and on its credit
+/// account's credit side. Every 64th of a side is marked, and marks have skip pointers, so any
+/// place on a side is O(log n) away. Derived from the transfers: not part of the state's encoding.
+/// Eight bytes a transfer and half a byte for marks; 24 bytes an account.
 struct TransferIndex: Sendable {
     /// Which of an account's two columns a transfer stands in.
     enum Side: UInt32, Sendable {
@@ -65,8 +65,8 @@ struct TransferIndex: Sendable {
         columns.removeLast()
     }
 
-    /// Where a transfer between two accounts goes. Ask early: reading it takes as long as reading the
-    /// accounts, and the two can happen at once.
+    /// Where a transfer between two accounts goes. Ask early: reading it takes as long as reading
+    /// the accounts, and the two can happen at once.
     @inline(__always)
     func ends(debit: Int, credit: Int) -> Ends {
         Ends(debits: columns[debit].debit, credits: columns[credit].credit)

@@ -4,8 +4,8 @@ import Primitives
 import Testing
 
 /// Plays random histories and random queries against the ledger and its naive twin. The environment
-/// variables `EXCHEQUER_LEDGER_OPERATIONS` and `EXCHEQUER_LEDGER_SEED` set how many events at least,
-/// and where to start; a history hangs on its own seed alone.
+/// variables `EXCHEQUER_LEDGER_OPERATIONS` and `EXCHEQUER_LEDGER_SEED` set how many events at
+/// least, and where to start; a history hangs on its own seed alone.
 @Suite("Ledger against its naive twin")
 struct DifferentialTests {
     private static func setting(_ name: String, _ standard: UInt64) -> UInt64 {

@@ -6,7 +6,8 @@ import Testing
 struct QueryTests {
     private static let accountCount: UInt128 = 3
 
-    /// Account 1 keeps a history and pays each other one in turn; every thousandth transfer is marked.
+    /// Account 1 keeps a history and pays each other one in turn; every thousandth transfer is
+    /// marked.
     private func ledger(transfers count: Int) -> LedgerState {
         var ledger = LedgerState()
         let accounts = (1...Self.accountCount).map {
@@ -84,26 +85,25 @@ struct QueryTests {
         #expect(try ledger.queryTransfers(filter).next == nil)
     }
 
+    private func fill(_ filter: inout some TableFilter) {
+        filter.userData128 = 4
+        filter.userData64 = 5
+        filter.userData32 = 6
+        filter.code = 7
+        filter.timestampMin = Timestamp(nanoseconds: 8)
+        filter.timestampMax = Timestamp(nanoseconds: 10)
+    }
+
     @Test func filtersAndBalancesAreTheBytesOfTheWire() throws {
         var account = AccountFilter(account: AccountID(3), limit: 9, flags: [.credits, .reversed])
-        account.userData128 = 4
-        account.userData64 = 5
-        account.userData32 = 6
-        account.code = 7
-        account.timestampMin = Timestamp(nanoseconds: 8)
-        account.timestampMax = Timestamp(nanoseconds: 10)
+        fill(&account)
         let bytes = account.canonicalBytes()
         let places = [0: 3, 16: 4, 32: 5, 40: 6, 44: 7, 104: 8, 112: 10, 120: 9, 124: 6]
         #expect(bytes == (0..<128).map { UInt8(places[$0] ?? 0) })
         #expect(try AccountFilter(canonicalBytes: bytes) == account)
         var any = QueryFilter(limit: 9, flags: .reversed)
-        any.userData128 = 4
-        any.userData64 = 5
-        any.userData32 = 6
+        fill(&any)
         any.ledger = 2
-        any.code = 7
-        any.timestampMin = Timestamp(nanoseconds: 8)
-        any.timestampMax = Timestamp(nanoseconds: 10)
         let anyBytes = any.canonicalBytes()
         let anyPlaces = [0: 4, 16: 5, 24: 6, 28: 2, 32: 7, 40: 8, 48: 10, 56: 9, 60: 1]
         #expect(anyBytes == (0..<64).map { UInt8(anyPlaces[$0] ?? 0) })
@@ -115,8 +115,8 @@ struct QueryTests {
         let balancePlaces = [0: 1, 16: 2, 32: 3, 48: 4, 64: 5]
         #expect(balanceBytes == (0..<128).map { UInt8(balancePlaces[$0] ?? 0) })
         #expect(try AccountBalance(canonicalBytes: balanceBytes) == balance)
-        for (place, reserved) in [(46, bytes), (103, bytes)] {
-            var changed = reserved
+        for place in [46, 103] {
+            var changed = bytes
             changed[place] = 1
             #expect(throws: CodecError.self) { try AccountFilter(canonicalBytes: changed) }
         }
