@@ -93,6 +93,13 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
         }
     }
 
+    /// As `take`, but does not wait: `nil` if nothing waits.
+    func takeNow() -> Round? {
+        state.withLock { state in
+            state.submissions.isEmpty && state.reads.isEmpty ? nil : next(&state)
+        }
+    }
+
     private func next(_ state: inout State) -> Round {
         var round = Round(submissions: [], reads: [])
         swap(&round.reads, &state.reads)
