@@ -123,7 +123,9 @@ let package = Package(
         tests("Primitives", ["Primitives"]),
         tests("Cryptography", ["Primitives", "Cryptography"]),
         tests("Economics", ["Primitives", "Economics"]),
-        tests("Ledger", ["Primitives", "Ledger"]),
+        tests("Ledger", ["Primitives", "Ledger", "NaiveLedger"]),
+        // The ledger written again in the obvious way, to be compared with.
+        swift("NaiveLedger", ["Primitives", "Ledger"], path: "Tests/NaiveLedger"),
         tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing"]),
         tests("Verification", ["Primitives", "Cryptography", "Verification"]),
         tests("Transport", ["Primitives", "Cryptography", "Transport"]),
@@ -143,6 +145,18 @@ let package = Package(
             path: "Tests/JournalWriter", swiftSettings: strict),
         // A disk for the tests that fails, tears and forgets.
         swift("SimulatedDisk", ["Storage"], path: "Tests/SimulatedDisk"),
+        // Clients, network, clock, disk and servers of a ledger in one thread, from one seed.
+        swift(
+            "CommitSimulation",
+            [
+                "Primitives", "Cryptography", "Ledger", "Storage", "Service", "NaiveLedger",
+                "SimulatedDisk",
+            ],
+            path: "Tests/CommitSimulation"),
+        .executableTarget(
+            name: "commitsimulator", dependencies: ["CommitSimulation"],
+            path: "Tests/CommitSimulator", swiftSettings: strict),
+        tests("CommitSimulation", ["CommitSimulation", "commitsimulator"]),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
         tests(

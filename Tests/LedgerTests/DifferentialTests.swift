@@ -1,5 +1,6 @@
 import Foundation
 import Ledger
+import NaiveLedger
 import Primitives
 import Testing
 

@@ -1,4 +1,5 @@
 import Ledger
+import NaiveLedger
 import Primitives
 
 /// The queries written the obvious way: everything is sorted and looked at, one after the other.

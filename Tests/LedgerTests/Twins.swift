@@ -1,4 +1,5 @@
 import Ledger
+import NaiveLedger
 import Primitives
 
 /// The ledger and its naive twin, driven by one random history.

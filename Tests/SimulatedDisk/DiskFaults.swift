@@ -64,10 +64,16 @@ public struct DiskOperation: Hashable, Sendable {
 }
 
 /// Deterministic numbers (SplitMix64): the same seed gives the same disk.
-struct SplitMix: RandomNumberGenerator {
+public struct SplitMix: RandomNumberGenerator, Sendable {
     var state: UInt64
 
-    mutating func next() -> UInt64 {
+    /// The numbers of a seed.
+    public init(state: UInt64) {
+        self.state = state
+    }
+
+    /// The next number.
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var value = state
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -75,7 +81,8 @@ struct SplitMix: RandomNumberGenerator {
         return value ^ (value >> 31)
     }
 
-    mutating func happens(_ probability: Double) -> Bool {
+    /// True with a probability.
+    public mutating func happens(_ probability: Double) -> Bool {
         probability > 0 && Double.random(in: 0..<1, using: &self) < probability
     }
 }

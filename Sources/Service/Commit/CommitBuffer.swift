@@ -28,29 +28,40 @@ final class CommitBuffer<Machine: JournaledMachine>: Sendable {
         self.byteLimit = byteLimit
     }
 
+    /// What became of an attempt to add.
+    enum Addition {
+        case added
+        /// It does not fit until the committer has taken what is here.
+        case full
+        case failed(SequencerError)
+    }
+
     /// Adds what was decided; waits while it does not fit. Gives it back if the journal has failed.
     /// For the executor only.
     func add(_ batch: OpenBatch<Machine>) -> (OpenBatch<Machine>, SequencerError)? {
         while true {
-            var wakes = false
-            var waits = false
-            let failure = state.withLock { state -> SequencerError? in
-                if let failure = state.failure { return failure }
-                if !fits(batch, in: state.open) {
-                    state.executorWaits = true
-                    waits = true
-                    return nil
-                }
-                state.open.append(batch)
-                wakes = state.committerSleeps
-                state.committerSleeps = false
-                return nil
+            switch addNow(batch) {
+            case .added: return nil
+            case .full: executorWake.wait()
+            case .failed(let failure): return (batch, failure)
             }
-            if let failure { return (batch, failure) }
-            if wakes { committerWake.signal() }
-            if !waits { return nil }
-            executorWake.wait()
         }
+    }
+
+    /// As `add`, but does not wait.
+    func addNow(_ batch: OpenBatch<Machine>) -> Addition {
+        let (addition, wakes) = state.withLock { state -> (Addition, Bool) in
+            if let failure = state.failure { return (.failed(failure), false) }
+            if !fits(batch, in: state.open) {
+                state.executorWaits = true
+                return (.full, false)
+            }
+            state.open.append(batch)
+            defer { state.committerSleeps = false }
+            return (.added, state.committerSleeps)
+        }
+        if wakes { committerWake.signal() }
+        return addition
     }
 
     /// Whether everything that was decided is durable. For the executor only, because only it could
@@ -77,25 +88,29 @@ final class CommitBuffer<Machine: JournaledMachine>: Sendable {
     /// left, or a failure. For the committer only, which calls `endCommit` in between.
     func take() -> OpenBatch<Machine>? {
         while true {
-            var wakes = false
-            var ended = false
-            let batch = state.withLock { state -> OpenBatch<Machine>? in
-                if state.open.isEmpty {
-                    ended = state.finished || state.failure != nil
-                    state.committerSleeps = !ended
-                    return nil
-                }
-                state.committing = true
-                wakes = state.executorWaits
-                state.executorWaits = false
-                var taken = OpenBatch<Machine>()
-                swap(&taken, &state.open)
-                return taken
-            }
-            if wakes { executorWake.signal() }
+            let (batch, ended) = takeNow()
             if batch != nil || ended { return batch }
             committerWake.wait()
         }
+    }
+
+    /// As `take`, but does not wait: no batch if there is nothing to commit; says whether there
+    /// will be none any more.
+    func takeNow() -> (batch: OpenBatch<Machine>?, ended: Bool) {
+        let (batch, ended, wakes) = state.withLock { state -> (OpenBatch<Machine>?, Bool, Bool) in
+            if state.open.isEmpty {
+                let ended = state.finished || state.failure != nil
+                state.committerSleeps = !ended
+                return (nil, ended, false)
+            }
+            state.committing = true
+            defer { state.executorWaits = false }
+            var taken = OpenBatch<Machine>()
+            swap(&taken, &state.open)
+            return (taken, false, state.executorWaits)
+        }
+        if wakes { executorWake.signal() }
+        return (batch, ended)
     }
 
     /// Nothing more will be added.

@@ -43,62 +43,33 @@ public struct CommitCounters: Hashable, Sendable {
 /// ring): the **executor** takes everything that waits, gives it times and decides it; the
 /// **committer** makes all that was decided meanwhile durable with one append, then publishes it,
 /// then releases the replies. So the next batch is decided while the last one goes to disk, and
-/// however many callers wait, they share one sync.
+/// however many callers wait, they share one sync. What each of them does is in `CommitCore`.
 ///
 /// Nothing uncommitted is visible: the machine is a local value of the executor's thread, a reply
 /// is released when its command is durable, and a read when the state that it saw is.
 ///
 /// After an error of the journal nobody gets a success, nothing is decided or read any more.
 final class CommitPipeline<Machine: JournaledMachine>: Sendable {
-    /// What follows from a commit, besides the replies.
-    struct Followers: Sendable {
-        /// Called for each batch with accepted commands, after its commit, before its replies.
-        let committed: @Sendable (JournalHead, OpenBatch<Machine>) -> Void
-        /// Called once when the journal has failed, before anyone is told.
-        let failed: @Sendable (JournalError) -> Void
-        /// Called once at the very end.
-        let ended: @Sendable (SequencerError?) -> Void
-    }
+    typealias Followers = CommitCore<Machine>.Followers
 
-    private struct Progress {
-        var head: JournalHead
-        var counters = CommitCounters()
-        var finished = false
-        var failure: JournalError?
-        var waiting: [@Sendable (JournalError?) -> Void] = []
-    }
-
-    private let journal: any Journal
-    private let clock: @Sendable () -> Timestamp
-    private let options: CommitOptions
-    private let followers: Followers
-    private let queue: CommitQueue<Machine>
-    private let buffer: CommitBuffer<Machine>
-    private let progress: Mutex<Progress>
+    private let core: CommitCore<Machine>
 
     /// Starts both threads with a machine that was recovered from this journal.
     init(
         _ recovered: consuming RecoveredMachine<Machine>, journal: any Journal,
         clock: @escaping @Sendable () -> Timestamp, options: CommitOptions, followers: Followers
     ) {
-        self.journal = journal
-        self.clock = clock
-        self.options = options
-        self.followers = followers
-        queue = CommitQueue(options: options)
-        buffer = CommitBuffer(
-            commandLimit: options.commandsPerBatch, byteLimit: options.bytesPerBatch)
-        let head = recovered.head
-        progress = Mutex(Progress(head: head))
-        let checkpointed = recovered.checkpointed
-        let machine = Mutex<Machine?>(recovered.machine)
+        core = CommitCore(
+            after: recovered.head, journal: journal, clock: clock, options: options,
+            followers: followers)
+        let decider = Mutex<Decider<Machine>?>(Decider(recovered))
         start("exchequer.executor", stack: 16 << 20) { [self] in
             // Taken, so that this thread is its only owner and its arrays change in place.
-            let taken = machine.withLock { machine in
-                defer { machine = nil }
-                return machine
+            let taken = decider.withLock { decider in
+                defer { decider = nil }
+                return decider
             }
-            if let taken { execute(Executor(taken, after: head), checkpointed: checkpointed) }
+            if let taken { decide(taken) }
         }
         start("exchequer.committer", stack: 4 << 20) { [self] in commit() }
     }
@@ -110,177 +81,58 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
         thread.start()
     }
 
-    // MARK: For everyone
-
     /// Takes work in; says why if it does not, and then calls nobody.
-    func push(_ work: Work<Machine>) -> SequencerError? { queue.push([work]).first?.1 }
+    func push(_ work: Work<Machine>) -> SequencerError? { core.queue.push(work) }
 
     /// Takes much work in at once, in order; who is not taken in is told why.
     func push(_ works: [Work<Machine>]) {
-        for (work, refusal) in queue.push(works) { work.fail(refusal) }
+        for (work, refusal) in core.queue.push(works) { work.fail(refusal) }
     }
 
     /// The last durable batch.
-    var head: JournalHead { progress.withLock { $0.head } }
+    var head: JournalHead { core.head }
     /// What has been done so far.
-    var counters: CommitCounters { progress.withLock { $0.counters } }
+    var counters: CommitCounters { core.counters }
     /// How many commands wait to be written.
-    var waiting: Int { queue.waiting }
+    var waiting: Int { core.queue.waiting }
     /// How many reads wait to be answered.
-    var waitingReads: Int { queue.waitingReads }
+    var waitingReads: Int { core.queue.waitingReads }
     /// Whether nothing new is taken in.
-    var isClosed: Bool { queue.isClosed }
+    var isClosed: Bool { core.queue.isClosed }
 
     /// Takes nothing in any more; what waits is still done.
-    func stop() { queue.stop() }
+    func stop() { core.queue.stop() }
 
     /// Calls `body` once both threads have ended, with the failure that ended them, if any.
     func whenFinished(_ body: @escaping @Sendable (JournalError?) -> Void) {
-        let failure = progress.withLock { progress -> JournalError?? in
-            if progress.finished { return .some(progress.failure) }
-            progress.waiting.append(body)
-            return nil
-        }
-        if let failure { body(failure) }
+        core.whenFinished(body)
     }
 
-    // MARK: The executor's thread
-
-    private func execute(_ first: consuming Executor<Machine>, checkpointed: UInt64) {
-        var executor = first
-        var last = checkpointed
-        var isRecorded = head.sequence == checkpointed
-        while let round = queue.take() {
-            if !round.reads.isEmpty, !answer(round.reads, executor.machine) { return }
-            if round.submissions.isEmpty { continue }
-            let batch = executor.execute(round.submissions, now: clock())
-            if !batch.entries.isEmpty { isRecorded = false }
-            if batch.bytes <= options.ownCommitBytes, buffer.beginCommit() {
-                guard commit(batch) else { return }
-            } else {
-                guard add(batch) else { return }
-            }
-            let reached = head.sequence
-            let interval = options.checkpointInterval
-            if interval > 0, !isRecorded, reached >= last + interval {
-                guard record(executor.machine.stateHash) else { return }
-                last = reached
-                isRecorded = true
-            }
+    /// The executor's thread.
+    private func decide(_ first: consuming Decider<Machine>) {
+        var decider = first
+        while let round = core.queue.take() {
+            guard core.decide(round, with: &decider, add) else { return }
         }
-        if options.checkpointsWhenStopping, !isRecorded {
-            _ = record(executor.machine.stateHash)
-        }
-        buffer.finish()
+        core.finishDeciding(decider, add)
+        core.buffer.finish()
     }
 
-    /// Lets reads look at the state; releases them now if all of it is durable, or else with the
-    /// batch that makes it so.
-    private func answer(
-        _ reads: [StateRead<Machine>], _ machine: borrowing Machine
-    ) -> Bool {
-        var batch = OpenBatch<Machine>()
-        for read in reads {
-            batch.reads.append(read.look(machine))
-            if read.isExact { batch.isSealed = true }
-        }
-        if !buffer.isIdle { return add(batch) }
-        queue.leave(commands: 0, bytes: 0, reads: reads.count)
-        batch.release(at: head)
-        return true
-    }
-
-    /// Has a hash of the state recorded for the batch that ends here.
-    private func record(_ hash: Digest) -> Bool {
-        var batch = OpenBatch<Machine>()
-        batch.stateHash = hash
-        batch.isSealed = true
-        return add(batch)
-    }
-
-    /// Hands a batch to the committer; false if the journal has failed.
+    /// Commits a small batch at once if nothing else is under way, or hands it to the committer;
+    /// false if the journal has failed.
     private func add(_ batch: OpenBatch<Machine>) -> Bool {
-        guard let (rest, error) = buffer.add(batch) else { return true }
+        if core.beginsCommit(of: batch) { return core.commit(batch) }
+        guard let (rest, error) = core.buffer.add(batch) else { return true }
         rest.fail(error)
         return false
     }
 
-    // MARK: The committer's thread
-
+    /// The committer's thread.
     private func commit() {
-        while let batch = buffer.take() {
-            guard commit(batch) else { return }
+        while let batch = core.buffer.take() {
+            guard core.commit(batch) else { return }
         }
-        if buffer.hasFailed { return }
-        do throws(JournalError) {
-            try journal.close()
-            end(nil)
-        } catch {
-            fail(error, OpenBatch())
-        }
-    }
-
-    /// Makes a batch durable and says so to everyone; false if the journal has failed. On the
-    /// committer's thread, or on the executor's while the committer has nothing to do.
-    private func commit(_ batch: OpenBatch<Machine>) -> Bool {
-        queue.leave(commands: batch.commands, bytes: batch.bytes, reads: batch.reads.count)
-        do throws(JournalError) {
-            try append(batch)
-        } catch {
-            fail(error, batch)
-            return false
-        }
-        batch.release(at: head)
-        if let hash = batch.stateHash, head.sequence > 0 {
-            do throws(JournalError) {
-                try journal.record(StateCheckpoint(sequence: head.sequence, stateHash: hash))
-                progress.withLock { $0.counters.checkpoints += 1 }
-            } catch {
-                fail(error, OpenBatch())
-                return false
-            }
-        }
-        buffer.endCommit()
-        return true
-    }
-
-    private func append(_ batch: borrowing OpenBatch<Machine>) throws(JournalError) {
-        if !batch.entries.isEmpty {
-            let row = try JournalBatch(
-                following: head, term: journal.term, entries: batch.entries)
-            try journal.append(row)
-            progress.withLock { progress in
-                progress.head = row.head
-                progress.counters.batches += 1
-                progress.counters.accepted += UInt64(batch.entries.count)
-            }
-            followers.committed(row.head, batch)
-        }
-        if batch.rejected > 0 {
-            progress.withLock { $0.counters.rejected += batch.rejected }
-        }
-    }
-
-    /// The handler comes first, so that a process that it ends says nothing more to anyone.
-    private func fail(_ error: JournalError, _ batch: OpenBatch<Machine>) {
-        let waiting = queue.fail(.journal(error))
-        followers.failed(error)
-        batch.fail(.journal(error))
-        buffer.fail(.journal(error)).fail(.journal(error))
-        for work in waiting { work.fail(.journal(error)) }
-        try? journal.close()
-        end(error)
-    }
-
-    private func end(_ failure: JournalError?) {
-        followers.ended(failure.map { .journal($0) })
-        let waiting = progress.withLock { progress in
-            progress.finished = true
-            progress.failure = failure
-            defer { progress.waiting = [] }
-            return progress.waiting
-        }
-        for body in waiting { body(failure) }
+        core.finishCommitting()
     }
 }
 

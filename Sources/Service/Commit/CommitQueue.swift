@@ -44,6 +44,9 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
     /// Whether nothing is taken in any more.
     var isClosed: Bool { state.withLock { $0.closed != nil } }
 
+    /// Takes work in; says why if it does not.
+    func push(_ work: Work<Machine>) -> SequencerError? { push([work]).first?.1 }
+
     /// Takes work in, in order; gives back what it does not take, and why.
     func push(_ works: [Work<Machine>]) -> [(Work<Machine>, SequencerError)] {
         var refused: [(Work<Machine>, SequencerError)] = []
@@ -103,6 +106,13 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
             }
             if round != nil || ended { return round }
             wake.wait()
+        }
+    }
+
+    /// As `take`, but does not wait: `nil` if nothing waits.
+    func takeNow() -> Round? {
+        state.withLock { state in
+            state.submissions.isEmpty && state.reads.isEmpty ? nil : next(&state)
         }
     }
 

@@ -1,28 +1,30 @@
-import Ledger
-import Primitives
+public import Ledger
+public import Primitives
 
 /// The ledger written the obvious way: dictionaries, whole-state copies for chains, a search of
 /// everything for timeouts. Each event gathers every fault it has, and the first in the published
 /// order of precedence is the answer.
-struct NaiveLedger: LedgerUnderTest {
-    private(set) var accounts: [AccountID: Account] = [:]
-    private(set) var transfers: [TransferID: Transfer] = [:]
+public struct NaiveLedger: Sendable {
+    public private(set) var accounts: [AccountID: Account] = [:]
+    public private(set) var transfers: [TransferID: Transfer] = [:]
     /// What each transfer left in those of its accounts that keep a history.
-    private(set) var balances: [TransferID: [AccountID: AccountBalance]] = [:]
+    public private(set) var balances: [TransferID: [AccountID: AccountBalance]] = [:]
     private var reservations: [TransferID: PendingStatus] = [:]
     private var burnt: Set<TransferID> = []
     private var now: UInt64 = 0
 
-    func account(_ id: AccountID) -> Account? { accounts[id] }
-    func transfer(_ id: TransferID) -> Transfer? { transfers[id] }
-    func isBurnt(_ id: TransferID) -> Bool { burnt.contains(id) }
-    func checkInvariants() -> [String] { [] }
+    /// An empty ledger.
+    public init() {}
 
-    func pendingStatus(_ id: TransferID) -> PendingStatus? {
+    public func account(_ id: AccountID) -> Account? { accounts[id] }
+    public func transfer(_ id: TransferID) -> Transfer? { transfers[id] }
+    public func isBurnt(_ id: TransferID) -> Bool { burnt.contains(id) }
+
+    public func pendingStatus(_ id: TransferID) -> PendingStatus? {
         transfers[id] == nil ? nil : reservations[id, default: .none]
     }
 
-    mutating func createAccounts(_ requests: [Account], at: Timestamp) -> [CreateAccountResult] {
+    public mutating func createAccounts(_ requests: [Account], at: Timestamp) -> [CreateAccountResult] {
         let moments = takeMoments(requests.count, at)
         var results: [CreateAccountResult] = []
         for chain in chains(requests.map { $0.flags.contains(.linked) }) {
@@ -54,7 +56,7 @@ struct NaiveLedger: LedgerUnderTest {
         return results
     }
 
-    mutating func createTransfers(
+    public mutating func createTransfers(
         _ requests: [Transfer], at: Timestamp
     ) -> [CreateTransferResult] {
         let moments = takeMoments(requests.count, at)
@@ -91,7 +93,7 @@ struct NaiveLedger: LedgerUnderTest {
         return results
     }
 
-    mutating func expire(at: Timestamp) -> [TransferID] {
+    public mutating func expire(at: Timestamp) -> [TransferID] {
         let due = transfers.values.filter { transfer in
             reservations[transfer.id] == .pending && transfer.timeout > 0
                 && expiry(transfer) <= UInt128(at.nanoseconds)
