@@ -260,7 +260,7 @@ extension PostgresJournal {
         do throws(PostgresError) {
             let changes = try connection.perform([step])[0].changes
             // Such as that a synchronous standby was not waited for.
-            if let warning = connection.warning { throw PostgresError(warning) }
+            if let warning = connection.warning { throw warning }
             if changes == 1 { return }
         } catch {
             if error.sqlState == "23505" { throw .conflict(next) }

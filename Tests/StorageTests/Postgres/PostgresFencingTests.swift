@@ -57,15 +57,23 @@ import Testing
         try journal.close()
     }
 
-    /// A fenced leader that appends nothing learns of it from its renewals, and then does not even
-    /// ask the server.
+    /// A leader that appends nothing learns of its end from its renewals, and from then on it is
+    /// at an end whatever the database says.
     @Test func anIdleLeaderLearnsThatItIsFenced() throws {
         let home = try PostgresHome()
         let first = try home.lead()
         _ = try first.verify()
         let second = try home.lead(takeOver: true)
-        Thread.sleep(forTimeInterval: 1.5)
+        // A renewal that changed nothing asks who leads.
+        let asked = """
+            SELECT FROM pg_stat_activity WHERE state = 'idle' \
+            AND query = 'SELECT term FROM \(home.schema).leader'
+            """
+        while try home.watcher.run(asked).isEmpty { Thread.sleep(forTimeInterval: 0.01) }
+        Thread.sleep(forTimeInterval: 0.1)
+        try home.session.run("UPDATE \(home.schema).leader SET term = \(first.term)")
         #expect(throws: JournalError.fenced(term: second.term)) { try first.fill(1) }
+        #expect(try home.session.value("SELECT max(seq) FROM \(home.schema).journal") == nil)
         try first.close()
         try second.close()
     }
@@ -133,7 +141,9 @@ import Testing
             OnThread {
                 var numbers = Numbers(state: 0xFE7CE + writer)
                 var known = JournalHead.empty
-                while left.withLock({ left in left -= 1; return left >= 0 }) {
+                while left.withLock({ left in
+                    left -= 1; return left >= 0
+                }) {
                     var opened: PostgresJournal?
                     do throws(JournalError) {
                         let journal = try home.lead(takeOver: true, holder: "writer \(writer)")
@@ -194,7 +204,7 @@ import Testing
                 let journal = try home.lead()
                 #expect(journal.term == 10)
                 _ = try journal.verify()
-                try journal.fill(1)
+                try journal.append(entries(1, after: journal.head))
                 try journal.close()
                 break
             } catch {
