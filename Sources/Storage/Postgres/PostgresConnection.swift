@@ -66,10 +66,11 @@ final class PostgresConnection: @unchecked Sendable {
     /// The server's version: 150004 is 15.4.
     var serverVersion: Int { Int(unsafe PQserverVersion(connection)) }
 
-    /// What the server warned of during the last `perform`, on one line.
-    var warning: String? {
-        let words = warnings.words
-        return words.isEmpty ? nil : address.withoutSecrets(words.joined(separator: "; "))
+    /// The first thing that the server warned of during the last `perform`, although it succeeded.
+    var warning: PostgresError? {
+        warnings.first.map {
+            PostgresError(sqlState: $0.sqlState, address.withoutSecrets($0.words))
+        }
     }
 
     /// Sends all steps at once and waits for all their results. Unless the steps say `BEGIN` and
@@ -80,7 +81,7 @@ final class PostgresConnection: @unchecked Sendable {
     @discardableResult
     func perform(_ steps: [Step]) throws(PostgresError) -> [PostgresResult] {
         guard !isBroken else { throw PostgresError("it was lost before", isConnectionLost: true) }
-        warnings.words = []
+        warnings.first = nil
         let deadline = ContinuousClock.now + timeout
         do throws(PostgresError) {
             for step in steps where !send(step) { throw lost() }
@@ -220,7 +221,7 @@ final class PostgresConnection: @unchecked Sendable {
 
 /// What the server warned of.
 private final class Warnings {
-    var words: [String] = []
+    var first: (sqlState: String, words: String)?
 
     /// libpq's notice receiver: `context` is a `Warnings`. Lesser notices are nobody's business.
     static func take(_ context: UnsafeMutableRawPointer?, _ notice: OpaquePointer?) {
@@ -229,7 +230,7 @@ private final class Warnings {
         }
         guard let context = unsafe context, field("V") == "WARNING" else { return }
         let warnings = unsafe Unmanaged<Warnings>.fromOpaque(context).takeUnretainedValue()
-        warnings.words.append(field("M") ?? "a warning")
+        if warnings.first == nil { warnings.first = (field("C") ?? "", field("M") ?? "a warning") }
     }
 }
 

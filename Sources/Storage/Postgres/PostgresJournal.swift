@@ -46,8 +46,8 @@ public final class PostgresJournal: Journal {
     /// schema is not there or empty. `conninfo` is libpq's: `host=... dbname=...` or
     /// `postgresql://user@host/database`.
     ///
-    /// Throws `locked` while another leader is alive, unless told to take over; `cannotOpen`,
-    /// `notAJournal`, `unsupportedVersion`, `damagedFile`, or what the last row shows to be
+    /// Throws `locked` while another leader is alive, unless told to take over; `fenced` if
+    /// another opening took over at once; `cannotOpen`, `notAJournal`, `unsupportedVersion`, `damagedFile`, or what the last row shows to be
     /// wrong. The chain is verified by `recover`, not here.
     public convenience init(
         conninfo: String, schema: String = "exchequer", options: Options = Options()
@@ -98,6 +98,8 @@ public final class PostgresJournal: Journal {
         } catch {
             throw error.whileOpening(session.place)
         }
+        // Another opening was as quick to take over from this one, and has written already.
+        if let term, head.term > term { throw .fenced(term: head.term) }
         self.session = session
         self.keeper = keeper
         place = session.place
@@ -258,7 +260,7 @@ extension PostgresJournal {
         do throws(PostgresError) {
             let changes = try connection.perform([step])[0].changes
             // Such as that a synchronous standby was not waited for.
-            if let warning = connection.warning { throw PostgresError(warning) }
+            if let warning = connection.warning { throw warning }
             if changes == 1 { return }
         } catch {
             if error.sqlState == "23505" { throw .conflict(next) }

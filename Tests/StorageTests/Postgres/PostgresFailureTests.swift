@@ -42,7 +42,9 @@ import Testing
                 """)
             let error = try writer.value()
             #expect(isLost(error), "\(String(describing: error))")
-            #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+            #expect(throws: JournalError.failedBefore) {
+                try journal.append(entries(1, after: journal.head))
+            }
             #expect(throws: JournalError.failedBefore) {
                 try journal.record(StateCheckpoint(sequence: 1, stateHash: .zero))
             }
@@ -79,7 +81,9 @@ import Testing
             try server.start()
             home = try home.again()
             #expect(try lease.read().term == UInt64(round) + 1)
-            #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+            #expect(throws: JournalError.failedBefore) {
+                try journal.append(entries(1, after: journal.head))
+            }
             try journal.close()
             _ = try home.checkHistory(acknowledged: acknowledged.all)
         }
@@ -100,8 +104,12 @@ import Testing
             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
             EXECUTE FUNCTION public.f\(home.schema)()
             """)
-        #expect(throws: JournalError.database(0, "not today (P0001)")) { try journal.append(entries(1, after: journal.head)) }
-        #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+        #expect(throws: JournalError.database(0, "not today (P0001)")) {
+            try journal.append(entries(1, after: journal.head))
+        }
+        #expect(throws: JournalError.failedBefore) {
+            try journal.append(entries(1, after: journal.head))
+        }
         #expect(journal.head.sequence == 1)
         #expect(try home.session.value("SELECT max(seq) FROM \(home.schema).journal") == "1")
         try journal.close()
@@ -123,7 +131,9 @@ import Testing
         let error = home.error { try journal.append(entries(1, after: journal.head)) }
         kill(backend, SIGCONT)
         #expect(error == .connectionLost("it did not answer for 1 s"))
-        #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+        #expect(throws: JournalError.failedBefore) {
+            try journal.append(entries(1, after: journal.head))
+        }
         try journal.close()
         // The statement was sent: it may be there, and then it is whole.
         #expect(home.recoveryError() == nil)
@@ -136,35 +146,36 @@ import Testing
         let home = try PostgresHome(server)
         let journal = try home.lead()
         _ = try journal.verify()
-        try journal.fill(1)
         let reader = try journal.reader()
+        let acknowledged = Record<ChainPoint>()
         try home.session.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
         try home.session.run("SELECT pg_reload_conf()")
-        while try home.session.value("SHOW synchronous_standby_names") != "nobody" {
-            Thread.sleep(forTimeInterval: 0.01)
-        }
-        let append = OnThread { home.error { try journal.append(entries(1, after: journal.head)) } }
-        var waiting: [Int32] = []
-        while waiting.isEmpty {
-            // The reload may reach the journal's process after the first commit.
-            waiting = try home.session.run(
+        // The first appends may come before the server has read its settings again.
+        let writer = OnThread { appendUntilFailure(journal, acknowledged) }
+        var waiting: Int32?
+        while waiting == nil {
+            waiting = try home.session.value(
                 "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            ).compactMap { row in row[0].flatMap { Int32($0) } }
+            ).flatMap { Int32($0) }
         }
-        #expect(try reader.batches(after: 1) == [])
-        try home.session.run("SELECT pg_cancel_backend(\(waiting[0]))")
-        guard case .database(0, let words) = try append.value() else {
+        let count = acknowledged.all.count
+        #expect(try reader.batches(after: UInt64(count)) == [])
+        try home.session.run("SELECT pg_cancel_backend(\(waiting ?? 0))")
+        guard case .database(0, let words) = try writer.value() else {
             Issue.record("a commit that was not replicated was acknowledged")
             return
         }
         #expect(words.contains("synchronous replication"))
-        #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+        #expect(acknowledged.all.count == count)
+        #expect(throws: JournalError.failedBefore) {
+            try journal.append(entries(1, after: journal.head))
+        }
         try home.session.run("ALTER SYSTEM RESET synchronous_standby_names")
         try home.session.run("SELECT pg_reload_conf()")
         try journal.close()
         // It is there, and the next leader takes it as history.
         let next = try home.lead(takeOver: true)
-        #expect(try next.verify().sequence == 2)
+        #expect(try next.verify().sequence == UInt64(count) + 1)
         try next.close()
     }
 
@@ -189,7 +200,9 @@ import Testing
             return
         }
         #expect(kept > 3)
-        #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+        #expect(throws: JournalError.failedBefore) {
+            try journal.append(entries(1, after: journal.head))
+        }
         try journal.close()
         let again = try home.lead(takeOver: true)
         #expect(try again.verify().sequence == kept)
@@ -203,8 +216,12 @@ import Testing
         try journal.fill(1)
         try home.session.run(
             "INSERT INTO \(home.schema).journal VALUES (2, 1, 99, 1, '', '', '')")
-        #expect(throws: JournalError.conflict(2)) { try journal.append(entries(1, after: journal.head)) }
-        #expect(throws: JournalError.failedBefore) { try journal.append(entries(1, after: journal.head)) }
+        #expect(throws: JournalError.conflict(2)) {
+            try journal.append(entries(1, after: journal.head))
+        }
+        #expect(throws: JournalError.failedBefore) {
+            try journal.append(entries(1, after: journal.head))
+        }
         try journal.close()
     }
 }
