@@ -1,5 +1,5 @@
 import Dispatch
-public import Primitives
+import Primitives
 public import Storage
 import Synchronization
 

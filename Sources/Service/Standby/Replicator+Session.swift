@@ -1,5 +1,6 @@
 import Primitives
 import Storage
+import Synchronization
 import Transport
 
 // One connection after another. All of it runs on `ReplicationThreads`.

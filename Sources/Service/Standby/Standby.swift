@@ -1,7 +1,7 @@
 import Primitives
 public import Storage
 import Synchronization
-public import Transport
+import Transport
 
 /// A hot standby: listens for its leader, keeps a verified and durable copy of its journal and the
 /// machine that it leads to, and takes over when the leader is gone.
