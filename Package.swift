@@ -162,9 +162,14 @@ let package = Package(
         tests(
             "Service",
             [
-                "Primitives", "Cryptography", "Economics", "Clearing", "Storage", "Inference",
-                "Service", "crashwriter", "PostgresHarness",
+                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
+                "Inference", "Service", "crashwriter", "replicatedwriter", "PostgresHarness",
             ]),
+        // A ledger with a standby, which the Service tests kill, stop and cut off.
+        .executableTarget(
+            name: "replicatedwriter",
+            dependencies: ["Primitives", "Cryptography", "Ledger", "Storage", "Service"],
+            path: "Tests/ReplicatedWriter", swiftSettings: strict),
         // A house that the Service tests kill while it writes.
         .executableTarget(
             name: "crashwriter",

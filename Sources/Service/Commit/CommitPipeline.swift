@@ -143,6 +143,13 @@ struct RecoveredMachine<Machine: JournaledMachine>: Sendable {
     let checkpointed: UInt64
     let machine: Machine
 
+    /// A machine that was replayed before.
+    init(head: JournalHead, checkpointed: UInt64, machine: Machine) {
+        self.head = head
+        self.checkpointed = checkpointed
+        self.machine = machine
+    }
+
     /// Replays everything. Blocks as long as that takes.
     init(_ journal: any Journal, empty: Machine = Machine()) throws(JournalError) {
         let checkpoint = try journal.checkpoints().last

@@ -14,14 +14,36 @@ public final class LedgerService: Sendable {
     ///
     /// Throws whatever keeps the journal from being trusted. The journal is the service's own from
     /// here on; `stop` closes it.
-    public init(
+    public convenience init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp,
         options: CommitOptions = LedgerService.usualOptions,
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
         // Strangers choose ids; a secret seed keeps them from choosing ones that collide.
         let empty = LedgerMachine(tableSeed: .random(in: .min ... .max))
-        let recovered = try RecoveredMachine(journal, empty: empty)
+        self.init(
+            try RecoveredMachine(journal, empty: empty), journal: journal, clock: clock,
+            options: options, onFailure: onFailure)
+    }
+
+    /// Goes on where a standby took over: nothing is replayed.
+    ///
+    /// Throws `closed` if the promotion was used before.
+    public convenience init(
+        _ promotion: Promotion<LedgerMachine>, clock: @escaping @Sendable () -> Timestamp,
+        options: CommitOptions = LedgerService.usualOptions,
+        onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
+    ) throws(JournalError) {
+        self.init(
+            try promotion.recovered(), journal: promotion.journal, clock: clock, options: options,
+            onFailure: onFailure)
+    }
+
+    private init(
+        _ recovered: consuming RecoveredMachine<LedgerMachine>, journal: any Journal,
+        clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
+        onFailure: @escaping @Sendable (JournalError) -> Void
+    ) {
         let pipeline = CommitPipeline(
             recovered, journal: journal, clock: clock, options: options,
             followers: .init(

@@ -32,12 +32,34 @@ public final class Sequencer: Sendable {
     /// Throws whatever keeps the journal from being trusted: damage, a missing end, a command that
     /// is no longer accepted (`doesNotReplay`), another state than was recorded. The journal is
     /// the sequencer's own from here on; `stop` closes it.
-    public init(
+    public convenience init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp,
         options: CommitOptions = CommitOptions(),
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
-        let recovered = try RecoveredMachine<ClearingHouse>(journal)
+        self.init(
+            try RecoveredMachine<ClearingHouse>(journal), journal: journal, clock: clock,
+            options: options, onFailure: onFailure)
+    }
+
+    /// Goes on where a standby took over: nothing is replayed.
+    ///
+    /// Throws `closed` if the promotion was used before.
+    public convenience init(
+        _ promotion: Promotion<ClearingHouse>, clock: @escaping @Sendable () -> Timestamp,
+        options: CommitOptions = CommitOptions(),
+        onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
+    ) throws(JournalError) {
+        self.init(
+            try promotion.recovered(), journal: promotion.journal, clock: clock, options: options,
+            onFailure: onFailure)
+    }
+
+    private init(
+        _ recovered: consuming RecoveredMachine<ClearingHouse>, journal: any Journal,
+        clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
+        onFailure: @escaping @Sendable (JournalError) -> Void
+    ) {
         let hub = EventHub()
         self.hub = hub
         pipeline = CommitPipeline(

@@ -16,6 +16,8 @@ public final class FileJournal: Journal {
         public var maximumBytes: Int?
         /// Whether the next segment is made on a thread of its own. A simulation turns it off.
         public var preparesInBackground = true
+        /// The least term to write with: what a standby that takes over has promised.
+        public var leastTerm: UInt64 = 1
 
         /// Segments of 64 MiB, made in the background, no limit.
         public init() {}
@@ -99,7 +101,7 @@ public final class FileJournal: Journal {
         self.options = options
         self.spare = spare
         self.lock = Mutex(lock)
-        term = scan.head.term + 1
+        term = max(scan.head.term + 1, options?.leastTerm ?? 1)
         published = Mutex(scan.head)
         writer = Mutex(
             Writer(

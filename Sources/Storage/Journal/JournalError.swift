@@ -63,6 +63,9 @@ public enum JournalError: Error, Equatable, Sendable {
     /// The connection to the database was lost, or it did not answer in time: what was under way
     /// may or may not be in the journal; carries the words.
     case connectionLost(String)
+    /// The standby did not acknowledge, or does not fit: what was under way may be in both journals,
+    /// in one or in none; carries the words.
+    case standby(String)
     /// The database answered something else that is wrong; carries the store's code (0 if it has
     /// none) and words.
     case database(Int32, String)
@@ -134,6 +137,9 @@ extension JournalError: CustomStringConvertible {
         case .connectionLost(let words):
             "the connection to the database was lost (\(words)): whether the last write happened "
                 + "is known when the journal is opened again"
+        case .standby(let words):
+            "the standby did not acknowledge (\(words)): whether the last write happened is known "
+                + "when leader and standby have met again"
         case .database(let code, let words):
             "the database refused (\(JournalError.coded(words, code)))"
         case .misplaced(let words): "the batch does not follow the journal's head: \(words)"

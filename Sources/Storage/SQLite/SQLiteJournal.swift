@@ -18,6 +18,8 @@ public final class SQLiteJournal: Journal {
         public var checkpointBytes = 8 << 20
         /// Above about this many bytes in the write-ahead log the writer itself waits for that.
         public var logLimitBytes = 64 << 20
+        /// The least term to write with: what a standby that takes over has promised.
+        public var leastTerm: UInt64 = 1
 
         /// No size limit; log copied every 8 MiB, kept below about 64 MiB.
         public init() {}
@@ -88,7 +90,7 @@ public final class SQLiteJournal: Journal {
         self.lock = Mutex(lock)
         copier = try options.map { try LogCopier(path: path, options: $0) }
         openingCheckpoints = checkpoints
-        term = head.term + 1
+        term = max(head.term + 1, options?.leastTerm ?? 1)
         state = Mutex(State(head: head))
     }
 

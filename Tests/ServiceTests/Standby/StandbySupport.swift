@@ -1,0 +1,204 @@
+import Cryptography
+import Dispatch
+import Foundation
+import Ledger
+import Primitives
+import Service
+import Storage
+import Synchronization
+import Testing
+
+/// A running `replicatedwriter` and what it has said so far.
+final class Leader: Sendable {
+    private let process: Mutex<Process>
+    private let said = Collected<String>()
+    private let ended = DispatchSemaphore(value: 0)
+    let identifier: Int32
+
+    init(
+        _ kind: String, _ journal: String, _ port: String, _ mode: String = "sync", run: Int = 1,
+        clients: Int = 8
+    ) throws {
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
+            .deletingLastPathComponent().appendingPathComponent("replicatedwriter")
+        process.arguments = [kind, journal, port, mode, "\(run)", "\(clients)"]
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        identifier = process.processIdentifier
+        self.process = Mutex(process)
+        let handle = output.fileHandleForReading
+        Thread.detachNewThread { [said, ended] in
+            var rest = Data()
+            while true {
+                let more = handle.availableData
+                if more.isEmpty { break }
+                rest.append(more)
+                while let end = rest.firstIndex(of: 0x0A) {
+                    said.add(String(decoding: rest[rest.startIndex..<end], as: UTF8.self))
+                    rest = Data(rest[(end + 1)...])
+                }
+            }
+            ended.signal()
+        }
+    }
+
+    var lines: [String] { said.all }
+
+    /// The ids that were acknowledged.
+    var acknowledged: [UInt64] {
+        lines.compactMap { $0.hasPrefix("+ ") ? UInt64($0.dropFirst(2)) : nil }
+    }
+
+    func signal(_ number: Int32) { kill(identifier, number) }
+
+    /// Waits until so many commands are acknowledged.
+    func acknowledges(_ count: Int) async throws {
+        try await eventually { self.acknowledged.count >= count }
+    }
+
+    /// Waits for its end; everything that it said is there then.
+    func end() async throws -> Int32 {
+        try await onThread {
+            self.ended.wait()
+            return self.process.withLock { process in
+                process.waitUntilExit()
+                return process.terminationStatus
+            }
+        }
+    }
+}
+
+/// Waits until something is so; half a minute at most.
+func eventually(_ isSo: () -> Bool) async throws {
+    for _ in 0..<3_000 {
+        if isSo() { return }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+    Issue.record("it did not come to that")
+}
+
+/// Runs what blocks on a thread of its own.
+func onThread<Value: Sendable>(
+    _ body: @escaping @Sendable () throws -> Value
+) async throws -> Value {
+    try await withCheckedThrowingContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
+    }
+}
+
+/// What the tests of standbys need.
+enum Pair {
+    static func identity(_ fill: UInt8) throws -> Ed25519.PrivateKey {
+        try #require(Ed25519.PrivateKey(seed: [UInt8](repeating: fill, count: 32)))
+    }
+
+    static func standby(
+        _ kind: JournalKind, _ path: String, port: Int = 0, reports: Collected<String> = Collected()
+    ) async throws -> Standby<LedgerMachine> {
+        var options =
+            switch kind {
+            case .sqlite:
+                try StandbyOptions.sqlite(
+                    path, identity: identity(2), leader: identity(1).publicKey)
+            case .file:
+                try StandbyOptions.file(
+                    path, identity: identity(2), leader: identity(1).publicKey)
+            }
+        options.port = port
+        options.patience = .milliseconds(1_200)
+        options.report = { reports.add($0) }
+        return try await Standby(options)
+    }
+
+    static func replication(
+        _ port: Int, _ acknowledgement: ReplicationOptions.Acknowledgement = .sync
+    ) throws -> ReplicationOptions {
+        var options = try ReplicationOptions(
+            host: "127.0.0.1", port: port, identity: identity(1),
+            standby: identity(2).publicKey, acknowledgement: acknowledgement)
+        options.timeout = .seconds(1)
+        return options
+    }
+
+    /// The batch after the head that creates one account.
+    static func batch(_ journal: any Journal, _ id: UInt64) throws -> JournalBatch {
+        let account = Account(id: AccountID(UInt128(id)), ledger: 1, code: 1)
+        let time = Timestamp(nanoseconds: journal.head.time.nanoseconds + 1)
+        let command = LedgerCommand.createAccounts([account]).canonicalBytes()
+        return try JournalBatch(
+            following: journal.head, term: journal.term,
+            entries: [JournalEntry(time: time, command: command)])
+    }
+
+    /// The ids of the accounts that a journal's commands create, once for each time.
+    static func created(_ journal: any Journal) throws -> [UInt64] {
+        var found: [UInt64] = []
+        _ = try journal.recover { (_, entries) throws(JournalError) in
+            for entry in entries {
+                let command = try? LedgerCommand(canonicalBytes: entry.command)
+                guard case .createAccounts(let accounts)? = command else { continue }
+                found += accounts.map { UInt64(truncatingIfNeeded: $0.id.value) }
+            }
+        }
+        return found
+    }
+
+    /// Serves what was promoted, creates one more account, and gives what its journal then holds
+    /// and its machine knows.
+    static func serve(
+        _ promotion: Promotion<LedgerMachine>, creating id: UInt64
+    ) async throws -> (created: [UInt64], known: Int) {
+        let service = try LedgerService(
+            promotion, clock: { Timestamp(seconds: 4_000_000_000) }, onFailure: { _ in })
+        try await withCheckedThrowingContinuation { continuation in
+            let account = Account(id: AccountID(UInt128(id)), ledger: 1, code: 1)
+            let command = LedgerCommand.createAccounts([account])
+            let refusal = service.submit(command, encoded: command.canonicalBytes()) {
+                continuation.resume(with: $0.map { _ in })
+            }
+            if let refusal { continuation.resume(throwing: refusal) }
+        }
+        let reader = try promotion.journal.reader()
+        var created: [UInt64] = []
+        var last: UInt64 = 0
+        while true {
+            let page = try reader.batches(after: last)
+            if page.isEmpty { break }
+            let memory = MemoryCopy(page)
+            created += memory.created
+            last += UInt64(page.count)
+        }
+        reader.close()
+        let ids = created
+        let known: Int = try await withCheckedThrowingContinuation { continuation in
+            let refusal = service.read({ machine in
+                ids.count { machine.ledger.account(AccountID(UInt128($0))) != nil }
+            }, reply: { continuation.resume(with: $0.map { $0.0 }) })
+            if let refusal { continuation.resume(throwing: refusal) }
+        }
+        try await service.stop()
+        return (ids, known)
+    }
+
+    /// What some batches create.
+    private struct MemoryCopy {
+        var created: [UInt64] = []
+
+        init(_ page: [JournalBatch]) {
+            for batch in page {
+                var reader = ByteReader(batch.body)
+                for _ in 0..<batch.count {
+                    guard (try? reader.readUInt64()) != nil,
+                        let bytes = try? reader.readBytes(limit: JournalLimits.commandBytes),
+                        case .createAccounts(let accounts)? = try? LedgerCommand(
+                            canonicalBytes: bytes)
+                    else { continue }
+                    created += accounts.map { UInt64(truncatingIfNeeded: $0.id.value) }
+                }
+            }
+        }
+    }
+}
