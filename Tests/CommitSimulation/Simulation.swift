@@ -219,7 +219,7 @@ public struct Simulation {
         clients[place] = client
     }
 
-    private mutating func send(_ message: Message) {
+    mutating func send(_ message: Message) {
         if hasFaults, numbers.happens(0.1) { return report.note("lost messages") }
         network.append(message)
         if hasFaults, numbers.happens(0.1) {

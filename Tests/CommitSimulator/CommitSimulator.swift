@@ -10,10 +10,11 @@ import Foundation
 @main
 enum CommitSimulator {
     static func main() {
-        let arguments = CommandLine.arguments.dropFirst().map(String.init)
-        let first = arguments.first.flatMap(UInt64.init) ?? UInt64.random(in: 1...1 << 40)
-        let count = arguments.dropFirst().first.flatMap(UInt64.init) ?? 1
-        let seconds = arguments.dropFirst(2).first.flatMap(Double.init) ?? .infinity
+        let arguments: [String] = Array(CommandLine.arguments.dropFirst())
+        let chosen = arguments.first.flatMap { UInt64($0) }
+        let first: UInt64 = chosen ?? UInt64.random(in: 1...1 << 40)
+        let count: UInt64 = arguments.dropFirst().first.flatMap { UInt64($0) } ?? 1
+        let seconds: Double = arguments.dropFirst(2).first.flatMap { Double($0) } ?? .infinity
         print("simulation: seeds from \(first)")
         var report = SimulationReport()
         let start = Date.now
