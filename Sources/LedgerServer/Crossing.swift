@@ -38,8 +38,9 @@ final class RequestGate {
 /// one step.
 final class ReplyQueue: Sendable {
     private struct Reply {
-        let connection: NIOLoopBound<LedgerConnection>
+        let connection: NIOLoopBound<ServedConnection>
         let frame: LedgerFrame
+        let room: Int
         let result: Result<LedgerReply, SequencerError>
     }
 
@@ -50,14 +51,16 @@ final class ReplyQueue: Sendable {
         self.loop = loop
     }
 
-    /// What to call with the reply to a request, once, from any thread.
+    /// What to call with the reply to a request, once, from any thread. `room` is what the reply
+    /// has of the house's budget.
     func ticket(
-        for connection: LedgerConnection, _ frame: LedgerFrame
+        for connection: ServedConnection, _ frame: LedgerFrame, room: Int
     ) -> @Sendable (Result<LedgerReply, SequencerError>) -> Void {
         let bound = NIOLoopBound(connection, eventLoop: loop)
         return { [self] result in
             let isFirst = waiting.withLock { waiting in
-                waiting.append(Reply(connection: bound, frame: frame, result: result))
+                waiting.append(
+                    Reply(connection: bound, frame: frame, room: room, result: result))
                 return waiting.count == 1
             }
             if isFirst { loop.execute { self.deliver() } }
@@ -69,7 +72,9 @@ final class ReplyQueue: Sendable {
             defer { waiting = [] }
             return waiting
         }
-        for reply in replies { reply.connection.value.write(reply.frame, reply.result) }
+        for reply in replies {
+            reply.connection.value.write(reply.frame, reply.result, room: reply.room)
+        }
         for reply in replies { reply.connection.value.flush() }
     }
 }

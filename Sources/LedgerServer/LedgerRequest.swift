@@ -50,6 +50,19 @@ enum LedgerRequest: Sendable {
         return ids
     }
 
+    /// The most bytes of a binary reply's body.
+    var replyBytes: Int {
+        switch self {
+        case .submit(let command, _): 16 * command.count
+        case .lookUpAccounts(let ids), .lookUpTransfers(let ids): 128 * ids.count
+        case .head: 56
+        case .accountTransfers(let filter), .accountBalances(let filter):
+            8 + 128 * min(Int(filter.limit), LedgerState.answerLimit)
+        case .queryAccounts(let filter), .queryTransfers(let filter):
+            8 + 128 * min(Int(filter.limit), LedgerState.answerLimit)
+        }
+    }
+
     /// Adds it to what the ledger gets next; `reply` is called once.
     func add(
         to batch: inout LedgerBatch, of service: LedgerService,

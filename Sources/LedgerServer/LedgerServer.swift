@@ -1,18 +1,19 @@
 import NIOCore
 import NIOPosix
 public import Service
+import Storage
 import Synchronization
 
-/// Serves a ledger over TCP: the binary protocol, on one thread for all connections. It knows no
-/// users: whoever reaches the port may move everything, so it listens on this machine only unless
-/// told otherwise.
+/// Serves a ledger over TCP: the binary protocol and HTTP, on one thread for all connections. It
+/// knows no users: whoever reaches the port may move everything, so it listens on this machine only
+/// unless told otherwise.
 public final class LedgerServer: Sendable {
     /// What can be chosen.
     public struct Options: Sendable {
         /// Connections at once; further ones are refused.
         public var connections = 12_000
-        /// Bytes of incomplete requests, all connections together.
-        public var incompleteBytes = 256 << 20
+        /// Bytes of incomplete requests and of large replies, all connections together.
+        public var heldBytes = 256 << 20
         /// Seconds that a request may stay incomplete, or replies unread.
         public var patience = 30
 
@@ -21,18 +22,20 @@ public final class LedgerServer: Sendable {
     }
 
     private let group: MultiThreadedEventLoopGroup
-    private let channel: any Channel
+    private let channels: [any Channel]
     private let gauge: ConnectionGauge
 
-    /// The port that it listens on.
+    /// The port of the binary protocol.
     public let port: Int
+    /// The port of the HTTP API, if there is one.
+    public let httpPort: Int?
 
     /// How many clients are connected.
     public var connections: Int { gauge.count.load(ordering: .relaxed) }
 
-    /// Listens on `host` and `port`, 0 for any free one.
+    /// Listens on `host` and `port`, 0 for any free one, and for HTTP on `httpPort` if it is given.
     public init(
-        _ service: LedgerService, host: String = "127.0.0.1", port: Int,
+        _ service: LedgerService, host: String = "127.0.0.1", port: Int, httpPort: Int? = nil,
         options: Options = Options()
     ) async throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -43,40 +46,81 @@ public final class LedgerServer: Sendable {
             RequestGate(service, loop), eventLoop: loop)
         let house = NIOLoopBoundBox.makeBoxSendingValue(
             ConnectionHouse(
-                connectionLimit: options.connections, budget: options.incompleteBytes,
+                connectionLimit: options.connections, budget: options.heldBytes,
                 patience: .seconds(Int64(options.patience)), gauge: gauge), eventLoop: loop)
+        let status = LedgerServer.status(of: service, gauge)
+        var open: [any Channel] = []
         do {
-            channel = try await ServerBootstrap(group: group)
-                .serverChannelOption(.backlog, value: 4_096)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-                .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
-                .childChannelOption(.maxMessagesPerRead, value: 4)
-                .childChannelOption(
-                    .recvAllocator,
-                    value: AdaptiveRecvByteBufferAllocator(
-                        minimum: 2_048, initial: 4_096, maximum: 1 << 20))
-                .childChannelInitializer { channel in
-                    channel.eventLoop.makeCompletedFuture {
-                        try channel.pipeline.syncOperations.addHandler(
-                            LedgerConnection(
-                                gate: gate.value, house: house.value, replies: replies))
-                    }
-                }
-                .bind(host: host, port: port).get()
+            open.append(
+                try await LedgerServer.listen(group, host, port) {
+                    LedgerConnection(gate: gate.value, house: house.value, replies: replies)
+                })
+            if let httpPort {
+                open.append(
+                    try await LedgerServer.listen(group, host, httpPort) {
+                        HTTPConnection(
+                            gate: gate.value, house: house.value, replies: replies, status: status)
+                    })
+            }
         } catch {
             try? await group.shutdownGracefully()
             throw error
         }
-        self.port = channel.localAddress?.port ?? port
+        channels = open
+        self.port = open[0].localAddress?.port ?? port
+        self.httpPort = httpPort == nil ? nil : open[1].localAddress?.port
         loop.scheduleRepeatedTask(initialDelay: .seconds(1), delay: .seconds(1)) { _ in
             house.value.sweep(at: .now())
+        }
+    }
+
+    private static func listen(
+        _ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int,
+        _ connection: @escaping @Sendable () -> ServedConnection
+    ) async throws -> any Channel {
+        try await ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4_096)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.maxMessagesPerRead, value: 4)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(
+                .recvAllocator,
+                value: AdaptiveRecvByteBufferAllocator(
+                    minimum: 2_048, initial: 4_096, maximum: 1 << 20)
+            )
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(connection())
+                }
+            }
+            .bind(host: host, port: port).get()
+    }
+
+    /// What `/metrics` answers, in Prometheus' text format.
+    private static func status(
+        of service: LedgerService, _ gauge: ConnectionGauge
+    ) -> @Sendable () -> String {
+        {
+            let counters = service.counters
+            let figures: [(name: String, type: String, value: UInt64)] = [
+                ("connections", "gauge", UInt64(gauge.count.load(ordering: .relaxed))),
+                ("commits_total", "counter", counters.batches),
+                ("accepted_total", "counter", counters.accepted),
+                ("waiting", "gauge", UInt64(service.waiting)),
+                ("sequence", "gauge", service.head.sequence),
+            ]
+            return figures.map { figure in
+                let name = "exchequer_ledger_\(figure.name)"
+                return "# TYPE \(name) \(figure.type)\n\(name) \(figure.value)\n"
+            }.joined()
         }
     }
 
     /// Takes no new connections, and ends those there are. Stop the service first if replies that
     /// are under way should still be sent.
     public func close() async {
-        try? await channel.close()
+        for channel in channels { try? await channel.close() }
         try? await group.shutdownGracefully()
     }
 }

@@ -4,7 +4,7 @@ import LedgerServer
 import Primitives
 
 /// Many clients of a ledger server in one thread, each with one request under way: what
-/// TigerBeetle's own benchmark does.
+/// TigerBeetle's own benchmark does. Over the binary protocol or HTTP.
 struct LedgerLoad {
     /// What a run measured.
     struct Result: Sendable {
@@ -23,21 +23,43 @@ struct LedgerLoad {
     let clients: Int
     let batch: Int
     let accounts: Int
+    var overHTTP = false
 
     /// Creates the accounts, then sends so many transfers and waits for every reply. Each must say
     /// that its transfer was created.
     func run(transfers total: Int) throws -> Result {
+        var random = SystemRandomNumberGenerator()
+        let requests = max(total / batch, clients)
+        let all = (0..<requests).map { _ in transfers(&random) }
+        if overHTTP {
+            let connections = try (0..<clients).map { _ in try HTTPLoadClient(port: port) }
+            try createAccounts(connections[0])
+            let bodies = all.map { HTTPLoadClient.request("/v1/transfers", LedgerLoad.json($0)) }
+            return try drive(sockets: connections.map(\.socket), requests: bodies.count) {
+                try connections[$0].send(bodies[$1])
+            } receive: {
+                try checkJSON(try connections[$0].receive())
+            }
+        }
         let connections = try (0..<clients).map { _ in try LedgerClient(port: port) }
         try createAccounts(connections[0])
-        var random = SystemRandomNumberGenerator()
-        let bodies = (0..<max(total / batch, clients)).map { _ in body(&random) }
-        return try drive(connections, bodies)
+        let bodies = all.map { LedgerCommand.createTransfers($0).canonicalBytes() }
+        return try drive(sockets: connections.map(\.socket), requests: bodies.count) {
+            _ = try connections[$0].send(.submit, bodies[$1])
+        } receive: {
+            try check(try connections[$0].receive().1)
+        }
+    }
+
+    private var accountParts: [[Account]] {
+        let all = (1...accounts).map { Account(id: AccountID(UInt128($0)), ledger: 1, code: 1) }
+        return stride(from: 0, to: accounts, by: LedgerCommand.eventLimit).map { start in
+            Array(all[start..<min(start + LedgerCommand.eventLimit, accounts)])
+        }
     }
 
     private func createAccounts(_ client: LedgerClient) throws {
-        let all = (1...accounts).map { Account(id: AccountID(UInt128($0)), ledger: 1, code: 1) }
-        for start in stride(from: 0, to: accounts, by: LedgerCommand.eventLimit) {
-            let part = Array(all[start..<min(start + LedgerCommand.eventLimit, accounts)])
+        for part in accountParts {
             for result in try client.createAccounts(part)
             where result.status != .created && result.status != .exists {
                 throw BenchError.unexpected("an account was answered \(result.status)")
@@ -45,9 +67,18 @@ struct LedgerLoad {
         }
     }
 
+    private func createAccounts(_ client: HTTPLoadClient) throws {
+        for part in accountParts {
+            let records = part.map { "{\"id\":\"\($0.id)\",\"ledger\":1,\"code\":1}" }
+            let body = "{\"accounts\":[\(records.joined(separator: ","))]}"
+            try client.send(HTTPLoadClient.request("/v1/accounts", body))
+            _ = try client.receive()
+        }
+    }
+
     /// A request with random ids between random accounts.
-    private func body(_ random: inout SystemRandomNumberGenerator) -> [UInt8] {
-        let transfers = (0..<batch).map { _ in
+    private func transfers(_ random: inout SystemRandomNumberGenerator) -> [Transfer] {
+        (0..<batch).map { _ in
             let debit = UInt128.random(in: 1...UInt128(accounts), using: &random)
             let step = UInt128.random(in: 1..<UInt128(accounts), using: &random)
             return Transfer(
@@ -56,39 +87,49 @@ struct LedgerLoad {
                 creditAccount: AccountID((debit - 1 + step) % UInt128(accounts) + 1),
                 amount: Amount(UInt128.random(in: 1...1_000, using: &random)), ledger: 1, code: 1)
         }
-        return LedgerCommand.createTransfers(transfers).canonicalBytes()
     }
 
-    private func drive(_ connections: [LedgerClient], _ bodies: [[UInt8]]) throws -> Result {
-        var polls = connections.map { pollfd(fd: $0.socket, events: Int16(POLLIN), revents: 0) }
+    private static func json(_ transfers: [Transfer]) -> String {
+        let records = transfers.map { transfer in
+            "{\"id\":\"\(transfer.id)\",\"debit_account\":\"\(transfer.debitAccount)\","
+                + "\"credit_account\":\"\(transfer.creditAccount)\","
+                + "\"amount\":\"\(transfer.amount.units)\",\"ledger\":1,\"code\":1}"
+        }
+        return "{\"transfers\":[\(records.joined(separator: ","))]}"
+    }
+
+    private func drive(
+        sockets: [CInt], requests: Int, send: (_ client: Int, _ request: Int) throws -> Void,
+        receive: (_ client: Int) throws -> Void
+    ) throws -> Result {
+        var polls = sockets.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
         var sent = [ContinuousClock.Instant?](repeating: nil, count: clients)
         var latencies: [Double] = []
-        latencies.reserveCapacity(bodies.count)
+        latencies.reserveCapacity(requests)
         var next = 0
         let clock = ContinuousClock()
         let started = clock.now
-        func send(_ client: Int) throws {
+        func sendNext(_ client: Int) throws {
             sent[client] = nil
-            guard next < bodies.count else { return }
+            guard next < requests else { return }
             sent[client] = clock.now
-            _ = try connections[client].send(.submit, bodies[next])
+            try send(client, next)
             next += 1
         }
-        for client in 0..<clients { try send(client) }
-        while latencies.count < bodies.count {
+        for client in 0..<clients { try sendNext(client) }
+        while latencies.count < requests {
             guard unsafe poll(&polls, UInt(clients), 30_000) > 0 else {
                 throw BenchError.unexpected("the server did not answer for half a minute")
             }
             for client in 0..<clients where polls[client].revents != 0 {
-                let (_, reply) = try connections[client].receive()
+                try receive(client)
                 if let since = sent[client] { latencies.append(milliseconds(clock.now - since)) }
-                try send(client)
-                try check(reply)
+                try sendNext(client)
             }
         }
         latencies.sort()
         return Result(
-            transfers: bodies.count * batch,
+            transfers: requests * batch,
             seconds: milliseconds(clock.now - started) / 1_000, latencies: latencies)
     }
 
@@ -99,6 +140,24 @@ struct LedgerLoad {
             throw BenchError.unexpected("a transfer was not created")
         }
     }
+
+    /// As many results say `created` as there are transfers.
+    private func checkJSON(_ body: ArraySlice<UInt8>) throws {
+        let word = LedgerLoad.created
+        var found = 0
+        var place = body.startIndex
+        while place + word.count <= body.endIndex {
+            if body[place] == word[0], body[place..<(place + word.count)].elementsEqual(word) {
+                found += 1
+                place += word.count
+            } else {
+                place += 1
+            }
+        }
+        if found != batch { throw BenchError.unexpected("a transfer was not created") }
+    }
+
+    private static let created = Array("\"created\"".utf8)
 
     private func milliseconds(_ duration: Duration) -> Double {
         let (seconds, attoseconds) = duration.components

@@ -13,6 +13,7 @@ struct LedgerLoadCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer ledger load --port 7100 --clients 16 --batch 1 --transfers 100000
               exchequer ledger load --port 7100 --batch 8189 --transfers 2000000
+              exchequer ledger load --port 7101 --http --clients 64 --batch 1 --transfers 200000
             """)
 
     @Option(help: "The server's port.") var port: Int
@@ -20,6 +21,7 @@ struct LedgerLoadCommand: AsyncParsableCommand {
     @Option(help: "Transfers in a request.") var batch = 8_189
     @Option(help: "Transfers in all.") var transfers = 1_000_000
     @Option(help: "Accounts.") var accounts = 10_000
+    @Flag(help: "The port is of the HTTP API.") var http = false
     @Flag(help: "Print one JSON object.") var json = false
 
     private struct Report: Encodable {
@@ -42,7 +44,8 @@ struct LedgerLoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let load = LedgerLoad(port: port, clients: clients, batch: batch, accounts: accounts)
+        let load = LedgerLoad(
+            port: port, clients: clients, batch: batch, accounts: accounts, overHTTP: http)
         let result = try load.run(transfers: transfers)
         let report = Report(
             transfersPerSecond: result.rate, p50: result.percentile(0.5),

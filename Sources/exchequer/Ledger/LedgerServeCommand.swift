@@ -19,8 +19,8 @@ struct LedgerServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve a ledger: accounts, transfers, queries (docs/reference/ledger.md).",
         discussion: """
-            The binary protocol is in docs/reference/ledger-protocol.md. Every answer is durable \
-            before it is given; all requests that wait share one commit. There are no users: \
+            The protocols are in docs/reference/ledger-protocol.md. Every answer is durable before it \
+            is given; all requests that wait share one commit. There are no users: \
             whoever reaches the port may move everything, so it listens on this machine only \
             unless told otherwise. Ctrl-C ends it without losing anything.
 
@@ -36,10 +36,13 @@ struct LedgerServeCommand: AsyncParsableCommand {
     var journal: String
     @Option(help: "Where to listen.") var host = "127.0.0.1"
     @Option(help: "The port of the binary protocol; 0 for any free one.") var port = 7_100
+    @Option(help: "The port of the HTTP API, 0 for any free one; without it there is none.")
+    var httpPort: Int?
     @Option(help: "Connections at once.") var connections = 12_000
 
     private struct Ready: Encodable {
         let port: Int
+        let httpPort: Int?
         let sequence: UInt64
         let process: Int32
     }
@@ -52,10 +55,11 @@ struct LedgerServeCommand: AsyncParsableCommand {
             journal: try JournalPlace(journal).openForWriting(), clock: { .systemNow })
         var options = LedgerServer.Options()
         options.connections = connections
-        let server = try await LedgerServer(service, host: host, port: port, options: options)
+        let server = try await LedgerServer(
+            service, host: host, port: port, httpPort: httpPort, options: options)
         try Console.put(
             json: Ready(
-                port: server.port, sequence: service.head.sequence,
+                port: server.port, httpPort: server.httpPort, sequence: service.head.sequence,
                 process: ProcessInfo.processInfo.processIdentifier))
         for await _ in stops { break }
         try await service.stop()
