@@ -1,10 +1,11 @@
+public import Ledger
+import Primitives
+
 #if canImport(Glibc)
     import Glibc
 #else
     import Darwin
 #endif
-public import Ledger
-import Primitives
 
 /// Why a client has no answer.
 public enum LedgerClientError: Error, Equatable, Sendable {

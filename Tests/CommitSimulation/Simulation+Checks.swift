@@ -146,14 +146,17 @@ extension Simulation {
             if kind == .damaging { return end("damage that was found") }
             return fail("what was recovered cannot be read: \(error)")
         }
-        guard history.batches.count <= known.count + 1, history.batches.last?.head ?? .empty == head,
+        guard history.batches.count <= known.count + 1,
+            history.batches.last?.head ?? .empty == head,
             Array(history.batches.prefix(known.count)) == known
         else { return fail("another history was recovered") }
         let history = history
         let box = SimulatedServer.Outbox()
         let marker = Message(
             client: 0, session: 0, request: 0, server: server.number, known: 0, command: nil)
-        _ = server.pipeline.read { history.describes($0) } reply: { result in
+        _ = server.pipeline.read {
+            history.describes($0)
+        } reply: { result in
             if case .success(let seen) = result, seen.0 { box.add(marker) }
         }
         server.pipeline.decide()

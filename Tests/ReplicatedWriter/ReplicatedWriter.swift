@@ -67,12 +67,17 @@ import Synchronization
         let id = last + 1
         let account = Account(id: AccountID(UInt128(id)), ledger: 1, code: 1)
         let command = LedgerCommand.createAccounts([account])
-        let refusal = service.submit(command, encoded: command.canonicalBytes()) { result in
-            guard case .success(.accounts(let results)) = result else { return }
-            say(results.count == 1 ? "+ \(id)" : "! \(id)")
-            submit(service, id)
+        var batch = LedgerBatch()
+        batch.submit(command, encoded: command.canonicalBytes()) { result in
+            switch result {
+            case .success(.accounts(let results)):
+                say(results.count == 1 ? "+ \(id)" : "! \(id)")
+                submit(service, id)
+            case .success: say("! \(id)")
+            case .failure(let refusal): say("stops \(refusal)")
+            }
         }
-        if let refusal { say("stops \(refusal)") }
+        service.submit(batch)
     }
 
     static let now: @Sendable () -> Timestamp = {

@@ -211,7 +211,8 @@ final class StandbyBooks<Machine: JournaledMachine>: Sendable {
     private func check(_ state: State) throws(ReplicationRefusal) {
         if state.mark.isPromoted {
             throw refusal(
-                .promoted, state, "this standby took over with term \(state.mark.term): stop this "
+                .promoted, state,
+                "this standby took over with term \(state.mark.term): stop this "
                     + "leader, move its journal aside, and start it as a standby")
         }
         if let failure = state.failure { throw refusal(.failed, state, "\(failure)") }

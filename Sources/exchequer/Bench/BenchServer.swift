@@ -39,7 +39,8 @@ final class BenchServer {
         let path = "/proc/\(process.processIdentifier)/status"
         let status = try String(contentsOfFile: path, encoding: .utf8)
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
-        guard let words = line?.split(separator: " "), words.count > 1, let kibibytes = Int(words[1])
+        guard let words = line?.split(separator: " "), words.count > 1,
+            let kibibytes = Int(words[1])
         else { throw BenchError.unexpected("\(path) has no VmRSS") }
         return kibibytes * 1_024
     }

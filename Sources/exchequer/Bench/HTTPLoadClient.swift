@@ -59,7 +59,8 @@ final class HTTPLoadClient {
         let name = Array("Content-Length: ".utf8)
         var place = 0
         while place + name.count < end {
-            if received[place] == name[0], received[place..<(place + name.count)].elementsEqual(name)
+            if received[place] == name[0],
+                received[place..<(place + name.count)].elementsEqual(name)
             {
                 return received[(place + name.count)...].prefix { $0 >= 0x30 && $0 <= 0x39 }
                     .reduce(0) { $0 * 10 + Int($1 - 0x30) }

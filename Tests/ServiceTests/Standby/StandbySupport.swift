@@ -153,13 +153,15 @@ enum Pair {
     ) async throws -> (created: [UInt64], known: Int) {
         let service = try LedgerService(
             promotion, clock: { Timestamp(seconds: 4_000_000_000) }, onFailure: { _ in })
-        try await withCheckedThrowingContinuation { continuation in
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
             let account = Account(id: AccountID(UInt128(id)), ledger: 1, code: 1)
             let command = LedgerCommand.createAccounts([account])
-            let refusal = service.submit(command, encoded: command.canonicalBytes()) {
-                continuation.resume(with: $0.map { _ in })
+            var batch = LedgerBatch()
+            batch.submit(command, encoded: command.canonicalBytes()) {
+                continuation.resume(with: $0.map { _ in }.mapError { $0 as any Error })
             }
-            if let refusal { continuation.resume(throwing: refusal) }
+            service.submit(batch)
         }
         let reader = try promotion.journal.reader()
         var created: [UInt64] = []
@@ -174,10 +176,12 @@ enum Pair {
         reader.close()
         let ids = created
         let known: Int = try await withCheckedThrowingContinuation { continuation in
-            let refusal = service.read({ machine in
-                ids.count { machine.ledger.account(AccountID(UInt128($0))) != nil }
-            }, reply: { continuation.resume(with: $0.map { $0.0 }) })
-            if let refusal { continuation.resume(throwing: refusal) }
+            var batch = LedgerBatch()
+            batch.read(
+                { machine in
+                    ids.count { machine.ledger.account(AccountID(UInt128($0))) != nil }
+                }, reply: { continuation.resume(with: $0.map(\.0).mapError { $0 as any Error }) })
+            service.submit(batch)
         }
         try await service.stop()
         return (ids, known)
