@@ -113,7 +113,7 @@ import Testing
         let append = OnThread { home.error { try first.append(second) } }
         try home.waitUntilBlocked()
         let takeover = OnThread { try home.lead(takeOver: true) }
-        while try home.backends(waiting: true).count < 2 { Thread.sleep(forTimeInterval: 0.005) }
+        try home.waitUntilBlocked(2)
         try home.session.run(commits ? "COMMIT" : "ROLLBACK")
         #expect(try append.value() == (commits ? .conflict(2) : nil))
         guard !commits else {

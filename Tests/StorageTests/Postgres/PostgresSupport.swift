@@ -48,9 +48,13 @@ extension PostgresHome {
         return rows.compactMap { row in row[0].flatMap { Int32($0) } }
     }
 
-    /// Returns once a statement on this journal waits.
-    func waitUntilBlocked() throws {
-        while try backends(waiting: true).isEmpty { Thread.sleep(forTimeInterval: 0.005) }
+    /// Returns once so many statements on this journal wait; throws if half a minute brings none.
+    func waitUntilBlocked(_ count: Int = 1) throws {
+        for _ in 0..<6_000 {
+            if try backends(waiting: true).count >= count { return }
+            Thread.sleep(forTimeInterval: 0.005)
+        }
+        throw JournalError.database(0, "nothing waits that should")
     }
 
     /// What the journal's opening or use says, or `nil` if all is well.
