@@ -211,10 +211,13 @@ final class StandbyBooks<Machine: JournaledMachine>: Sendable {
     private func check(_ state: State) throws(ReplicationRefusal) {
         if state.mark.isPromoted {
             throw refusal(
-                .promoted, state, "this standby took over with term \(state.mark.term): stop this "
+                .promoted, state,
+                "this standby took over with term \(state.mark.term): stop this "
                     + "leader, move its journal aside, and start it as a standby")
         }
-        if let failure = state.failure { throw refusal(.failed, state, "\(failure)") }
+        // One that stops may come back: that is not a failure.
+        let reason: ReplicationRefusal.Reason = state.failure == .closed ? .protocolError : .failed
+        if let failure = state.failure { throw refusal(reason, state, "\(failure)") }
     }
 
     private func check(_ state: State, _ session: UInt64) throws(ReplicationRefusal) {

@@ -25,7 +25,8 @@ public struct StandbyMark: Hashable, Sendable {
         let text = String(decoding: data.prefix(256), as: UTF8.self)
         let words = text.split(separator: " ")
         guard text.hasSuffix("\n"), words.count == 4, words[0] == StandbyMark.name,
-            let term = UInt64(words[1]), let leader = Hex.decode(String(words[2])).flatMap({
+            let term = UInt64(words[1]),
+            let leader = Hex.decode(String(words[2])).flatMap({
                 Digest($0)
             }), words[3] == "following\n" || words[3] == "promoted\n"
         else { throw .damagedFile("\(path) is not a standby's mark") }
