@@ -98,7 +98,6 @@ extension Replicator {
             state.isGranted = true
             state.link = link
             state.wake = wake
-            if state.isStopped { wake.finish() }
         }
         note(point)
         options.report("the standby follows from batch \(point.sequence)")

@@ -160,7 +160,6 @@ final class Replicator: Sendable {
         let (link, isOrderly) = state.withLock { state -> (ReplicationLink?, Bool) in
             defer { state.isStopped = true }
             let first = !state.isStopped
-            state.wake?.finish()
             return (first ? state.link : nil, state.failure == nil)
         }
         guard let link else { return }

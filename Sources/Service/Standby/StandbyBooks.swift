@@ -215,7 +215,9 @@ final class StandbyBooks<Machine: JournaledMachine>: Sendable {
                 "this standby took over with term \(state.mark.term): stop this "
                     + "leader, move its journal aside, and start it as a standby")
         }
-        if let failure = state.failure { throw refusal(.failed, state, "\(failure)") }
+        // One that stops may come back: that is not a failure.
+        let reason: ReplicationRefusal.Reason = state.failure == .closed ? .protocolError : .failed
+        if let failure = state.failure { throw refusal(reason, state, "\(failure)") }
     }
 
     private func check(_ state: State, _ session: UInt64) throws(ReplicationRefusal) {

@@ -10,7 +10,6 @@ import Testing
 
 /// A running `replicatedwriter` and what it has said so far.
 final class Leader: Sendable {
-    private let process: Mutex<Process>
     private let said = Collected<String>()
     private let ended = DispatchSemaphore(value: 0)
     let identifier: Int32
@@ -26,9 +25,12 @@ final class Leader: Sendable {
         process.arguments = [kind, journal, port, mode, "\(run)", "\(clients)"]
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
+        process.terminationHandler = { [said, ended] process in
+            said.add("exit \(process.terminationStatus)")
+            ended.signal()
+        }
         try process.run()
         identifier = process.processIdentifier
-        self.process = Mutex(process)
         let handle = output.fileHandleForReading
         Thread.detachNewThread { [said, ended] in
             var rest = Data()
@@ -62,11 +64,10 @@ final class Leader: Sendable {
     /// Waits for its end; everything that it said is there then.
     func end() async throws -> Int32 {
         try await onThread {
-            self.ended.wait()
-            return self.process.withLock { process in
-                process.waitUntilExit()
-                return process.terminationStatus
-            }
+            // Once for the end of what it says, once for its own.
+            for _ in 0..<2 { self.ended.wait() }
+            let last = self.lines.last { $0.hasPrefix("exit ") }
+            return last.flatMap { Int32($0.dropFirst(5)) } ?? -1
         }
     }
 }
