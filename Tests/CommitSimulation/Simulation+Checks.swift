@@ -36,8 +36,9 @@ extension Simulation {
             }
             send(message)
         }
-        // A commit answers all that it holds.
-        if next != history.entries.count, said.contains(where: \.isAnswer), goesOn {
+        // A commit answers all that it holds, unless the call that made it durable failed.
+        let hasFailed = said.contains(where: \.isFailure)
+        if next != history.entries.count, said.contains(where: \.isAnswer), !hasFailed, goesOn {
             fail("a batch became durable of which not everyone was told")
         }
     }
@@ -146,14 +147,17 @@ extension Simulation {
             if kind == .damaging { return end("damage that was found") }
             return fail("what was recovered cannot be read: \(error)")
         }
-        guard history.batches.count <= known.count + 1, history.batches.last?.head ?? .empty == head,
+        guard history.batches.count <= known.count + 1,
+            history.batches.last?.head ?? .empty == head,
             Array(history.batches.prefix(known.count)) == known
         else { return fail("another history was recovered") }
         let history = history
         let box = SimulatedServer.Outbox()
         let marker = Message(
             client: 0, session: 0, request: 0, server: server.number, known: 0, command: nil)
-        _ = server.pipeline.read { history.describes($0) } reply: { result in
+        _ = server.pipeline.read {
+            history.describes($0)
+        } reply: { result in
             if case .success(let seen) = result, seen.0 { box.add(marker) }
         }
         server.pipeline.decide()
@@ -163,6 +167,8 @@ extension Simulation {
 
 extension Message {
     var isAnswer: Bool { if case .answer = content { true } else { false } }
+
+    var isFailure: Bool { if case .refused(.journal) = content { true } else { false } }
 
     var isSuccess: Bool {
         switch content {

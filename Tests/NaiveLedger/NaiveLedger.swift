@@ -22,7 +22,9 @@ public struct NaiveLedger: Sendable {
         transfers[id] == nil ? nil : reservations[id, default: .none]
     }
 
-    public mutating func createAccounts(_ requests: [Account], at: Timestamp) -> [CreateAccountResult] {
+    public mutating func createAccounts(_ requests: [Account], at: Timestamp)
+        -> [CreateAccountResult]
+    {
         let moments = takeMoments(requests.count, at)
         var results: [CreateAccountResult] = []
         for chain in chains(requests.map { $0.flags.contains(.linked) }) {

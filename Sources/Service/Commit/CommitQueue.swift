@@ -55,7 +55,9 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
                 state.commands += submission.inputs.count
                 state.bytes += submission.bytes
             case .read(let read):
-                guard state.reads.count + state.takenReads < options.waitingReads else { return (.busy, false) }
+                guard state.reads.count + state.takenReads < options.waitingReads else {
+                    return (.busy, false)
+                }
                 state.reads.append(read)
             }
             defer { state.sleeping = false }
