@@ -36,8 +36,9 @@ extension Simulation {
             }
             send(message)
         }
-        // A commit answers all that it holds.
-        if next != history.entries.count, said.contains(where: \.isAnswer), goesOn {
+        // A commit answers all that it holds, unless the call that made it durable failed.
+        let hasFailed = said.contains(where: \.isFailure)
+        if next != history.entries.count, said.contains(where: \.isAnswer), !hasFailed, goesOn {
             fail("a batch became durable of which not everyone was told")
         }
     }
@@ -166,6 +167,8 @@ extension Simulation {
 
 extension Message {
     var isAnswer: Bool { if case .answer = content { true } else { false } }
+
+    var isFailure: Bool { if case .refused(.journal) = content { true } else { false } }
 
     var isSuccess: Bool {
         switch content {

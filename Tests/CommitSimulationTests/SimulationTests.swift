@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test func nothingAcknowledgedIsLostDoubledOrChanged() {
-        let report = run(1..<201)
+        let report = run(1..<1_001)
         print("simulation, fixed seeds: \(report.words)")
         for kind in [
             "acknowledged commands", "answered reads", "recoveries", "leader changes", "retries",
@@ -48,7 +48,7 @@ import Testing
         let base = UInt64.random(in: 1...1 << 40)
         print("simulation, fresh seeds: from \(base)")
         let seconds = Self.number("EXCHEQUER_SIMULATION_SECONDS")
-        let count = seconds == nil ? 300 : UInt64(1) << 40
+        let count = seconds == nil ? 2_000 : UInt64(1) << 40
         let report = run(base..<base + count, seconds: seconds.map(Double.init) ?? .infinity)
         print("simulation, fresh seeds: \(report.words)")
     }

@@ -6,7 +6,7 @@ import Foundation
 ///
 ///     commitsimulator [first seed, or - for a random one] [seeds] [seconds]
 ///
-/// Prints progress every ten seconds and the counts at the end. Exit code 1 after a seed that fails.
+/// Prints progress every ten seconds and the counts at the end. Exit code 1 if a seed fails.
 @main
 enum CommitSimulator {
     static func main() {

@@ -16,14 +16,19 @@ public struct NaiveLedger: Sendable {
     /// An empty ledger.
     public init() {}
 
+    /// The account with this id.
     public func account(_ id: AccountID) -> Account? { accounts[id] }
+    /// The transfer with this id, as it was stored.
     public func transfer(_ id: TransferID) -> Transfer? { transfers[id] }
+    /// Whether a transient failure used this id up.
     public func isBurnt(_ id: TransferID) -> Bool { burnt.contains(id) }
 
+    /// What became of a transfer's reservation.
     public func pendingStatus(_ id: TransferID) -> PendingStatus? {
         transfers[id] == nil ? nil : reservations[id, default: .none]
     }
 
+    /// Creates accounts, in order.
     public mutating func createAccounts(_ requests: [Account], at: Timestamp)
         -> [CreateAccountResult]
     {
@@ -58,6 +63,7 @@ public struct NaiveLedger: Sendable {
         return results
     }
 
+    /// Carries transfers out, in order.
     public mutating func createTransfers(
         _ requests: [Transfer], at: Timestamp
     ) -> [CreateTransferResult] {
@@ -95,6 +101,7 @@ public struct NaiveLedger: Sendable {
         return results
     }
 
+    /// Releases what is due, and says what that was.
     public mutating func expire(at: Timestamp) -> [TransferID] {
         let due = transfers.values.filter { transfer in
             reservations[transfer.id] == .pending && transfer.timeout > 0
