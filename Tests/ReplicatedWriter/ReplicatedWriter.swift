@@ -6,7 +6,9 @@ import Service
 import Storage
 import Synchronization
 
-/// A ledger to be killed, stopped or cut off: `replicatedwriter KIND JOURNAL PORT MODE RUN CLIENTS`.
+/// A ledger to be killed, stopped or cut off:
+/// `replicatedwriter KIND JOURNAL PORT MODE RUN CLIENTS`.
+///
 /// KIND is `sqlite`, `file` or `postgres` (JOURNAL is then its conninfo and PORT its schema); MODE
 /// is `sync` or `async`.
 ///

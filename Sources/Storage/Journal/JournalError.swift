@@ -63,8 +63,8 @@ public enum JournalError: Error, Equatable, Sendable {
     /// The connection to the database was lost, or it did not answer in time: what was under way
     /// may or may not be in the journal; carries the words.
     case connectionLost(String)
-    /// The standby did not acknowledge, or does not fit: what was under way may be in both journals,
-    /// in one or in none; carries the words.
+    /// The standby did not acknowledge, or does not fit: what was under way may be in both
+    /// journals, in one or in none; carries the words.
     case standby(String)
     /// The database answered something else that is wrong; carries the store's code (0 if it has
     /// none) and words.
