@@ -21,6 +21,6 @@ struct Exchequer: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
-            VerifyCommand.self, AppealCommand.self, BenchCommand.self,
+            VerifyCommand.self, AppealCommand.self, JournalCommand.self, BenchCommand.self,
         ])
 }
