@@ -52,7 +52,8 @@ public enum JournalPlace: Hashable, Sendable {
         guard case .postgres(let conninfo, let schema) = self else {
             if takeOver {
                 throw .cannotOpen(
-                    "\(self)", "only a journal in PostgreSQL is taken over: stop its writer instead")
+                    "\(self)", "only a journal in PostgreSQL is taken over: stop its writer instead"
+                )
             }
             if case .file(let folder) = self { return try FileJournal(path: folder) }
             return try SQLiteJournal(path: path)

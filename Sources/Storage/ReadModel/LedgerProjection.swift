@@ -112,7 +112,8 @@ struct LedgerProjection {
 
     /// Changes an account that has a history, and adds the row.
     private mutating func change(
-        _ id: AccountID, at time: Timestamp, by transfer: TransferID, _ body: (inout Account) -> Void
+        _ id: AccountID, at time: Timestamp, by transfer: TransferID,
+        _ body: (inout Account) -> Void
     ) {
         guard var account = kept[id] else { return }
         body(&account)

@@ -76,7 +76,8 @@ final class PostgresReadModel: ReadModelStore {
         let version = try ask("SELECT version FROM \(schema).read_model").integer(0, 0) ?? 0
         guard version == PostgresReadModel.version || rebuilding else {
             throw .notAReadModel(
-                place, "its tables have version \(version) and not "
+                place,
+                "its tables have version \(version) and not "
                     + "\(PostgresReadModel.version): rebuild it")
         }
     }

@@ -109,7 +109,9 @@ final class SQLiteReadModel: ReadModelStore {
         let marks = Array(repeating: "?", count: table.columns.count).joined(separator: ", ")
         let statement = try db.cachedStatement(
             sql: "INSERT INTO \(table.name) VALUES (\(marks)) \(table.onConflict)")
-        let digits = table.columns.map { if case .number(let digits) = $0.type { digits } else { 0 } }
+        let digits = table.columns.map {
+            if case .number(let digits) = $0.type { digits } else { 0 }
+        }
         let width = table.columns.count
         for start in stride(from: 0, to: rows.cells.count, by: width) {
             let values = (0..<width).map { column -> DatabaseValue in

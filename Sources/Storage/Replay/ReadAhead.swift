@@ -16,9 +16,10 @@ enum ReadAhead {
     ///
     /// Throws what `consume` throws; otherwise, after all batches before it, what `produce` throws.
     static func run<Outcome: Sendable>(
-        _ produce: @escaping @Sendable (
-            (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
-        ) throws(JournalError) -> Outcome,
+        _ produce:
+            @escaping @Sendable (
+                (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+            ) throws(JournalError) -> Outcome,
         consume: (VerifiedBatch) throws(JournalError) -> Void
     ) throws(JournalError) -> Outcome {
         let pipe = Pipe<Outcome>()

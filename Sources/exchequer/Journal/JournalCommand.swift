@@ -158,7 +158,9 @@ struct JournalVerifyCommand: ParsableCommand {
             throw error.exitCode
         }
         if json {
-            return try Console.put(json: ["sequence": "\(head.sequence)", "headHash": head.hash.hex])
+            return try Console.put(json: [
+                "sequence": "\(head.sequence)", "headHash": head.hash.hex,
+            ])
         }
         Console.put("\(head.sequence) batches hold; head hash \(head.hash.hex)")
     }

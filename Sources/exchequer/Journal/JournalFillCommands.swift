@@ -44,7 +44,8 @@ struct ReadModelOptions: ParsableArguments {
             end = try fillReadModel(
                 from: journal, into: place, rebuilding: rebuilding,
                 progress: { progress in
-                    guard start.duration(to: .now) > .seconds(2), shown.duration(to: .now) > .seconds(1)
+                    guard start.duration(to: .now) > .seconds(2),
+                        shown.duration(to: .now) > .seconds(1)
                     else { return }
                     shown = .now
                     let rate = Self.rate(progress.rows, since: start)

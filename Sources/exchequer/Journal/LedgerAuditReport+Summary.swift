@@ -49,7 +49,9 @@ struct LedgerAuditSummary: Encodable {
                 $0.creditsPending, $0.balanced ? "yes" : "NO",
             ]
         }
-        let header = ["ledger", "debits", "credits", "pending debits", "pending credits", "balanced"]
+        let header = [
+            "ledger", "debits", "credits", "pending debits", "pending credits", "balanced",
+        ]
         return """
             replayed \(commands) commands in \(sequence) batches: \(accounts) accounts, \
             \(transfers) transfers, \(transfersPerSecond) transfers/s
