@@ -9,7 +9,7 @@ import Storage
 struct AuditCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "audit",
-        abstract: "Replay a journal into an empty house and prove its state.",
+        abstract: "Replay a journal of a house or a ledger and prove its state.",
         discussion: """
             Checks the hash chain, decides every command again, compares every state hash that \
             the house recorded and what each settlement says is owed, checks every signature \
@@ -23,9 +23,13 @@ struct AuditCommand: ParsableCommand {
               exchequer audit --data house
               exchequer audit --data house --expect 120:9f3c...   a published point of the chain
               exchequer audit --data house --skip-signatures --json
+              exchequer audit --journal file:books       a ledger's journal, of any kind
+              exchequer audit --journal 'postgres:host=db dbname=books#exchequer'
             """)
 
-    @Option(help: "The house's data folder.") var data: String
+    @Option(help: "The house's data folder.") var data: String?
+    @Option(help: "The journal: sqlite:PATH, file:FOLDER, postgres:CONNINFO#SCHEMA or a path.")
+    var journal: String?
     @Option(help: "SEQUENCE:HASH of a batch that must be in the chain, as settled on chain.")
     var expect: String?
     @Flag(help: "Do not check signatures again: chain and balances only.")
@@ -41,22 +45,77 @@ struct AuditCommand: ParsableCommand {
             else { throw ValidationError("--expect wants SEQUENCE:HASH.") }
             point = ChainPoint(sequence: sequence, hash: hash)
         }
+        let place = try place()
+        let outcome: Outcome
+        do throws(JournalError) {
+            outcome = try audit(place, expecting: point)
+        } catch {
+            guard case .cannotOpen = error else {
+                Console.say("the journal does not hold: \(error)")
+                throw Exit.checkFailed
+            }
+            Console.say("\(error)")
+            throw Exit.configuration
+        }
+        switch outcome {
+        case .house(let report):
+            try show(Summary(report), report.isSound) { $0.text }
+        case .ledger(let report, let seconds):
+            let summary = LedgerAuditSummary(report, seconds: seconds)
+            try show(summary, report.isSound) { $0.text }
+        }
+    }
+
+    private enum Outcome {
+        case house(AuditReport)
+        case ledger(LedgerAuditReport, seconds: Double)
+    }
+
+    private func audit(
+        _ place: JournalPlace, expecting point: ChainPoint?
+    ) throws(JournalError) -> Outcome {
+        let journal = try place.openForReading()
+        if try JournaledKind(of: journal) == .ledger {
+            let start = ContinuousClock.now
+            let report = try auditLedger(journal, expecting: point)
+            return .ledger(report, seconds: start.duration(to: .now) / .seconds(1))
+        }
+        if case .postgres = place {
+            return .house(
+                try auditJournal(
+                    journal, expecting: point, checksSignatures: !skipSignatures))
+        }
+        return .house(
+            try auditJournal(
+                at: place.path, expecting: point, checksSignatures: !skipSignatures))
+    }
+
+    private func place() throws -> JournalPlace {
+        guard let data else {
+            do throws(JournalError) { return try JournalPlace(journal ?? "") } catch {
+                Console.say("--journal: \(error)")
+                throw Exit.configuration
+            }
+        }
         let path = data + "/journal.sqlite"
         guard FileManager.default.fileExists(atPath: path) else {
             Console.say("\(path) does not exist: --data wants the folder that serve was given")
             throw Exit.configuration
         }
-        let report: AuditReport
-        do throws(JournalError) {
-            report = try auditJournal(
-                at: path, expecting: point, checksSignatures: !skipSignatures)
-        } catch {
-            Console.say("the journal does not hold: \(error)")
-            throw Exit.checkFailed
+        return .sqlite(path: path)
+    }
+
+    private func show<Found: Encodable>(
+        _ summary: Found, _ isSound: Bool, _ text: (Found) -> String
+    ) throws {
+        if json { try Console.put(json: summary) } else { Console.put(text(summary)) }
+        if !isSound { throw Exit.checkFailed }
+    }
+
+    func validate() throws {
+        guard (data == nil) != (journal == nil) else {
+            throw ValidationError("Give either --data FOLDER or --journal PLACE.")
         }
-        let summary = Summary(report)
-        if json { try Console.put(json: summary) } else { Console.put(summary.text) }
-        if !report.isSound { throw Exit.checkFailed }
     }
 
     /// What is printed. Sums are exact decimal text in whole coins.

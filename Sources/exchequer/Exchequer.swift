@@ -23,6 +23,6 @@ struct Exchequer: AsyncParsableCommand {
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
             VerifyCommand.self, ProveBalanceCommand.self, VerifyBalanceCommand.self,
-            AppealCommand.self, LedgerGroup.self, BenchCommand.self,
+            AppealCommand.self, LedgerGroup.self, JournalCommand.self, BenchCommand.self,
         ])
 }

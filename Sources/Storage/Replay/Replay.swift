@@ -30,9 +30,11 @@ public struct Replay<Machine: JournaledMachine>: Sendable {
         try apply(batch, entries) { (_, _) in }
     }
 
-    /// As `apply`, and shows each command and its place in the batch to `observer`.
+    /// As `apply`, and shows each command and its place in the batch to `observer` before it is
+    /// carried out, and the machine to `decided` after it was.
     public mutating func apply(
-        _ batch: JournalBatch, _ entries: [JournalEntry], observer: (Machine.Input, Int) -> Void
+        _ batch: JournalBatch, _ entries: [JournalEntry], observer: (Machine.Input, Int) -> Void,
+        decided: (borrowing Machine) -> Void = { _ in }
     ) throws(JournalError) {
         for (place, entry) in entries.enumerated() {
             let input: Machine.Input
@@ -46,6 +48,7 @@ public struct Replay<Machine: JournaledMachine>: Sendable {
                 throw .doesNotReplay(batch.sequence, command: place, rejection: number)
             }
             commands += 1
+            decided(machine)
         }
         while let next = checkpoints.last, next.sequence <= batch.sequence {
             checkpoints.removeLast()
