@@ -21,7 +21,8 @@ import Testing
             made.body
                 == "{\"results\":["
                 + "{\"status\":\"created\",\"number\":4294967295,\"timestamp\":\"999999999999\"},"
-                + "{\"status\":\"created\",\"number\":4294967295,\"timestamp\":\"1000000000000\"}]}")
+                + "{\"status\":\"created\",\"number\":4294967295,\"timestamp\":\"1000000000000\"}]}"
+        )
         let moved = try web.post(
             "/v1/transfers",
             "[{\"i\\u0064\":\"1\\u0030\",\"debit_account\":\"1\",\"credit_account\":\"2\","

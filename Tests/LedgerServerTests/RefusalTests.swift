@@ -13,7 +13,8 @@ import Testing
 
         /// A request whose header has the given byte at a place.
         init(
-            _ refusal: LedgerRefusal, operation: UInt8 = 4, at place: Int? = nil, is byte: UInt8 = 0,
+            _ refusal: LedgerRefusal, operation: UInt8 = 4, at place: Int? = nil,
+            is byte: UInt8 = 0,
             body: [UInt8] = []
         ) {
             let length = UInt32(body.count)
@@ -50,7 +51,9 @@ import Testing
     ]
 
     /// Covered by tests of their own below.
-    static let byItself: Set<LedgerRefusal> = [.busy, .stopping, .outcomeUnknown, .tooManyConnections]
+    static let byItself: Set<LedgerRefusal> = [
+        .busy, .stopping, .outcomeUnknown, .tooManyConnections,
+    ]
 
     @Test func everyRefusalHasARow() {
         let covered = Set(RefusalTests.rows.map(\.refusal)).union(RefusalTests.byItself)

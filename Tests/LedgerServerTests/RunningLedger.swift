@@ -25,7 +25,7 @@ final class RunningLedger: Sendable {
         server = try await LedgerServer(service, port: 0, httpPort: 0, options: options)
     }
 
-    func client() throws -> LedgerClient { try LedgerClient(port: port) }
+    func client() throws -> LedgerClient { try LedgerClient(port: port).withPatience() }
     func web() throws -> WebClient { try WebClient(port: httpPort) }
 
     func end() async {
@@ -88,7 +88,7 @@ final class WebClient {
     private let connection: LedgerClient
     private var received: [UInt8] = []
 
-    init(port: Int) throws { connection = try LedgerClient(port: port) }
+    init(port: Int) throws { connection = try LedgerClient(port: port).withPatience() }
 
     func send(_ bytes: [UInt8]) throws { try connection.send(bytes) }
 
@@ -141,6 +141,14 @@ final class WebClient {
 }
 
 extension LedgerClient {
+    /// Fails a read after half a minute, so that a server that forgets an answer fails its test.
+    func withPatience() -> LedgerClient {
+        var time = timeval(tv_sec: 30, tv_usec: 0)
+        _ = unsafe setsockopt(
+            socket, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        return self
+    }
+
     /// What has come, at least a byte; nothing once the server has hung up.
     func bytesAtHand() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 65_536)

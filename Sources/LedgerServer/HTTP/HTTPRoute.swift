@@ -22,8 +22,12 @@ enum HTTPRoute: Sendable {
         case "/healthz", "/metrics", "/v1/head":
             try HTTPRoute.checkGet(head, body)
             if !head.query.isEmpty { throw .invalid(head.query, "is no parameter of this path") }
-            self = path == "/healthz" ? .health : path == "/metrics" ? .metrics
-                : .ledger(.head, isOne: false)
+            self =
+                path == "/healthz"
+                ? .health
+                : path == "/metrics"
+                    ? .metrics
+                    : .ledger(.head, isOne: false)
         case "/v1/accounts", "/v1/transfers":
             try HTTPRoute.checkGet(head, body, allowed: "GET and POST")
             let filter = try HTTPRoute.filter(head.query)

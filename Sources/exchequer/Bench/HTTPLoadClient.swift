@@ -29,7 +29,7 @@ final class HTTPLoadClient {
         while end.map({ count < $0 }) ?? true {
             if count == received.count { received += [UInt8](repeating: 0, count: count) }
             let read = unsafe received.withUnsafeMutableBytes { bytes in
-                unsafe recv(socket, bytes.baseAddress! + count, bytes.count - count, 0)
+                unsafe recv(socket, bytes.baseAddress.map { unsafe $0 + count }, bytes.count - count, 0)
             }
             if read < 0, errno == EINTR { continue }
             guard read > 0 else { throw BenchError.unexpected("the server hung up") }
@@ -59,7 +59,8 @@ final class HTTPLoadClient {
         let name = Array("Content-Length: ".utf8)
         var place = 0
         while place + name.count < end {
-            if received[place] == name[0], received[place..<(place + name.count)].elementsEqual(name)
+            if received[place] == name[0],
+                received[place..<(place + name.count)].elementsEqual(name)
             {
                 return received[(place + name.count)...].prefix { $0 >= 0x30 && $0 <= 0x39 }
                     .reduce(0) { $0 * 10 + Int($1 - 0x30) }
