@@ -80,6 +80,7 @@ import Testing
         while running.server.connections < count { try await Task.sleep(for: .milliseconds(5)) }
         let last = try running.client()
         #expect(try last.createAccounts([account(1)])[0].status == .created)
+        withExtendedLifetime(clients) {}
         print("LedgerServerTests: \(count) connections at once")
         await running.end()
     }
