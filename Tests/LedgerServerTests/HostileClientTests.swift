@@ -38,6 +38,7 @@ import Testing
         let fast = try running.client()
         _ = try fast.createAccounts((1...8_000).map { account($0) })
         let deaf = try running.client()
+        while running.server.connections < 2 { try await Task.sleep(for: .milliseconds(5)) }
         let query = QueryFilter().canonicalBytes()
         // Far more replies than the system's buffers hold.
         for _ in 0..<60 { _ = try deaf.send(.queryAccounts, query) }
