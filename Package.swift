@@ -190,6 +190,7 @@ let package = Package(
         tests(
             "Node",
             ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
+        tests("LedgerServer", ["Primitives", "Ledger", "Storage", "Service", "LedgerServer"]),
         tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
         tests("Tidy", []),
     ]

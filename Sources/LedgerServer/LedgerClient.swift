@@ -162,7 +162,7 @@ public final class LedgerClient {
         while sent < bytes.count {
             let count = unsafe bytes.withUnsafeBytes { bytes in
                 unsafe Glibc.send(
-                    socket, bytes.baseAddress! + sent, bytes.count - sent,
+                    socket, bytes.baseAddress.map { unsafe $0 + sent }, bytes.count - sent,
                     CInt(MSG_NOSIGNAL))
             }
             if count < 0, errno == EINTR { continue }
@@ -208,7 +208,7 @@ public final class LedgerClient {
         let start = received.count
         received.append(contentsOf: repeatElement(0, count: wanted))
         let read = unsafe received.withUnsafeMutableBytes { bytes in
-            unsafe recv(socket, bytes.baseAddress! + start, wanted, 0)
+            unsafe recv(socket, bytes.baseAddress.map { unsafe $0 + start }, wanted, 0)
         }
         let code = errno
         received.removeLast(wanted - max(read, 0))

@@ -60,6 +60,7 @@ final class LedgerConnection: ServedConnection {
 
     override func refuseForLackOfRoom() {
         let header = nextHeader()
+        received = ByteBuffer()
         writeNow(
             LedgerRefusal.busy.frame(
                 UInt8(truncatingIfNeeded: (header?.0 ?? 0) >> 40), header?.2 ?? 0))
@@ -69,6 +70,7 @@ final class LedgerConnection: ServedConnection {
     override func refuseForTooMany() { refuse(.tooManyConnections, 0, 0) }
 
     private func refuse(_ refusal: LedgerRefusal, _ operation: UInt8, _ number: UInt64) {
+        if refusal.closes { received = ByteBuffer() }
         writeNow(refusal.frame(operation, number))
         if refusal.closes { end() }
     }

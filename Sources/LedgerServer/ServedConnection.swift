@@ -148,7 +148,8 @@ class ServedConnection: ChannelInboundHandler {
         if !isEnding { keepRest(tookAny: tookAny) }
         if isEnding { received = ByteBuffer() }
         updateBudget()
-        if isBlocked && !isEnding { pause() } else { resume() }
+        // A client that waits for its replies is not worth two system calls.
+        if isBlocked, !isEnding { if received.readableBytes > 0 { pause() } } else { resume() }
     }
 
     /// What is left is the start of a request, or waits for the ledger or the client's reading.
@@ -206,7 +207,8 @@ class ServedConnection: ChannelInboundHandler {
     func write(
         _ frame: LedgerFrame, _ result: Result<LedgerReply, SequencerError>, room: Int
     ) {
-        underWay -= 1
+        // After the reply is written, so that a reply that ends the connection is its last.
+        defer { underWay -= 1 }
         guard let context else { return house.giveBack(room) }
         let sent = context.write(wrapOutboundOut(reply(to: frame, result)))
         guard room > 0 else { return }

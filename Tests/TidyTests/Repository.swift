@@ -78,6 +78,7 @@ enum Floors {
             "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
             "Storage", "Inference", "Service",
         ],
+        "LedgerServer": ["Primitives", "Ledger", "Storage", "Service"],
         "Node": ["Primitives", "Cryptography", "Verification", "Inference", "Transport"],
         "Simulator": ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
     ]

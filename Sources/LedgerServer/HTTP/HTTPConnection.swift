@@ -113,6 +113,7 @@ final class HTTPConnection: ServedConnection {
     override func reply(
         to frame: LedgerFrame, _ result: Result<LedgerReply, SequencerError>
     ) -> ByteBuffer {
+        defer { if !keepsAlive { end() } }
         do throws(HTTPFault) {
             switch result {
             case .success(let reply):
@@ -145,13 +146,14 @@ final class HTTPConnection: ServedConnection {
     private func answer(
         _ status: Int, _ body: inout ByteBuffer, type: String = "application/json"
     ) {
+        if !keepsAlive { received = ByteBuffer() }
         writeNow(whole(status, &body, type: type))
+        if !keepsAlive { end() }
     }
 
     private func whole(
         _ status: Int, _ body: inout ByteBuffer, type: String = "application/json"
     ) -> ByteBuffer {
-        if !keepsAlive { end() }
-        return HTTPReply.whole(status, &body, type: type, keepsAlive: keepsAlive)
+        HTTPReply.whole(status, &body, type: type, keepsAlive: keepsAlive)
     }
 }

@@ -109,7 +109,7 @@ extension LedgerReply {
         case .head(let head):
             text.writeString(
                 "{\"sequence\":\(head.sequence),\"term\":\(head.term),"
-                    + "\"time\":\"\(head.time.nanoseconds)\",\"hash\":\"\(head.hash)\"")
+                    + "\"time\":\"\(head.time.nanoseconds)\",\"hash\":\"\(head.hash.hex)\"")
         case .accounts(let found):
             if isOne { return try .one(found.records.first) { $0.write($1) } }
             text.writeList("{\"data\":", found.records) { $0.write($1) }
