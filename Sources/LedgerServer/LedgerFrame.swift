@@ -43,8 +43,8 @@ public enum LedgerOperation: UInt8, CaseIterable, Sendable {
     case lookUpTransfers = 3
     /// No body. Reply: the journal's head, 56 bytes: sequence, term, time, hash.
     case head = 4
-    /// Body: an `AccountFilter`, 128 bytes. Reply: where to go on (8 bytes, 0 for nowhere), then the
-    /// records of transfers.
+    /// Body: an `AccountFilter`, 128 bytes. Reply: where to go on (8 bytes, 0 for nowhere), then
+    /// the records of transfers.
     case accountTransfers = 5
     /// As `accountTransfers`, with the records of balances.
     case accountBalances = 6

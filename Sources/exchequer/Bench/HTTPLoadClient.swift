@@ -29,7 +29,8 @@ final class HTTPLoadClient {
         while end.map({ count < $0 }) ?? true {
             if count == received.count { received += [UInt8](repeating: 0, count: count) }
             let read = unsafe received.withUnsafeMutableBytes { bytes in
-                unsafe recv(socket, bytes.baseAddress.map { unsafe $0 + count }, bytes.count - count, 0)
+                unsafe recv(
+                    socket, bytes.baseAddress.map { unsafe $0 + count }, bytes.count - count, 0)
             }
             if read < 0, errno == EINTR { continue }
             guard read > 0 else { throw BenchError.unexpected("the server hung up") }
