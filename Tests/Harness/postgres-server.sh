@@ -29,7 +29,7 @@ if ! [ -x "$bin/postgres" ]; then
     exit 3
 fi
 
-folder=$(mktemp -d "$base/exchequer-postgres.XXXXXX")
+folder=$(mktemp -d -p "$base")
 server=
 as=
 finish() {
