@@ -29,7 +29,7 @@ if ! [ -x "$bin/postgres" ]; then
     exit 3
 fi
 
-folder=$(mktemp -d -p "$base" -t exchequer-postgres.$(printf X%.0s 1 2 3 4 5 6 7 8))
+folder=$(mktemp -d -p "$base")
 server=
 as=
 finish() {

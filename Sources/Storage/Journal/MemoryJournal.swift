@@ -42,10 +42,7 @@ public final class MemoryJournal: Journal {
         after start: JournalHead,
         _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
-        let (batches, checkpoint) = try state.withLock { (state) throws(JournalError) in
-            if state.closed { throw .closed }
-            return (state.batches, state.checkpoints.last)
-        }
+        let (batches, checkpoint) = state.withLock { ($0.batches, $0.checkpoints.last) }
         let end = batches.last?.head ?? .empty
         try verifyChain(after: start, upTo: end, latestCheckpoint: checkpoint, body) {
             last, end, _ in
@@ -92,10 +89,7 @@ public final class MemoryJournal: Journal {
 
     /// The recorded state hashes.
     public func checkpoints() throws(JournalError) -> [StateCheckpoint] {
-        try state.withLock { (state) throws(JournalError) in
-            if state.closed { throw .closed }
-            return state.checkpoints
-        }
+        state.withLock { $0.checkpoints }
     }
 
     /// Records a state hash.
@@ -112,7 +106,7 @@ public final class MemoryJournal: Journal {
         }
     }
 
-    /// Refuses everything until `reopen`.
+    /// Takes nothing more until `reopen`. It can still be read: there is no other way to it.
     public func close() throws(JournalError) {
         state.withLock { $0.closed = true }
     }

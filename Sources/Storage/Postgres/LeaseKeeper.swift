@@ -11,16 +11,14 @@ final class LeaseKeeper: Sendable {
     }
 
     private let term: UInt64
-    private let address: PostgresAddress
-    private let schema: PostgresSchema
+    private let session: PostgresSession
     private let queue = DispatchQueue(label: "exchequer.journal.lease")
     private let state = Mutex(State())
 
     /// Starts to renew the lease of `term`.
-    init(term: UInt64, address: PostgresAddress, schema: PostgresSchema) {
+    init(term: UInt64, session: PostgresSession) {
         self.term = term
-        self.address = address
-        self.schema = schema
+        self.session = session
         renewLater()
     }
 
@@ -36,7 +34,7 @@ final class LeaseKeeper: Sendable {
             }
             guard wasOpen else { return }
             // If the server is away the lease grows old by itself.
-            _ = try? update(schema.endLease)
+            _ = try? update(session.schema.endLease)
             state.withLock { $0.connection = nil }
         }
     }
@@ -55,8 +53,8 @@ final class LeaseKeeper: Sendable {
     /// journal itself notices when it cannot write.
     private func renew() {
         do throws(PostgresError) {
-            if try update(schema.renewLease) > 0 { return }
-            let leader = try perform(.run(schema.selectLeader))
+            if try update(session.schema.renewLease) > 0 { return }
+            let leader = try perform(.run(session.schema.selectLeader))
             let found = leader.rows > 0 ? leader.integer(0, 0) : nil
             state.withLock { $0.fencedBy = UInt64(max(found ?? 0, 0)) }
         } catch {
@@ -72,9 +70,12 @@ final class LeaseKeeper: Sendable {
     private func perform(_ step: PostgresConnection.Step) throws(PostgresError) -> PostgresResult {
         var connection = state.withLock { $0.connection }
         if connection == nil {
-            connection = try PostgresConnection(address, timeout: PostgresLease.lifetime)
+            connection = try PostgresConnection(
+                session.address, timeout: PostgresLease.lifetime)
             // A renewal that a crash undoes is no loss.
-            try connection?.perform([.run("SET synchronous_commit = off")])
+            try connection?.perform(
+                PostgresSession.settings(readOnly: false)
+                    + [.run("SET synchronous_commit = off")])
             state.withLock { [connection] in $0.connection = connection }
         }
         guard let connection else { throw PostgresError("it is closed", isConnectionLost: true) }

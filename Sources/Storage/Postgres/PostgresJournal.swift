@@ -47,8 +47,9 @@ public final class PostgresJournal: Journal {
     /// `postgresql://user@host/database`.
     ///
     /// Throws `locked` while another leader is alive, unless told to take over; `fenced` if
-    /// another opening took over at once; `cannotOpen`, `notAJournal`, `unsupportedVersion`, `damagedFile`, or what the last row shows to be
-    /// wrong. The chain is verified by `recover`, not here.
+    /// another opening took over at once; `cannotOpen`, `notAJournal`, `unsupportedVersion`,
+    /// `damagedFile`, or what the last row shows to be wrong. The chain is verified by `recover`,
+    /// not here.
     public convenience init(
         conninfo: String, schema: String = "exchequer", options: Options = Options()
     ) throws(JournalError) {
@@ -58,7 +59,7 @@ public final class PostgresJournal: Journal {
         let connection = try session.openForWriting()
         let term = try session.takeLead(connection)
         // The lease goes on while the journal is replayed.
-        let keeper = LeaseKeeper(term: term, address: session.address, schema: session.schema)
+        let keeper = LeaseKeeper(term: term, session: session)
         do throws(JournalError) {
             try self.init(session, connection, term: term, keeper: keeper)
         } catch {

@@ -14,7 +14,7 @@ struct PostgresSession {
         do throws(JournalError) {
             let connection = try connect()
             try connection.ask(
-                session(readOnly: false) + [.run("SET synchronous_commit = on")])
+                PostgresSession.settings(readOnly: false) + [.run("SET synchronous_commit = on")])
             try checkDurability(connection)
             if try layout(connection).isEmpty { try createTables(connection) }
             try checkTables(connection)
@@ -28,7 +28,7 @@ struct PostgresSession {
     func openForReading() throws(JournalError) -> PostgresConnection {
         do throws(JournalError) {
             let connection = try connect()
-            try connection.ask(session(readOnly: true))
+            try connection.ask(PostgresSession.settings(readOnly: true))
             guard try !layout(connection).isEmpty else {
                 throw .cannotOpen(place, "there is no journal in this schema")
             }
@@ -50,7 +50,7 @@ struct PostgresSession {
 
     /// What a session must be whatever the server's, database's and user's settings are: under
     /// another isolation the fence would fail instead of looking again.
-    private func session(readOnly: Bool) -> [PostgresConnection.Step] {
+    static func settings(readOnly: Bool) -> [PostgresConnection.Step] {
         [
             "SET search_path = pg_catalog", "SET default_transaction_isolation = 'read committed'",
             "SET default_transaction_read_only = \(readOnly ? "on" : "off")",

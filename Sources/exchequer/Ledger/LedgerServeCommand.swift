@@ -19,7 +19,8 @@ struct LedgerServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Serve a ledger: accounts, transfers, queries (docs/reference/ledger.md).",
         discussion: """
-            The protocols are in docs/reference/ledger-protocol.md. Every answer is durable before it \
+            The protocols are in docs/reference/ledger-protocol.md. Every answer is durable \
+            before it \
             is given; all requests that wait share one commit. There are no users: \
             whoever reaches the port may move everything, so it listens on this machine only \
             unless told otherwise. Ctrl-C ends it without losing anything.

@@ -47,8 +47,8 @@ import Testing
         #expect(try auditJournal(at: scratch.journal).isSound)
     }
 
-    /// For many sizes: the write that would go beyond it fails in SQLite as on a broken disk, and in
-    /// an append file as on a full one. The process must end by itself and have lied to nobody.
+    /// For many sizes: the write that would go beyond it fails in SQLite as on a broken disk, and
+    /// in an append file as on a full one. The process must end by itself and have lied to nobody.
     @Test(arguments: JournalKind.allCases)
     func noAcknowledgedCommandIsLostByAFailingDisk(_ kind: JournalKind) throws {
         var stopped = 0

@@ -175,7 +175,6 @@ import Testing
         var batches = 0
         if let stream { for await _ in stream { batches += 1 } }
         #expect(batches == 1)
-        journal.reopen()
         #expect(try journal.checkpoints().map(\.sequence) == [1])
     }
 }

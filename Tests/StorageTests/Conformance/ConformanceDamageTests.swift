@@ -35,7 +35,7 @@ import Testing
             + [changed(body: [])]
     }
 
-    @Test(arguments: JournalKind.rewritable)
+    @Test(arguments: JournalKind.stored)
     func everyByteOfEveryFieldCounts(_ kind: JournalKind) throws {
         let home = try kind.makeHome()
         let good = try home.written(3)
@@ -65,7 +65,7 @@ import Testing
             body: batch.body)
     }
 
-    @Test(arguments: JournalKind.rewritable)
+    @Test(arguments: JournalKind.stored)
     func missingDoubledAndMovedBatchesAreFound(_ kind: JournalKind) throws {
         let home = try kind.makeHome()
         let all = try home.written(5)
@@ -92,7 +92,7 @@ import Testing
         }
     }
 
-    @Test(arguments: JournalKind.rewritable)
+    @Test(arguments: JournalKind.stored)
     func aMissingEndIsFoundByACheckpoint(_ kind: JournalKind) throws {
         let home = try kind.makeHome()
         let all = try home.written(5)
@@ -110,7 +110,7 @@ import Testing
     }
 
     /// What is damaged is not written to either.
-    @Test(arguments: JournalKind.rewritable)
+    @Test(arguments: JournalKind.stored)
     func aDamagedJournalTakesNothing(_ kind: JournalKind) throws {
         let home = try kind.makeHome()
         let all = try home.written(3)

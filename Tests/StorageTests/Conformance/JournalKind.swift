@@ -24,17 +24,17 @@ protocol JournalHome: Sendable {
 /// home.
 struct JournalKind: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    /// Whether `rewrite` works: a journal in memory has no back.
-    var canBeRewritten = true
+    /// Whether it outlives the value that writes it: then it can be rewritten behind its back.
+    var isStored = true
     let makeHome: @Sendable () throws -> any JournalHome
 
     static let all = [
-        JournalKind(testDescription: "memory", canBeRewritten: false) { MemoryHome() },
+        JournalKind(testDescription: "memory", isStored: false) { MemoryHome() },
         JournalKind(testDescription: "SQLite") { try Scratch() },
         JournalKind(testDescription: "PostgreSQL") { try PostgresHome() },
     ]
 
-    static let rewritable = all.filter(\.canBeRewritten)
+    static let stored = all.filter(\.isStored)
 }
 
 extension JournalHome {

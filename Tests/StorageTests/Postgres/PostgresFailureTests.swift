@@ -123,8 +123,8 @@ import Testing
         // The process that serves the appends: its last statement was one.
         let found = try home.session.value(
             """
-            SELECT pid FROM pg_stat_activity WHERE query LIKE '%INSERT INTO \(home.schema).journal%' \
-            AND pid <> pg_backend_pid()
+            SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() \
+            AND query LIKE '%INSERT INTO \(home.schema).journal%'
             """)
         let backend = try #require(found.flatMap { Int32($0) })
         kill(backend, SIGSTOP)

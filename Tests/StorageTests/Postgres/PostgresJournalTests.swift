@@ -171,6 +171,7 @@ import Testing
         let first = try PostgresJournal(conninfo: conninfo, schema: home.schema)
         _ = try first.verify()
         try first.fill(2)
+        try home.waitForRenewal()
         var options = PostgresJournal.Options()
         options.takeOver = true
         let second = try PostgresJournal(

@@ -57,6 +57,20 @@ extension PostgresHome {
         throw JournalError.database(0, "nothing waits that should")
     }
 
+    /// Returns once the leader has renewed its lease; throws if half a minute brings no renewal.
+    func waitForRenewal() throws {
+        let lease = try PostgresLease(conninfo: conninfo, schema: schema)
+        var last = try lease.read().age
+        for _ in 0..<1_500 {
+            Thread.sleep(forTimeInterval: 0.02)
+            let age = try lease.read().age
+            // It falls only then.
+            if age < last { return }
+            last = age
+        }
+        throw JournalError.database(0, "the lease was not renewed")
+    }
+
     /// What the journal's opening or use says, or `nil` if all is well.
     func error(_ body: () throws -> Void) -> JournalError? {
         do {
