@@ -7,7 +7,7 @@ import Service
 import Storage
 
 /// A writer to be killed: `crashwriter KIND JOURNAL RUN SUBMITTERS [LIMIT [RECORDING]]`. KIND is
-/// `sqlite` or `file`.
+/// `sqlite`, `file`, or `buffered` for an append file that is not written directly.
 ///
 /// Many tasks register parties whose addresses are made of run, task and counter, and print
 /// `+ ADDRESS` once the reply is there. With a limit SQLite's writes beyond that size fail, as on a
@@ -23,7 +23,7 @@ import Storage
         let path = arguments[2]
         let limit = arguments.count > 5 ? Int(arguments[5]).flatMap { $0 > 0 ? $0 : nil } : nil
         if arguments.count > 6 {
-            let prefix = arguments[1] == "file" ? path + "/" : path
+            let prefix = arguments[1] == "sqlite" ? path : path + "/"
             let started = unsafe disk_recorder_start(prefix, arguments[6])
             guard started == 0 else { return end(2, "cannot record into \(arguments[6])") }
         }
@@ -50,8 +50,9 @@ import Storage
     static func open(
         _ kind: String, _ path: String, limit: Int?, isRecorded: Bool
     ) throws(JournalError) -> any Journal {
-        if kind == "file" {
+        if kind != "sqlite" {
             var options = FileJournal.Options()
+            options.usesDirectWrites = kind == "file"
             options.segmentBytes = isRecorded ? 128 << 10 : 1 << 20
             options.maximumBytes = limit
             return try FileJournal(path: path, options: options)

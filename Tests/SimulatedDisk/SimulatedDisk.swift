@@ -140,9 +140,11 @@ extension SimulatedDisk {
     /// Changes one byte of a file, durably, behind everybody's back.
     public func flip(_ mask: UInt8, in name: String, at place: Int) {
         state.withLock { state in
-            guard let file = state.image.names[name] else { return }
-            state.image.files[file]?.current[place] ^= mask
-            state.image.files[file]?.durable[place] ^= mask
+            guard let file = state.image.names[name], let found = state.image.files[file] else {
+                return
+            }
+            if place < found.current.count { state.image.files[file]?.current[place] ^= mask }
+            if place < found.durable.count { state.image.files[file]?.durable[place] ^= mask }
         }
     }
 }

@@ -25,9 +25,4 @@ extension DiskBuffer {
     func hash(_ range: Range<Int>) -> Digest {
         unsafe SHA256.hash(UnsafeRawBufferPointer(slice(range)))
     }
-
-    /// Appends some bytes to an array.
-    func append(_ range: Range<Int>, to array: inout [UInt8]) {
-        unsafe array.append(contentsOf: UnsafeRawBufferPointer(slice(range)))
-    }
 }

@@ -14,12 +14,14 @@ public final class FileJournal: Journal {
         /// The most bytes that all segments together may have, or `nil` for no limit. When it is
         /// reached, `append` throws `diskFull`, as it does on a full disk.
         public var maximumBytes: Int?
+        /// Whether commits go past the page cache where the file system allows it.
+        public var usesDirectWrites = true
         /// Whether the next segment is made on a thread of its own. A simulation turns it off.
         public var preparesInBackground = true
         /// The least term to write with: what a standby that takes over has promised.
         public var leastTerm: UInt64 = 1
 
-        /// Segments of 64 MiB, made in the background, no limit.
+        /// Segments of 64 MiB, made in the background and written directly, no limit.
         public init() {}
     }
 
@@ -63,7 +65,7 @@ public final class FileJournal: Journal {
     /// `cannotOpen`, or what the newest segment shows to be wrong. The chain is verified, and what
     /// is left of an unfinished write is cut off, by `recover`, not here.
     public convenience init(path: String, options: Options = Options()) throws(JournalError) {
-        let disk = try FileJournal.systemDisk(path)
+        let disk = try FileJournal.systemDisk(path, direct: options.usesDirectWrites)
         let lock = try FileLock(path: "\(path)/\(SegmentName.lock)", journal: path)
         try self.init(disk, path, options: options, lock: lock)
     }
@@ -77,7 +79,7 @@ public final class FileJournal: Journal {
     /// writes it. Sees the batches that are whole now; the last of them may not be durable yet.
     public convenience init(readingOnly path: String) throws(JournalError) {
         guard SystemError.isFolder(path) else { throw .cannotOpen(path, "there is no such folder") }
-        let disk = try FileJournal.systemDisk(path)
+        let disk = try FileJournal.systemDisk(path, direct: false)
         try self.init(disk, path, options: nil, lock: nil)
     }
 
@@ -145,11 +147,13 @@ public final class FileJournal: Journal {
 extension FileJournal {
     /// The folder at `path`, made if it is not there. Nothing in a folder of something else is
     /// changed.
-    private static func systemDisk(_ path: String) throws(JournalError) -> SystemDisk {
+    private static func systemDisk(
+        _ path: String, direct: Bool
+    ) throws(JournalError) -> SystemDisk {
         let disk: SystemDisk
         let names: [String]
         do throws(DiskError) {
-            disk = try SystemDisk(folder: path)
+            disk = try SystemDisk(folder: path, usingDirectWrites: direct)
             names = try disk.list()
         } catch {
             throw .cannotOpen(path, error.words)

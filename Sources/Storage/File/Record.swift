@@ -91,16 +91,10 @@ extension RecordHeader {
         buffer.store(previousHash, at: 40)
         buffer.store(hash, at: 72)
         buffer.store(RecordHeader.checksum(in: buffer, at: 0), at: 104)
-        var done = 0
+        buffer.spread(body, over: sectors)
         for index in 0..<sectors {
-            let start = index * RecordFormat.sector
-            let place = start + (index == 0 ? RecordFormat.header : 0)
-            let end = start + RecordFormat.payload
-            let part = min(end - place, body.count - done)
-            buffer.copy(done..<done + part, of: body, to: place)
-            buffer.clear(place + part..<end)
+            let end = index * RecordFormat.sector + RecordFormat.payload
             buffer.store(RecordHeader.tag(kind, sequence, index), at: end)
-            done += part
         }
     }
 
@@ -128,17 +122,8 @@ extension RecordHeader {
     /// The batch whose record starts at `place`; `nil` if what fills the last block up is not
     /// zero. The tags are not looked at.
     func batch(in buffer: DiskBuffer, at place: Int) -> JournalBatch? {
-        let bodyBytes = Int(bodyBytes)
-        var body: [UInt8] = []
-        body.reserveCapacity(bodyBytes)
-        for index in 0..<bytes / RecordFormat.sector {
-            let start = place + index * RecordFormat.sector
-            let from = start + (index == 0 ? RecordFormat.header : 0)
-            let end = start + RecordFormat.payload
-            let part = min(end - from, bodyBytes - body.count)
-            buffer.append(from..<from + part, to: &body)
-            guard buffer.isZero(from + part..<end) else { return nil }
-        }
+        let sectors = bytes / RecordFormat.sector
+        guard let body = buffer.gather(Int(bodyBytes), from: sectors, at: place) else { return nil }
         return JournalBatch(
             unchecked: sequence, term: term, time: time, count: count,
             previousHash: previousHash, hash: hash, body: body)
@@ -157,5 +142,47 @@ extension DiskBuffer {
         store(words.0, at: place)
         store(words.1, at: place + 8)
         store(words.2, at: place + 16)
+    }
+
+    /// Copies a body behind the header at the start, into the sectors' payloads, and fills the
+    /// rest of them with zeros.
+    fileprivate func spread(_ body: [UInt8], over sectors: Int) {
+        let target = unsafe slice(0..<sectors * RecordFormat.sector)
+        unsafe body.withUnsafeBytes { source in
+            var done = 0
+            var place = RecordFormat.header
+            for index in 0..<sectors {
+                let end = index * RecordFormat.sector + RecordFormat.payload
+                let part = min(end - place, source.count - done)
+                unsafe UnsafeMutableRawBufferPointer(rebasing: target[place..<place + part])
+                    .copyMemory(from: UnsafeRawBufferPointer(rebasing: source[done..<done + part]))
+                if place + part < end { clear(place + part..<end) }
+                done += part
+                place = (index + 1) * RecordFormat.sector
+            }
+        }
+    }
+
+    /// The body of `count` bytes in the sectors from `start` on; `nil` if the rest of their
+    /// payloads is not zero.
+    fileprivate func gather(_ count: Int, from sectors: Int, at start: Int) -> [UInt8]? {
+        let source = unsafe UnsafeRawBufferPointer(
+            slice(start..<start + sectors * RecordFormat.sector))
+        var isFilledUp = true
+        let body = unsafe [UInt8](unsafeUninitializedCapacity: count) { target, initialized in
+            let target = UnsafeMutableRawBufferPointer(target)
+            var place = RecordFormat.header
+            for index in 0..<sectors {
+                let end = index * RecordFormat.sector + RecordFormat.payload
+                let part = min(end - place, count - initialized)
+                unsafe UnsafeMutableRawBufferPointer(
+                    rebasing: target[initialized..<initialized + part]
+                ).copyMemory(from: UnsafeRawBufferPointer(rebasing: source[place..<place + part]))
+                if !isZero(start + place + part..<start + end) { isFilledUp = false }
+                initialized += part
+                place = (index + 1) * RecordFormat.sector
+            }
+        }
+        return isFilledUp ? body : nil
     }
 }

@@ -143,6 +143,8 @@ private final class SystemFile: DiskFile {
 
     func sync() throws(DiskError) {
         guard fsync(plain) == 0 else { throw .last("sync \(path)") }
+        // A direct write has to drop the pages in its way; these are not needed any more.
+        if durable != plain { _ = posix_fadvise(plain, 0, 0, POSIX_FADV_DONTNEED) }
     }
 
     /// A write that was cut short goes on where it stopped; one that failed is not repeated.

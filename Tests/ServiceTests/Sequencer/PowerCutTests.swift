@@ -176,12 +176,12 @@ import Testing
             let said = all[..<end].filter { $0.kind == .say }.reduce(into: Data()) { $0 += $1.data }
             let known = Writer.acknowledged(said)
             let disk = try Scratch()
-            if kind == .file {
+            if kind != .sqlite {
                 try FileManager.default.createDirectory(
                     atPath: disk.journal, withIntermediateDirectories: false)
             }
             for (name, bytes) in image(all[..<end], losing: loss, &numbers) {
-                let path = kind == .file ? "\(disk.journal)/\(name)" : disk.journal + name
+                let path = kind == .sqlite ? disk.journal + name : "\(disk.journal)/\(name)"
                 try Data(bytes).write(to: URL(fileURLWithPath: path))
             }
             let place = "seed \(seed), record \(end) of \(all.count), losing \(loss)"

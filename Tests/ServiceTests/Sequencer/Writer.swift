@@ -6,12 +6,12 @@ import Testing
 
 /// The journals that `crashwriter` can write.
 enum JournalKind: String, CaseIterable {
-    case sqlite, file
+    case sqlite, file, buffered
 
     func open(_ path: String) throws(JournalError) -> any Journal {
         switch self {
         case .sqlite: try SQLiteJournal(path: path)
-        case .file: try FileJournal(path: path)
+        case .file, .buffered: try FileJournal(path: path)
         }
     }
 }

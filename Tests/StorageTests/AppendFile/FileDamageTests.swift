@@ -95,6 +95,29 @@ import Testing
         }
     }
 
+    /// All segments of another journal, as long as the closed one: only the mark tells.
+    @Test func anotherHistoryThanTheClosedOneIsFound() throws {
+        let house = try SimulatedHouse.written([10, 20], closing: true)
+        let other = try SimulatedHouse.written([11, 20], closing: true)
+        let expected = try #require(house.acknowledged.last)
+        let found = try #require(other.acknowledged.last)
+        house.disk.replace(first, with: other.disk.contents(of: first))
+        #expect(
+            SimulatedHouse.refusal(house.disk)
+                == .unexpectedHash(expected.head.point, found: found.hash))
+    }
+
+    /// What a misdirected write leaves of another batch is not taken for a torn one of the next.
+    @Test func remainsOfAnotherBatchAreNotATornWrite() throws {
+        let house = try SimulatedHouse.written([5_000, 20], closing: false)
+        var bytes = house.disk.contents(of: first)
+        let remains = bytes[4_096 + 512..<4_096 + 8_192]
+        let next = 4_096 + 8_192 + 4_096
+        bytes.replaceSubrange(next + 512..<next + 8_192, with: remains)
+        house.disk.replace(first, with: bytes)
+        #expect(SimulatedHouse.refusal(house.disk) == .damaged(3, .malformedRecord))
+    }
+
     /// An old copy of the last segment, as a restored backup: the end is gone and nothing else
     /// says so than a checkpoint or a closing.
     @Test func anOldCopyOfTheEndIsFoundByWhatWasRecorded() throws {

@@ -1,3 +1,4 @@
+import Cryptography
 import Foundation
 import Primitives
 import Storage
@@ -66,6 +67,35 @@ import Testing
         #expect(found.filter { !$0.hasSuffix(".segment") } == ["lock", "marks"])
     }
 
+    /// Computed with another program: Python's struct and hashlib over docs/internals/journal.md.
+    @Test func theFormatIsTheDocumentedOne() throws {
+        let scratch = try Scratch()
+        let journal = try opened(scratch, 16 << 10)
+        func entry(_ time: UInt64, _ command: [UInt8]) -> JournalEntry {
+            JournalEntry(time: Timestamp(nanoseconds: time), command: command)
+        }
+        try journal.append([entry(1_000, [1, 2, 3]), entry(1_001, [])])
+        try journal.append([entry(2_000, [UInt8](repeating: 0xAB, count: 5_000))])
+        let hash = try #require(Digest(Array(0..<32)))
+        try journal.record(StateCheckpoint(sequence: 1, stateHash: hash))
+        try journal.close()
+        for (name, expected) in [
+            (
+                "00000000000000000001.segment",
+                "0381d2fb87a0abfcccaff8edfb3db91ceacf9e61026d7389ad5304bf3d822a9b"
+            ),
+            (
+                "00000000000000000002.segment",
+                "6cb7ae6d62bf8a42f47dd911cf49c9ec2d03deff0c20bc6ae7a30833906f8226"
+            ),
+            ("marks", "113439df49398d2ad02bbe38ab0fd90fa5f4b33c5ed5f62b2d2f24a20c2bfb69"),
+        ] {
+            let path = "\(Self.path(scratch))/\(name)"
+            let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+            #expect(SHA256.hash(bytes).hex == expected, "\(name)")
+        }
+    }
+
     @Test func aStartFromAnyBatchGivesTheRest() throws {
         let scratch = try Scratch()
         let journal = try opened(scratch)
@@ -102,8 +132,9 @@ import Testing
         #expect(journal.writesDirectly)
         try journal.fill(10)
         try journal.close()
-        let disk = try SystemDisk(folder: path, usingDirectWrites: false)
-        let buffered = try FileJournal(disk: disk, options: small())
+        var options = small()
+        options.usesDirectWrites = false
+        let buffered = try FileJournal(path: path, options: options)
         #expect(!buffered.writesDirectly)
         #expect(try buffered.verify().sequence == 10)
         try buffered.fill(60)
