@@ -104,7 +104,7 @@ enum Pair {
             case .sqlite:
                 try StandbyOptions.sqlite(
                     path, identity: identity(2), leader: identity(1).publicKey)
-            case .file:
+            case .file, .buffered:
                 try StandbyOptions.file(
                     path, identity: identity(2), leader: identity(1).publicKey)
             }
