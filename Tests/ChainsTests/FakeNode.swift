@@ -37,14 +37,14 @@ enum FakeNode {
 
     /// A client of the server with a connection of its own.
     static func client(
-        of server: TCPServer, timeout: Duration = .seconds(20)
+        of server: TCPServer, timeout: Duration = .seconds(120)
     ) -> JSONRPC {
         JSONRPC(url: server.url, timeout: timeout, client: HTTPClient())
     }
 
     /// The chain as that server tells it.
     static func chain(
-        of server: TCPServer, confirmations: UInt64 = 1, timeout: Duration = .seconds(20)
+        of server: TCPServer, confirmations: UInt64 = 1, timeout: Duration = .seconds(120)
     ) -> EVMChain {
         EVMChain(
             rpc: client(of: server, timeout: timeout), chainID: 31_337,

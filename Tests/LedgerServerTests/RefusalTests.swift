@@ -124,8 +124,9 @@ import Testing
         _ = try client.createAccounts([account(1), account(2)])
         journal.breakNow()
         let body = LedgerCommand.createTransfers([transfer(1)]).canonicalBytes()
-        for _ in 0..<3 { _ = try client.send(.submit, body) }
-        for _ in 0..<3 { #expect(try client.refusal() == LedgerRefusal.outcomeUnknown.rawValue) }
+        // The server ends the connection after it, so what is sent later may go unanswered.
+        _ = try client.send(.submit, body)
+        #expect(try client.refusal() == LedgerRefusal.outcomeUnknown.rawValue)
         #expect(client.drain() == 0)
         let answer = try web.post("/v1/accounts", "[{\"id\":\"3\",\"ledger\":1,\"code\":1}]")
         #expect(answer.status == 503 && answer.error["code"] as? String == "outcome_unknown")
