@@ -37,7 +37,9 @@ final class Inlet<Element: Sendable, Failure: Error>: Sendable {
             if !state.waiters.isEmpty { return (state.waiters.removeFirst().continuation, true) }
             state.elements.append((element, cost))
             state.cost += cost
-            state.isPaused = state.cost >= limit
+            // Once paused it stays so until `resume` is called: what the producer had already read
+            // may still come in while consumers take, and must not make them forget to call it.
+            if state.cost >= limit { state.isPaused = true }
             return (nil, !state.isPaused)
         }
         waiter?.resume(returning: .success(element))
