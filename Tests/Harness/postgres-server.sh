@@ -38,7 +38,8 @@ finish() {
     rm -rf "$folder"
 }
 trap finish EXIT
-trap 'exit 1' INT TERM
+# Also when nobody is left to answer to.
+trap 'exit 1' HUP INT TERM PIPE
 if [ "$(id -u)" -eq 0 ]; then
     # The server refuses to run as root.
     user=postgres
