@@ -11,6 +11,7 @@ extension LedgerState {
         for row in history.rows {
             writer.write(row.debitsPending)
             writer.write(row.creditsPending)
+            writer.passOn()
         }
     }
 
