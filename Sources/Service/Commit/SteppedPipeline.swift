@@ -14,8 +14,9 @@ public final class SteppedPipeline<Machine: JournaledMachine> {
     private var hasStopped = false
     private var hasFailed = false
 
-    /// Recovers the machine from the newest of `snapshots` and the journal, and takes none. Throws whatever keeps the journal from being trusted.
-    /// The journal is the pipeline's own from here on; `stop` closes it.
+    /// Recovers the machine from the newest of `snapshots` and the journal; takes none itself.
+    /// Throws whatever keeps the journal from being trusted. The journal is the pipeline's own from
+    /// here on; `stop` closes it.
     public init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
         snapshots: SnapshotOptions? = nil, empty: Machine = Machine()

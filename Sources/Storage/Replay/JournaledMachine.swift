@@ -50,7 +50,7 @@ public protocol JournaledMachine: Sendable {
 }
 
 extension JournaledMachine {
-    /// SHA-256 of the whole state's canonical bytes, which are never in memory as a whole. O(state).
+    /// SHA-256 of the whole state's canonical bytes, which are never in memory at once. O(state).
     public var stateHash: Digest {
         let sink = HashSink()
         var writer = ByteWriter(into: sink)

@@ -1,9 +1,11 @@
+import Clearing
+import Ledger
 import Primitives
 
 extension SnapshotStore {
-    /// Takes a snapshot of a journal up to the batch `end`, beside whoever writes the journal: loads
-    /// the newest one there is, replays what came after it into a machine of its own, writes what
-    /// that leads to. The live machine is not touched, and nobody waits for this. `nil` if there is
+    /// Takes a snapshot of a journal up to the batch `end`, beside whoever writes the journal:
+    /// loads the newest one there is, replays what came after it into a machine of its own, writes
+    /// what that leads to. The live machine is not touched, and nobody waits for this. `nil` if there is
     /// nothing new.
     ///
     /// `end` must be durable. `checkpoint` is a state hash that was recorded up to there: the
@@ -41,6 +43,42 @@ extension SnapshotStore {
             replica.replay.machine, head: end, first: replica.first,
             commands: replica.commands + replica.replay.commands,
             recorded: isRecorded ? checkpoint?.stateHash : nil, isCancelled: isCancelled)
+    }
+
+    /// Takes a snapshot of a journal that was opened for reading, of whatever machine it is; as far
+    /// as it is sure to be durable. `nil` if there is nothing new.
+    ///
+    /// Throws as `take` does.
+    public func take(
+        ofWhole journal: any Journal, notice: (SnapshotNotice) -> Void = { _ in }
+    ) throws(SnapshotError) -> SnapshotInfo? {
+        let (kind, end, checkpoint) = try onJournal { () throws(JournalError) in
+            let end = try SnapshotStore.durableHead(of: journal)
+            let checkpoint = try journal.checkpoints().last { $0.sequence <= end.sequence }
+            return (try JournaledKind(of: journal), end, checkpoint)
+        }
+        switch kind {
+        case .empty: return nil
+        case .house:
+            return try take(
+                of: journal, upTo: end, checkpoint: checkpoint, empty: ClearingHouse(),
+                notice: notice)
+        case .ledger:
+            return try take(
+                of: journal, upTo: end, checkpoint: checkpoint, empty: LedgerMachine(),
+                notice: notice)
+        }
+    }
+
+    /// The last batch that is sure to be durable. In append files that another process writes, the
+    /// last one may be whole and not durable yet; the next is written only when it is.
+    private static func durableHead(of journal: any Journal) throws(JournalError) -> JournalHead {
+        let head = journal.head
+        guard journal is FileJournal else { return head }
+        if head.sequence < 2 { return .empty }
+        let reader = try journal.reader()
+        defer { reader.close() }
+        return try reader.batches(after: head.sequence - 2).first?.head ?? .empty
     }
 
     private func onJournal<Value>(

@@ -111,7 +111,9 @@ final class GatedDisk: Disk {
                     creditAccount: AccountID(2), amount: Amount(1), ledger: 1, code: 1)
             ])
         }
-        func submit(_ service: LedgerService, _ command: LedgerCommand) async throws -> LedgerAnswer {
+        func submit(
+            _ service: LedgerService, _ command: LedgerCommand
+        ) async throws -> LedgerAnswer {
             try await withCheckedContinuation { waiting in
                 var batch = LedgerBatch()
                 batch.submit(command, encoded: command.canonicalBytes()) {
