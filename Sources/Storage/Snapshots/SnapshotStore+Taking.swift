@@ -5,8 +5,8 @@ import Primitives
 extension SnapshotStore {
     /// Takes a snapshot of a journal up to the batch `end`, beside whoever writes the journal:
     /// loads the newest one there is, replays what came after it into a machine of its own, writes
-    /// what that leads to. The live machine is not touched, and nobody waits for this. `nil` if there is
-    /// nothing new.
+    /// what that leads to. The live machine is not touched, and nobody waits for this. `nil` if
+    /// there is nothing new.
     ///
     /// `end` must be durable. `checkpoint` is a state hash that was recorded up to there: the
     /// replay must reach it.
