@@ -26,7 +26,7 @@ import Testing
             // A house that was read back from its encoding must answer everything as this one.
             if step % 25 == 24 {
                 #expect(twin.house.canonicalBytes() == world.house.canonicalBytes())
-                twin.house = try Self.restored(world.house)
+                twin.house = try world.house.restored()
             }
             twin.seconds = world.seconds
             let answer = world.apply(command)
@@ -49,15 +49,6 @@ import Testing
         }
         #expect(replay.canonicalBytes() == world.house.canonicalBytes())
         #expect(twin.house.canonicalBytes() == world.house.canonicalBytes())
-    }
-
-    /// The house as a snapshot gives it back.
-    private static func restored(_ house: ClearingHouse) throws -> ClearingHouse {
-        var copy = ClearingHouse()
-        var reader = ByteReader(house.canonicalBytes())
-        try copy.restore(from: &reader)
-        try reader.finish()
-        return copy
     }
 
     private func check(_ house: ClearingHouse) {
