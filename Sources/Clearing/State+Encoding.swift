@@ -1,18 +1,24 @@
 import Economics
 import Ledger
-import Primitives
+public import Primitives
 
 /// The whole state as canonical bytes: the hash of them is the state hash that an audit proves.
-/// Only encoded, never decoded: state comes from the journal.
+/// Decoded only from snapshots (`restore(from:)`): otherwise state comes from the journal.
 extension ClearingHouse {
-    /// Every field of every record, in order of id. O(state).
+    /// The encoding as one array. O(state).
     public func canonicalBytes() -> [UInt8] {
         var writer = ByteWriter()
         // About what records take: a state can be of hundreds of megabytes.
         writer.reserveCapacity(
             ledger.accounts.count * 128 + ledger.transferCount * 129 + jobs.count * 640
                 + parties.count * 192 + 65_536)
-        writer.write("exchequer-state-v1")
+        encode(into: &writer)
+        return writer.bytes
+    }
+
+    /// Appends every field of every record, in order of id. O(state).
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(ClearingHouse.encodingName)
         writer.write(parameters)
         writer.write(chain)
         writer.write(now)
@@ -39,15 +45,20 @@ extension ClearingHouse {
             writer.write(entry.due.rank.0)
             writer.write(entry.due.rank.1)
         }
-        return writer.bytes
     }
+
+    /// What every encoding starts with.
+    static let encodingName = "exchequer-state-v1"
 
     private func encode<Record>(
         _ records: [Record], into writer: inout ByteWriter,
         with body: (Record, inout ByteWriter) -> Void
     ) {
         writer.write(UInt32(records.count))
-        for record in records { body(record, &writer) }
+        for record in records {
+            body(record, &writer)
+            writer.passOn()
+        }
     }
 }
 

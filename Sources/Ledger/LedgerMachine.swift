@@ -57,3 +57,23 @@ extension LedgerMachine: CanonicalCodable {
         if ledger.latest > now { throw .invalidValue("ledger time") }
     }
 }
+
+/// What a snapshot keeps.
+extension LedgerMachine {
+    /// Reads a state into empty books, as `LedgerState.restore` does.
+    public mutating func restore(from reader: inout ByteReader) throws(CodecError) {
+        now = try reader.read()
+        try ledger.restore(from: &reader)
+        if ledger.latest > now { throw .invalidValue("ledger time") }
+    }
+
+    /// Appends the balance history, which is not in the state's encoding.
+    public func encodeHistory(into writer: inout ByteWriter) {
+        ledger.encodeHistory(into: &writer)
+    }
+
+    /// Takes over the balance history of the same books.
+    public mutating func restoreHistory(from reader: inout ByteReader) throws(CodecError) {
+        try ledger.restoreHistory(from: &reader)
+    }
+}

@@ -11,6 +11,7 @@ extension LedgerState {
         for row in history.rows {
             writer.write(row.debitsPending)
             writer.write(row.creditsPending)
+            writer.passOn()
         }
     }
 
@@ -18,6 +19,10 @@ extension LedgerState {
     /// another number of rows, or with balances that cannot be; the ledger is as before then.
     public mutating func restoreHistory(from reader: inout ByteReader) throws(CodecError) {
         let count = try reader.readUInt64()
+        if count == 0, !accounts.contains(where: { $0.flags.contains(.history) }) {
+            history = BalanceHistory()
+            return
+        }
         var restored = BalanceHistory()
         var posted = Array(accounts)
         for index in posted.indices {

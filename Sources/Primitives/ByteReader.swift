@@ -1,15 +1,23 @@
 /// Reads canonical encodings and refuses whatever the writer would not have written.
 public struct ByteReader: Sendable {
-    private let bytes: [UInt8]
+    private var bytes: [UInt8]
     private var offset = 0
+    private let source: (any ByteSource)?
 
     /// Reads from the start of `bytes`.
     public init(_ bytes: [UInt8]) {
         self.bytes = bytes
+        source = nil
+    }
+
+    /// Reads what `source` gives, a part at a time.
+    public init(from source: any ByteSource) {
+        bytes = []
+        self.source = source
     }
 
     /// How many bytes are left.
-    public var remaining: Int { bytes.count - offset }
+    public var remaining: Int { bytes.count - offset + (source?.remaining ?? 0) }
 
     /// Throws unless every byte was read.
     public func finish() throws(CodecError) {
@@ -97,7 +105,8 @@ public struct ByteReader: Sendable {
     }
     /// Reads exactly `count` bytes.
     public mutating func readRaw(count: Int) throws(CodecError) -> [UInt8] {
-        guard count >= 0, count <= remaining else { throw .truncated }
+        if count < 0 { throw .truncated }
+        if count > bytes.count - offset { try fill(count) }
         defer { offset += count }
         return Array(bytes[offset..<offset + count])
     }
@@ -108,10 +117,23 @@ public struct ByteReader: Sendable {
         throws(CodecError) -> Value
     {
         let width = Value.bitWidth / 8
-        guard width <= remaining else { throw .truncated }
+        if width > bytes.count - offset { try fill(width) }
         defer { offset += width }
         return unsafe bytes.withUnsafeBytes { buffer in
             Value(littleEndian: unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Value.self))
+        }
+    }
+
+    /// Gets at least `count` bytes together.
+    @inline(never)
+    private mutating func fill(_ count: Int) throws(CodecError) {
+        guard let source, count <= remaining else { throw .truncated }
+        bytes.removeSubrange(..<offset)
+        offset = 0
+        while bytes.count < count {
+            let more = source.next()
+            if more.isEmpty { throw .truncated }
+            if bytes.isEmpty { bytes = more } else { bytes += more }
         }
     }
 }

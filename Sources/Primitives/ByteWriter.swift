@@ -1,10 +1,38 @@
-/// Appends canonical encodings to a growing byte array.
+/// Appends canonical encodings to a growing byte array, or passes them on to a sink.
 public struct ByteWriter: Sendable {
-    /// What has been written so far.
+    /// What has been written so far and was not passed on.
     public private(set) var bytes: [UInt8] = []
+    private let sink: (any ByteSink)?
+    /// From so many bytes on they are passed on.
+    private let limit: Int
 
     /// An empty writer.
-    public init() {}
+    public init() {
+        sink = nil
+        limit = .max
+    }
+
+    /// A writer that passes everything on to `sink`, `part` bytes or a few more at a time: where
+    /// an encoding allows it (`passOn`), and the rest in `finish`.
+    public init(into sink: any ByteSink, part: Int = 256 << 10) {
+        self.sink = sink
+        limit = part
+        bytes.reserveCapacity(part + part / 4)
+    }
+
+    /// Passes on what was written, if there is a sink and enough for it. An encoding calls this
+    /// after each record of a list that may be long.
+    @inline(__always)
+    public mutating func passOn() {
+        if bytes.count >= limit { finish() }
+    }
+
+    /// Passes on what is left, if there is a sink.
+    public mutating func finish() {
+        guard let sink, !bytes.isEmpty else { return }
+        sink.take(bytes)
+        bytes.removeAll(keepingCapacity: true)
+    }
 
     /// Makes room for this many bytes in all, so that growing does not copy them again and again.
     public mutating func reserveCapacity(_ count: Int) { bytes.reserveCapacity(count) }

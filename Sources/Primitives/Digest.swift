@@ -16,12 +16,18 @@ public struct Digest: Hashable, Comparable, Sendable {
 
     /// Makes a digest of exactly 32 bytes; `nil` for any other count.
     public init?(_ bytes: some Collection<UInt8>) {
+        self.init(Array(bytes))
+    }
+
+    /// Makes a digest of exactly 32 bytes; `nil` for any other count.
+    public init?(_ bytes: [UInt8]) {
         guard bytes.count == 32 else { return nil }
-        var words: [UInt64] = [0, 0, 0, 0]
-        for (offset, byte) in bytes.enumerated() {
-            words[offset >> 3] = words[offset >> 3] << 8 | UInt64(byte)
+        func word(_ offset: Int) -> UInt64 {
+            var word: UInt64 = 0
+            for place in offset..<offset + 8 { word = word << 8 | UInt64(bytes[place]) }
+            return word
         }
-        self.words = (words[0], words[1], words[2], words[3])
+        words = (word(0), word(8), word(16), word(24))
     }
 
     /// Reads 64 hexadecimal digits, with or without `0x`; `nil` for anything else.

@@ -15,6 +15,8 @@ final class CommitCore<Machine: JournaledMachine>: Sendable {
         let failed: @Sendable (JournalError) -> Void
         /// Called once at the very end.
         let ended: @Sendable (SequencerError?) -> Void
+        /// Called for each state hash that was recorded, after the batch that it is of.
+        var recorded: @Sendable (StateCheckpoint) -> Void = { _ in }
     }
 
     private struct Progress {
@@ -142,9 +144,11 @@ final class CommitCore<Machine: JournaledMachine>: Sendable {
         }
         batch.release(at: head)
         if let hash = batch.stateHash, head.sequence > 0 {
+            let checkpoint = StateCheckpoint(sequence: head.sequence, stateHash: hash)
             do throws(JournalError) {
-                try journal.record(StateCheckpoint(sequence: head.sequence, stateHash: hash))
+                try journal.record(checkpoint)
                 progress.withLock { $0.counters.checkpoints += 1 }
+                followers.recorded(checkpoint)
             } catch {
                 fail(error, OpenBatch())
                 return false

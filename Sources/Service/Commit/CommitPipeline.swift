@@ -143,21 +143,33 @@ struct RecoveredMachine<Machine: JournaledMachine>: Sendable {
     let checkpointed: UInt64
     let machine: Machine
 
+    /// The last state hash that was recorded before, if any.
+    let checkpoint: StateCheckpoint?
+    /// Events that were replayed after the last snapshot.
+    let replayed: UInt64
+
     /// A machine that was replayed before.
     init(head: JournalHead, checkpointed: UInt64, machine: Machine) {
         self.head = head
         self.checkpointed = checkpointed
         self.machine = machine
+        checkpoint = nil
+        replayed = 0
     }
 
-    /// Replays everything. Blocks as long as that takes.
-    init(_ journal: any Journal, empty: Machine = Machine()) throws(JournalError) {
-        let checkpoint = try journal.checkpoints().last
-        var replay = Replay(empty, checkpoints: checkpoint.map { [$0] } ?? [])
-        head = try journal.recover { (batch, entries) throws(JournalError) in
-            try replay.apply(batch, entries)
-        }
-        checkpointed = checkpoint?.sequence ?? 0
-        machine = replay.machine
+    /// Rebuilds the machine from the newest valid snapshot and the journal after it. Blocks as long
+    /// as that takes. `readsAhead` is whether on two threads.
+    init(
+        _ journal: any Journal, empty: Machine = Machine(), snapshots: SnapshotOptions? = nil,
+        readsAhead: Bool = true
+    ) throws(JournalError) {
+        let recovery = try Recovery(
+            of: journal, empty: empty, snapshots: snapshots?.store, readsAhead: readsAhead,
+            notice: { snapshots?.notice($0) })
+        head = recovery.head
+        checkpoint = recovery.checkpoint
+        checkpointed = recovery.checkpoint?.sequence ?? 0
+        replayed = recovery.replayed
+        machine = recovery.machine
     }
 }

@@ -14,13 +14,15 @@ public final class SteppedPipeline<Machine: JournaledMachine> {
     private var hasStopped = false
     private var hasFailed = false
 
-    /// Recovers the machine from the journal. Throws whatever keeps the journal from being trusted.
-    /// The journal is the pipeline's own from here on; `stop` closes it.
+    /// Recovers the machine from the newest of `snapshots` and the journal; takes none itself.
+    /// Throws whatever keeps the journal from being trusted. The journal is the pipeline's own from
+    /// here on; `stop` closes it.
     public init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
-        empty: Machine = Machine()
+        snapshots: SnapshotOptions? = nil, empty: Machine = Machine()
     ) throws(JournalError) {
-        let recovered = try RecoveredMachine(journal, empty: empty)
+        let recovered = try RecoveredMachine(
+            journal, empty: empty, snapshots: snapshots, readsAhead: false)
         core = CommitCore(
             after: recovered.head, journal: journal, clock: clock, options: options,
             followers: .init(committed: { _, _ in }, failed: { _ in }, ended: { _ in }))

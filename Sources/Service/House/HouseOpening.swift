@@ -142,7 +142,13 @@ struct HouseOpening: Sendable {
     private func openBooks() throws(HouseError) -> Sequencer {
         do throws(JournalError) {
             let journal = try SQLiteJournal(path: journalPath)
-            return try Sequencer(journal: journal, clock: { .systemNow })
+            var snapshots = SnapshotOptions(
+                try SnapshotStore(folder: journalPath + ".snapshots"))
+            snapshots.notice = { [log] notice in
+                log.log(level: notice.isWarning ? .error : .info, "\(notice)")
+            }
+            return try Sequencer(
+                journal: journal, snapshots: snapshots, clock: { .systemNow })
         } catch {
             throw HouseError(.storage, "the journal cannot be opened: \(error)")
         }

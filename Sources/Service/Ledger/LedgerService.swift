@@ -9,46 +9,54 @@ import Synchronization
 /// committer's thread, so that a server can hand a whole commit's replies on at once.
 public final class LedgerService: Sendable {
     private let pipeline: CommitPipeline<LedgerMachine>
+    private let snapshotter: Snapshotter<LedgerMachine>?
 
-    /// Recovers the ledger from the journal and starts. Blocks for as long as that takes.
+    /// Recovers the ledger from the newest snapshot, if there is one, and the journal after it, and
+    /// starts. Blocks for as long as that takes. With `snapshots` it goes on to take them.
     ///
     /// Throws whatever keeps the journal from being trusted. The journal is the service's own from
     /// here on; `stop` closes it.
     public convenience init(
-        journal: any Journal, clock: @escaping @Sendable () -> Timestamp,
+        journal: any Journal, snapshots: SnapshotOptions? = nil,
+        clock: @escaping @Sendable () -> Timestamp,
         options: CommitOptions = LedgerService.usualOptions,
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
-        // Strangers choose ids; a secret seed keeps them from choosing ones that collide.
-        let empty = LedgerMachine(tableSeed: .random(in: .min ... .max))
+        let empty = LedgerService.empty
         self.init(
-            try RecoveredMachine(journal, empty: empty), journal: journal, clock: clock,
-            options: options, onFailure: onFailure)
+            try RecoveredMachine(journal, empty: empty, snapshots: snapshots), journal: journal,
+            snapshots: snapshots, clock: clock, options: options, onFailure: onFailure)
     }
 
     /// Goes on where a standby took over: nothing is replayed.
     ///
     /// Throws `closed` if the promotion was used before.
     public convenience init(
-        _ promotion: Promotion<LedgerMachine>, clock: @escaping @Sendable () -> Timestamp,
+        _ promotion: Promotion<LedgerMachine>, snapshots: SnapshotOptions? = nil,
+        clock: @escaping @Sendable () -> Timestamp,
         options: CommitOptions = LedgerService.usualOptions,
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
         self.init(
-            try promotion.recovered(), journal: promotion.journal, clock: clock, options: options,
-            onFailure: onFailure)
+            try promotion.recovered(), journal: promotion.journal, snapshots: snapshots,
+            clock: clock, options: options, onFailure: onFailure)
     }
 
     private init(
         _ recovered: consuming RecoveredMachine<LedgerMachine>, journal: any Journal,
-        clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
-        onFailure: @escaping @Sendable (JournalError) -> Void
+        snapshots: SnapshotOptions?, clock: @escaping @Sendable () -> Timestamp,
+        options: CommitOptions, onFailure: @escaping @Sendable (JournalError) -> Void
     ) {
+        let snapshotter = snapshots.map {
+            Snapshotter(of: journal, recovered, empty: LedgerService.empty, options: $0)
+        }
         let pipeline = CommitPipeline(
             recovered, journal: journal, clock: clock, options: options,
             followers: .init(
-                committed: { _, _ in }, failed: onFailure, ended: { _ in }))
+                committed: { snapshotter?.committed($0, $1) }, failed: onFailure,
+                ended: { _ in snapshotter?.stop() }, recorded: { snapshotter?.recorded($0) }))
         self.pipeline = pipeline
+        self.snapshotter = snapshotter
         LedgerService.keepPulse(pipeline, clock)
     }
 
@@ -78,7 +86,10 @@ public final class LedgerService: Sendable {
     /// the service, if any.
     public func stop(_ reply: @escaping @Sendable (JournalError?) -> Void) {
         pipeline.stop()
-        pipeline.whenFinished(reply)
+        pipeline.whenFinished { [snapshotter] failure in
+            guard let snapshotter else { return reply(failure) }
+            snapshotter.whenStopped { reply(failure) }
+        }
     }
 
     /// As `stop`, for tasks.
@@ -88,6 +99,9 @@ public final class LedgerService: Sendable {
         }
         if let failure { throw failure }
     }
+
+    /// Empty books. Strangers choose ids; a secret seed keeps them from choosing ones that collide.
+    private static var empty: LedgerMachine { LedgerMachine(tableSeed: .random(in: .min ... .max)) }
 
     /// Four times a second until the service stops.
     private static func keepPulse(

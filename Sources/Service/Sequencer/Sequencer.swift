@@ -26,47 +26,59 @@ import Synchronization
 public final class Sequencer: Sendable {
     private let hub: EventHub
     private let pipeline: CommitPipeline<ClearingHouse>
+    private let snapshotter: Snapshotter<ClearingHouse>?
 
-    /// Recovers the house from the journal and starts. Blocks for as long as the replay takes.
+    /// Recovers the house from the newest snapshot, if there is one, and the journal after it, and
+    /// starts. Blocks for as long as that takes. With `snapshots` it goes on to take them.
     ///
     /// Throws whatever keeps the journal from being trusted: damage, a missing end, a command that
     /// is no longer accepted (`doesNotReplay`), another state than was recorded. The journal is
     /// the sequencer's own from here on; `stop` closes it.
     public convenience init(
-        journal: any Journal, clock: @escaping @Sendable () -> Timestamp,
-        options: CommitOptions = CommitOptions(),
+        journal: any Journal, snapshots: SnapshotOptions? = nil,
+        clock: @escaping @Sendable () -> Timestamp, options: CommitOptions = CommitOptions(),
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
         self.init(
-            try RecoveredMachine<ClearingHouse>(journal), journal: journal, clock: clock,
-            options: options, onFailure: onFailure)
+            try RecoveredMachine<ClearingHouse>(journal, snapshots: snapshots), journal: journal,
+            snapshots: snapshots, clock: clock, options: options, onFailure: onFailure)
     }
 
     /// Goes on where a standby took over: nothing is replayed.
     ///
     /// Throws `closed` if the promotion was used before.
     public convenience init(
-        _ promotion: Promotion<ClearingHouse>, clock: @escaping @Sendable () -> Timestamp,
-        options: CommitOptions = CommitOptions(),
+        _ promotion: Promotion<ClearingHouse>, snapshots: SnapshotOptions? = nil,
+        clock: @escaping @Sendable () -> Timestamp, options: CommitOptions = CommitOptions(),
         onFailure: @escaping @Sendable (JournalError) -> Void = Sequencer.endProcess
     ) throws(JournalError) {
         self.init(
-            try promotion.recovered(), journal: promotion.journal, clock: clock, options: options,
-            onFailure: onFailure)
+            try promotion.recovered(), journal: promotion.journal, snapshots: snapshots,
+            clock: clock, options: options, onFailure: onFailure)
     }
 
     private init(
         _ recovered: consuming RecoveredMachine<ClearingHouse>, journal: any Journal,
-        clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
-        onFailure: @escaping @Sendable (JournalError) -> Void
+        snapshots: SnapshotOptions?, clock: @escaping @Sendable () -> Timestamp,
+        options: CommitOptions, onFailure: @escaping @Sendable (JournalError) -> Void
     ) {
+        let snapshotter = snapshots.map {
+            Snapshotter(of: journal, recovered, empty: ClearingHouse(), options: $0)
+        }
+        self.snapshotter = snapshotter
         let hub = EventHub()
         self.hub = hub
         pipeline = CommitPipeline(
             recovered, journal: journal, clock: clock, options: options,
             followers: .init(
-                committed: { head, batch in hub.publish(CommittedBatch(head: head, batch)) },
-                failed: onFailure, ended: { hub.finish($0) }))
+                committed: { head, batch in
+                    snapshotter?.committed(head, batch)
+                    hub.publish(CommittedBatch(head: head, batch))
+                }, failed: onFailure,
+                ended: {
+                    snapshotter?.stop()
+                    hub.finish($0)
+                }, recorded: { snapshotter?.recorded($0) }))
     }
 
     deinit { pipeline.stop() }
@@ -151,7 +163,10 @@ public final class Sequencer: Sendable {
     public func stop() async throws(SequencerError) {
         pipeline.stop()
         let failure = await withCheckedContinuation { continuation in
-            pipeline.whenFinished { continuation.resume(returning: $0) }
+            pipeline.whenFinished { [snapshotter] failure in
+                guard let snapshotter else { return continuation.resume(returning: failure) }
+                snapshotter.whenStopped { continuation.resume(returning: failure) }
+            }
         }
         if let failure { throw .journal(failure) }
     }

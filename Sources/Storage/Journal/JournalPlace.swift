@@ -84,6 +84,15 @@ public enum JournalPlace: Hashable, Sendable {
         }
     }
 
+    /// The folder for snapshots beside the journal; `nil` of one in a database, whose snapshots are
+    /// in a folder that somebody names.
+    public var snapshotFolder: String? {
+        switch self {
+        case .sqlite, .file: JournalPlace.withoutSlash(path) + ".snapshots"
+        case .postgres: nil
+        }
+    }
+
     /// The connection string, if the text names a PostgreSQL database.
     private static func postgresAddress(_ text: String) -> String? {
         for scheme in ["postgres://", "postgresql://"] where text.hasPrefix(scheme) { return text }
@@ -94,6 +103,10 @@ public enum JournalPlace: Hashable, Sendable {
     private static func splitSchema(_ text: String) -> (conninfo: String, schema: String) {
         guard let mark = text.lastIndex(of: "#") else { return (text, defaultSchema) }
         return (String(text[..<mark]), String(text[text.index(after: mark)...]))
+    }
+
+    private static func withoutSlash(_ path: String) -> String {
+        path.count > 1 && path.hasSuffix("/") ? withoutSlash(String(path.dropLast())) : path
     }
 
     private static func path(_ path: Substring, in text: String) throws(JournalError) -> String {

@@ -29,16 +29,54 @@ public protocol JournaledMachine: Sendable {
     /// nothing and is not journaled.
     static func rejection(in output: Output) -> UInt16?
 
+    /// The kind of journal that it replays.
+    static var kind: JournaledKind { get }
+
     /// The whole state in its one encoding.
     func canonicalBytes() -> [UInt8]
+
+    /// Appends the whole state in its one encoding.
+    func encode(into writer: inout ByteWriter)
+
+    /// Reads a state into a machine before its first command. The bytes are known to be what
+    /// `encode` wrote once; their sums are not checked again.
+    mutating func restore(from reader: inout ByteReader) throws(CodecError)
+
+    /// Appends what a snapshot keeps beside the state and no hash covers: balance history.
+    func encodeHistory(into writer: inout ByteWriter)
+
+    /// Reads that, after `restore`.
+    mutating func restoreHistory(from reader: inout ByteReader) throws(CodecError)
 }
 
 extension JournaledMachine {
-    /// SHA-256 of the whole state's canonical bytes. O(state).
-    public var stateHash: Digest { SHA256.hash(canonicalBytes()) }
+    /// SHA-256 of the whole state's canonical bytes, which are never in memory at once. O(state).
+    public var stateHash: Digest {
+        let sink = HashSink()
+        var writer = ByteWriter(into: sink)
+        encode(into: &writer)
+        writer.finish()
+        return sink.finish()
+    }
+}
+
+/// Hashes an encoding a part at a time. For one thread.
+private final class HashSink: ByteSink, @unchecked Sendable {
+    private var hasher = SHA256()
+
+    func take(_ bytes: [UInt8]) { hasher.update(bytes) }
+
+    func finish() -> Digest {
+        var ended = SHA256()
+        swap(&ended, &hasher)
+        return ended.finish()
+    }
 }
 
 extension ClearingHouse: JournaledMachine {
+    /// A house.
+    public static var kind: JournaledKind { .house }
+
     /// Every command of a house is one event.
     public static func ticks(of input: Command) -> UInt64 { 1 }
 
@@ -49,6 +87,9 @@ extension ClearingHouse: JournaledMachine {
 }
 
 extension LedgerMachine: JournaledMachine {
+    /// A ledger.
+    public static var kind: JournaledKind { .ledger }
+
     /// Nothing is refused as a whole: what is wrong with an event is in its result.
     public static func rejection(in output: LedgerAnswer) -> UInt16? { nil }
 }

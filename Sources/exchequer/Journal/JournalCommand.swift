@@ -7,7 +7,7 @@ import Storage
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "journal",
-        abstract: "Look at a journal, verify it, and fill SQL tables from it.",
+        abstract: "Look at a journal, verify it, fill SQL tables from it, take snapshots.",
         discussion: """
             A journal's PLACE is sqlite:PATH, file:FOLDER, postgres:CONNINFO#SCHEMA or a path; the \
             schema is exchequer unless given. None of these commands changes a journal, and all of \
@@ -21,7 +21,7 @@ struct JournalCommand: ParsableCommand {
             """,
         subcommands: [
             JournalInfoCommand.self, JournalVerifyCommand.self, JournalRebuildCommand.self,
-            JournalFollowCommand.self,
+            JournalFollowCommand.self, JournalSnapshotCommand.self,
         ])
 }
 

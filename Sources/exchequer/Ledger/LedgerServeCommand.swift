@@ -35,6 +35,12 @@ struct LedgerServeCommand: AsyncParsableCommand {
 
     @Option(help: "Where the journal is: file:FOLDER, sqlite:FILE or postgres:CONNINFO.")
     var journal: String
+    @Option(
+        help: """
+            The folder for snapshots, which make starts quick. Without it PLACE.snapshots beside \
+            the journal, and none for one in PostgreSQL.
+            """)
+    var snapshots: String?
     @Option(help: "Where to listen.") var host = "127.0.0.1"
     @Option(help: "The port of the binary protocol; 0 for any free one.") var port = 7_100
     @Option(help: "The port of the HTTP API, 0 for any free one; without it there is none.")
@@ -52,8 +58,13 @@ struct LedgerServeCommand: AsyncParsableCommand {
         raiseFileLimit()
         let (stops, stopping) = AsyncStream.makeStream(of: Int32.self)
         let signals = StopSignals { stopping.yield($0) }
+        let place = try JournalPlace(journal)
+        let books = try place.openForWriting()
+        let folder = snapshots ?? place.snapshotFolder
         let service = try LedgerService(
-            journal: try JournalPlace(journal).openForWriting(), clock: { .systemNow })
+            journal: books,
+            snapshots: try folder.map { SnapshotOptions(try SnapshotStore(folder: $0)) },
+            clock: { .systemNow })
         var options = LedgerServer.Options()
         options.connections = connections
         let server = try await LedgerServer(

@@ -1,0 +1,147 @@
+import Cryptography
+import Primitives
+
+/// One snapshot file that is there.
+struct SnapshotFile {
+    let header: SnapshotHeader
+    let info: SnapshotInfo
+    private let file: any DiskFile
+    private let isCancelled: @Sendable () -> Bool
+
+    /// Opens a file and reads its header.
+    init(
+        _ disk: any Disk, _ name: String, isCancelled: @escaping @Sendable () -> Bool
+    ) throws(SnapshotProblem) {
+        let size: Int
+        let block = DiskBuffer(SnapshotHeader.bytes)
+        do throws(DiskError) {
+            file = try disk.open(name)
+            size = try file.size()
+            guard try file.fill(block, count: block.count, from: 0) else {
+                throw .failed(0, "\(name) is shorter than its first block")
+            }
+        } catch {
+            throw .unreadable(error.words)
+        }
+        header = try SnapshotHeader(in: block)
+        guard size == header.fileBytes else { throw .damaged("it has another length") }
+        guard let info = header.info else { throw .damaged("it holds no state") }
+        guard SnapshotName(first: info.first, sequence: info.head.sequence).text == name else {
+            throw .damaged("it has the name of another")
+        }
+        self.info = info
+        self.isCancelled = isCancelled
+    }
+
+    /// Checks every byte behind the header.
+    func verify() throws(SnapshotProblem) {
+        var start = SnapshotHeader.bytes
+        for section in header.sections {
+            let source = SnapshotSource(file, start, section, isCancelled)
+            var hasher = SHA256()
+            while source.remaining > 0 {
+                let bytes = source.next()
+                if let words = source.failure { throw .unreadable(words) }
+                hasher.update(bytes)
+            }
+            guard hasher.finish() == section.hash else {
+                throw .damaged("the hash of section \(section.tag) differs")
+            }
+            start += Int(section.length)
+        }
+        let padding = header.fileBytes - start
+        let block = DiskBuffer(SnapshotHeader.bytes)
+        do throws(DiskError) {
+            guard try file.fill(block, count: padding, from: start), block.isZero(0..<padding)
+            else { throw .failed(0, "what fills its last block is not zero") }
+        } catch {
+            throw .damaged(error.words)
+        }
+    }
+
+    /// The state, after `verify` found everything in order. `empty` is what it is read into.
+    func machine<Machine: JournaledMachine>(_ empty: Machine) throws(SnapshotProblem) -> Machine {
+        var machine = empty
+        try read(SnapshotHeader.Section.state) { (reader) throws(CodecError) in
+            try machine.restore(from: &reader)
+        }
+        try read(SnapshotHeader.Section.history) { (reader) throws(CodecError) in
+            try machine.restoreHistory(from: &reader)
+        }
+        return machine
+    }
+
+    private func read(
+        _ tag: UInt32, _ body: (inout ByteReader) throws(CodecError) -> Void
+    ) throws(SnapshotProblem) {
+        guard let (start, section) = header.section(tag) else {
+            throw .damaged("section \(tag) is missing")
+        }
+        let source = SnapshotSource(file, start, section, isCancelled)
+        var reader = ByteReader(from: source)
+        do throws(CodecError) {
+            try body(&reader)
+            try reader.finish()
+        } catch {
+            if let words = source.failure { throw .unreadable(words) }
+            throw .damaged("section \(tag) cannot be decoded (\(error))")
+        }
+    }
+}
+
+/// Gives the bytes of one section, a mebibyte at a time. For one thread.
+private final class SnapshotSource: ByteSource, @unchecked Sendable {
+    private let file: any DiskFile
+    private let isCancelled: @Sendable () -> Bool
+    private let buffer: DiskBuffer
+    private var offset: Int
+    private(set) var remaining: Int
+    /// Why there is no more, if it could not be read.
+    private(set) var failure: String?
+
+    init(
+        _ file: any DiskFile, _ start: Int, _ section: SnapshotHeader.Section,
+        _ isCancelled: @escaping @Sendable () -> Bool
+    ) {
+        self.file = file
+        self.isCancelled = isCancelled
+        offset = start
+        remaining = Int(section.length)
+        buffer = DiskBuffer(min(max(remaining, 1), 1 << 20))
+    }
+
+    func next() -> [UInt8] {
+        let count = min(remaining, buffer.count)
+        if count == 0 || failure != nil { return [] }
+        if isCancelled() {
+            failure = "it was told to stop"
+            return []
+        }
+        do throws(DiskError) {
+            guard try file.fill(buffer, count: count, from: offset) else {
+                throw .failed(0, "it ends too early")
+            }
+        } catch {
+            failure = error.words
+            return []
+        }
+        offset += count
+        remaining -= count
+        return buffer.bytes(0..<count)
+    }
+}
+
+extension DiskFile {
+    /// Reads `count` bytes into the start of `buffer`; false if there are fewer.
+    fileprivate func fill(
+        _ buffer: DiskBuffer, count: Int, from offset: Int
+    ) throws(DiskError) -> Bool {
+        var done = 0
+        while done < count {
+            let more = try read(into: buffer, at: done, count: count - done, from: offset + done)
+            if more == 0 { return false }
+            done += more
+        }
+        return true
+    }
+}
