@@ -11,9 +11,12 @@ struct ReplicationLink: Sendable {
     /// The limits of such links: a batch fits a frame, strangers are few and quick.
     static var options: SecureLinkOptions {
         SecureLinkOptions(
-            maximumFrame: ReplicationMessage.byteLimit, handshakeTimeout: .seconds(2),
+            maximumFrame: ReplicationMessage.byteLimit, handshakeTimeout: patience,
             maximumLinks: 16)
     }
+
+    /// How long an answer may take. A busy machine needs seconds for a handshake.
+    private static let patience = Duration.seconds(5)
 
     /// Sends one message; returns when the network has taken it.
     func send(_ message: ReplicationMessage) async throws {
@@ -28,14 +31,21 @@ struct ReplicationLink: Sendable {
         return message
     }
 
-    /// As `receive`, and gives up after two seconds.
+    /// As `receive`, and gives up after five seconds.
     func answer() async throws -> ReplicationMessage {
+        let isLate = Mutex(false)
         let watch = Task {
-            try await Task.sleep(for: .seconds(2))
+            try await Task.sleep(for: ReplicationLink.patience)
+            isLate.withLock { $0 = true }
             link.close()
         }
         defer { watch.cancel() }
-        return try await receive()
+        do {
+            return try await receive()
+        } catch {
+            guard isLate.withLock({ $0 }) else { throw error }
+            throw SecureLinkError.cut("no answer within \(ReplicationLink.patience)")
+        }
     }
 }
 

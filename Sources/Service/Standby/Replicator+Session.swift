@@ -60,12 +60,15 @@ extension Replicator {
         }
     }
 
-    /// Notes why there is no standby. One that was promoted or follows a newer leader ends this
-    /// leader, whatever the mode; another history ends it if it must wait for the standby.
+    /// Notes why there is no standby: the last refusal while nobody follows, or else the last thing
+    /// that went wrong. One that was promoted or follows a newer leader ends this leader, whatever
+    /// the mode; another history or another key ends it if it must wait for the standby.
     private func note(_ error: any Error) {
         let refusal = error as? ReplicationRefusal
         let words = refusal?.words ?? "\(error)"
         let isNews = state.withLock { state in
+            if refusal == nil, state.isRefused { return false }
+            state.isRefused = refusal != nil
             defer { state.problem = words }
             return state.problem != words && !state.isStopped
         }
@@ -74,7 +77,7 @@ extension Replicator {
         case .promoted, .olderTerm:
             fail(.fenced(term: refusal?.term ?? 0))
             options.onFenced(refusal?.term ?? 0)
-        case .otherHistory, .failed:
+        case .otherHistory, .failed, .unknownPeer:
             if options.acknowledgement == .sync, !options.alone { fail(.standby(words)) }
         default: break
         }
@@ -96,6 +99,7 @@ extension Replicator {
             of: Void.self, bufferingPolicy: .bufferingNewest(1))
         state.withLock { state in
             state.isGranted = true
+            state.isRefused = false
             state.link = link
             state.wake = wake
         }

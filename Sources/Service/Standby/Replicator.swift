@@ -33,6 +33,8 @@ final class Replicator: Sendable {
         var head: ChainPoint = JournalHead.empty.point
         var failure: JournalError?
         var problem = "it was never reached"
+        /// Whether `problem` is what the standby itself said.
+        var isRefused = false
         var isStopped = false
         var isWaiting = false
         var wake: AsyncStream<Void>.Continuation?

@@ -151,12 +151,14 @@ public final class Standby<Machine: JournaledMachine>: Sendable {
     }
 
     private func talk(_ link: ReplicationLink, session: UInt64) async throws {
+        // Read before anything is refused: closing a socket with unread bytes in it resets the
+        // connection, and the refusal would be lost on the way.
+        guard case .hello(let hello) = try await link.answer() else {
+            throw StandbySession.unexpected
+        }
         guard link.link.peer == options.leader else {
             throw ReplicationRefusal(
                 reason: .unknownPeer, term: 0, words: "this standby follows another key")
-        }
-        guard case .hello(let hello) = try await link.answer() else {
-            throw StandbySession.unexpected
         }
         try await link.send(try books.welcome(hello))
         var next = try await link.answer()

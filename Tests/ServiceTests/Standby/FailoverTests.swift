@@ -13,6 +13,9 @@ import Testing
     private static let rounds =
         ProcessInfo.processInfo.environment["EXCHEQUER_STANDBY_ROUNDS"].flatMap(Int.init) ?? 2
 
+    /// Long enough for a leader on a machine that runs every other test at the same time.
+    private static let patience = Duration.seconds(3)
+
     /// Everything acknowledged is there once, and the promoted service knows all of it.
     private func check(
         _ promotion: Promotion<LedgerMachine>, holds acknowledged: [UInt64]
@@ -30,7 +33,8 @@ import Testing
         var numbers = SystemRandomNumberGenerator()
         for round in 1...FailoverTests.rounds {
             let scratch = try Scratch()
-            let standby = try await Pair.standby(kind, scratch.folder + "/copy")
+            let standby = try await Pair.standby(
+                kind, scratch.folder + "/copy", patience: FailoverTests.patience)
             let leader = try Leader(
                 kind.rawValue, scratch.journal, "\(standby.port)", run: round)
             try await leader.acknowledges(Int.random(in: 1...400, using: &numbers))
@@ -49,7 +53,8 @@ import Testing
     /// when it wakes, and stops.
     @Test func aLeaderThatWakesUpIsFenced() async throws {
         let scratch = try Scratch()
-        let standby = try await Pair.standby(.file, scratch.folder + "/copy")
+        let standby = try await Pair.standby(
+            .file, scratch.folder + "/copy", patience: FailoverTests.patience)
         let leader = try Leader("file", scratch.journal, "\(standby.port)")
         try await leader.acknowledges(50)
         leader.signal(SIGSTOP)
@@ -71,14 +76,15 @@ import Testing
     @Test func aStandbyThatComesBackCatchesUp() async throws {
         let scratch = try Scratch()
         let copy = scratch.folder + "/copy"
-        var standby = try await Pair.standby(.sqlite, copy)
+        var standby = try await Pair.standby(.sqlite, copy, patience: FailoverTests.patience)
         let leader = try Leader("file", scratch.journal, "\(standby.port)")
         for round in 1...3 {
             try await leader.acknowledges(leader.acknowledged.count + 40 * round)
             let port = standby.port
             standby.stop()
             try await Task.sleep(for: .milliseconds(300))
-            standby = try await Pair.standby(.sqlite, copy, port: port)
+            standby = try await Pair.standby(
+                .sqlite, copy, port: port, patience: FailoverTests.patience)
         }
         try await leader.acknowledges(leader.acknowledged.count + 40)
         leader.signal(SIGKILL)
@@ -92,7 +98,8 @@ import Testing
     /// leader had.
     @Test func anAsyncStandbyWaitsForAnOperator() async throws {
         let scratch = try Scratch()
-        let standby = try await Pair.standby(.file, scratch.folder + "/copy")
+        let standby = try await Pair.standby(
+            .file, scratch.folder + "/copy", patience: .milliseconds(500))
         let leader = try Leader("sqlite", scratch.journal, "\(standby.port)", "async")
         try await leader.acknowledges(200)
         try await eventually { standby.head.sequence > 0 }

@@ -36,7 +36,8 @@ import Testing
         let scratch = try Scratch()
         let local = MemoryJournal()
         for id in UInt64(1)...300 { try local.append(Pair.batch(local, id)) }
-        let standby = try await Pair.standby(.file, scratch.folder + "/copy")
+        let standby = try await Pair.standby(
+            .file, scratch.folder + "/copy", patience: .milliseconds(1_200))
         let journal = try await lead(local, Pair.replication(standby.port))
         #expect(standby.head == local.head)
         #expect(standby.isInSync)

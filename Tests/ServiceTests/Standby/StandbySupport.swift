@@ -97,7 +97,8 @@ enum Pair {
     }
 
     static func standby(
-        _ kind: JournalKind, _ path: String, port: Int = 0, reports: Collected<String> = Collected()
+        _ kind: JournalKind, _ path: String, port: Int = 0, patience: Duration = .seconds(30),
+        reports: Collected<String> = Collected()
     ) async throws -> Standby<LedgerMachine> {
         var options =
             switch kind {
@@ -109,7 +110,7 @@ enum Pair {
                     path, identity: identity(2), leader: identity(1).publicKey)
             }
         options.port = port
-        options.patience = .milliseconds(1_200)
+        options.patience = patience
         options.report = { reports.add($0) }
         return try await Standby(options)
     }
