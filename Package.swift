@@ -99,7 +99,6 @@ let package = Package(
                 "Primitives", "Ledger", "Storage", "Service",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
-                .product(name: "NIOHTTP1", package: "swift-nio"),
             ]),
         swift("Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport"]),
         swift(

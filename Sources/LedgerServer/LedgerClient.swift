@@ -1,11 +1,6 @@
+import Glibc
 public import Ledger
 import Primitives
-
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 
 /// Why a client has no answer.
 public enum LedgerClientError: Error, Equatable, Sendable {
@@ -28,7 +23,10 @@ public final class LedgerClient {
     /// The socket, for callers that wait for many clients at once.
     public let socket: CInt
     private var next: UInt64 = 1
-    private var received: [UInt8] = []
+    /// What came and was not taken yet is `received[start..<end]`.
+    private var received = [UInt8](repeating: 0, count: 4_096)
+    private var start = 0
+    private var end = 0
 
     /// Connects.
     public init(host: String = "127.0.0.1", port: Int) throws(LedgerClientError) {
@@ -38,12 +36,7 @@ public final class LedgerClient {
         guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
             throw .disconnected("\(host) is not an IPv4 address")
         }
-        #if canImport(Glibc)
-            let kind = CInt(SOCK_STREAM.rawValue)
-        #else
-            let kind = SOCK_STREAM
-        #endif
-        socket = systemSocket(AF_INET, kind, 0)
+        socket = systemSocket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw LedgerClientError.system() }
         let status = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -138,21 +131,29 @@ public final class LedgerClient {
 
     // MARK: Frames
 
+    /// The whole frame of a request.
+    public static func frame(
+        _ operation: LedgerOperation, _ body: [UInt8], number: UInt64
+    ) -> [UInt8] {
+        let words = LedgerFrame(
+            operation: operation.rawValue, length: body.count, number: number
+        ).words
+        var writer = ByteWriter()
+        writer.reserveCapacity(LedgerFrame.headerBytes + body.count)
+        writer.write(words.0)
+        writer.write(words.1)
+        writer.write(words.2)
+        writer.writeRaw(body)
+        return writer.bytes
+    }
+
     /// Sends a request without waiting; gives its number.
     public func send(
         _ operation: LedgerOperation, _ body: [UInt8]
     ) throws(LedgerClientError) -> UInt64 {
         let number = next
         next += 1
-        let words = LedgerFrame(
-            operation: operation.rawValue, length: body.count, number: number
-        ).words
-        var writer = ByteWriter()
-        writer.write(words.0)
-        writer.write(words.1)
-        writer.write(words.2)
-        writer.writeRaw(body)
-        try send(writer.bytes)
+        try send(LedgerClient.frame(operation, body, number: number))
         return number
     }
 
@@ -174,45 +175,52 @@ public final class LedgerClient {
     /// Waits for the next reply. Throws `refused` if it is a refusal.
     public func receive() throws(LedgerClientError) -> (LedgerFrame, [UInt8]) {
         try fill(LedgerFrame.headerBytes)
-        var reader = ByteReader(Array(received.prefix(LedgerFrame.headerBytes)))
-        guard let first = try? reader.readUInt64(), let second = try? reader.readUInt64(),
-            let third = try? reader.readUInt64(),
-            UInt32(truncatingIfNeeded: first) == LedgerFrame.magic, second < 1 << 26
-        else { throw .malformedReply }
+        let first = word(0)
+        let second = word(8)
+        guard UInt32(truncatingIfNeeded: first) == LedgerFrame.magic, second < 1 << 26 else {
+            throw .malformedReply
+        }
         let frame = LedgerFrame(
             operation: UInt8(truncatingIfNeeded: first >> 40),
-            refusal: UInt16(truncatingIfNeeded: first >> 48), length: Int(second), number: third)
+            refusal: UInt16(truncatingIfNeeded: first >> 48), length: Int(second), number: word(16))
         let size = LedgerFrame.headerBytes + Int(frame.length)
         try fill(size)
-        let body = Array(received[LedgerFrame.headerBytes..<size])
-        received.removeFirst(size)
+        let body = Array(received[(start + LedgerFrame.headerBytes)..<(start + size)])
+        start += size
         if frame.refusal != 0 {
             throw .refused(frame.refusal, String(decoding: body, as: UTF8.self))
         }
         return (frame, body)
     }
 
+    /// A word of what was received, little-endian.
+    private func word(_ offset: Int) -> UInt64 {
+        (0..<8).reduce(0) { $0 | UInt64(received[start + offset + $1]) << (8 * UInt64($1)) }
+    }
+
     /// Reads until at least so many bytes are there.
     private func fill(_ count: Int) throws(LedgerClientError) {
-        while received.count < count {
-            let wanted = max(count - received.count, 4_096)
-            let (read, code) = receive(wanted)
-            if read < 0, code == EINTR { continue }
+        if end - start >= count { return }
+        if end > start {
+            let rest = Array(received[start..<end])
+            received.replaceSubrange(0..<rest.count, with: rest)
+        }
+        end -= start
+        start = 0
+        if received.count < count {
+            received += repeatElement(0, count: count - received.count)
+        }
+        while end < count {
+            let read = unsafe received.withUnsafeMutableBytes { bytes in
+                unsafe recv(
+                    socket, bytes.baseAddress.map { unsafe $0 + end }, bytes.count - end, 0)
+            }
+            if read < 0, errno == EINTR { continue }
             guard read > 0 else {
                 throw read == 0 ? .disconnected("the server hung up") : LedgerClientError.system()
             }
+            end += read
         }
-    }
-
-    private func receive(_ wanted: Int) -> (Int, CInt) {
-        let start = received.count
-        received.append(contentsOf: repeatElement(0, count: wanted))
-        let read = unsafe received.withUnsafeMutableBytes { bytes in
-            unsafe recv(socket, bytes.baseAddress.map { unsafe $0 + start }, wanted, 0)
-        }
-        let code = errno
-        received.removeLast(wanted - max(read, 0))
-        return (read, code)
     }
 }
 

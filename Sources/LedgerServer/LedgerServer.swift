@@ -48,7 +48,7 @@ public final class LedgerServer: Sendable {
             ConnectionHouse(
                 connectionLimit: options.connections, budget: options.heldBytes,
                 patience: .seconds(Int64(options.patience)), gauge: gauge), eventLoop: loop)
-        let status = LedgerServer.status(of: service, gauge)
+        let status = ServerStatus(service: service, gauge: gauge)
         var open: [any Channel] = []
         do {
             open.append(
@@ -95,26 +95,6 @@ public final class LedgerServer: Sendable {
                 }
             }
             .bind(host: host, port: port).get()
-    }
-
-    /// What `/metrics` answers, in Prometheus' text format.
-    private static func status(
-        of service: LedgerService, _ gauge: ConnectionGauge
-    ) -> @Sendable () -> String {
-        {
-            let counters = service.counters
-            let figures: [(name: String, type: String, value: UInt64)] = [
-                ("connections", "gauge", UInt64(gauge.count.load(ordering: .relaxed))),
-                ("commits_total", "counter", counters.batches),
-                ("accepted_total", "counter", counters.accepted),
-                ("waiting", "gauge", UInt64(service.waiting)),
-                ("sequence", "gauge", service.head.sequence),
-            ]
-            return figures.map { figure in
-                let name = "exchequer_ledger_\(figure.name)"
-                return "# TYPE \(name) \(figure.type)\n\(name) \(figure.value)\n"
-            }.joined()
-        }
     }
 
     /// Takes no new connections, and ends those there are. Stop the service first if replies that

@@ -19,6 +19,8 @@ class ServedConnection: ChannelInboundHandler {
     /// What came and was not taken yet.
     var received = ByteBuffer()
     private var underWay = 0
+    /// The delivery of the last reply.
+    private var answered: UInt64 = 0
     /// Bytes of the house's budget that `received` holds.
     private var held = 0
     private var isPaused = false
@@ -197,7 +199,7 @@ class ServedConnection: ChannelInboundHandler {
         let room = replyBytes > ConnectionHouse.freeBytes ? replyBytes : 0
         guard house.take(room) else { return false }
         underWay += 1
-        gate.add(request, replies.ticket(for: self, frame, room: room))
+        gate.add(request, answered: answered, replies.ticket(for: self, frame, room: room))
         return true
     }
 
@@ -205,8 +207,10 @@ class ServedConnection: ChannelInboundHandler {
 
     /// Writes a reply without flushing it.
     func write(
-        _ frame: LedgerFrame, _ result: Result<LedgerReply, SequencerError>, room: Int
+        _ frame: LedgerFrame, _ result: Result<LedgerReply, SequencerError>, room: Int,
+        delivery: UInt64
     ) {
+        answered = delivery
         // After the reply is written, so that a reply that ends the connection is its last.
         defer { underWay -= 1 }
         guard let context else { return house.giveBack(room) }

@@ -50,6 +50,10 @@ import Testing
         let metrics = try web.get("/metrics").body
         #expect(metrics.contains("\nexchequer_ledger_connections 2\n"))
         #expect(metrics.contains("\nexchequer_ledger_sequence 2\n"))
+        try await running.service.stop()
+        let health = try web.get("/healthz")
+        #expect(health.status == 503)
+        #expect(health.json["ok"] as? Bool == false)
         await running.end()
     }
 

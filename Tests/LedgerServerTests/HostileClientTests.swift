@@ -57,7 +57,7 @@ import Testing
         let running = try await RunningLedger(options: options)
         let client = try running.client()
         let query = QueryFilter().canonicalBytes()
-        try client.send((0..<10).flatMap { frame(7, UInt64($0), query) })
+        try client.send((0..<10).flatMap { rawFrame(7, UInt64($0), query) })
         let refusals = try (0..<10).compactMap { _ in try client.refusal() }
         #expect(!refusals.isEmpty && refusals.allSatisfy { $0 == LedgerRefusal.busy.rawValue })
         // All of it is given back.
@@ -84,18 +84,5 @@ import Testing
         withExtendedLifetime(clients) {}
         print("LedgerServerTests: \(count) connections at once")
         await running.end()
-    }
-
-    private func frame(_ operation: UInt8, _ number: UInt64, _ body: [UInt8]) -> [UInt8] {
-        var writer = ByteWriter()
-        writer.write(LedgerFrame.magic)
-        writer.write(LedgerFrame.version)
-        writer.write(operation)
-        writer.write(UInt16(0))
-        writer.write(UInt32(body.count))
-        writer.write(UInt32(0))
-        writer.write(number)
-        writer.writeRaw(body)
-        return writer.bytes
     }
 }

@@ -91,7 +91,7 @@ import Testing
         let running = try await RunningLedger()
         let client = try running.client()
         var bytes: [UInt8] = []
-        for number in 1...50 { bytes += try frame(4, UInt64(number)) }
+        for number in 1...50 { bytes += rawFrame(4, UInt64(number)) }
         try client.send(bytes + [UInt8](repeating: 0x58, count: 100_000))
         var replies = 0
         var refusals: [UInt16] = []
@@ -109,7 +109,7 @@ import Testing
         _ = try client.createAccounts([account(1), account(2)])
         let before = try client.ask(.head, [])
         var random = SystemRandomNumberGenerator()
-        let sound = try frame(1, 9, LedgerCommand.createTransfers([transfer(1)]).canonicalBytes())
+        let sound = rawFrame(1, 9, LedgerCommand.createTransfers([transfer(1)]).canonicalBytes())
         for round in 0..<400 {
             let stranger = try running.client()
             var bytes =
@@ -128,19 +128,5 @@ import Testing
         }
         #expect(try client.ask(.head, []) == before)
         await running.end()
-    }
-
-    /// The bytes of a request.
-    func frame(_ operation: UInt8, _ number: UInt64, _ body: [UInt8] = []) throws -> [UInt8] {
-        var writer = ByteWriter()
-        writer.write(LedgerFrame.magic)
-        writer.write(LedgerFrame.version)
-        writer.write(operation)
-        writer.write(UInt16(0))
-        writer.write(UInt32(body.count))
-        writer.write(UInt32(0))
-        writer.write(number)
-        writer.writeRaw(body)
-        return writer.bytes
     }
 }

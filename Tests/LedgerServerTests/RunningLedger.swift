@@ -190,3 +190,17 @@ func transfer(_ id: UInt128, amount: UInt128 = 1) -> Transfer {
         id: TransferID(id), debitAccount: AccountID(1), creditAccount: AccountID(2),
         amount: Amount(amount), ledger: 1, code: 1)
 }
+
+/// The bytes of a request, written down from the protocol's page, as a stranger's client would.
+func rawFrame(_ operation: UInt8, _ number: UInt64, _ body: [UInt8] = []) -> [UInt8] {
+    var writer = ByteWriter()
+    writer.write(LedgerFrame.magic)
+    writer.write(LedgerFrame.version)
+    writer.write(operation)
+    writer.write(UInt16(0))
+    writer.write(UInt32(body.count))
+    writer.write(UInt32(0))
+    writer.write(number)
+    writer.writeRaw(body)
+    return writer.bytes
+}

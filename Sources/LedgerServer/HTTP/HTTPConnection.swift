@@ -11,16 +11,14 @@ final class HTTPConnection: ServedConnection {
     /// The most bytes of a body.
     static let bodyLimit = 8 << 20
 
-    private let status: @Sendable () -> String
+    private let status: ServerStatus
     /// The request whose body is not complete.
     private var head: HTTPRequestHead?
     private var isOne = false
     private var keepsAlive = true
 
-    /// `status` gives what `/metrics` answers.
     init(
-        gate: RequestGate, house: ConnectionHouse, replies: ReplyQueue,
-        status: @escaping @Sendable () -> String
+        gate: RequestGate, house: ConnectionHouse, replies: ReplyQueue, status: ServerStatus
     ) {
         self.status = status
         super.init(gate: gate, house: house, replies: replies)
@@ -95,10 +93,11 @@ final class HTTPConnection: ServedConnection {
     private func carryOut(_ route: HTTPRoute) throws(HTTPFault) {
         switch route {
         case .health:
-            var body = ByteBuffer(staticString: "{\"ok\":true}")
-            answer(200, &body)
+            let isServing = status.isServing
+            var body = ByteBuffer(string: "{\"ok\":\(isServing)}")
+            answer(isServing ? 200 : 503, &body)
         case .metrics:
-            var body = ByteBuffer(string: status())
+            var body = ByteBuffer(string: status.metrics)
             answer(200, &body, type: "text/plain; version=0.0.4")
         case .ledger(let request, let isOne):
             self.isOne = isOne

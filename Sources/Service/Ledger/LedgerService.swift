@@ -81,6 +81,8 @@ public final class LedgerService: Sendable {
     public var counters: CommitCounters { pipeline.counters }
     /// How many commands wait: a gauge.
     public var waiting: Int { pipeline.waiting }
+    /// Whether nothing is taken in any more: after `stop`, or a failure.
+    public var isClosed: Bool { pipeline.isClosed }
 
     /// Commits what waits and closes the journal, then calls `reply` with the failure that ended
     /// the service, if any.
@@ -142,6 +144,8 @@ public struct LedgerBatch: Sendable {
 
     /// Whether there is nothing in it.
     public var isEmpty: Bool { works.isEmpty }
+    /// How many commands and reads are in it.
+    public var count: Int { works.count }
 
     /// Adds a command with its canonical bytes. `reply` is called once with what came of it: after
     /// it is durable, or with why it was not done or nobody knows.

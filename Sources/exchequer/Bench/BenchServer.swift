@@ -3,7 +3,7 @@ import Foundation
 /// A ledger server of this program in a process of its own, as its users run it, and what it costs.
 final class BenchServer {
     let port: Int
-    let httpPort: Int?
+    let httpPort: Int
     /// Seconds from starting the process to being ready.
     let startSeconds: Double
     private let process = Process()
@@ -12,7 +12,9 @@ final class BenchServer {
     init(journal: String) throws {
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        process.arguments = ["ledger", "serve", "--journal", journal, "--port", "0"]
+        process.arguments = [
+            "ledger", "serve", "--journal", journal, "--port", "0", "--http-port", "0",
+        ]
         process.standardOutput = output
         let clock = ContinuousClock()
         let started = clock.now
@@ -31,7 +33,7 @@ final class BenchServer {
 
     private struct Ready: Decodable {
         let port: Int
-        let httpPort: Int?
+        let httpPort: Int
     }
 
     /// Bytes of memory that the process has in use.
@@ -174,7 +176,8 @@ final class PostgresPeer {
     private let server = Process()
     private let input = Pipe()
 
-    /// `nil` where there is no `pgbench` or no server script; `harness` is Tests/Harness.
+    /// Starts a server and checks that the function keeps its books; `nil` where there is no
+    /// `pgbench` or no server script. `harness` is Tests/Harness.
     init?(harness: String) throws {
         let script = "\(harness)/postgres-server.sh"
         guard let pgbench = BenchPeer.find("pgbench"), let psql = BenchPeer.find("psql"),
@@ -198,8 +201,11 @@ final class PostgresPeer {
         }
         guard line.hasPrefix("ready ") else { throw BenchError.unexpected(line) }
         conninfo = line.dropFirst(6).trimmingCharacters(in: .whitespacesAndNewlines)
-        _ = try BenchPeer.run(
-            psql, [conninfo, "-q", "-f", "\(scripts)/double_entry.sql"], in: scripts)
+        for script in ["double_entry.sql", "check.sql"] {
+            _ = try BenchPeer.run(
+                psql, [conninfo, "-q", "-v", "ON_ERROR_STOP=1", "-f", "\(scripts)/\(script)"],
+                in: scripts)
+        }
     }
 
     /// Transfers a second through a script with so many transfers in a call.

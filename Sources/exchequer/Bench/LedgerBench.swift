@@ -60,11 +60,13 @@ struct LedgerBench {
             let peer = try tigerBeetle.map { peer in
                 try median { try self.tigerBeetle(peer, load) }
             }
-            for kind in ["file", "sqlite"] {
-                let results = try (0..<runs).map { _ in try serve(kind, load) }
+            for (kind, overHTTP) in [("file", false), ("sqlite", false), ("file", true)] {
+                if overHTTP, load.batch > 1 { continue }
+                let results = try (0..<runs).map { _ in try serve(kind, load, overHTTP) }
                 rows.append(
                     Row(
-                        name: "\(load.name), \(kind) journal", value: middle(results.map(\.rate)),
+                        name: "\(load.name)\(overHTTP ? " over HTTP" : ""), \(kind) journal",
+                        value: middle(results.map(\.rate)),
                         p99: middle(results.map { $0.percentile(0.99) }),
                         peer: tigerBeetle == nil ? nil : "TigerBeetle", peerValue: peer))
             }
@@ -82,17 +84,22 @@ struct LedgerBench {
         }
     }
 
-    private func serve(_ kind: String, _ load: Load) throws -> LedgerLoad.Result {
+    private func serve(
+        _ kind: String, _ load: Load, _ overHTTP: Bool
+    ) throws -> LedgerLoad.Result {
         try inScratch { scratch in
             let server = try BenchServer(journal: "\(kind):\(scratch)/books")
             defer { server.stop() }
-            return try run(load, on: server)
+            return try run(load, on: server, overHTTP: overHTTP)
         }
     }
 
-    private func run(_ load: Load, on server: BenchServer) throws -> LedgerLoad.Result {
+    private func run(
+        _ load: Load, on server: BenchServer, overHTTP: Bool = false
+    ) throws -> LedgerLoad.Result {
         try LedgerLoad(
-            port: server.port, clients: load.clients, batch: load.batch, accounts: 10_000
+            port: overHTTP ? server.httpPort : server.port, clients: load.clients,
+            batch: load.batch, accounts: 10_000, overHTTP: overHTTP
         ).run(transfers: load.transfers)
     }
 

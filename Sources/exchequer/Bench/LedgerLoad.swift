@@ -43,9 +43,13 @@ struct LedgerLoad {
         }
         let connections = try (0..<clients).map { _ in try LedgerClient(port: port) }
         try createAccounts(connections[0])
-        let bodies = all.map { LedgerCommand.createTransfers($0).canonicalBytes() }
-        return try drive(sockets: connections.map(\.socket), requests: bodies.count) {
-            _ = try connections[$0].send(.submit, bodies[$1])
+        let frames = all.enumerated().map { number, transfers in
+            LedgerClient.frame(
+                .submit, LedgerCommand.createTransfers(transfers).canonicalBytes(),
+                number: UInt64(number))
+        }
+        return try drive(sockets: connections.map(\.socket), requests: frames.count) {
+            try connections[$0].send(frames[$1])
         } receive: {
             try check(try connections[$0].receive().1)
         }
