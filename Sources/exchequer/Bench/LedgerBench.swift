@@ -15,6 +15,13 @@ struct LedgerBench {
         var peer: String?
         var peerValue: Double?
         var ratio: Double? { peerValue.map { value / $0 } }
+
+        func against(_ peer: String, _ value: Double) -> Row {
+            var row = self
+            row.peer = peer
+            row.peerValue = value
+            return row
+        }
     }
 
     /// Where journals and peers keep their files; made and removed.
@@ -111,38 +118,36 @@ struct LedgerBench {
             return []
         }
         say("ledger on PostgreSQL")
-        var rows: [Row] = []
-        let loads = [
-            (
-                Load(
-                    name: "batches of 8,000", clients: 1, batch: 8_000, transfers: 1_000_000,
-                    peerTransfers: 0), "set.sql"
-            ),
-            (
-                Load(
-                    name: "16 clients, one each", clients: 16, batch: 1, transfers: 50_000,
-                    peerTransfers: 0), "single.sql"
-            ),
+        let calls = try median { try peer.rate("single.sql", clients: 16, batch: 1, seconds: 4) }
+        let sets = try median { try peer.rate("set.sql", clients: 1, batch: 8_000, seconds: 4) }
+        let batches = try serve(
+            on: peer,
+            Load(
+                name: "batches of 8,000", clients: 1, batch: 8_000, transfers: 1_000_000,
+                peerTransfers: 0))
+        let singles = try serve(
+            on: peer,
+            Load(
+                name: "16 clients, one each", clients: 16, batch: 1, transfers: 50_000,
+                peerTransfers: 0))
+        let function = "plpgsql function, 16 clients"
+        return [
+            batches.against(function, calls),
+            batches.against("plpgsql, set-based, 8,000", sets),
+            singles.against(function, calls),
         ]
-        for (load, script) in loads {
-            let theirs = try median {
-                try peer.rate(script, clients: load.clients, batch: load.batch, seconds: 4)
-            }
-            var number = 0
-            let results = try (0..<runs).map { _ in
-                number += 1
-                let schema = "bench\(load.batch)x\(load.clients)x\(number)"
-                let server = try BenchServer(journal: "postgres:\(peer.conninfo)#\(schema)")
-                defer { server.stop() }
-                return try run(load, on: server)
-            }
-            rows.append(
-                Row(
-                    name: "\(load.name), postgres journal", value: middle(results.map(\.rate)),
-                    p99: middle(results.map { $0.percentile(0.99) }),
-                    peer: "plpgsql function", peerValue: theirs))
+    }
+
+    private func serve(on peer: PostgresPeer, _ load: Load) throws -> Row {
+        let results = try (0..<runs).map { number in
+            let schema = "bench\(load.batch)x\(load.clients)x\(number)"
+            let server = try BenchServer(journal: "postgres:\(peer.conninfo)#\(schema)")
+            defer { server.stop() }
+            return try run(load, on: server)
         }
-        return rows
+        return Row(
+            name: "\(load.name), postgres journal", value: middle(results.map(\.rate)),
+            p99: middle(results.map { $0.percentile(0.99) }))
     }
 
     // MARK: Starting again
