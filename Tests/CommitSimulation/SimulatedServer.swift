@@ -49,16 +49,35 @@ final class SimulatedServer {
         }
     }
 
+    /// Notices, in order.
+    final class Notices: Sendable {
+        private let notices = Mutex<[SnapshotNotice]>([])
+
+        func add(_ notice: SnapshotNotice) { notices.withLock { $0.append(notice) } }
+
+        func take() -> [SnapshotNotice] {
+            notices.withLock { notices in
+                defer { notices = [] }
+                return notices
+            }
+        }
+    }
+
     let number: Int
     let journal: FileJournal
     let pipeline: SteppedPipeline<LedgerMachine>
     let outbox = Outbox()
+    /// What was said about snapshots.
+    let notices: Notices
 
-    /// Opens the journal and recovers; throws as a server would end.
+    /// Opens the journal and recovers, from the newest of the snapshots; throws as a server would
+    /// end.
     init(
-        _ number: Int, _ disk: SimulatedDisk, clock: @escaping @Sendable () -> Timestamp
+        _ number: Int, _ disk: SimulatedDisk, snapshots: SimulatedDisk,
+        clock: @escaping @Sendable () -> Timestamp, notices: Notices
     ) throws(JournalError) {
         self.number = number
+        self.notices = notices
         journal = try FileJournal(disk: disk.mount(), options: SimulatedServer.files)
         var options = CommitOptions()
         options.commandsPerBatch = 4
@@ -66,7 +85,10 @@ final class SimulatedServer {
         options.waitingCommands = 8
         options.waitingReads = 4
         options.checkpointInterval = 5
-        pipeline = try SteppedPipeline(journal: journal, clock: clock, options: options)
+        var kept = SnapshotOptions(SnapshotStore(disk: snapshots.mount()))
+        kept.notice = { notices.add($0) }
+        pipeline = try SteppedPipeline(
+            journal: journal, clock: clock, options: options, snapshots: kept)
     }
 
     /// Small segments, so that new ones are begun often.

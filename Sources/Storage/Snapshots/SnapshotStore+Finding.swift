@@ -26,12 +26,14 @@ extension SnapshotStore {
             let file: SnapshotFile
             do throws(SnapshotProblem) {
                 file = try open(name, first, Machine.kind, isCancelled)
+                if file.info.head.sequence > end { try file.verify() }
             } catch {
                 notice(.passedOver(name.text, error))
                 continue
             }
             let head = file.info.head
             guard head.sequence <= end else {
+                notice(.ahead(name.text, file.info, journal: end))
                 throw .missingBatches(head: end, checkpoint: head.sequence)
             }
             let found = try reader.batches(after: head.sequence - 1).first?.head
@@ -50,8 +52,8 @@ extension SnapshotStore {
         return nil
     }
 
-    /// Opens a snapshot of the journal that begins with `first` and checks every byte of it.
-    private func open(
+    /// Opens a snapshot of the journal that begins with `first`; any, if there is none yet.
+    func open(
         _ name: SnapshotName, _ first: Digest?, _ kind: JournaledKind,
         _ isCancelled: @escaping @Sendable () -> Bool
     ) throws(SnapshotProblem) -> SnapshotFile {
@@ -59,7 +61,6 @@ extension SnapshotStore {
         let file = try SnapshotFile(disk, name.text, isCancelled: isCancelled)
         guard file.header.machine == kind.number else { throw .otherMachine(file.header.machine) }
         if let first, file.info.first != first { throw .otherJournal }
-        try file.verify()
         return file
     }
 }
