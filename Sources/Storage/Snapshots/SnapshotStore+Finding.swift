@@ -13,10 +13,19 @@ extension SnapshotStore {
     /// empty, goes further than the journal: what it was made from is gone.
     public func newest<Machine: JournaledMachine>(
         of journal: any Journal, checkpoint: StateCheckpoint?, empty: Machine,
-        isCancelled: @escaping @Sendable () -> Bool = { false },
         notice: (SnapshotNotice) -> Void
     ) throws(JournalError) -> Snapshot<Machine>? {
-        let names = try snapshots()
+        try newest(
+            among: try snapshots(), of: journal, checkpoint: checkpoint, empty: empty,
+            isCancelled: { false }, notice: notice)
+    }
+
+    /// As `newest`, for names that were listed, newest first.
+    func newest<Machine: JournaledMachine>(
+        among names: [SnapshotName], of journal: any Journal, checkpoint: StateCheckpoint?,
+        empty: Machine, isCancelled: @escaping @Sendable () -> Bool,
+        notice: (SnapshotNotice) -> Void
+    ) throws(JournalError) -> Snapshot<Machine>? {
         if names.isEmpty { return nil }
         let reader = try journal.reader()
         defer { reader.close() }

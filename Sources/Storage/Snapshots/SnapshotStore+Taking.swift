@@ -21,9 +21,11 @@ extension SnapshotStore {
         if end.sequence == 0 { return nil }
         let lock = try lock()
         defer { withExtendedLifetime(lock) {} }
+        let names = try onSnapshotDisk { () throws(DiskError) in try listed() }
         let replica = try onJournal { () throws(JournalError) -> Replica<Machine>? in
             let start = try newest(
-                of: journal, checkpoint: checkpoint, empty: empty, isCancelled: isCancelled
+                among: names, of: journal, checkpoint: checkpoint, empty: empty,
+                isCancelled: isCancelled
             ) { if !isCancelled() { notice($0) } }
             if let start, start.info.head.sequence >= end.sequence { return nil }
             let reader = try journal.reader()

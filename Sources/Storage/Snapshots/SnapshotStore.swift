@@ -45,8 +45,11 @@ public final class SnapshotStore: Sendable {
     public func names() throws(JournalError) -> [String] { try snapshots().map(\.text) }
 
     func snapshots() throws(JournalError) -> [SnapshotName] {
-        try onDisk { () throws(DiskError) in try disk.list() }
-            .compactMap { SnapshotName($0) }.sorted { $0.sequence > $1.sequence }
+        try onDisk { () throws(DiskError) in try listed() }
+    }
+
+    func listed() throws(DiskError) -> [SnapshotName] {
+        try disk.list().compactMap { SnapshotName($0) }.sorted { $0.sequence > $1.sequence }
     }
 
     /// Keeps other processes from writing a snapshot here until the result is released.
@@ -116,7 +119,7 @@ public final class SnapshotStore: Sendable {
         }
     }
 
-    private func onSnapshotDisk<Value>(
+    func onSnapshotDisk<Value>(
         _ body: () throws(DiskError) -> Value
     ) throws(SnapshotError) -> Value {
         do throws(DiskError) { return try body() } catch { throw .disk(error) }
