@@ -5,8 +5,9 @@ public import Primitives
 /// The way back from the canonical bytes, for snapshots.
 extension ClearingHouse {
     /// Reads a state into an empty house; its indexes follow from the records. Checks the form, the
-    /// ledger's balances, and that records have the numbers they are found by, not every rule: read
-    /// nothing whose hash is not known to be right. After an error the house is of no use. O(state).
+    /// ledger's balances, and that records have the numbers they are found by, but not every rule:
+    /// use nothing whose hash is not known to be right. After an error the house is of no use.
+    /// O(state).
     public mutating func restore(from reader: inout ByteReader) throws(CodecError) {
         guard try reader.readString(limit: 64) == ClearingHouse.encodingName else {
             throw .invalidValue("state encoding")

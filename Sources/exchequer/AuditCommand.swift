@@ -14,8 +14,8 @@ struct AuditCommand: ParsableCommand {
             Checks the hash chain, decides every command again, compares every state hash that \
             the house recorded and what each settlement says is owed, checks every signature \
             again, and adds up the books per asset. It begins with the first batch, whatever \
-            snapshots there are, and compares those with what it finds. Works on a stopped house's folder and beside \
-            a running house. Exit code 5 if anything is wrong.
+            snapshots there are, and compares those with what it finds. Works on a stopped \
+            house's folder and beside a running house. Exit code 5 if anything is wrong.
 
             Signatures take far longer than all else: --skip-signatures leaves them out, and then \
             who served what is taken from the journal's word.

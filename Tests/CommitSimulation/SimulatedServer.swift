@@ -33,35 +33,26 @@ struct Sight: Sendable {
     let accounts: [Account?]
 }
 
+/// What was put in, in order, until somebody takes it out.
+final class Mailbox<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
+
+    func add(_ element: Element) { elements.withLock { $0.append(element) } }
+
+    func take() -> [Element] {
+        elements.withLock { elements in
+            defer { elements = [] }
+            return elements
+        }
+    }
+}
+
 /// One server process: the real code on the simulated disk.
 final class SimulatedServer {
-    /// What a server said, in order.
-    final class Outbox: Sendable {
-        private let messages = Mutex<[Message]>([])
-
-        func add(_ message: Message) { messages.withLock { $0.append(message) } }
-
-        func take() -> [Message] {
-            messages.withLock { messages in
-                defer { messages = [] }
-                return messages
-            }
-        }
-    }
-
-    /// Notices, in order.
-    final class Notices: Sendable {
-        private let notices = Mutex<[SnapshotNotice]>([])
-
-        func add(_ notice: SnapshotNotice) { notices.withLock { $0.append(notice) } }
-
-        func take() -> [SnapshotNotice] {
-            notices.withLock { notices in
-                defer { notices = [] }
-                return notices
-            }
-        }
-    }
+    /// What a server said.
+    typealias Outbox = Mailbox<Message>
+    /// What was said about snapshots.
+    typealias Notices = Mailbox<SnapshotNotice>
 
     let number: Int
     let journal: FileJournal

@@ -18,8 +18,8 @@ public final class SteppedPipeline<Machine: JournaledMachine> {
     private let snapshots: SnapshotOptions?
 
     /// Recovers the machine from the newest of `snapshots` and the journal; `takeSnapshot` takes
-    /// one. Throws whatever keeps the journal from being trusted. The journal is the pipeline's own from
-    /// here on; `stop` closes it.
+    /// one. Throws whatever keeps the journal from being trusted. The journal is the pipeline's own
+    /// from here on; `stop` closes it.
     public init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
         snapshots: SnapshotOptions? = nil, empty: Machine = Machine()
