@@ -46,7 +46,7 @@ import Testing
         let name = try #require(try books.store.names().first)
         let others = [
             String(name.dropLast(20)) + "+0000000000000000007",
-            "snapshot-XXXXXXXXXXXXXXXX-00000000000000000007", name + "-", name.uppercased(),
+            "snapshot-gggggggggggggggg-00000000000000000007", name + "-", name.uppercased(),
         ]
         for other in others { books.disk.replace(other, with: [1]) }
         try books.take(20)
