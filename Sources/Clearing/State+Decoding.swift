@@ -4,9 +4,10 @@ public import Primitives
 
 /// The way back from the canonical bytes, for snapshots.
 extension ClearingHouse {
-    /// Reads a state into an empty house; its indexes follow from the records. The form is checked
-    /// and not that the sums hold, so read nothing whose hash is not known to be right. After an
-    /// error the house is of no use. O(state).
+    /// Reads a state into an empty house; its indexes follow from the records. Checks the form, the
+    /// ledger's balances, and that records have the numbers they are found by, but not every rule:
+    /// use nothing whose hash is not known to be right. After an error the house is of no use.
+    /// O(state).
     public mutating func restore(from reader: inout ByteReader) throws(CodecError) {
         guard try reader.readString(limit: 64) == ClearingHouse.encodingName else {
             throw .invalidValue("state encoding")
@@ -38,11 +39,12 @@ extension ClearingHouse {
         nextTransfer = try reader.readUInt128()
         for _ in 0..<(try reader.readCount(limit: .max)) {
             let time: Timestamp = try reader.read()
-            guard let due = Due(rank: (try reader.readUInt8(), try reader.readUInt64())) else {
-                throw .invalidValue("agenda")
-            }
+            guard let due = Due(rank: (try reader.readUInt8(), try reader.readUInt64())),
+                holds(due)
+            else { throw .invalidValue("agenda") }
             agenda.add(due, at: time)
         }
+        guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }
 
@@ -54,6 +56,26 @@ extension ClearingHouse {
     /// Takes over the balance history of the same house.
     public mutating func restoreHistory(from reader: inout ByteReader) throws(CodecError) {
         try ledger.restoreHistory(from: &reader)
+    }
+
+    /// Whether every record stands where its number says.
+    private var isNumbered: Bool {
+        func isDense<Record, Kind>(_ records: [Record], _ id: (Record) -> Identifier<Kind>) -> Bool
+        {
+            records.indices.allSatisfy { id(records[$0]).rawValue == UInt64($0) + 1 }
+        }
+        return isDense(parties, \.id) && isDense(nodes, \.id) && isDense(models, \.id)
+            && isDense(offers, \.id) && isDense(jobs, \.id) && isDense(verdicts, \.id)
+            && isDense(batches, \.id) && isDense(epochs, \.id)
+    }
+
+    /// Whether there is what is due.
+    private func holds(_ due: Due) -> Bool {
+        switch due {
+        case .window(let id), .audit(let id), .timeout(let id): jobs.at(id) != nil
+        case .appeal(let id): verdicts.at(id) != nil
+        case .offer(let id): offers.at(id) != nil
+        }
     }
 
     /// Everything that is found by something else than its number, and the marks on open jobs.

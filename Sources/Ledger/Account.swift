@@ -102,27 +102,4 @@ extension UInt128 {
     }
 }
 
-extension Account: WireRecord {
-    /// Reads a value; throws rather than accept a second spelling of it.
-    public init(from reader: inout ByteReader) throws(CodecError) {
-        let id: AccountID = try reader.read()
-        let debitsPending: Amount = try reader.read()
-        let debitsPosted: Amount = try reader.read()
-        let creditsPending: Amount = try reader.read()
-        let creditsPosted: Amount = try reader.read()
-        let userData128 = try reader.readUInt128()
-        let userData64 = try reader.readUInt64()
-        let userData32 = try reader.readUInt32()
-        let reserved = try reader.readUInt32()
-        self.init(
-            id: id, ledger: try reader.readUInt32(), code: try reader.readUInt16(),
-            flags: AccountFlags(rawValue: try reader.readUInt16()),
-            userData128: userData128, userData64: userData64, userData32: userData32)
-        self.debitsPending = debitsPending
-        self.debitsPosted = debitsPosted
-        self.creditsPending = creditsPending
-        self.creditsPosted = creditsPosted
-        self.reserved = reserved
-        timestamp = try reader.read()
-    }
-}
+extension Account: WireRecord {}

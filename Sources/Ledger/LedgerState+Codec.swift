@@ -32,43 +32,6 @@ extension LedgerState: CanonicalCodable {
         try restore(from: &reader)
         if !checkInvariants().isEmpty { throw .invalidValue("ledger") }
     }
-
-    /// Reads a state into an empty ledger, which keeps its `tableSeed`. Only its form is checked
-    /// and not that its sums hold, so read nothing whose hash is not known to be right. After an
-    /// error the ledger is of no use. O(state).
-    public mutating func restore(from reader: inout ByteReader) throws(CodecError) {
-        precondition(accounts.isEmpty && burntIDs.isEmpty, "a ledger is restored once")
-        latest = try reader.read()
-        for _ in 0..<(try reader.readCount(limit: IDTable.limit)) {
-            let account: Account = try reader.read()
-            guard account.reserved == 0, account.flags.isSubset(of: .known), account.id.isValid,
-                accountIndex(account.id) == nil
-            else { throw .invalidValue("account") }
-            append(account)
-        }
-        let count = try reader.readCount(limit: IDTable.limit)
-        if count <= reader.remaining / Transfer.wireSize { transferTable.reserve(count) }
-        for _ in 0..<count {
-            let transfer: Transfer = try reader.read()
-            guard let status = PendingStatus(rawValue: try reader.readUInt8()),
-                transfer.flags.isSubset(of: .known), transfer.id.isValid,
-                case .nothing = lookUp(transfer.id),
-                let debit = accountIndex(transfer.debitAccount),
-                let credit = accountIndex(transfer.creditAccount), debit != credit
-            else { throw .invalidValue("transfer") }
-            append(
-                transfer, status: status, debit: debit, credit: credit,
-                to: index.ends(debit: debit, credit: credit))
-            scheduleExpiry(transfers.count - 1)
-        }
-        for _ in 0..<(try reader.readCount(limit: IDTable.limit - transfers.count)) {
-            let id: TransferID = try reader.read()
-            guard id.isValid, case .nothing = lookUp(id) else { throw .invalidValue("burnt id") }
-            burn(id)
-        }
-        // Rows were noted with balances of the end.
-        history = BalanceHistory()
-    }
 }
 
 extension LedgerState: Equatable {

@@ -146,24 +146,4 @@ public enum PendingStatus: UInt8, CaseIterable, Hashable, Sendable, BitwiseCopya
     case expired = 4
 }
 
-extension Transfer: WireRecord {
-    /// Reads a value; throws rather than accept a second spelling of it.
-    public init(from reader: inout ByteReader) throws(CodecError) {
-        let id: TransferID = try reader.read()
-        let debitAccount: AccountID = try reader.read()
-        let creditAccount: AccountID = try reader.read()
-        let amount: Amount = try reader.read()
-        let pendingID: TransferID = try reader.read()
-        let userData128 = try reader.readUInt128()
-        let userData64 = try reader.readUInt64()
-        let userData32 = try reader.readUInt32()
-        let timeout = try reader.readUInt32()
-        self.init(
-            id: id, debitAccount: debitAccount, creditAccount: creditAccount, amount: amount,
-            ledger: try reader.readUInt32(), code: try reader.readUInt16(),
-            flags: TransferFlags(rawValue: try reader.readUInt16()), pendingID: pendingID,
-            timeout: timeout, userData128: userData128, userData64: userData64,
-            userData32: userData32)
-        timestamp = try reader.read()
-    }
-}
+extension Transfer: WireRecord {}

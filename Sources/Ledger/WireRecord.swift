@@ -45,4 +45,11 @@ extension WireRecord {
     public func encode(into writer: inout ByteWriter) {
         unsafe withUnsafeBytes(of: self) { unsafe writer.writeRaw($0) }
     }
+
+    /// Reads a value: every 128 bytes are one.
+    @inlinable
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        precondition(MemoryLayout<Self>.size == Self.wireSize)
+        self = try reader.readBits()
+    }
 }

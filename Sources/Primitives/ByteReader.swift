@@ -1,7 +1,9 @@
 /// Reads canonical encodings and refuses whatever the writer would not have written.
 public struct ByteReader: Sendable {
-    private var bytes: [UInt8]
-    private var offset = 0
+    @usableFromInline
+    var bytes: [UInt8]
+    @usableFromInline
+    var offset = 0
     private let source: (any ByteSource)?
 
     /// Reads from the start of `bytes`.
@@ -111,6 +113,20 @@ public struct ByteReader: Sendable {
         return Array(bytes[offset..<offset + count])
     }
 
+    /// Reads a value that lies in memory as its encoding: little endian, without gaps or pointers,
+    /// and any bits are one.
+    @inlinable @inline(__always)
+    public mutating func readBits<Value: BitwiseCopyable>(
+        as type: Value.Type = Value.self
+    ) throws(CodecError) -> Value {
+        let width = MemoryLayout<Value>.size
+        if width > bytes.count - offset { try fill(width) }
+        defer { offset += width }
+        return unsafe bytes.withUnsafeBytes { buffer in
+            unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Value.self)
+        }
+    }
+
     /// Reads an integer of its own width, little endian.
     @inline(__always)
     private mutating func readInteger<Value: FixedWidthInteger & BitwiseCopyable>()
@@ -125,8 +141,8 @@ public struct ByteReader: Sendable {
     }
 
     /// Gets at least `count` bytes together.
-    @inline(never)
-    private mutating func fill(_ count: Int) throws(CodecError) {
+    @inline(never) @usableFromInline
+    mutating func fill(_ count: Int) throws(CodecError) {
         guard let source, count <= remaining else { throw .truncated }
         bytes.removeSubrange(..<offset)
         offset = 0

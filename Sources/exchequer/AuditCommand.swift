@@ -13,8 +13,9 @@ struct AuditCommand: ParsableCommand {
         discussion: """
             Checks the hash chain, decides every command again, compares every state hash that \
             the house recorded and what each settlement says is owed, checks every signature \
-            again, and adds up the books per asset. Works on a stopped house's folder and beside \
-            a running house. Exit code 5 if anything is wrong.
+            again, and adds up the books per asset. It begins with the first batch, whatever \
+            snapshots there are, and compares those with what it finds. Works on a stopped \
+            house's folder and beside a running house. Exit code 5 if anything is wrong.
 
             Signatures take far longer than all else: --skip-signatures leaves them out, and then \
             who served what is taken from the journal's word.
@@ -34,6 +35,8 @@ struct AuditCommand: ParsableCommand {
     var expect: String?
     @Flag(help: "Do not check signatures again: chain and balances only.")
     var skipSignatures = false
+    @Option(help: "The folder of snapshots. Without it PLACE.snapshots, if that is there.")
+    var snapshots: String?
     @Flag(help: "Print one JSON object.") var json = false
 
     func run() throws {
@@ -75,19 +78,32 @@ struct AuditCommand: ParsableCommand {
         _ place: JournalPlace, expecting point: ChainPoint?
     ) throws(JournalError) -> Outcome {
         let journal = try place.openForReading()
+        let store = try snapshotStore(place)
         if try JournaledKind(of: journal) == .ledger {
             let start = ContinuousClock.now
-            let report = try auditLedger(journal, expecting: point)
+            let report = try auditLedger(journal, expecting: point, snapshots: store)
             return .ledger(report, seconds: start.duration(to: .now) / .seconds(1))
         }
         if case .postgres = place {
             return .house(
                 try auditJournal(
-                    journal, expecting: point, checksSignatures: !skipSignatures))
+                    journal, expecting: point, checksSignatures: !skipSignatures,
+                    snapshots: store))
         }
         return .house(
             try auditJournal(
-                at: place.path, expecting: point, checksSignatures: !skipSignatures))
+                at: place.path, expecting: point, checksSignatures: !skipSignatures,
+                snapshots: store))
+    }
+
+    /// Makes no folder: nothing is changed by an audit.
+    private func snapshotStore(_ place: JournalPlace) throws(JournalError) -> SnapshotStore? {
+        let exists = { FileManager.default.fileExists(atPath: $0) }
+        if let snapshots, !exists(snapshots) {
+            throw .cannotOpen(snapshots, "there is no such folder")
+        }
+        guard let folder = snapshots ?? place.snapshotFolder, exists(folder) else { return nil }
+        return try SnapshotStore(folder: folder)
     }
 
     private func place() throws -> JournalPlace {
@@ -129,7 +145,7 @@ struct AuditCommand: ParsableCommand {
         let sequence, commands, transfers: UInt64
         let signaturesChecked: UInt64?
         let headHash, stateHash: String
-        let stateHashesMatched, jobs, verdicts, batches, liabilitiesMatched: Int
+        let stateHashesMatched, jobs, verdicts, batches, liabilitiesMatched, snapshotsMatched: Int
         let trialBalance: [Line]
         let faults: [String]
         let sound: Bool
@@ -147,9 +163,10 @@ struct AuditCommand: ParsableCommand {
             verdicts = house.verdicts.count
             batches = house.batches.count
             liabilitiesMatched = report.liabilityCommitments
+            snapshotsMatched = report.snapshots
             trialBalance = report.trialBalance.compactMap { Summary.line($0, house) }
             faults =
-                report.invariantFaults + report.liabilityFaults
+                report.invariantFaults + report.liabilityFaults + report.snapshotFaults
                 + report.badSignatures.map {
                     "batch \($0.sequence), command \($0.command): the \($0.record) is not signed "
                         + "by \($0.signer.hex)"
@@ -204,8 +221,8 @@ struct AuditCommand: ParsableCommand {
                 \(verdicts) verdicts, \(batches) settlement batches
                 head hash  \(headHash)
                 state hash \(stateHash)
-                \(stateHashesMatched) recorded state hashes and the liabilities of \
-                \(liabilitiesMatched) settlements matched, \(signatures)
+                \(stateHashesMatched) recorded state hashes, \(snapshotsMatched) snapshots and the \
+                liabilities of \(liabilitiesMatched) settlements matched, \(signatures)
                 \(Console.table(header, rows))
                 \(faults.isEmpty ? "nothing is wrong" : faults.joined(separator: "\n"))
                 """

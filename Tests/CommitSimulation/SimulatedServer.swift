@@ -33,32 +33,42 @@ struct Sight: Sendable {
     let accounts: [Account?]
 }
 
-/// One server process: the real code on the simulated disk.
-final class SimulatedServer {
-    /// What a server said, in order.
-    final class Outbox: Sendable {
-        private let messages = Mutex<[Message]>([])
+/// What was put in, in order, until somebody takes it out.
+final class Mailbox<Element: Sendable>: Sendable {
+    private let elements = Mutex<[Element]>([])
 
-        func add(_ message: Message) { messages.withLock { $0.append(message) } }
+    func add(_ element: Element) { elements.withLock { $0.append(element) } }
 
-        func take() -> [Message] {
-            messages.withLock { messages in
-                defer { messages = [] }
-                return messages
-            }
+    func take() -> [Element] {
+        elements.withLock { elements in
+            defer { elements = [] }
+            return elements
         }
     }
+}
+
+/// One server process: the real code on the simulated disk.
+final class SimulatedServer {
+    /// What a server said.
+    typealias Outbox = Mailbox<Message>
+    /// What was said about snapshots.
+    typealias Notices = Mailbox<SnapshotNotice>
 
     let number: Int
     let journal: FileJournal
     let pipeline: SteppedPipeline<LedgerMachine>
     let outbox = Outbox()
+    /// What was said about snapshots.
+    let notices: Notices
 
-    /// Opens the journal and recovers; throws as a server would end.
+    /// Opens the journal and recovers, from the newest of the snapshots; throws as a server would
+    /// end.
     init(
-        _ number: Int, _ disk: SimulatedDisk, clock: @escaping @Sendable () -> Timestamp
+        _ number: Int, _ disk: SimulatedDisk, snapshots: SimulatedDisk,
+        clock: @escaping @Sendable () -> Timestamp, notices: Notices
     ) throws(JournalError) {
         self.number = number
+        self.notices = notices
         journal = try FileJournal(disk: disk.mount(), options: SimulatedServer.files)
         var options = CommitOptions()
         options.commandsPerBatch = 4
@@ -66,7 +76,10 @@ final class SimulatedServer {
         options.waitingCommands = 8
         options.waitingReads = 4
         options.checkpointInterval = 5
-        pipeline = try SteppedPipeline(journal: journal, clock: clock, options: options)
+        var kept = SnapshotOptions(SnapshotStore(disk: snapshots.mount()))
+        kept.notice = { notices.add($0) }
+        pipeline = try SteppedPipeline(
+            journal: journal, clock: clock, options: options, snapshots: kept)
     }
 
     /// Small segments, so that new ones are begun often.

@@ -101,12 +101,16 @@ extension Simulation {
     /// A new server takes the disk; the old ones have lost it.
     mutating func lead() {
         disk.kill()
+        snapshotDisk.kill()
         leads = false
         lastServer += 1
         let ahead = Int64.random(in: -1_500_000_000...1_500_000_000, using: &numbers)
+        let notices = SimulatedServer.Notices()
+        defer { hear(notices) }
         do throws(JournalError) {
             let clock = clock.server(ahead: ahead)
-            let server = try SimulatedServer(lastServer, disk, clock: clock)
+            let server = try SimulatedServer(
+                lastServer, disk, snapshots: snapshotDisk, clock: clock, notices: notices)
             servers.append(server)
             leads = true
             report.note("recoveries", server.pipeline.head.sequence)

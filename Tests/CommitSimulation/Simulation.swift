@@ -32,6 +32,10 @@ public struct Simulation {
 
     let kind: DiskKind
     let disk: SimulatedDisk
+    /// Where snapshots are, in the same machine: power cuts are of both.
+    let snapshotDisk: SimulatedDisk
+    /// What the disk was at some time, to begin another history from.
+    var past: SimulatedDisk?
     let clock = SimulatedClock()
     var numbers: SplitMix
     var clients: [Client] = []
@@ -63,6 +67,7 @@ public struct Simulation {
         kind = [.honest, .honest, .forgetful, .damaging].randomElement(using: &numbers) ?? .honest
         disk = SimulatedDisk(seed: numbers.next())
         disk.buffersWrites = kind == .forgetful
+        snapshotDisk = SimulatedDisk(seed: numbers.next())
         for client in 0..<Int.random(in: 2...5, using: &numbers) {
             clients.append(Client(workload: Workload(client: client, seed: numbers.next())))
         }
@@ -76,6 +81,9 @@ public struct Simulation {
         disk.cancelFailures()
         disk.faults = DiskFaults()
         disk.capacity = nil
+        snapshotDisk.cancelFailures()
+        snapshotDisk.faults = DiskFaults()
+        snapshotDisk.capacity = nil
         hasFaults = false
         if numbers.happens(0.5) { lead() }
         var steps = 0
@@ -113,6 +121,11 @@ public struct Simulation {
             faults.misdirectedWrites = numbers.happens(0.5) ? 0.01 : 0
         }
         disk.faults = faults
+        faults.misdirectedWrites = 0
+        snapshotDisk.faults = faults
+        if numbers.happens(0.1) {
+            snapshotDisk.capacity = Int.random(in: 4...60, using: &numbers) << 10
+        }
         if numbers.happens(0.1) { disk.capacity = Int.random(in: 80...400, using: &numbers) << 10 }
     }
 
@@ -132,6 +145,7 @@ public struct Simulation {
         case 72..<94: if let server = anyServer() { server.pipeline.commit() }
         default: if hasFaults { disturb() } else { servers.last?.pipeline.run() }
         }
+        if numbers.happens(0.04) { keep() }
         check()
     }
 
@@ -144,12 +158,11 @@ public struct Simulation {
         switch Int.random(in: 0..<12, using: &numbers) {
         case 0:
             report.note("power cuts between calls")
-            disk.crash()
-            servers = []
-            leads = false
+            cutPower()
         case 1:
             report.note("kills")
             disk.kill()
+            snapshotDisk.kill()
             servers = []
             leads = false
         case 2...4:

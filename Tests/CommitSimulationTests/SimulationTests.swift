@@ -33,7 +33,9 @@ import Testing
             "acknowledged commands", "answered reads", "recoveries", "leader changes", "retries",
             "power cuts at a call", "power cuts between calls", "kills", "failures at a call",
             "lost messages", "doubled messages", "servers that ended", "damage that was found",
-            "lives to the end", "orderly stops", "new sessions",
+            "lives to the end", "orderly stops", "new sessions", "snapshots",
+            "snapshots that failed", "starts from a snapshot", "passed over: another history",
+            "passed over: damaged", "power cuts while writing a snapshot",
         ] {
             #expect(report.counts[kind] ?? 0 > 0, "\(kind): none")
         }

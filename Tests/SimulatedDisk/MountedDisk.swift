@@ -50,6 +50,14 @@ final class MountedDisk: Disk {
         try perform(.syncFolder) { state in state.image.syncNames() }
     }
 
+    /// What is left of the capacity.
+    func free() throws(DiskError) -> Int? {
+        disk.state.withLock { state in
+            let used = state.image.files.keys.sorted().reduce(0) { $0 + state.bytes(of: $1) }
+            return state.capacity.map { $0 - used }
+        }
+    }
+
     /// Runs one call with whatever is to go wrong with it. `half` does a part of it.
     func perform<Value>(
         _ kind: DiskOperation.Kind, _ name: String = "", of file: Int? = nil, offset: Int = 0,

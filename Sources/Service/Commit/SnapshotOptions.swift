@@ -9,6 +9,9 @@ public struct SnapshotOptions: Sendable {
     public var events: UInt64 = 1_000_000
     /// One is taken after so long if anything was committed since the last one.
     public var interval: Duration = .seconds(600)
+    /// Bytes of memory that can be had now, `nil` if that is not known: a snapshot needs a second
+    /// machine, so none is taken while there is less than this process has already.
+    public var availableMemory: @Sendable () -> Int? = { MemoryRoom.available }
     /// Hears what is done and what is wrong, on the thread where it happens.
     public var notice: @Sendable (SnapshotNotice) -> Void = { notice in
         if notice.isWarning {

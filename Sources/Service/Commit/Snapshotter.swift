@@ -10,7 +10,9 @@ import Synchronization
 /// for nothing.
 ///
 /// After a snapshot it rests four times as long as that took, so at most a fifth of one processor
-/// goes into them, however large the state is; after a failure a minute at least.
+/// goes into them, however large the state is; after a failure a minute at least. It takes none
+/// while there is less memory than the process has already: the second machine must not be what
+/// ends the first.
 final class Snapshotter<Machine: JournaledMachine>: Sendable {
     private struct State {
         var head: JournalHead
@@ -21,6 +23,14 @@ final class Snapshotter<Machine: JournaledMachine>: Sendable {
         var isStopping = false
         var hasEnded = false
         var waiting: [@Sendable () -> Void] = []
+    }
+
+    /// What a snapshot is to be taken of.
+    private struct Due {
+        let head: JournalHead
+        let checkpoint: StateCheckpoint?
+        /// Events since the last one.
+        let events: UInt64
     }
 
     private let journal: any Journal
@@ -91,12 +101,17 @@ final class Snapshotter<Machine: JournaledMachine>: Sendable {
         _ = setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 10)
         var last = ContinuousClock.now
         var rested = last
-        while let (end, checkpoint) = waitUntilDue(since: last, notBefore: rested) {
+        while let due = waitUntilDue(since: last, notBefore: rested) {
             last = .now
-            let isFine = take(end, checkpoint)
+            let isFine = take(due)
             let pause = last.duration(to: .now) * 4
             rested = ContinuousClock.now + (isFine ? pause : max(pause, .seconds(60)))
-            if !isFine { state.withLock { $0.hasChanged = true } }
+            if !isFine {
+                state.withLock { state in
+                    state.hasChanged = true
+                    state.events += due.events
+                }
+            }
         }
         let waiting = state.withLock { state in
             state.hasEnded = true
@@ -109,10 +124,9 @@ final class Snapshotter<Machine: JournaledMachine>: Sendable {
     /// Waits for enough events, or for time to pass and any event; `nil` when stopping.
     private func waitUntilDue(
         since last: ContinuousClock.Instant, notBefore rested: ContinuousClock.Instant
-    ) -> (JournalHead, StateCheckpoint?)? {
+    ) -> Due? {
         while true {
-            let (due, pause) = state.withLock {
-                state -> ((JournalHead, StateCheckpoint?)?, Duration?) in
+            let (due, pause) = state.withLock { state -> (Due?, Duration?) in
                 if state.isStopping { return (nil, nil) }
                 let now = ContinuousClock.now
                 let isFull = state.events >= options.events
@@ -120,9 +134,11 @@ final class Snapshotter<Machine: JournaledMachine>: Sendable {
                 guard state.hasChanged, next <= now else {
                     return (nil, state.hasChanged ? now.duration(to: next) : options.interval)
                 }
+                let due = Due(
+                    head: state.head, checkpoint: state.checkpoint, events: state.events)
                 state.events = 0
                 state.hasChanged = false
-                return ((state.head, state.checkpoint), nil)
+                return (due, nil)
             }
             if let due { return due }
             guard let pause else { return nil }
@@ -132,10 +148,16 @@ final class Snapshotter<Machine: JournaledMachine>: Sendable {
     }
 
     /// Takes one; false if that failed.
-    private func take(_ end: JournalHead, _ checkpoint: StateCheckpoint?) -> Bool {
+    private func take(_ due: Due) -> Bool {
+        let needed = MemoryRoom.used
+        if let room = options.availableMemory(), room < needed {
+            options.notice(
+                .failed("it needs about \(needed) bytes of memory, and \(room) can be had"))
+            return false
+        }
         do throws(SnapshotError) {
             let info = try options.store.take(
-                of: journal, upTo: end, checkpoint: checkpoint, empty: empty,
+                of: journal, upTo: due.head, checkpoint: due.checkpoint, empty: empty,
                 isCancelled: { [self] in isStopping }, notice: options.notice)
             if let info { options.notice(.written(info)) }
             return true

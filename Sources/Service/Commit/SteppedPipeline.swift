@@ -13,16 +13,22 @@ public final class SteppedPipeline<Machine: JournaledMachine> {
     private var held: [OpenBatch<Machine>] = []
     private var hasStopped = false
     private var hasFailed = false
+    private let journal: any Journal
+    private let empty: Machine
+    private let snapshots: SnapshotOptions?
 
-    /// Recovers the machine from the newest of `snapshots` and the journal; takes none itself.
-    /// Throws whatever keeps the journal from being trusted. The journal is the pipeline's own from
-    /// here on; `stop` closes it.
+    /// Recovers the machine from the newest of `snapshots` and the journal; `takeSnapshot` takes
+    /// one. Throws whatever keeps the journal from being trusted. The journal is the pipeline's own
+    /// from here on; `stop` closes it.
     public init(
         journal: any Journal, clock: @escaping @Sendable () -> Timestamp, options: CommitOptions,
         snapshots: SnapshotOptions? = nil, empty: Machine = Machine()
     ) throws(JournalError) {
         let recovered = try RecoveredMachine(
             journal, empty: empty, snapshots: snapshots, readsAhead: false)
+        self.journal = journal
+        self.empty = empty
+        self.snapshots = snapshots
         core = CommitCore(
             after: recovered.head, journal: journal, clock: clock, options: options,
             followers: .init(committed: { _, _ in }, failed: { _ in }, ended: { _ in }))
@@ -100,6 +106,24 @@ public final class SteppedPipeline<Machine: JournaledMachine> {
         run()
         core.buffer.finish()
         if core.buffer.takeNow().ended { core.finishCommitting() }
+    }
+
+    /// Takes a snapshot of what is durable, as `Snapshotter` does on its thread. `nil` if there is
+    /// nothing new, or no place for snapshots.
+    ///
+    /// Throws as `SnapshotStore.take` does; the pipeline is not touched by it.
+    @discardableResult
+    public func takeSnapshot() throws(SnapshotError) -> SnapshotInfo? {
+        guard let snapshots else { return nil }
+        let checkpoint: StateCheckpoint?
+        do throws(JournalError) {
+            checkpoint = try journal.checkpoints().last
+        } catch {
+            throw .journal(error)
+        }
+        return try snapshots.store.take(
+            of: journal, upTo: head, checkpoint: checkpoint, empty: empty,
+            notice: snapshots.notice)
     }
 
     /// Decides and commits until nothing is left to do.

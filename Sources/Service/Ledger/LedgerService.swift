@@ -87,6 +87,7 @@ public final class LedgerService: Sendable {
     /// Commits what waits and closes the journal, then calls `reply` with the failure that ended
     /// the service, if any.
     public func stop(_ reply: @escaping @Sendable (JournalError?) -> Void) {
+        snapshotter?.stop()
         pipeline.stop()
         pipeline.whenFinished { [snapshotter] failure in
             guard let snapshotter else { return reply(failure) }

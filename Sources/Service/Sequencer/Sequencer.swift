@@ -161,6 +161,7 @@ public final class Sequencer: Sendable {
     ///
     /// Throws `journal` if the journal failed, now or earlier.
     public func stop() async throws(SequencerError) {
+        snapshotter?.stop()
         pipeline.stop()
         let failure = await withCheckedContinuation { continuation in
             pipeline.whenFinished { [snapshotter] failure in

@@ -22,6 +22,14 @@ public protocol Disk: AnyObject, Sendable {
 
     /// Makes all names durable: files created, renamed and removed.
     func syncFolder() throws(DiskError)
+
+    /// Bytes that can still be written; `nil` if that is not known.
+    func free() throws(DiskError) -> Int?
+}
+
+extension Disk {
+    /// Not known.
+    public func free() throws(DiskError) -> Int? { nil }
 }
 
 /// An open file of a `Disk`. For one thread at a time. Closed when it is released.

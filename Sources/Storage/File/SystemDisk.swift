@@ -84,6 +84,15 @@ public final class SystemDisk: Disk {
         guard fsync(descriptor) == 0 else { throw .last("sync \(folder)") }
     }
 
+    /// Bytes that whoever is not the superuser can still write.
+    public func free() throws(DiskError) -> Int? {
+        var status = statvfs()
+        guard unsafe statvfs(folder, &status) == 0 else { throw .last("look at \(folder)") }
+        let (bytes, isHuge) = Int(status.f_bavail)
+            .multipliedReportingOverflow(by: Int(status.f_frsize))
+        return isHuge ? .max : bytes
+    }
+
     private func path(_ name: String) -> String { "\(folder)/\(name)" }
 }
 

@@ -37,13 +37,17 @@ public struct AuditReport: Sendable {
     public let signatures: UInt64?
     /// Signatures that do not hold.
     public let badSignatures: [BadSignature]
+    /// Snapshots that hold what the journal leads to.
+    public let snapshots: Int
+    /// What is wrong with other snapshots.
+    public let snapshotFaults: [String]
     /// The house that the journal replays to.
     public let house: ClearingHouse
 
     /// Whether nothing at all is wrong.
     public var isSound: Bool {
         invariantFaults.isEmpty && badSignatures.isEmpty && liabilityFaults.isEmpty
-            && trialBalance.allSatisfy(\.isBalanced)
+            && snapshotFaults.isEmpty && trialBalance.allSatisfy(\.isBalanced)
     }
 }
 
@@ -52,17 +56,18 @@ public struct AuditReport: Sendable {
 ///
 /// Verifies the files, the whole chain and, if given, a published point of it; replays every
 /// command into an empty house; compares every recorded state hash and what each settlement says
-/// is owed; checks every signature again, on all processors, unless it
-/// is told not to; adds up the books. Throws at whatever makes the journal
-/// unusable; what is wrong inside a journal that replays is in the report. Time is O(commands +
-/// checkpoints x state).
+/// is owed, and the `snapshots` if given; checks every signature again, on all processors, unless
+/// it is told not to; adds up the books. Throws at whatever makes the journal unusable; what is
+/// wrong inside a journal that replays is in the report. Time is O(commands + checkpoints x
+/// state).
 public func auditJournal(
-    at path: String, expecting point: ChainPoint? = nil, checksSignatures: Bool = true
+    at path: String, expecting point: ChainPoint? = nil, checksSignatures: Bool = true,
+    snapshots: SnapshotStore? = nil
 ) throws(JournalError) -> AuditReport {
     if SystemError.isFolder(path) {
         let journal = try FileJournal(readingOnly: path)
         let report = try auditJournal(
-            journal, expecting: point, checksSignatures: checksSignatures)
+            journal, expecting: point, checksSignatures: checksSignatures, snapshots: snapshots)
         try journal.close()
         return report
     }
@@ -70,20 +75,22 @@ public func auditJournal(
     let problems = try journal.fileProblems()
     if let first = problems.first { throw .damagedFile(first) }
     let report = try auditJournal(
-        journal, expecting: point, checksSignatures: checksSignatures)
+        journal, expecting: point, checksSignatures: checksSignatures, snapshots: snapshots)
     try journal.close()
     return report
 }
 
 /// Audits any journal: as `auditJournal(at:)`, without the check of the file itself.
 public func auditJournal(
-    _ journal: any Journal, expecting point: ChainPoint? = nil, checksSignatures: Bool = true
+    _ journal: any Journal, expecting point: ChainPoint? = nil, checksSignatures: Bool = true,
+    snapshots: SnapshotStore? = nil
 ) throws(JournalError) -> AuditReport {
     var replay = HouseReplay(checkpoints: try journal.checkpoints())
     let signatures = checksSignatures ? SignatureAudit() : nil
     // Nobody may go on checking once this returns, whichever way.
     defer { _ = signatures?.finish() }
     var liabilities = LiabilityAudit()
+    var kept = try SnapshotAudit<ClearingHouse>(snapshots, of: journal)
     var found: Digest? = point?.sequence == 0 ? .zero : nil
     let head = try journal.recover { (batch, entries) throws(JournalError) in
         if batch.sequence == point?.sequence { found = batch.hash }
@@ -92,7 +99,9 @@ public func auditJournal(
             liabilities.check(command, sequence: batch.sequence)
         }
         liabilities.note(batch, replay.machine)
+        kept.note(batch, replay.machine)
     }
+    kept.finish()
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
     let stateHash = replay.machine.stateHash
     let invariantFaults = replay.machine.ledger.checkInvariants()
@@ -102,5 +111,6 @@ public func auditJournal(
         checkpoints: replay.checkpointsReached, trialBalance: replay.machine.ledger.trialBalance(),
         invariantFaults: invariantFaults,
         liabilityCommitments: liabilities.agreeing, liabilityFaults: liabilities.faults,
-        signatures: checked?.valid, badSignatures: checked?.bad ?? [], house: replay.machine)
+        signatures: checked?.valid, badSignatures: checked?.bad ?? [], snapshots: kept.agreeing,
+        snapshotFaults: kept.faults, house: replay.machine)
 }

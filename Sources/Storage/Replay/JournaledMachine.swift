@@ -38,8 +38,8 @@ public protocol JournaledMachine: Sendable {
     /// Appends the whole state in its one encoding.
     func encode(into writer: inout ByteWriter)
 
-    /// Reads a state into a machine before its first command. The bytes are known to be what
-    /// `encode` wrote once; their sums are not checked again.
+    /// Reads a state into a machine before its first command. Whatever the bytes are, it throws or
+    /// gives a machine; that they are what `encode` wrote once, only their hash shows.
     mutating func restore(from reader: inout ByteReader) throws(CodecError)
 
     /// Appends what a snapshot keeps beside the state and no hash covers: balance history.
@@ -51,22 +51,27 @@ public protocol JournaledMachine: Sendable {
 
 extension JournaledMachine {
     /// SHA-256 of the whole state's canonical bytes, which are never in memory at once. O(state).
-    public var stateHash: Digest {
-        let sink = HashSink()
-        var writer = ByteWriter(into: sink)
-        encode(into: &writer)
-        writer.finish()
-        return sink.finish()
-    }
+    public var stateHash: Digest { HashSink.hash { encode(into: &$0) } }
+
+    /// SHA-256 of what a snapshot keeps beside the state. O(state).
+    var historyHash: Digest { HashSink.hash { encodeHistory(into: &$0) } }
 }
 
 /// Hashes an encoding a part at a time. For one thread.
 private final class HashSink: ByteSink, @unchecked Sendable {
     private var hasher = SHA256()
 
+    static func hash(_ encode: (inout ByteWriter) -> Void) -> Digest {
+        let sink = HashSink()
+        var writer = ByteWriter(into: sink)
+        encode(&writer)
+        writer.finish()
+        return sink.finish()
+    }
+
     func take(_ bytes: [UInt8]) { hasher.update(bytes) }
 
-    func finish() -> Digest {
+    private func finish() -> Digest {
         var ended = SHA256()
         swap(&ended, &hasher)
         return ended.finish()

@@ -16,42 +16,51 @@ public struct LedgerAuditReport: Sendable {
     public let trialBalance: [TrialBalance]
     /// Whatever the ledger's own invariants name as wrong.
     public let invariantFaults: [String]
+    /// Snapshots that hold what the journal leads to.
+    public let snapshots: Int
+    /// What is wrong with other snapshots.
+    public let snapshotFaults: [String]
     /// The ledger that the journal replays to.
     public let machine: LedgerMachine
 
     /// Whether nothing at all is wrong.
     public var isSound: Bool {
-        invariantFaults.isEmpty && trialBalance.allSatisfy(\.isBalanced)
+        invariantFaults.isEmpty && snapshotFaults.isEmpty && trialBalance.allSatisfy(\.isBalanced)
     }
 }
 
 /// Audits a ledger's journal: verifies its store where the store can tell, the whole chain and, if
 /// given, a published point of it; carries every command out again on an empty ledger; compares
-/// every recorded state hash; checks the ledger's invariants and adds up its books.
+/// every recorded state hash, and the `snapshots` if given; checks the ledger's invariants and adds
+/// up its books.
 ///
 /// One thread reads and hashes ahead of the one that decides. Throws at whatever makes the journal
 /// unusable; what is wrong inside a journal that replays is in the report. Time is O(commands +
 /// checkpoints x state).
 public func auditLedger(
-    _ journal: any Journal, expecting point: ChainPoint? = nil,
+    _ journal: any Journal, expecting point: ChainPoint? = nil, snapshots: SnapshotStore? = nil,
     progress: (_ batch: UInt64, _ transfers: Int) -> Void = { (_, _) in }
 ) throws(JournalError) -> LedgerAuditReport {
     if let problem = try (journal as? SQLiteJournal)?.fileProblems().first {
         throw .damagedFile(problem)
     }
     var replay = Replay<LedgerMachine>(checkpoints: try journal.checkpoints())
+    var kept = try SnapshotAudit<LedgerMachine>(snapshots, of: journal)
     var found: Digest? = point?.sequence == 0 ? .zero : nil
     let head = try ReadAhead.run { (hand) throws(JournalError) in
         try journal.recover(after: .empty, hand)
     } consume: { (verified) throws(JournalError) in
         if verified.batch.sequence == point?.sequence { found = verified.batch.hash }
         try replay.apply(verified.batch, verified.entries)
+        kept.note(verified.batch, replay.machine)
         progress(verified.batch.sequence, replay.machine.ledger.transferCount)
     }
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
+    kept.finish()
     let machine = replay.machine
     return LedgerAuditReport(
         head: head, commands: replay.commands, stateHash: machine.stateHash,
         checkpoints: replay.checkpointsReached, trialBalance: machine.ledger.trialBalance(),
-        invariantFaults: machine.ledger.checkInvariants(), machine: machine)
+        invariantFaults: machine.ledger.checkInvariants(), snapshots: kept.agreeing,
+        snapshotFaults: kept.faults, machine: machine)
 }

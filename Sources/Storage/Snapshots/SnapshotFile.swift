@@ -35,42 +35,35 @@ struct SnapshotFile {
 
     /// Checks every byte behind the header.
     func verify() throws(SnapshotProblem) {
-        var start = SnapshotHeader.bytes
-        for section in header.sections {
-            let source = SnapshotSource(file, start, section, isCancelled)
-            var hasher = SHA256()
-            while source.remaining > 0 {
-                let bytes = source.next()
-                if let words = source.failure { throw .unreadable(words) }
-                hasher.update(bytes)
-            }
-            guard hasher.finish() == section.hash else {
-                throw .damaged("the hash of section \(section.tag) differs")
-            }
-            start += Int(section.length)
-        }
-        let padding = header.fileBytes - start
-        let block = DiskBuffer(SnapshotHeader.bytes)
-        do throws(DiskError) {
-            guard try file.fill(block, count: padding, from: start), block.isZero(0..<padding)
-            else { throw .failed(0, "what fills its last block is not zero") }
-        } catch {
-            throw .damaged(error.words)
-        }
+        for section in header.sections { try read(section.tag) { _ in } }
+        try checkPadding()
     }
 
-    /// The state, after `verify` found everything in order. `empty` is what it is read into.
+    /// The state, once every byte of the file was checked. `empty` is what it is read into.
+    ///
+    /// The bytes that are decoded are the ones that are hashed, and nothing is given out unless
+    /// all hashes are right.
     func machine<Machine: JournaledMachine>(_ empty: Machine) throws(SnapshotProblem) -> Machine {
         var machine = empty
         try read(SnapshotHeader.Section.state) { (reader) throws(CodecError) in
             try machine.restore(from: &reader)
+            try reader.finish()
         }
         try read(SnapshotHeader.Section.history) { (reader) throws(CodecError) in
             try machine.restoreHistory(from: &reader)
+            try reader.finish()
+        }
+        for section in header.sections where !SnapshotHeader.Section.known.contains(section.tag) {
+            try read(section.tag) { _ in }
+        }
+        try checkPadding()
+        guard machine.now == info.head.time else {
+            throw .damaged("its state is not of its batch's time")
         }
         return machine
     }
 
+    /// Gives `body` a section's bytes, checks the rest of them as well, and says what is wrong.
     private func read(
         _ tag: UInt32, _ body: (inout ByteReader) throws(CodecError) -> Void
     ) throws(SnapshotProblem) {
@@ -79,21 +72,39 @@ struct SnapshotFile {
         }
         let source = SnapshotSource(file, start, section, isCancelled)
         var reader = ByteReader(from: source)
-        do throws(CodecError) {
-            try body(&reader)
-            try reader.finish()
+        var fault: CodecError?
+        do throws(CodecError) { try body(&reader) } catch { fault = error }
+        let hash = source.finish()
+        if let words = source.failure { throw .unreadable(words) }
+        guard hash == section.hash else { throw .damaged("the hash of section \(tag) differs") }
+        if let fault { throw .damaged("section \(tag) cannot be decoded (\(fault))") }
+    }
+
+    private func checkPadding() throws(SnapshotProblem) {
+        let padding = header.fileBytes - header.end
+        let block = DiskBuffer(SnapshotHeader.bytes)
+        do throws(DiskError) {
+            guard try file.fill(block, count: padding, from: header.end) else {
+                throw .failed(0, "it ends too early")
+            }
         } catch {
-            if let words = source.failure { throw .unreadable(words) }
-            throw .damaged("section \(tag) cannot be decoded (\(error))")
+            throw .unreadable(error.words)
+        }
+        guard block.isZero(0..<padding) else {
+            throw .damaged("what fills its last block is not zero")
         }
     }
 }
 
-/// Gives the bytes of one section, a mebibyte at a time. For one thread.
+/// Gives the bytes of one section, a quarter of a mebibyte at a time, and has them hashed. For one
+/// thread.
 private final class SnapshotSource: ByteSource, @unchecked Sendable {
+    private static let part = 256 << 10
+
     private let file: any DiskFile
     private let isCancelled: @Sendable () -> Bool
     private let buffer: DiskBuffer
+    private let hash = TrailingHash()
     private var offset: Int
     private(set) var remaining: Int
     /// Why there is no more, if it could not be read.
@@ -107,7 +118,7 @@ private final class SnapshotSource: ByteSource, @unchecked Sendable {
         self.isCancelled = isCancelled
         offset = start
         remaining = Int(section.length)
-        buffer = DiskBuffer(min(max(remaining, 1), 1 << 20))
+        buffer = DiskBuffer(min(max(remaining, 1), Self.part))
     }
 
     func next() -> [UInt8] {
@@ -127,7 +138,15 @@ private final class SnapshotSource: ByteSource, @unchecked Sendable {
         }
         offset += count
         remaining -= count
-        return buffer.bytes(0..<count)
+        let bytes = buffer.bytes(0..<count)
+        hash.update(bytes)
+        return bytes
+    }
+
+    /// Reads what is left; gives the hash of the whole section, if it could be read.
+    func finish() -> Digest {
+        while !next().isEmpty {}
+        return hash.finish()
     }
 }
 

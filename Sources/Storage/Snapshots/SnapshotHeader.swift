@@ -13,6 +13,7 @@ struct SnapshotHeader: Equatable {
 
         static let state: UInt32 = 1
         static let history: UInt32 = 2
+        static let known = [state, history]
     }
 
     static let bytes = 4_096
@@ -99,20 +100,24 @@ struct SnapshotHeader: Equatable {
         }
         let count = Int(block.load(UInt32.self, at: 112))
         guard count <= Self.sectionLimit else { throw .damaged("it has too many sections") }
+        let sequence = block.load(UInt64.self, at: 16)
+        guard sequence > 0 else { throw .damaged("it is of no batch") }
         var sections: [Section] = []
         for place in 0..<count {
             let offset = Self.table + place * Self.entry
             let length = block.load(UInt64.self, at: offset + 8)
             guard length < 1 << 48 else { throw .damaged("a section is too long") }
+            let tag = block.load(UInt32.self, at: offset)
+            guard !sections.contains(where: { $0.tag == tag }) else {
+                throw .damaged("section \(tag) is there twice")
+            }
             sections.append(
-                Section(
-                    tag: block.load(UInt32.self, at: offset), length: length,
-                    hash: block.digest(at: offset + 16)))
+                Section(tag: tag, length: length, hash: block.digest(at: offset + 16)))
         }
         self.init(
             machine: block.load(UInt32.self, at: 12),
             head: JournalHead(
-                sequence: block.load(UInt64.self, at: 16), hash: block.digest(at: 48),
+                sequence: sequence, hash: block.digest(at: 48),
                 time: Timestamp(nanoseconds: block.load(UInt64.self, at: 32)),
                 term: block.load(UInt64.self, at: 24)),
             first: block.digest(at: 80), commands: block.load(UInt64.self, at: 40),
@@ -154,8 +159,13 @@ struct SnapshotName: Equatable {
     /// Reads a name; `nil` if it is none of a snapshot.
     init?(_ text: String) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard parts.count == 3, parts[0] == "snapshot", parts[1].count == 16,
-            parts[2].utf8.count == 20, let sequence = UInt64(parts[2])
+        guard parts.count == 3, parts[0] == "snapshot", parts[1].utf8.count == 16,
+            parts[1].utf8.allSatisfy({
+                UInt8(ascii: "0")...UInt8(ascii: "9") ~= $0
+                    || UInt8(ascii: "a")...UInt8(ascii: "f") ~= $0
+            }),
+            parts[2].utf8.count == 20, parts[2].utf8.first != UInt8(ascii: "+"),
+            let sequence = UInt64(parts[2])
         else { return nil }
         self.text = text
         journal = String(parts[1])

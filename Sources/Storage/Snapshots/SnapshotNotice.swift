@@ -87,6 +87,8 @@ extension SnapshotError: CustomStringConvertible {
 public enum SnapshotNotice: Hashable, Sendable {
     /// A file is not used.
     case passedOver(String, SnapshotProblem)
+    /// An undamaged one goes further than the journal, which ends at this batch: nothing starts.
+    case ahead(String, SnapshotInfo, journal: UInt64)
     /// A start began here instead of at the first batch.
     case used(SnapshotInfo)
     /// One was written.
@@ -100,6 +102,10 @@ extension SnapshotNotice: CustomStringConvertible {
     public var description: String {
         switch self {
         case .passedOver(let name, let problem): "snapshot \(name) is passed over: \(problem)"
+        case .ahead(let name, let info, let end):
+            "snapshot \(name) is of batch \(info.head.sequence), but the journal ends at batch "
+                + "\(end): its end is missing. If an older journal was put back on purpose, move "
+                + "the folder of snapshots away"
         case .used(let info): "the start begins at the snapshot of batch \(info.head.sequence)"
         case .written(let info):
             "snapshot of batch \(info.head.sequence) written, \(info.stateBytes) bytes of state"
@@ -110,7 +116,7 @@ extension SnapshotNotice: CustomStringConvertible {
     /// Whether somebody should look into it.
     public var isWarning: Bool {
         switch self {
-        case .passedOver, .failed: true
+        case .passedOver, .ahead, .failed: true
         case .used, .written: false
         }
     }

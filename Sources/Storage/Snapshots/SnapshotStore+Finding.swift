@@ -13,10 +13,19 @@ extension SnapshotStore {
     /// empty, goes further than the journal: what it was made from is gone.
     public func newest<Machine: JournaledMachine>(
         of journal: any Journal, checkpoint: StateCheckpoint?, empty: Machine,
-        isCancelled: @escaping @Sendable () -> Bool = { false },
         notice: (SnapshotNotice) -> Void
     ) throws(JournalError) -> Snapshot<Machine>? {
-        let names = try snapshots()
+        try newest(
+            among: try snapshots(), of: journal, checkpoint: checkpoint, empty: empty,
+            isCancelled: { false }, notice: notice)
+    }
+
+    /// As `newest`, for names that were listed, newest first.
+    func newest<Machine: JournaledMachine>(
+        among names: [SnapshotName], of journal: any Journal, checkpoint: StateCheckpoint?,
+        empty: Machine, isCancelled: @escaping @Sendable () -> Bool,
+        notice: (SnapshotNotice) -> Void
+    ) throws(JournalError) -> Snapshot<Machine>? {
         if names.isEmpty { return nil }
         let reader = try journal.reader()
         defer { reader.close() }
@@ -26,12 +35,14 @@ extension SnapshotStore {
             let file: SnapshotFile
             do throws(SnapshotProblem) {
                 file = try open(name, first, Machine.kind, isCancelled)
+                if file.info.head.sequence > end { try file.verify() }
             } catch {
                 notice(.passedOver(name.text, error))
                 continue
             }
             let head = file.info.head
             guard head.sequence <= end else {
+                notice(.ahead(name.text, file.info, journal: end))
                 throw .missingBatches(head: end, checkpoint: head.sequence)
             }
             let found = try reader.batches(after: head.sequence - 1).first?.head
@@ -50,8 +61,8 @@ extension SnapshotStore {
         return nil
     }
 
-    /// Opens a snapshot of the journal that begins with `first` and checks every byte of it.
-    private func open(
+    /// Opens a snapshot of the journal that begins with `first`; any, if there is none yet.
+    func open(
         _ name: SnapshotName, _ first: Digest?, _ kind: JournaledKind,
         _ isCancelled: @escaping @Sendable () -> Bool
     ) throws(SnapshotProblem) -> SnapshotFile {
@@ -59,7 +70,6 @@ extension SnapshotStore {
         let file = try SnapshotFile(disk, name.text, isCancelled: isCancelled)
         guard file.header.machine == kind.number else { throw .otherMachine(file.header.machine) }
         if let first, file.info.first != first { throw .otherJournal }
-        try file.verify()
         return file
     }
 }

@@ -21,9 +21,11 @@ extension SnapshotStore {
         if end.sequence == 0 { return nil }
         let lock = try lock()
         defer { withExtendedLifetime(lock) {} }
+        let names = try onSnapshotDisk { () throws(DiskError) in try listed() }
         let replica = try onJournal { () throws(JournalError) -> Replica<Machine>? in
             let start = try newest(
-                of: journal, checkpoint: checkpoint, empty: empty, isCancelled: isCancelled
+                among: names, of: journal, checkpoint: checkpoint, empty: empty,
+                isCancelled: isCancelled
             ) { if !isCancelled() { notice($0) } }
             if let start, start.info.head.sequence >= end.sequence { return nil }
             let reader = try journal.reader()
@@ -41,7 +43,7 @@ extension SnapshotStore {
         let isRecorded = checkpoint?.sequence == end.sequence
         return try write(
             replica.replay.machine, head: end, first: replica.first,
-            commands: replica.commands + replica.replay.commands,
+            commands: replica.commands &+ replica.replay.commands, base: replica.base,
             recorded: isRecorded ? checkpoint?.stateHash : nil, isCancelled: isCancelled)
     }
 
@@ -65,8 +67,8 @@ extension SnapshotStore {
                 notice: notice)
         case .ledger:
             return try take(
-                of: journal, upTo: end, checkpoint: checkpoint, empty: LedgerMachine(),
-                notice: notice)
+                of: journal, upTo: end, checkpoint: checkpoint,
+                empty: LedgerMachine(tableSeed: .random(in: .min ... .max)), notice: notice)
         }
     }
 
@@ -94,13 +96,16 @@ private struct Replica<Machine: JournaledMachine> {
     var replay: Replay<Machine>
     /// The hash of the journal's first batch.
     var first: Digest
+    /// The snapshot that it began with.
+    let base: SnapshotInfo?
+
     /// Commands before the replay.
-    let commands: UInt64
+    var commands: UInt64 { base?.commands ?? 0 }
 
     init(_ start: consuming Snapshot<Machine>?, empty: Machine, checkpoint: StateCheckpoint?) {
         verifier = ChainVerifier(after: start?.info.head ?? .empty)
         first = start?.info.first ?? .zero
-        commands = start?.info.commands ?? 0
+        base = start?.info
         replay = Replay(start?.machine ?? empty, checkpoints: checkpoint.map { [$0] } ?? [])
     }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Primitives
 import Storage
 
 /// `exchequer journal snapshot`.
@@ -9,17 +10,40 @@ struct JournalSnapshotCommand: ParsableCommand {
         abstract: "Take a snapshot of what a journal leads to, so that the next start is quick.",
         discussion: """
             Replays the journal from the newest snapshot on, also beside a running server, which \
-            takes snapshots by itself. The newest two are kept. Exit code 5 if the journal does \
-            not replay.
+            takes snapshots by itself. Nothing is written if there is nothing new. It takes as \
+            much memory as the server's state. The newest two are kept. Exit code 5 if the \
+            journal does not replay, 3 if the snapshot could not be written.
+
+            exchequer audit compares snapshots with the whole journal.
 
             EXAMPLES
               exchequer journal snapshot --journal house/journal.sqlite
               exchequer journal snapshot --journal 'postgres:dbname=books' --into books.snapshots
+              exchequer journal snapshot --journal file:books --json
             """)
 
     @OptionGroup var options: JournalOptions
     @Option(help: "The folder for snapshots. Without it, PLACE.snapshots beside the journal.")
     var into: String?
+    @Flag(help: "Print one JSON object.") var json = false
+
+    /// What is printed: the first two alone if nothing was written.
+    struct Summary: Encodable {
+        let isNew: Bool
+        let folder: String
+        let sequence, commands, stateBytes: UInt64?
+        let headHash, stateHash: String?
+
+        init(_ info: SnapshotInfo?, folder: String) {
+            isNew = info != nil
+            self.folder = folder
+            sequence = info?.head.sequence
+            commands = info?.commands
+            stateBytes = info?.stateBytes
+            headHash = info?.head.hash.hex
+            stateHash = info?.stateHash.hex
+        }
+    }
 
     func run() throws {
         let (place, journal) = try options.open()
@@ -30,6 +54,7 @@ struct JournalSnapshotCommand: ParsableCommand {
         do {
             let store = try SnapshotStore(folder: folder)
             let info = try store.take(ofWhole: journal) { Console.say("\($0)") }
+            if json { return try Console.put(json: Summary(info, folder: folder)) }
             guard let info else {
                 return Console.put("there is nothing new since the last snapshot")
             }

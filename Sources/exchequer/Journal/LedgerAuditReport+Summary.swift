@@ -13,7 +13,8 @@ struct LedgerAuditSummary: Encodable {
     let machine = "ledger"
     let sequence, commands: UInt64
     let headHash, stateHash: String
-    let stateHashesMatched, accounts, transfers, burntIDs, transfersPerSecond: Int
+    let stateHashesMatched, snapshotsMatched: Int
+    let accounts, transfers, burntIDs, transfersPerSecond: Int
     let trialBalance: [Line]
     let faults: [String]
     let sound: Bool
@@ -25,6 +26,7 @@ struct LedgerAuditSummary: Encodable {
         headHash = report.head.hash.hex
         stateHash = report.stateHash.hex
         stateHashesMatched = report.checkpoints
+        snapshotsMatched = report.snapshots
         accounts = ledger.accounts.count
         transfers = ledger.transferCount
         burntIDs = ledger.burntIDs.count
@@ -38,7 +40,7 @@ struct LedgerAuditSummary: Encodable {
                 creditsPosted: text($0.creditsPosted), debitsPending: text($0.debitsPending),
                 creditsPending: text($0.creditsPending), balanced: $0.isBalanced)
         }
-        faults = report.invariantFaults
+        faults = report.invariantFaults + report.snapshotFaults
         sound = report.isSound
     }
 
@@ -57,7 +59,7 @@ struct LedgerAuditSummary: Encodable {
             \(transfers) transfers, \(transfersPerSecond) transfers/s
             head hash  \(headHash)
             state hash \(stateHash)
-            \(stateHashesMatched) recorded state hashes matched
+            \(stateHashesMatched) recorded state hashes and \(snapshotsMatched) snapshots matched
             \(Console.table(header, rows))
             \(faults.isEmpty ? "nothing is wrong" : faults.joined(separator: "\n"))
             """

@@ -41,6 +41,13 @@ struct LedgerServeCommand: AsyncParsableCommand {
             the journal, and none for one in PostgreSQL.
             """)
     var snapshots: String?
+    @Flag(help: "Neither take snapshots nor start from one.") var noSnapshots = false
+    @Option(help: "Take a snapshot after so many transfers and accounts.")
+    var snapshotEvents: UInt64 = 1_000_000
+    @Option(help: "Take a snapshot after so many minutes, if anything came.")
+    var snapshotMinutes: UInt32 = 10
+    @Flag(help: "Take a snapshot when ending, which may take a while: for a planned restart.")
+    var snapshotAtEnd = false
     @Option(help: "Where to listen.") var host = "127.0.0.1"
     @Option(help: "The port of the binary protocol; 0 for any free one.") var port = 7_100
     @Option(help: "The port of the HTTP API, 0 for any free one; without it there is none.")
@@ -60,11 +67,9 @@ struct LedgerServeCommand: AsyncParsableCommand {
         let signals = StopSignals { stopping.yield($0) }
         let place = try JournalPlace(journal)
         let books = try place.openForWriting()
-        let folder = snapshots ?? place.snapshotFolder
+        let snapshots = try snapshotOptions(place)
         let service = try LedgerService(
-            journal: books,
-            snapshots: try folder.map { SnapshotOptions(try SnapshotStore(folder: $0)) },
-            clock: { .systemNow })
+            journal: books, snapshots: snapshots, clock: { .systemNow })
         var options = LedgerServer.Options()
         options.connections = connections
         let server = try await LedgerServer(
@@ -76,7 +81,33 @@ struct LedgerServeCommand: AsyncParsableCommand {
         for await _ in stops { break }
         try await service.stop()
         await server.close()
+        if snapshotAtEnd, let snapshots { takeLast(of: place, snapshots) }
         withExtendedLifetime(signals) {}
+    }
+
+    private func snapshotOptions(_ place: JournalPlace) throws -> SnapshotOptions? {
+        guard !noSnapshots, let folder = snapshots ?? place.snapshotFolder else { return nil }
+        var options = SnapshotOptions(try SnapshotStore(folder: folder))
+        options.events = max(snapshotEvents, 1)
+        options.interval = .seconds(60 * Int64(max(snapshotMinutes, 1)))
+        return options
+    }
+
+    func validate() throws {
+        if noSnapshots, snapshots != nil || snapshotAtEnd {
+            throw ValidationError("--no-snapshots goes with no other option about snapshots.")
+        }
+    }
+
+    /// Everything is durable and answered by now: whatever fails here is said and no more.
+    private func takeLast(of place: JournalPlace, _ snapshots: SnapshotOptions) {
+        do {
+            let journal = try place.openForReading()
+            let info = try snapshots.store.take(ofWhole: journal, notice: snapshots.notice)
+            if let info { snapshots.notice(.written(info)) }
+        } catch {
+            snapshots.notice(.failed("\(error)"))
+        }
     }
 
     /// As many connections as the system allows this process.

@@ -177,4 +177,22 @@ final class GatedDisk: Disk {
         #expect(try await sequencer.read { $0.parties.count } == 2)
         try await sequencer.stop()
     }
+
+    /// A second machine that does not fit must not end the first.
+    @Test func noneIsTakenWithoutMemory() async throws {
+        let scratch = try Scratch()
+        let store = try SnapshotStore(folder: "\(scratch.folder)/snapshots")
+        let notices = Collected<SnapshotNotice>()
+        var options = options(store, events: 2, notices)
+        options.availableMemory = { 1 << 20 }
+        let sequencer = try Sequencer(
+            journal: MemoryJournal(), snapshots: options, clock: Fixture.frozen,
+            onFailure: { _ in })
+        _ = try await sequencer.submit(Fixture.configure)
+        _ = try await sequencer.submit(Fixture.register(1))
+        await wait(notices, 1)
+        #expect(notices.all.allSatisfy { $0.isWarning && "\($0)".contains("memory") })
+        #expect(try store.names().isEmpty)
+        try await sequencer.stop()
+    }
 }

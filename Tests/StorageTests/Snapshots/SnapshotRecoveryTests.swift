@@ -74,11 +74,16 @@ import Testing
     }
 
     /// For each kind of journal: the start reads nothing before the snapshot's batch.
-    @Test(arguments: ["sqlite", "file"])
+    @Test(arguments: ["sqlite", "file", "postgres"])
     func aStartAfterTheSnapshotOnDisk(_ kind: String) throws {
         let scratch = try Scratch()
-        let place = try JournalPlace("\(kind):\(scratch.folder)/books")
-        let folder = try #require(place.snapshotFolder)
+        let home = try kind == "postgres" ? PostgresHome() : nil
+        let place = try JournalPlace(
+            home.map { "postgres:\($0.conninfo)#\($0.schema)" }
+                ?? "\(kind):\(scratch.folder)/books")
+        // Beside a journal in a database there is no folder.
+        #expect((place.snapshotFolder == nil) == (home != nil))
+        let folder = place.snapshotFolder ?? "\(scratch.folder)/snapshots"
         var books = LedgerBooks(seed: 5)
         do {
             let journal = try place.openForWriting()
@@ -100,6 +105,12 @@ import Testing
         // And the journal can be written from there.
         try books.write(1, to: journal)
         #expect(journal.head.sequence == 36)
+        // The next one begins where that one ended, and is taken beside the writer.
+        let beside = try place.openForReading()
+        let info = try SnapshotStore(folder: folder).take(ofWhole: beside)
+        // In append files the last batch may not be durable yet.
+        #expect(info?.head.sequence == (kind == "file" ? 35 : 36))
+        try beside.close()
         try journal.close()
     }
 
