@@ -9,7 +9,7 @@ extension FileJournal {
     /// or not a segment. Unless everything was found in order, nothing is changed.
     public func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let (isUsed, marks) = try writer.withLock { (writer) throws(JournalError) in
             if writer.closed { throw .closed }
@@ -121,15 +121,5 @@ extension FileJournal {
         }
         if scan.marks == nil { try writer.marks.write(to: disk) }
         writer.file = segment.file
-    }
-}
-
-extension JournalBatch {
-    /// Whether the hash is the hash of the other fields.
-    fileprivate var isHashed: Bool {
-        hash
-            == JournalBatch.chainHash(
-                sequence: sequence, term: term, time: time, count: count, previous: previousHash,
-                body: body)
     }
 }

@@ -16,6 +16,9 @@ final class SegmentReader {
     let header: SegmentHeader
     let name: String
     let file: any DiskFile
+    /// Bytes that are read at once: few enough to be in the processor's cache when they are looked
+    /// at. A larger record makes the window as large as itself.
+    private static let window = 512 << 10
     private var window: DiskBuffer
     /// Which bytes of the file are in the window.
     private var loaded = 0..<0
@@ -30,7 +33,7 @@ final class SegmentReader {
         guard size >= RecordFormat.block else {
             throw .damagedFile("\(name) is shorter than its first block")
         }
-        window = DiskBuffer(min(2 << 20, size))
+        window = DiskBuffer(min(SegmentReader.window, size))
         try SegmentReader.fill(window, from: 0, count: RecordFormat.block, of: file, name)
         header = try SegmentHeader(in: window, name: name, size: size)
     }

@@ -99,6 +99,8 @@ private final class SystemFile: DiskFile {
         self.path = path
         plain = openPath(path, flags | O_CLOEXEC, 0o600)
         guard plain >= 0 else { throw .last("open \(path)") }
+        // Files are read from front to back: the kernel then reads further ahead.
+        _ = posix_fadvise(plain, 0, 0, POSIX_FADV_SEQUENTIAL)
         durable = isDirect ? openPath(path, O_RDWR | direct | O_DSYNC | O_CLOEXEC) : plain
         guard durable >= 0 else { throw .last("open \(path)") }
     }

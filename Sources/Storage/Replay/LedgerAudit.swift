@@ -41,17 +41,20 @@ public func auditLedger(
     }
     var replay = Replay<LedgerMachine>(checkpoints: try journal.checkpoints())
     var found: Digest? = point?.sequence == 0 ? .zero : nil
-    let head = try ReadAhead.run { (hand) throws(JournalError) in
-        try journal.recover(after: .empty, hand)
-    } consume: { (verified) throws(JournalError) in
-        if verified.batch.sequence == point?.sequence { found = verified.batch.hash }
-        try replay.apply(verified.batch, verified.entries)
-        progress(verified.batch.sequence, replay.machine.ledger.transferCount)
+    let head = try journal.recover(readingAhead: true) { (batch, entries) throws(JournalError) in
+        if batch.sequence == point?.sequence { found = batch.hash }
+        try replay.apply(batch, entries)
+        progress(batch.sequence, replay.machine.ledger.transferCount)
     }
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
     let machine = replay.machine
+    let (stateHash, faults) = onTwoThreads {
+        machine.stateHash
+    } and: {
+        machine.ledger.checkInvariants()
+    }
     return LedgerAuditReport(
-        head: head, commands: replay.commands, stateHash: machine.stateHash,
+        head: head, commands: replay.commands, stateHash: stateHash,
         checkpoints: replay.checkpointsReached, trialBalance: machine.ledger.trialBalance(),
-        invariantFaults: machine.ledger.checkInvariants(), machine: machine)
+        invariantFaults: faults, machine: machine)
 }
