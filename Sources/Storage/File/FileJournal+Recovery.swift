@@ -21,7 +21,9 @@ extension FileJournal {
             try check(marks.closed, end: end)
         }
         var verifier = ChainVerifier(after: start)
-        let cursor = try JournalCursor(disk, after: start.sequence)
+        // A simulated disk is for one thread.
+        let cursor = try JournalCursor(
+            disk, after: start.sequence, readsAhead: disk is SystemDisk)
         while cursor.sequence <= end.sequence {
             let batch = try cursor.next()
             try body(batch, try verifier.accept(batch))

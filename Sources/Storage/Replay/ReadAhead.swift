@@ -10,9 +10,10 @@ extension Journal {
         _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         guard readingAhead else { return try recover(after: start, body) }
-        return try ReadAhead.run({ (hand) throws(JournalError) in
-            try self.recover(after: start, hand)
-        }, consume: body)
+        return try ReadAhead.run(
+            { (hand) throws(JournalError) in
+                try self.recover(after: start, hand)
+            }, consume: body)
     }
 }
 
