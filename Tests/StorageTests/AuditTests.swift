@@ -42,7 +42,8 @@ struct History {
             run(
                 .openJob(
                     Demand(
-                        buyer: PartyID(2), request: UInt128(job), model: ModelID(1), promptTokens: 10,
+                        buyer: PartyID(2), request: UInt128(job), model: ModelID(1),
+                        promptTokens: 10,
                         maxTokens: 20, input: root)))
             let receipt = Receipt(
                 job: JobID(job), attempt: 1, stage: 0, stages: 1, layers: layers, model: root,

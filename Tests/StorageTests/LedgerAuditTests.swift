@@ -42,8 +42,8 @@ import Testing
         ) { try auditLedger(unreadable) }
     }
 
-    /// One thread finds what is wrong with a batch before the other has decided those before it: what
-    /// is wrong first is said all the same.
+    /// One thread finds what is wrong with a batch before the other has decided those before it:
+    /// what is wrong first is said all the same.
     @Test func theFirstFaultIsSaidWhicheverThreadFindsIt() throws {
         func audit(unreadable: Int?, forged: Int?) throws -> JournalError? {
             let journal = MemoryJournal()

@@ -21,9 +21,7 @@ extension FileJournal {
             try check(marks.closed, end: end)
         }
         var verifier = ChainVerifier(after: start)
-        // A simulated disk is for one thread.
-        let cursor = try JournalCursor(
-            disk, after: start.sequence, readsAhead: disk is SystemDisk)
+        let cursor = try JournalCursor(disk, after: start.sequence, readsAhead: true)
         while cursor.sequence <= end.sequence {
             let batch = try cursor.next()
             try body(batch, try verifier.accept(batch))

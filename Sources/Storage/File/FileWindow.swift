@@ -2,8 +2,9 @@ import Dispatch
 import Synchronization
 
 /// The part of a file that is in memory, while the file is read from front to back. With reading
-/// ahead another thread brings the next part meanwhile, so that the disk never waits for what is
-/// done with the last one. Offsets and counts are multiples of 4,096 bytes.
+/// ahead another thread brings the next part meanwhile, if it is not in the page cache, so that
+/// the disk never waits for what is done with the last one. Offsets and counts are multiples of
+/// 4,096 bytes.
 final class FileWindow {
     /// Bytes that are read where there is no reading ahead: few enough to be in the processor's
     /// cache when they are looked at.
@@ -87,7 +88,8 @@ final class FileWindow {
 
     private func readAhead() {
         let next = loaded.upperBound..<min(loaded.upperBound + FileWindow.partAhead, size)
-        if !next.isEmpty { ahead?.start(next, behind: FileWindow.room) }
+        guard let ahead, !next.isEmpty, !file.isCached(next.lowerBound) else { return }
+        ahead.start(next, behind: FileWindow.room)
     }
 }
 

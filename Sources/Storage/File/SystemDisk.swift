@@ -139,7 +139,7 @@ private final class SystemFile: DiskFile {
     }
 
     /// Whether the page at `offset` is in the page cache; true where the kernel does not say.
-    private func isCached(_ offset: Int) -> Bool {
+    func isCached(_ offset: Int) -> Bool {
         let page = DiskBuffer.alignment
         let memory = unsafe mmap(nil, page, PROT_READ, MAP_SHARED, plain, off_t(offset))
         guard let memory = unsafe memory, unsafe memory != MAP_FAILED else { return true }
