@@ -1,5 +1,4 @@
-// SHA-256's compression function (FIPS 180-4, section 6.2.2) with the processor's own
-// instructions, where it has them. Padding and buffering are the caller's.
+// SHA-256 (FIPS 180-4) with the processor's own instructions, where it has them.
 
 #include "CKernels.h"
 
@@ -9,6 +8,13 @@
 
 #include <cpuid.h>
 #include <immintrin.h>
+
+// A message under way, as libsodium lays its `crypto_hash_sha256_state` out.
+typedef struct {
+    uint32_t words[8];
+    uint64_t bits;
+    uint8_t held[64];
+} xk_sha256;
 
 static const uint32_t constants[64] = {
     0x428a2f98, 0x71374491, 0xb5c0fbcf, 0xe9b5dba5, 0x3956c25b, 0x59f111f1, 0x923f82a4, 0xab1c5ed5,
@@ -27,11 +33,10 @@ int32_t xk_sha256_is_fast(void) {
     return (b >> 29 & 1) && __builtin_cpu_supports("sse4.1");
 }
 
+// The compression function (section 6.2.2) over whole blocks.
 __attribute__((target("sha,sse4.1")))
-void xk_sha256_blocks(void *state, const uint8_t *data, size_t blocks) {
+static void compress(uint32_t words[8], const uint8_t *data, size_t blocks) {
     const __m128i swap = _mm_set_epi64x(0x0c0d0e0f08090a0b, 0x0405060700010203);
-    uint32_t words[8];
-    memcpy(words, state, sizeof words);
     // The instructions want the eight words as ABEF and CDGH.
     __m128i low = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)words), 0xB1);
     __m128i high = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(words + 4)), 0x1B);
@@ -64,17 +69,64 @@ void xk_sha256_blocks(void *state, const uint8_t *data, size_t blocks) {
     high = _mm_shuffle_epi32(cdgh, 0xB1);
     _mm_storeu_si128((__m128i *)words, _mm_blend_epi16(low, high, 0xF0));
     _mm_storeu_si128((__m128i *)(words + 4), _mm_alignr_epi8(high, low, 8));
-    memcpy(state, words, sizeof words);
+}
+
+// Bytes of the message that do not fill a block yet.
+static size_t held_bytes(const xk_sha256 *message) { return message->bits >> 3 & 63; }
+
+void xk_sha256_update(void *state, const uint8_t *data, size_t count) {
+    xk_sha256 *message = state;
+    size_t held = held_bytes(message);
+    message->bits += (uint64_t)count << 3;
+    if (held > 0) {
+        size_t part = 64 - held < count ? 64 - held : count;
+        memcpy(message->held + held, data, part);
+        if (held + part < 64) { return; }
+        compress(message->words, message->held, 1);
+        data += part;
+        count -= part;
+    }
+    if (count >= 64) { compress(message->words, data, count / 64); }
+    memcpy(message->held, data + count / 64 * 64, count % 64);
+}
+
+// Padding: section 5.1.1.
+void xk_sha256_finish(void *state, uint8_t *digest) {
+    xk_sha256 *message = state;
+    size_t held = held_bytes(message);
+    message->held[held++] = 0x80;
+    if (held > 56) {
+        memset(message->held + held, 0, 64 - held);
+        compress(message->words, message->held, 1);
+        held = 0;
+    }
+    memset(message->held + held, 0, 56 - held);
+    uint64_t bits = __builtin_bswap64(message->bits);
+    memcpy(message->held + 56, &bits, 8);
+    compress(message->words, message->held, 1);
+    for (int place = 0; place < 8; place++) {
+        uint32_t word = __builtin_bswap32(message->words[place]);
+        memcpy(digest + 4 * place, &word, 4);
+    }
+    // The message may have been a secret.
+    memset(message, 0, sizeof *message);
+    __asm__ volatile("" : : "r"(message) : "memory");
 }
 
 #else
 
 int32_t xk_sha256_is_fast(void) { return 0; }
 
-void xk_sha256_blocks(void *state, const uint8_t *data, size_t blocks) {
+void xk_sha256_update(void *state, const uint8_t *data, size_t count) {
     (void)state;
     (void)data;
-    (void)blocks;
+    (void)count;
+    __builtin_trap();
+}
+
+void xk_sha256_finish(void *state, uint8_t *digest) {
+    (void)state;
+    (void)digest;
     __builtin_trap();
 }
 

@@ -70,8 +70,8 @@ extension LedgerCommand: CanonicalCodable {
     ) throws(CodecError) -> [Record] {
         let count = try reader.readCount(limit: eventLimit)
         if count == 0 { throw .invalidValue("a command without events") }
-        let bytes = try reader.readRaw(count: count * Record.wireSize)
-        guard let records = Record.records(bytes) else { throw .truncated }
+        let records = try reader.withRaw(count: count * Record.wireSize) { Record.records($0) }
+        guard let records else { throw .truncated }
         return records
     }
 }

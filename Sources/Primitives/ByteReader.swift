@@ -1,25 +1,33 @@
 /// Reads canonical encodings and refuses whatever the writer would not have written.
 public struct ByteReader: Sendable {
-    @usableFromInline
-    var bytes: [UInt8]
-    @usableFromInline
-    var offset = 0
+    @usableFromInline var bytes: [UInt8]
+    @usableFromInline var offset: Int
+    /// Where in `bytes` it ends.
+    @usableFromInline var end: Int
     private let source: (any ByteSource)?
 
     /// Reads from the start of `bytes`.
     public init(_ bytes: [UInt8]) {
+        self.init(bytes, 0..<bytes.count)
+    }
+
+    private init(_ bytes: [UInt8], _ range: Range<Int>) {
         self.bytes = bytes
+        offset = range.lowerBound
+        end = range.upperBound
         source = nil
     }
 
     /// Reads what `source` gives, a part at a time.
     public init(from source: any ByteSource) {
         bytes = []
+        offset = 0
+        end = 0
         self.source = source
     }
 
     /// How many bytes are left.
-    public var remaining: Int { bytes.count - offset + (source?.remaining ?? 0) }
+    public var remaining: Int { end - offset + (source?.remaining ?? 0) }
 
     /// Throws unless every byte was read.
     public func finish() throws(CodecError) {
@@ -107,10 +115,30 @@ public struct ByteReader: Sendable {
     }
     /// Reads exactly `count` bytes.
     public mutating func readRaw(count: Int) throws(CodecError) -> [UInt8] {
+        Array(bytes[try take(count)])
+    }
+    /// Lends the next `count` bytes, which are not copied, and goes behind them.
+    @inlinable
+    public mutating func withRaw<Value>(
+        count: Int, _ body: (RawSpan) -> Value
+    ) throws(CodecError) -> Value {
+        let range = try take(count)
+        return unsafe body(bytes.span.bytes.extracting(range))
+    }
+    /// A reader of exactly the next `count` bytes, which are not copied; this one goes on behind
+    /// them.
+    public mutating func readPart(count: Int) throws(CodecError) -> ByteReader {
+        let range = try take(count)
+        return ByteReader(bytes, range)
+    }
+
+    /// Goes behind the next `count` bytes; gives where in `bytes` they are.
+    @usableFromInline
+    mutating func take(_ count: Int) throws(CodecError) -> Range<Int> {
         if count < 0 { throw .truncated }
-        if count > bytes.count - offset { try fill(count) }
+        if count > end - offset { try fill(count) }
         defer { offset += count }
-        return Array(bytes[offset..<offset + count])
+        return offset..<offset + count
     }
 
     /// Reads a value that lies in memory as its encoding: little endian, without gaps or pointers,
@@ -120,7 +148,7 @@ public struct ByteReader: Sendable {
         as type: Value.Type = Value.self
     ) throws(CodecError) -> Value {
         let width = MemoryLayout<Value>.size
-        if width > bytes.count - offset { try fill(width) }
+        if width > end - offset { try fill(width) }
         defer { offset += width }
         return unsafe bytes.withUnsafeBytes { buffer in
             unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Value.self)
@@ -132,18 +160,14 @@ public struct ByteReader: Sendable {
     private mutating func readInteger<Value: FixedWidthInteger & BitwiseCopyable>()
         throws(CodecError) -> Value
     {
-        let width = Value.bitWidth / 8
-        if width > bytes.count - offset { try fill(width) }
-        defer { offset += width }
-        return unsafe bytes.withUnsafeBytes { buffer in
-            Value(littleEndian: unsafe buffer.loadUnaligned(fromByteOffset: offset, as: Value.self))
-        }
+        Value(littleEndian: try readBits())
     }
 
     /// Gets at least `count` bytes together.
     @inline(never) @usableFromInline
     mutating func fill(_ count: Int) throws(CodecError) {
         guard let source, count <= remaining else { throw .truncated }
+        defer { end = bytes.count }
         bytes.removeSubrange(..<offset)
         offset = 0
         while bytes.count < count {

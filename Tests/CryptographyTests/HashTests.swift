@@ -55,6 +55,15 @@ struct HashTests {
                 == "9724180474406b243a13074bdd27aac9471dfcfeba193a485b05a1d8cfc255f1")
     }
 
+    @Test func sha256OfNumbersIsThatOfTheirBytes() {
+        let digest = SHA256.hash([7])
+        var hasher = SHA256()
+        hasher.update(UInt32(0x0403_0201))
+        hasher.update(UInt64(0x0C0B_0A09_0807_0605))
+        hasher.update(digest)
+        #expect(hasher.finish() == SHA256.hash(Array(1...12) + digest.bytes))
+    }
+
     /// Values of the reference implementation by the BLAKE2 team (as in Python's hashlib); the
     /// last is keyed.
     @Test func blake2b() throws {

@@ -57,7 +57,7 @@ final class BreakableJournal: Journal {
 
     func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         try inner.recover(after: start, body)
     }

@@ -94,6 +94,47 @@ struct CodecTests {
         #expect(accepted > 100 && refused > 100)
     }
 
+    /// A source that gives a few bytes at a time.
+    private final class Pieces: ByteSource, @unchecked Sendable {
+        private var left: [UInt8]
+
+        init(_ bytes: [UInt8]) { left = bytes }
+
+        var remaining: Int { left.count }
+
+        func next() -> [UInt8] {
+            defer { left.removeFirst(min(3, left.count)) }
+            return Array(left.prefix(3))
+        }
+    }
+
+    @Test func aPartOfAReaderEndsWhereItShould() throws {
+        let bytes: [UInt8] = Array(1...20)
+        for var reader in [ByteReader(bytes), ByteReader(from: Pieces(bytes))] {
+            _ = try reader.readUInt16()
+            var part = try reader.readPart(count: 5)
+            #expect(part.remaining == 5 && reader.remaining == 13)
+            // The bytes behind it are in the same array and are not its own.
+            #expect(throws: CodecError.truncated) { try part.readUInt64() }
+            #expect(throws: CodecError.truncated) { try part.readPart(count: 6) }
+            #expect(try part.readUInt32() == 0x0605_0403)
+            #expect(throws: CodecError.trailingBytes) { try part.finish() }
+            #expect(try part.readRaw(count: 1) == [7])
+            try part.finish()
+            let sum = try reader.withRaw(count: 4) { span in
+                (0..<4).reduce(0) {
+                    unsafe $0 + Int(span.unsafeLoad(fromByteOffset: $1, as: UInt8.self))
+                }
+            }
+            #expect(sum == 8 + 9 + 10 + 11)
+            #expect(throws: CodecError.truncated) { try reader.withRaw(count: 10) { _ in } }
+            #expect(throws: CodecError.truncated) { try reader.readPart(count: -1) }
+            #expect(try reader.readRaw(count: 9) == Array(12...20))
+            #expect(throws: CodecError.truncated) { try reader.readUInt8() }
+            try reader.finish()
+        }
+    }
+
     @Test func integersAreLittleEndian() {
         var writer = ByteWriter()
         writer.write(UInt16(0x0102))

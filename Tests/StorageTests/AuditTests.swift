@@ -13,7 +13,7 @@ struct History {
     var house = ClearingHouse()
     var commands: [Command] = []
 
-    init(honestSignature: Bool = true) throws {
+    init(honestSignature: Bool = true, jobs: UInt64 = 1) throws {
         key = try #require(Ed25519.PrivateKey(seed: Array(repeating: 3, count: 32)))
         let provider = try #require(EVMAddress(Array(repeating: 1, count: 20)))
         let buyer = try #require(EVMAddress(Array(repeating: 2, count: 20)))
@@ -38,26 +38,29 @@ struct History {
                     inputPrice: Price(perMillion: 100_000_000_000),
                     outputPrice: Price(perMillion: 200_000_000_000), concurrency: 4,
                     context: 2048, region: "", expiresAt: Timestamp(seconds: 1 << 32))))
-        run(
-            .openJob(
-                Demand(
-                    buyer: PartyID(2), request: 1, model: ModelID(1), promptTokens: 10,
-                    maxTokens: 20, input: root)))
-        let receipt = Receipt(
-            job: JobID(1), attempt: 1, stage: 0, stages: 1, layers: layers, model: root,
-            weights: root, profile: root, positions: 14, promptTokens: 10, outputTokens: 5,
-            inputRoot: root, outputRoot: root, startedAt: .zero, finishedAt: .zero,
-            previous: .zero)
-        var signed = receipt.signed(by: key)
-        if !honestSignature {
-            let nothing = try #require(Signature(Array(repeating: 0, count: 64)))
-            signed = Signed(body: receipt, signer: key.publicKey, signature: nothing)
+        for job in 1...jobs {
+            run(
+                .openJob(
+                    Demand(
+                        buyer: PartyID(2), request: UInt128(job), model: ModelID(1),
+                        promptTokens: 10,
+                        maxTokens: 20, input: root)))
+            let receipt = Receipt(
+                job: JobID(job), attempt: 1, stage: 0, stages: 1, layers: layers, model: root,
+                weights: root, profile: root, positions: 14, promptTokens: 10, outputTokens: 5,
+                inputRoot: root, outputRoot: root, startedAt: .zero, finishedAt: .zero,
+                previous: .zero)
+            var signed = receipt.signed(by: key)
+            if !honestSignature {
+                let nothing = try #require(Signature(Array(repeating: 0, count: 64)))
+                signed = Signed(body: receipt, signer: key.publicKey, signature: nothing)
+            }
+            run(
+                .submitReceipts(
+                    Delivery(
+                        job: JobID(job), attempt: 1, outputTokens: 5, output: root,
+                        receipts: [signed])))
         }
-        run(
-            .submitReceipts(
-                Delivery(
-                    job: JobID(1), attempt: 1, outputTokens: 5, output: root,
-                    receipts: [signed])))
     }
 
     private func log(_ block: UInt64) -> ChainReference {
@@ -148,6 +151,17 @@ struct History {
         // The eleventh command, two a batch.
         #expect(bad.sequence == 6)
         #expect(bad.command == 0)
+    }
+
+    /// They are checked in pieces of 512 on all processors, and named in the journal's order.
+    @Test func manyBadSignaturesAreNamedInOrder() throws {
+        let jobs = 1_700
+        let journal = MemoryJournal()
+        try History(honestSignature: false, jobs: UInt64(jobs)).write(to: journal)
+        let bad = try auditJournal(journal).badSignatures
+        // Nine commands come before the first job, two a batch, and each job is two commands.
+        #expect(bad.map(\.sequence) == (0..<jobs).map { UInt64(6 + $0) })
+        #expect(bad.allSatisfy { $0.command == 0 })
     }
 
     @Test func anotherHistoryThanThePublishedOneIsFound() throws {

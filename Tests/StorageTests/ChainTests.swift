@@ -58,8 +58,8 @@ import Testing
         let first = try batch([entry(5, [1]), entry(7, [])])
         let second = try batch(after: first.head, term: 2, [entry(8, [9, 9])])
         var verifier = ChainVerifier()
-        #expect(try verifier.accept(first) == [entry(5, [1]), entry(7, [])])
-        #expect(try verifier.accept(second) == [entry(8, [9, 9])])
+        #expect(try Array(verifier.accept(first)) == [entry(5, [1]), entry(7, [])])
+        #expect(try Array(verifier.accept(second)) == [entry(8, [9, 9])])
         #expect(verifier.head == second.head)
         #expect(verifier.commands == 3)
     }

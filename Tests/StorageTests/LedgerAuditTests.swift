@@ -42,6 +42,41 @@ import Testing
         ) { try auditLedger(unreadable) }
     }
 
+    /// One thread finds what is wrong with a batch before the other has decided those before it:
+    /// what is wrong first is said all the same.
+    @Test func theFirstFaultIsSaidWhicheverThreadFindsIt() throws {
+        func audit(unreadable: Int?, forged: Int?) throws -> JournalError? {
+            let journal = MemoryJournal()
+            for number in 1...3_000 {
+                let command: [UInt8] = number == unreadable ? [0xA9] : [0xA3]
+                let entry = JournalEntry(
+                    time: Timestamp(nanoseconds: UInt64(number)), command: command)
+                let batch = try JournalBatch(following: journal.head, term: 1, entries: [entry])
+                let isForged = number == forged
+                try journal.append(
+                    JournalBatch(
+                        unchecked: batch.sequence, term: 1, time: batch.time, count: 1,
+                        previousHash: batch.previousHash, hash: isForged ? .zero : batch.hash,
+                        body: batch.body))
+            }
+            do throws(JournalError) {
+                _ = try auditLedger(journal)
+                return nil
+            } catch { return error }
+        }
+        let unreadable = JournalError.undecodable(
+            1_500, command: 0, .invalidValue("ledger command"))
+        #expect(try audit(unreadable: nil, forged: nil) == nil)
+        for forged in [1_501, 2_048, 3_000] {
+            #expect(try audit(unreadable: 1_500, forged: forged) == unreadable)
+        }
+        for forged in [1, 1_024, 1_025, 1_499, 1_500] {
+            #expect(
+                try audit(unreadable: 1_500, forged: forged)
+                    == .damaged(UInt64(forged), .hashMismatch))
+        }
+    }
+
     /// Writes journals to measure on: `AUDIT_JOURNALS=FOLDER AUDIT_TRANSFERS=1000000`.
     @Test(.enabled(if: ProcessInfo.processInfo.environment["AUDIT_JOURNALS"] != nil))
     func writesJournalsToMeasureOn() throws {

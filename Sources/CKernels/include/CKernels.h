@@ -105,8 +105,10 @@ void xk_unmap(xk_mapping mapping);
 // How many processors are online, at least 1.
 int32_t xk_processor_count(void);
 
-// Whether this processor has instructions for SHA-256; only then the next may be called.
+// SHA-256 with this processor's own instructions. Whether it has them; only then the next two may
+// be called.
 int32_t xk_sha256_is_fast(void);
-// Puts whole blocks of 64 bytes through SHA-256's compression function. `state` is eight 32-bit
-// words in the processor's byte order.
-void xk_sha256_blocks(void *state, const uint8_t *data, size_t blocks);
+// Appends bytes to a message. `state` is a `crypto_hash_sha256_state` that libsodium made.
+void xk_sha256_update(void *state, const uint8_t *data, size_t count);
+// Ends the message, writes the 32 bytes of its hash and zeroes `state`.
+void xk_sha256_finish(void *state, uint8_t *digest);

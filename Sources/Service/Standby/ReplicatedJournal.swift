@@ -43,7 +43,7 @@ public final class ReplicatedJournal: Journal {
     /// `standby` if it holds another history or, with `sync`, does not come within the timeout.
     public func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         var end = try local.recover(after: start, body)
         if published.withLock({ $0 != nil }) { return end }
@@ -51,7 +51,7 @@ public final class ReplicatedJournal: Journal {
         if let meeting, meeting.head.sequence > end.sequence {
             var verifier = ChainVerifier(after: end)
             try replicator.fetch(meeting, after: end.sequence) { (batch) throws(JournalError) in
-                let entries: [JournalEntry]
+                let entries: JournalEntries
                 do throws(JournalError) {
                     entries = try verifier.accept(batch)
                 } catch {

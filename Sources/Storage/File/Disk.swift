@@ -48,6 +48,9 @@ public protocol DiskFile: AnyObject, Sendable {
         into buffer: DiskBuffer, at place: Int, count: Int, from offset: Int
     ) throws(DiskError) -> Int
 
+    /// Whether reading at `offset` need not wait for the disk, as far as one can tell.
+    func isCached(_ offset: Int) -> Bool
+
     /// Writes the first `count` bytes of `buffer` at `offset`; durable after `sync`.
     func write(_ buffer: DiskBuffer, count: Int, at offset: Int) throws(DiskError)
 
@@ -58,6 +61,11 @@ public protocol DiskFile: AnyObject, Sendable {
 
     /// Makes the file's size and everything written to it durable.
     func sync() throws(DiskError)
+}
+
+extension DiskFile {
+    /// True: nothing is gained by reading ahead.
+    public func isCached(_ offset: Int) -> Bool { true }
 }
 
 /// Why a disk did not do what it was told.

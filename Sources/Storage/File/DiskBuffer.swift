@@ -49,13 +49,16 @@ public final class DiskBuffer: @unchecked Sendable {
     func isZero(_ range: Range<Int>) -> Bool {
         let bytes = unsafe UnsafeRawBufferPointer(slice(range))
         var place = 0
-        while place + 32 <= bytes.count {
-            let first = unsafe bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
-            let second = unsafe bytes.loadUnaligned(fromByteOffset: place + 8, as: UInt64.self)
-            let third = unsafe bytes.loadUnaligned(fromByteOffset: place + 16, as: UInt64.self)
-            let fourth = unsafe bytes.loadUnaligned(fromByteOffset: place + 24, as: UInt64.self)
-            if first | second | third | fourth != 0 { return false }
-            place += 32
+        while place + 64 <= bytes.count {
+            let part = unsafe bytes.loadUnaligned(fromByteOffset: place, as: SIMD8<UInt64>.self)
+            if part != .zero { return false }
+            place += 64
+        }
+        while place + 8 <= bytes.count {
+            if unsafe bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self) != 0 {
+                return false
+            }
+            place += 8
         }
         while place < bytes.count {
             if unsafe bytes[place] != 0 { return false }

@@ -9,7 +9,7 @@ extension FileJournal {
     /// or not a segment. Unless everything was found in order, nothing is changed.
     public func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let (isUsed, marks) = try writer.withLock { (writer) throws(JournalError) in
             if writer.closed { throw .closed }
@@ -21,7 +21,7 @@ extension FileJournal {
             try check(marks.closed, end: end)
         }
         var verifier = ChainVerifier(after: start)
-        let cursor = try JournalCursor(disk, after: start.sequence)
+        let cursor = try JournalCursor(disk, after: start.sequence, readsAhead: true)
         while cursor.sequence <= end.sequence {
             let batch = try cursor.next()
             try body(batch, try verifier.accept(batch))
@@ -121,15 +121,5 @@ extension FileJournal {
         }
         if scan.marks == nil { try writer.marks.write(to: disk) }
         writer.file = segment.file
-    }
-}
-
-extension JournalBatch {
-    /// Whether the hash is the hash of the other fields.
-    fileprivate var isHashed: Bool {
-        hash
-            == JournalBatch.chainHash(
-                sequence: sequence, term: term, time: time, count: count, previous: previousHash,
-                body: body)
     }
 }

@@ -3,6 +3,7 @@ import Primitives
 /// Reads the batches of a folder in order, from segment to segment.
 final class JournalCursor {
     private let disk: any Disk
+    private let readsAhead: Bool
     /// The segments' first batches when the cursor was made. Later ones have the number of the
     /// batch that is next.
     private let segments: [UInt64]
@@ -11,14 +12,16 @@ final class JournalCursor {
     /// The batch that `next` gives.
     private(set) var sequence: UInt64
 
-    /// Stands before the batch that follows number `start`. Throws if it cannot be found.
-    init(_ disk: any Disk, after start: UInt64) throws(JournalError) {
+    /// Stands before the batch that follows number `start`. `readsAhead` is for what nobody writes
+    /// any more: another thread then reads meanwhile. Throws if the place cannot be found.
+    init(_ disk: any Disk, after start: UInt64, readsAhead: Bool = false) throws(JournalError) {
         self.disk = disk
+        self.readsAhead = readsAhead
         sequence = start + 1
         let names = try onDisk { () throws(DiskError) in try disk.list() }
         segments = names.compactMap { SegmentName.first(of: $0) }
         guard let first = segments.last(where: { $0 <= start + 1 }) else { return }
-        let segment = try SegmentReader(disk, first: first)
+        let segment = try SegmentReader(disk, first: first, readsAhead: readsAhead)
         self.segment = segment
         var number = first
         while number <= start {
@@ -59,7 +62,7 @@ final class JournalCursor {
     private func segment(for sequence: UInt64) throws(JournalError) -> SegmentReader? {
         if let segment { return segment }
         // Nothing was there when the cursor was made.
-        segment = try SegmentReader(disk, first: sequence)
+        segment = try SegmentReader(disk, first: sequence, readsAhead: readsAhead)
         return segment
     }
 
@@ -70,7 +73,8 @@ final class JournalCursor {
         {
             throw .damaged(end.sequence, .gap(expected))
         }
-        let following = try SegmentReader(disk, first: end.sequence)
+        let following = try SegmentReader(
+            disk, first: end.sequence, readsAhead: readsAhead)
         guard following.header.previousHash == end.previousHash else {
             throw .damaged(end.sequence, .brokenChain)
         }

@@ -32,29 +32,32 @@ struct SegmentHeader {
         buffer.store(buffer.hash(0..<SegmentHeader.checked), at: SegmentHeader.checked)
     }
 
-    /// Reads the block at the start of `buffer`, of the segment called `name` with `size` bytes.
+    /// Reads the block at `place`, of the segment called `name` with `size` bytes.
     ///
     /// Throws `notAJournal`, `unsupportedVersion` or `damagedFile`.
-    init(in buffer: DiskBuffer, name: String, size: Int) throws(JournalError) {
-        let checked = SegmentHeader.checked
-        guard buffer.load(UInt64.self, at: 0) == SegmentHeader.magic else {
+    init(
+        in buffer: DiskBuffer, at place: Int, name: String, size: Int
+    ) throws(JournalError) {
+        let checked = place + SegmentHeader.checked
+        guard buffer.load(UInt64.self, at: place) == SegmentHeader.magic else {
             throw .notAJournal(name, "it does not begin as a segment does")
         }
-        guard buffer.digest(at: checked) == buffer.hash(0..<checked),
-            buffer.isZero(checked + 32..<RecordFormat.block)
+        guard buffer.digest(at: checked) == buffer.hash(place..<checked),
+            buffer.isZero(checked + 32..<place + RecordFormat.block)
         else { throw .damagedFile("the first block of \(name) is not as it was written") }
-        let version = buffer.load(UInt32.self, at: 8)
+        let version = buffer.load(UInt32.self, at: place + 8)
         guard version == SegmentHeader.version else { throw .unsupportedVersion(Int64(version)) }
-        first = buffer.load(at: 16)
-        previousHash = buffer.digest(at: 32)
+        first = buffer.load(at: place + 16)
+        previousHash = buffer.digest(at: place + 32)
         guard SegmentName.of(first) == name else {
             throw .damagedFile("\(name) is a copy of \(SegmentName.of(first))")
         }
         bytes = size
-        guard buffer.load(UInt64.self, at: 24) == UInt64(size), size % RecordFormat.block == 0
+        guard buffer.load(UInt64.self, at: place + 24) == UInt64(size),
+            size % RecordFormat.block == 0
         else {
             throw .damagedFile(
-                "\(name) has \(size) bytes instead of \(buffer.load(UInt64.self, at: 24))")
+                "\(name) has \(size) bytes instead of \(buffer.load(UInt64.self, at: place + 24))")
         }
     }
 }

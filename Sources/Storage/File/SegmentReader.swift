@@ -16,12 +16,11 @@ final class SegmentReader {
     let header: SegmentHeader
     let name: String
     let file: any DiskFile
-    private var window: DiskBuffer
-    /// Which bytes of the file are in the window.
-    private var loaded = 0..<0
+    private let window: FileWindow
 
-    /// Opens a segment and checks its header.
-    init(_ disk: any Disk, first: UInt64) throws(JournalError) {
+    /// Opens a segment and checks its header. `readsAhead` is whether another thread reads the next
+    /// part of it meanwhile.
+    init(_ disk: any Disk, first: UInt64, readsAhead: Bool = false) throws(JournalError) {
         name = SegmentName.of(first)
         let name = name
         file = try onDisk { () throws(DiskError) in try disk.open(name) }
@@ -30,20 +29,20 @@ final class SegmentReader {
         guard size >= RecordFormat.block else {
             throw .damagedFile("\(name) is shorter than its first block")
         }
-        window = DiskBuffer(min(2 << 20, size))
-        try SegmentReader.fill(window, from: 0, count: RecordFormat.block, of: file, name)
-        header = try SegmentHeader(in: window, name: name, size: size)
+        window = FileWindow(file, name, size: size, readsAhead: readsAhead)
+        let start = try window.load(0, RecordFormat.block)
+        header = try SegmentHeader(in: window.buffer, at: start, name: name, size: size)
     }
 
     /// Forgets what was read before: the writer may have gone on.
-    func refresh() { loaded = 0..<0 }
+    func refresh() { window.forget() }
 
     /// The header of batch `sequence`, or of the end before it, if its record begins at `offset`.
     func header(at offset: Int, of sequence: UInt64) throws(JournalError) -> RecordHeader? {
         guard offset + RecordFormat.block <= header.bytes else { return nil }
-        let place = try load(offset, RecordFormat.block)
-        guard let found = RecordHeader(in: window, at: place), found.sequence == sequence,
-            window.load(UInt64.self, at: place + RecordFormat.payload)
+        let place = try window.load(offset, RecordFormat.block)
+        guard let found = RecordHeader(in: window.buffer, at: place), found.sequence == sequence,
+            window.buffer.load(UInt64.self, at: place + RecordFormat.payload)
                 == RecordHeader.tag(found.kind, sequence, 0)
         else { return nil }
         // A batch leaves room for the record that ends the segment.
@@ -55,15 +54,15 @@ final class SegmentReader {
     /// Whether every sector of the record at `offset` was written, and an end holds nothing but its
     /// header.
     func isWhole(_ record: RecordHeader, at offset: Int) throws(JournalError) -> Bool {
-        let place = try load(offset, record.bytes)
+        let place = try window.load(offset, record.bytes)
         for index in 0..<record.bytes / RecordFormat.sector {
             let sector = place + index * RecordFormat.sector
             let end = sector + RecordFormat.payload
-            let tag = window.load(UInt64.self, at: end)
+            let tag = window.buffer.load(UInt64.self, at: end)
             if tag != RecordHeader.tag(record.kind, record.sequence, index) { return false }
             if record.kind == .end {
                 let from = index == 0 ? sector + RecordFormat.header : sector
-                if !window.isZero(from..<end) { return false }
+                if !window.buffer.isZero(from..<end) { return false }
             }
         }
         return true
@@ -75,8 +74,8 @@ final class SegmentReader {
         guard try isWhole(record, at: offset) else {
             throw .damaged(record.sequence, .incomplete)
         }
-        let place = try load(offset, record.bytes)
-        guard let batch = record.batch(in: window, at: place) else {
+        let place = try window.load(offset, record.bytes)
+        guard let batch = record.batch(in: window.buffer, at: place) else {
             throw .damaged(record.sequence, .malformedRecord)
         }
         return batch
@@ -94,13 +93,13 @@ final class SegmentReader {
         var start = offset
         while start < header.bytes {
             let count = min(1 << 20, header.bytes - start)
-            let place = try load(start, count)
-            if !window.isZero(place..<place + count) {
+            let place = try window.load(start, count)
+            if !window.buffer.isZero(place..<place + count) {
                 for sector in stride(from: 0, to: count, by: RecordFormat.sector) {
                     let at = place + sector
-                    if window.isZero(at..<at + RecordFormat.sector) { continue }
+                    if window.buffer.isZero(at..<at + RecordFormat.sector) { continue }
                     let index = (start + sector - offset) / RecordFormat.sector
-                    let tag = window.load(UInt64.self, at: at + RecordFormat.payload)
+                    let tag = window.buffer.load(UInt64.self, at: at + RecordFormat.payload)
                     guard tag == RecordHeader.tag(kind, sequence, index), index < sectors,
                         index > 0 || record != nil
                     else { return .foreign }
@@ -115,36 +114,9 @@ final class SegmentReader {
 
     /// A copy of some blocks of the segment.
     func copy(_ range: Range<Int>) throws(JournalError) -> DiskBuffer {
-        let place = try load(range.lowerBound, range.count)
+        let place = try window.load(range.lowerBound, range.count)
         let buffer = DiskBuffer(range.count)
-        buffer.copy(place..<place + range.count, of: window, to: 0)
+        buffer.copy(place..<place + range.count, of: window.buffer, to: 0)
         return buffer
-    }
-
-    /// Brings bytes of the file into the window; gives their place in it.
-    private func load(_ offset: Int, _ count: Int) throws(JournalError) -> Int {
-        if loaded.lowerBound <= offset, offset + count <= loaded.upperBound {
-            return offset - loaded.lowerBound
-        }
-        if count > window.count { window = DiskBuffer(count) }
-        let ahead = min(window.count, header.bytes - offset)
-        loaded = 0..<0
-        try SegmentReader.fill(window, from: offset, count: ahead, of: file, name)
-        loaded = offset..<offset + ahead
-        return 0
-    }
-
-    private static func fill(
-        _ buffer: DiskBuffer, from offset: Int, count: Int, of file: any DiskFile, _ name: String
-    ) throws(JournalError) {
-        var done = 0
-        while done < count {
-            let place = done
-            let more = try onDisk { () throws(DiskError) in
-                try file.read(into: buffer, at: place, count: count - place, from: offset + place)
-            }
-            guard more > 0 else { throw .damagedFile("\(name) ends too early") }
-            done += more
-        }
     }
 }

@@ -2,7 +2,8 @@ import Glibc
 
 /// A real folder. Where the file system allows it, durable writes go past the page cache and are
 /// synced by the write itself (`O_DIRECT` and `O_DSYNC`); elsewhere each is a write and an
-/// `fdatasync`. Which of the two is found at opening, by trying.
+/// `fdatasync`. Which of the two is found at opening, by trying. Large reads of what is not in the
+/// page cache go past it too: filling it would take longer than reading.
 public final class SystemDisk: Disk {
     /// Where the folder is.
     public let folder: String
@@ -103,6 +104,8 @@ private final class SystemFile: DiskFile {
     private let plain: CInt
     /// For writes that are durable when they return; the same as `plain` where they need a sync.
     private let durable: CInt
+    /// For large reads past the page cache; -1 where the file system does not allow it.
+    private let uncached: CInt
 
     init(_ path: String, flags: CInt, isDirect: Bool) throws(DiskError) {
         self.path = path
@@ -110,10 +113,11 @@ private final class SystemFile: DiskFile {
         guard plain >= 0 else { throw .last("open \(path)") }
         durable = isDirect ? openPath(path, O_RDWR | direct | O_DSYNC | O_CLOEXEC) : plain
         guard durable >= 0 else { throw .last("open \(path)") }
+        uncached = openPath(path, O_RDONLY | direct | O_CLOEXEC)
     }
 
     deinit {
-        for descriptor in Set([plain, durable]) where descriptor >= 0 {
+        for descriptor in Set([plain, durable, uncached]) where descriptor >= 0 {
             _ = closeDescriptor(descriptor)
         }
     }
@@ -133,11 +137,24 @@ private final class SystemFile: DiskFile {
         into buffer: DiskBuffer, at place: Int, count: Int, from offset: Int
     ) throws(DiskError) -> Int {
         let memory = unsafe buffer.slice(place..<place + count)
+        let isAligned = (place | count | offset) % DiskBuffer.alignment == 0
+        let isUncached = isAligned && count >= 64 << 10 && uncached >= 0 && !isCached(offset)
+        let descriptor = isUncached ? uncached : plain
         while true {
-            let done = unsafe pread(plain, memory.baseAddress, count, off_t(offset))
+            let done = unsafe pread(descriptor, memory.baseAddress, count, off_t(offset))
             if done >= 0 { return done }
             guard errno == EINTR else { throw .last("read \(path)") }
         }
+    }
+
+    /// Whether the page at `offset` is in the page cache; true where the kernel does not say.
+    func isCached(_ offset: Int) -> Bool {
+        let page = DiskBuffer.alignment
+        let memory = unsafe mmap(nil, page, PROT_READ, MAP_SHARED, plain, off_t(offset))
+        guard let memory = unsafe memory, unsafe memory != MAP_FAILED else { return true }
+        defer { _ = unsafe munmap(memory, page) }
+        var answer: UInt8 = 1
+        return unsafe mincore(memory, page, &answer) != 0 || answer & 1 == 1
     }
 
     func write(_ buffer: DiskBuffer, count: Int, at offset: Int) throws(DiskError) {

@@ -9,7 +9,7 @@ import Primitives
 /// Throws as `Journal.recover` does.
 func verifyChain(
     after start: JournalHead, upTo end: JournalHead, latestCheckpoint: StateCheckpoint?,
-    _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void,
+    _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void,
     page: (Int64, UInt64, UInt64) throws(JournalError) -> [JournalBatch]
 ) throws(JournalError) {
     if start != .empty {

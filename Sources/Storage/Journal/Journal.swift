@@ -35,7 +35,7 @@ public protocol Journal: AnyObject, Sendable {
     /// or a checkpoint lies beyond the end, and `unexpectedHash` if `start` is of another history.
     func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead
 
     /// Makes `batch` durable; it must follow the head (`JournalHead.check`). Throws, and accepts
@@ -70,7 +70,7 @@ public protocol JournalReader: AnyObject, Sendable {
 extension Journal {
     /// Recovers from the first batch on.
     public func recover(
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         try recover(after: .empty, body)
     }

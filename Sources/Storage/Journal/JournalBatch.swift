@@ -158,16 +158,29 @@ public struct JournalBatch: Hashable, Sendable {
         sequence: UInt64, term: UInt64, time: Timestamp, count: UInt32, previous: Digest,
         body: [UInt8]
     ) -> Digest {
-        var header = ByteWriter()
-        header.write("exchequer-journal-v1")
-        header.write(sequence)
-        header.write(term)
-        header.write(time)
-        header.write(count)
-        header.write(previous)
         var hasher = SHA256()
-        hasher.update(header.bytes)
+        hasher.update(JournalBatch.domain)
+        hasher.update(sequence)
+        hasher.update(term)
+        hasher.update(time.nanoseconds)
+        hasher.update(count)
+        hasher.update(previous)
         hasher.update(body)
         return hasher.finish()
+    }
+
+    /// `exchequer-journal-v1`, counted.
+    private static let domain: [UInt8] = {
+        var writer = ByteWriter()
+        writer.write("exchequer-journal-v1")
+        return writer.bytes
+    }()
+
+    /// Whether the hash is the hash of the other fields.
+    var isHashed: Bool {
+        hash
+            == JournalBatch.chainHash(
+                sequence: sequence, term: term, time: time, count: count, previous: previousHash,
+                body: body)
     }
 }

@@ -40,7 +40,7 @@ public final class MemoryJournal: Journal {
     /// Verifies the chain after `start` and hands every batch over.
     public func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let (batches, checkpoint) = state.withLock { ($0.batches, $0.checkpoints.last) }
         let end = batches.last?.head ?? .empty

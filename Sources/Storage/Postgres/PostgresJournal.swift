@@ -127,7 +127,7 @@ extension PostgresJournal {
     /// `start`.
     public func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let end = head
         try verifyChain(

@@ -138,9 +138,9 @@ private final class Filling<Machine: JournaledMachine> {
                     if page.isEmpty { return verifier }
                     for batch in page { try hand(batch, try verifier.accept(batch)) }
                 }
-            } consume: { (verified) throws(JournalError) in
+            } consume: { (batch, entries) throws(JournalError) in
                 do throws(ReadModelError) {
-                    try take(verified, report)
+                    try take(batch, entries, report)
                 } catch {
                     failure = error
                     throw .closed
@@ -152,11 +152,10 @@ private final class Filling<Machine: JournaledMachine> {
     }
 
     private func take(
-        _ verified: VerifiedBatch, _ report: (ReadModelProgress) -> Void
+        _ batch: JournalBatch, _ entries: JournalEntries, _ report: (ReadModelProgress) -> Void
     ) throws(ReadModelError) {
-        let batch = verified.batch
         do throws(JournalError) {
-            try replay.apply(batch, verified.entries) { (_, _) in
+            try replay.apply(batch, entries) { (_, _) in
             } decided: { machine in
                 ledgerRows.note(ledger(machine), at: machine.now, in: batch.sequence)
             }

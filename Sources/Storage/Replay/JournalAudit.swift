@@ -92,7 +92,7 @@ public func auditJournal(
     var liabilities = LiabilityAudit()
     var kept = try SnapshotAudit<ClearingHouse>(snapshots, of: journal)
     var found: Digest? = point?.sequence == 0 ? .zero : nil
-    let head = try journal.recover { (batch, entries) throws(JournalError) in
+    let head = try journal.recover(readingAhead: true) { (batch, entries) throws(JournalError) in
         if batch.sequence == point?.sequence { found = batch.hash }
         try replay.apply(batch, entries) { command, place in
             signatures?.check(command, sequence: batch.sequence, place: place)

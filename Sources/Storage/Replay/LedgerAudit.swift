@@ -47,20 +47,23 @@ public func auditLedger(
     var replay = Replay<LedgerMachine>(checkpoints: try journal.checkpoints())
     var kept = try SnapshotAudit<LedgerMachine>(snapshots, of: journal)
     var found: Digest? = point?.sequence == 0 ? .zero : nil
-    let head = try ReadAhead.run { (hand) throws(JournalError) in
-        try journal.recover(after: .empty, hand)
-    } consume: { (verified) throws(JournalError) in
-        if verified.batch.sequence == point?.sequence { found = verified.batch.hash }
-        try replay.apply(verified.batch, verified.entries)
-        kept.note(verified.batch, replay.machine)
-        progress(verified.batch.sequence, replay.machine.ledger.transferCount)
+    let head = try journal.recover(readingAhead: true) { (batch, entries) throws(JournalError) in
+        if batch.sequence == point?.sequence { found = batch.hash }
+        try replay.apply(batch, entries)
+        kept.note(batch, replay.machine)
+        progress(batch.sequence, replay.machine.ledger.transferCount)
     }
     if let point, found != point.hash { throw .unexpectedHash(point, found: found) }
     kept.finish()
     let machine = replay.machine
+    let (stateHash, faults) = onTwoThreads {
+        machine.stateHash
+    } and: {
+        machine.ledger.checkInvariants()
+    }
     return LedgerAuditReport(
-        head: head, commands: replay.commands, stateHash: machine.stateHash,
+        head: head, commands: replay.commands, stateHash: stateHash,
         checkpoints: replay.checkpointsReached, trialBalance: machine.ledger.trialBalance(),
-        invariantFaults: machine.ledger.checkInvariants(), snapshots: kept.agreeing,
-        snapshotFaults: kept.faults, machine: machine)
+        invariantFaults: faults, snapshots: kept.agreeing, snapshotFaults: kept.faults,
+        machine: machine)
 }

@@ -2,10 +2,19 @@ import Foundation
 import Primitives
 import Synchronization
 
-/// A batch whose hashes, place and form a `ChainVerifier` accepted, and its commands.
-struct VerifiedBatch: Sendable {
-    let batch: JournalBatch
-    let entries: [JournalEntry]
+extension Journal {
+    /// As `recover`; with `readingAhead` one thread reads and verifies ahead of the caller's, on
+    /// which `body` runs.
+    func recover(
+        after start: JournalHead = .empty, readingAhead: Bool,
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
+    ) throws(JournalError) -> JournalHead {
+        guard readingAhead else { return try recover(after: start, body) }
+        return try ReadAhead.run(
+            { (hand) throws(JournalError) in
+                try self.recover(after: start, hand)
+            }, consume: body)
+    }
 }
 
 /// Reads and verifies on one thread what is decided on another: hashing a batch takes about as long
@@ -18,17 +27,17 @@ enum ReadAhead {
     static func run<Outcome: Sendable>(
         _ produce:
             @escaping @Sendable (
-                (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+                (JournalBatch, JournalEntries) throws(JournalError) -> Void
             ) throws(JournalError) -> Outcome,
-        consume: (VerifiedBatch) throws(JournalError) -> Void
+        consume: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> Outcome {
         let pipe = Pipe<Outcome>()
         Thread.detachNewThread {
-            var chunk: [VerifiedBatch] = []
+            var chunk: [Verified] = []
             var bytes = 0
             do throws(JournalError) {
                 let outcome = try produce { (batch, entries) throws(JournalError) in
-                    chunk.append(VerifiedBatch(batch: batch, entries: entries))
+                    chunk.append(Verified(batch: batch, entries: entries))
                     bytes += batch.body.count
                     guard bytes >= 256 << 10 || chunk.count >= 1_024 else { return }
                     try pipe.send(chunk)
@@ -45,7 +54,7 @@ enum ReadAhead {
         }
         do throws(JournalError) {
             while let chunk = pipe.next() {
-                for batch in chunk { try consume(batch) }
+                for verified in chunk { try consume(verified.batch, verified.entries) }
             }
         } catch {
             pipe.stop()
@@ -54,10 +63,16 @@ enum ReadAhead {
         return try pipe.outcome().get()
     }
 
+    /// A batch whose hashes, place and form a `ChainVerifier` accepted, and its commands.
+    private struct Verified: Sendable {
+        let batch: JournalBatch
+        let entries: JournalEntries
+    }
+
     /// Hands chunks from one thread to another, at most eight ahead.
     private final class Pipe<Outcome: Sendable>: Sendable {
         private struct State {
-            var chunks: [[VerifiedBatch]] = []
+            var chunks: [[Verified]] = []
             var outcome: Result<Outcome, JournalError>?
             var stopped = false
         }
@@ -66,7 +81,7 @@ enum ReadAhead {
         private let room = DispatchSemaphore(value: 8)
         private let filled = DispatchSemaphore(value: 0)
 
-        func send(_ chunk: [VerifiedBatch]) throws(JournalError) {
+        func send(_ chunk: [Verified]) throws(JournalError) {
             room.wait()
             let stopped = state.withLock { state in
                 state.chunks.append(chunk)
@@ -81,7 +96,7 @@ enum ReadAhead {
             filled.signal()
         }
 
-        func next() -> [VerifiedBatch]? {
+        func next() -> [Verified]? {
             filled.wait()
             let chunk = state.withLock { $0.chunks.isEmpty ? nil : $0.chunks.removeFirst() }
             if chunk != nil { room.signal() }

@@ -31,17 +31,9 @@ public struct Recovery<Machine: JournaledMachine>: Sendable {
         start = found?.info
         var replay = Recovery.replay(found, empty, checkpoint)
         var events: UInt64 = 0
-        func apply(_ batch: JournalBatch, _ entries: [JournalEntry]) throws(JournalError) {
+        head = try journal.recover(after: after, readingAhead: readsAhead) {
+            (batch, entries) throws(JournalError) in
             try replay.apply(batch, entries) { input, _ in events += Machine.ticks(of: input) }
-        }
-        if readsAhead {
-            head = try ReadAhead.run { (hand) throws(JournalError) in
-                try journal.recover(after: after, hand)
-            } consume: { (verified) throws(JournalError) in
-                try apply(verified.batch, verified.entries)
-            }
-        } else {
-            head = try journal.recover(after: after, apply)
         }
         self.checkpoint = checkpoint
         replayed = events

@@ -25,7 +25,7 @@ public struct Replay<Machine: JournaledMachine>: Sendable {
     ///
     /// Throws `undecodable`, `doesNotReplay` or `stateDiverged`.
     public mutating func apply(
-        _ batch: JournalBatch, _ entries: [JournalEntry]
+        _ batch: JournalBatch, _ entries: JournalEntries
     ) throws(JournalError) {
         try apply(batch, entries) { (_, _) in }
     }
@@ -33,21 +33,25 @@ public struct Replay<Machine: JournaledMachine>: Sendable {
     /// As `apply`, and shows each command and its place in the batch to `observer` before it is
     /// carried out, and the machine to `decided` after it was.
     public mutating func apply(
-        _ batch: JournalBatch, _ entries: [JournalEntry], observer: (Machine.Input, Int) -> Void,
+        _ batch: JournalBatch, _ entries: JournalEntries, observer: (Machine.Input, Int) -> Void,
         decided: (borrowing Machine) -> Void = { _ in }
     ) throws(JournalError) {
-        for (place, entry) in entries.enumerated() {
+        var stored = entries.stored
+        var place = 0
+        while var next = stored.next() {
             let input: Machine.Input
             do throws(CodecError) {
-                input = try Machine.Input(canonicalBytes: entry.command)
+                input = try Machine.Input(from: &next.command)
+                try next.command.finish()
             } catch {
                 throw .undecodable(batch.sequence, command: place, error)
             }
             observer(input, place)
-            if let number = Machine.rejection(in: machine.apply(input, at: entry.time)) {
+            if let number = Machine.rejection(in: machine.apply(input, at: next.time)) {
                 throw .doesNotReplay(batch.sequence, command: place, rejection: number)
             }
             commands += 1
+            place += 1
             decided(machine)
         }
         while let next = checkpoints.last, next.sequence <= batch.sequence {

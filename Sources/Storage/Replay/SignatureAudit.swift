@@ -12,17 +12,23 @@ final class SignatureAudit: Sendable {
     struct Findings: Sendable {
         /// How many hold.
         var valid: UInt64 = 0
-        /// Those that do not, in order of batch and command.
+        /// Those that do not, in the journal's order.
         var bad: [AuditReport.BadSignature] = []
     }
 
     private struct State {
         var waiting: [Item] = []
-        var findings = Findings()
+        /// Signatures seen so far.
+        var seen: UInt64 = 0
+        var valid: UInt64 = 0
+        /// Those that do not hold, by their number; in any order.
+        var bad: [UInt64: AuditReport.BadSignature] = [:]
     }
 
     /// Where a signed record stands.
     private struct Item: Sendable {
+        /// Signatures before it in the journal.
+        let number: UInt64
         let sequence: UInt64
         let place: Int
         let record: Record
@@ -50,7 +56,9 @@ final class SignatureAudit: Sendable {
         }
         let due = state.withLock { state -> [Item] in
             for record in records {
-                state.waiting.append(Item(sequence: sequence, place: place, record: record))
+                state.waiting.append(
+                    Item(number: state.seen, sequence: sequence, place: place, record: record))
+                state.seen += 1
             }
             guard state.waiting.count >= Self.piece else { return [] }
             defer { state.waiting = [] }
@@ -67,18 +75,19 @@ final class SignatureAudit: Sendable {
         }
         if !due.isEmpty { start(due) }
         running.wait()
-        var findings = state.withLock { $0.findings }
-        findings.bad.sort { ($0.sequence, $0.command) < ($1.sequence, $1.command) }
-        return findings
+        return state.withLock { state in
+            let bad = state.bad.sorted { $0.key < $1.key }
+            return Findings(valid: state.valid, bad: bad.map(\.value))
+        }
     }
 
     private func start(_ items: [Item]) {
         room.wait()
         queue.async(group: running) { [self] in
-            let bad = items.compactMap(Self.fault)
+            let bad = items.compactMap { item in Self.fault(item).map { (item.number, $0) } }
             state.withLock { state in
-                state.findings.valid += UInt64(items.count - bad.count)
-                state.findings.bad += bad
+                state.valid += UInt64(items.count - bad.count)
+                for (number, fault) in bad { state.bad[number] = fault }
             }
             room.signal()
         }

@@ -133,7 +133,7 @@ extension SQLiteJournal {
     /// `start`.
     public func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         let end = head
         try verifyChain(

@@ -30,7 +30,7 @@ final class FaultyJournal: Journal {
 
     func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         try inner.recover(after: start, body)
     }
@@ -83,7 +83,7 @@ final class GatedJournal: Journal {
 
     func recover(
         after start: JournalHead,
-        _ body: (JournalBatch, [JournalEntry]) throws(JournalError) -> Void
+        _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void
     ) throws(JournalError) -> JournalHead {
         try inner.recover(after: start, body)
     }

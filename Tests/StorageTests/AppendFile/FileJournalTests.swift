@@ -53,7 +53,7 @@ import Testing
         let end = try again.recover { (batch, commands) throws(JournalError) in
             sequence += 1
             #expect(batch.sequence == sequence)
-            #expect(commands == entries(sequence, after: before))
+            #expect(Array(commands) == entries(sequence, after: before))
             before = batch.head
         }
         #expect(end == head)
@@ -160,7 +160,7 @@ import Testing
         let again = try FileJournal(path: Self.path(scratch), options: small(16 << 10))
         var found: [Int] = []
         let end = try again.recover { (_, entries) throws(JournalError) in
-            found.append(entries[0].command.count)
+            found += entries.map(\.command.count).prefix(1)
         }
         #expect(end == head)
         #expect(found == sizes + [JournalLimits.commandBytes])

@@ -32,7 +32,7 @@ import Testing
         let end = try journal.recover { (batch, commands) throws(JournalError) in
             sequence += 1
             #expect(batch == written[Int(sequence) - 1])
-            #expect(commands == entries(sequence, after: head))
+            #expect(Array(commands) == entries(sequence, after: head))
             head = batch.head
         }
         #expect(sequence == 20)
