@@ -31,18 +31,18 @@ final class StandbyBooks<Machine: JournaledMachine>: Sendable {
         self.options = options
         let mark = try StandbyMark(readingFrom: options.mark)
         let journal = try options.open(mark.term)
-        var replay = Replay(empty)
-        var verifier = ChainVerifier()
         do throws(JournalError) {
-            _ = try journal.recover { (batch, entries) throws(JournalError) in
-                _ = try verifier.accept(batch)
-                try replay.apply(batch, entries)
-            }
+            let recovery = try Recovery(
+                of: journal, empty: empty, snapshots: options.snapshots,
+                notice: { options.report("\($0)") })
+            state = Mutex(
+                State(
+                    journal: journal, replay: Replay(recovery.machine),
+                    verifier: ChainVerifier(after: recovery.head), mark: mark))
         } catch {
             try? journal.close()
             throw error
         }
-        state = Mutex(State(journal: journal, replay: replay, verifier: verifier, mark: mark))
     }
 
     var head: JournalHead { state.withLock { $0.verifier.head } }

@@ -100,15 +100,13 @@ enum Pair {
         _ kind: JournalKind, _ path: String, port: Int = 0, patience: Duration = .seconds(30),
         reports: Collected<String> = Collected()
     ) async throws -> Standby<LedgerMachine> {
-        var options =
+        let place: JournalPlace =
             switch kind {
-            case .sqlite:
-                try StandbyOptions.sqlite(
-                    path, identity: identity(2), leader: identity(1).publicKey)
-            case .file, .buffered:
-                try StandbyOptions.file(
-                    path, identity: identity(2), leader: identity(1).publicKey)
+            case .sqlite: .sqlite(path: path)
+            case .file, .buffered: .file(folder: path)
             }
+        var options = try StandbyOptions(
+            place, identity: identity(2), leader: identity(1).publicKey)
         options.port = port
         options.patience = patience
         options.report = { reports.add($0) }
