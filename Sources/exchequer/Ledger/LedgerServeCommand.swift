@@ -49,8 +49,8 @@ struct LedgerServeCommand: AsyncParsableCommand {
         let signals = StopSignals { _ in stopping.yield() }
         try await LedgerFailure.exiting {
             let place = try JournalPlace(journal)
-            let snapshots = try serving.snapshotStore(beside: place)
             let replicated = try replication.options(for: place)
+            let snapshots = try serving.snapshotStore(beside: place)
             var books = try place.openForWriting()
             if let replicated { books = try ReplicatedJournal(books, options: replicated) }
             let service = try LedgerService(

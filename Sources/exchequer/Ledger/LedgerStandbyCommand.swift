@@ -19,7 +19,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
             as that does. What happens in between it says on standard error.
 
             It takes over by itself when it was in sync with a leader in sync mode and has heard \
-            nothing for 2.5 seconds. Otherwise, and from a leader that was started with \
+            nothing for --patience seconds. Otherwise, and from a leader that was started with \
             --acknowledge async or --alone, only when an operator says so: kill -USR1 PROCESS. \
             Make sure first that the old leader is off.
 
@@ -42,7 +42,14 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
         help: "The file with this machine's own key; made if it is not there.",
         completion: .file())
     var identity: String?
+    @Option(help: "Seconds without a word from the leader until it counts as gone; 2.5 unless given.")
+    var patience: Double?
     @OptionGroup var serving: LedgerServing
+
+    func validate() throws {
+        guard let patience, !(1...3_600).contains(patience) else { return }
+        throw ValidationError("--patience is from 1 to 3,600 seconds.")
+    }
 
     private struct Ready: Encodable {
         let key: String?
@@ -54,6 +61,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
     /// What follows: how it is told something, and what comes of it.
     private struct Follower: Sendable {
         let ready: Ready
+        let snapshots: SnapshotStore?
         let promote, stop: @Sendable () -> Void
         /// Waits for the takeover; `nil` after `stop`.
         let promotion: @Sendable () async throws -> Promotion<LedgerMachine>?
@@ -63,9 +71,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
         // Until there is something to promote, the signal must not end this process.
         signal(SIGUSR1, SIG_IGN)
         try await LedgerFailure.exiting {
-            let place = try JournalPlace(journal)
-            let snapshots = try serving.snapshotStore(beside: place)
-            let follower = try await follow(place, snapshots)
+            let follower = try await follow(try JournalPlace(journal))
             let (stops, stopping) = AsyncStream.makeStream(of: Void.self)
             let signals = StopSignals { _ in
                 follower.stop()
@@ -81,7 +87,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
             try Console.put(json: follower.ready)
             if let promotion = try await follower.promotion() {
                 let service = try LedgerService(
-                    promotion, snapshots: snapshots.map { SnapshotOptions($0) },
+                    promotion, snapshots: follower.snapshots.map { SnapshotOptions($0) },
                     clock: { .systemNow })
                 try await serving.serve(service, until: stops)
             }
@@ -89,11 +95,11 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
         }
     }
 
-    private func follow(
-        _ place: JournalPlace, _ snapshots: SnapshotStore?
-    ) async throws -> Follower {
+    private func follow(_ place: JournalPlace) async throws -> Follower {
         if case .postgres(let conninfo, let schema) = place {
-            return try follow(conninfo: conninfo, schema: schema)
+            return try follow(
+                conninfo: conninfo, schema: schema,
+                snapshots: try serving.snapshotStore(beside: place))
         }
         guard let listen, let leaderKey, let identity else {
             throw ValidationError("\(place) goes with --listen, --leader-key and --identity.")
@@ -102,27 +108,31 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
         var options = try StandbyOptions(place, identity: key, leader: leaderKey)
         options.host = listen.host
         options.port = listen.port
-        options.snapshots = snapshots
+        if let patience { options.patience = .milliseconds(Int64(patience * 1_000)) }
+        options.snapshots = try serving.snapshotStore(beside: place)
         options.report = { Console.say("exchequer: \($0)") }
         let standby = try await Standby(options, empty: LedgerService.empty)
         return Follower(
             ready: Ready(
                 key: key.publicKey.hex, listen: standby.port, sequence: standby.head.sequence),
-            promote: { standby.promote() }, stop: { standby.stop() },
+            snapshots: options.snapshots, promote: { standby.promote() },
+            stop: { standby.stop() },
             promotion: { try await standby.promotion() })
     }
 
-    private func follow(conninfo: String, schema: String) throws -> Follower {
-        if listen != nil || leaderKey != nil || identity != nil {
+    private func follow(
+        conninfo: String, schema: String, snapshots: SnapshotStore?
+    ) throws -> Follower {
+        if listen != nil || leaderKey != nil || identity != nil || patience != nil {
             throw ValidationError(
-                "--listen, --leader-key and --identity go with a copy, and a journal in "
-                    + "PostgreSQL has none.")
+                "--listen, --leader-key, --identity and --patience go with a copy, and a journal "
+                    + "in PostgreSQL has none.")
         }
         let standby = PostgresStandby<LedgerMachine>(
             conninfo: conninfo, schema: schema, report: { Console.say("exchequer: \($0)") })
         return Follower(
             ready: Ready(key: nil, listen: nil, sequence: standby.head.sequence),
-            promote: { standby.promote() }, stop: { standby.stop() },
+            snapshots: snapshots, promote: { standby.promote() }, stop: { standby.stop() },
             promotion: {
                 try await withCheckedThrowingContinuation { waiting in
                     Thread.detachNewThread {

@@ -1,6 +1,7 @@
 import Cryptography
 import Ledger
 import Primitives
+import ProcessHarness
 import Service
 import Storage
 import Testing
