@@ -164,7 +164,7 @@ let package = Package(
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
                 "Inference", "Service", "crashwriter", "replicatedwriter", "PostgresHarness",
-                "ProcessHarness", .product(name: "Logging", package: "swift-log"),
+                "ProcessHarness", "Transport", .product(name: "Logging", package: "swift-log"),
             ]),
         // Programs of this build as processes of their own.
         .target(

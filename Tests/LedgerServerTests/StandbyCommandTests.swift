@@ -63,17 +63,21 @@ import Testing
         #expect(try await ServedAccounts.creates(Self.newAccount, at: served))
     }
 
-    @Test func anOperatorsTakeoverFencesALivingLeader() async throws {
+    /// Whether the leader has something to write or nothing.
+    @Test(arguments: [true, false])
+    func anOperatorsTakeoverFencesALivingLeader(_ isBusy: Bool) async throws {
         let machines = try await TwoMachines()
         let standby = try machines.standby("sqlite")
         let leader = try machines.leader("file", to: try await standby.listenPort())
-        let writer = try AccountWriter(port: try await leader.port())
-        try await writer.acknowledges(100)
+        let port = try await leader.port()
+        #expect(try await ServedAccounts.creates(1, at: port))
+        let writer = isBusy ? try AccountWriter(port: port, after: 1) : nil
+        try await writer?.acknowledges(100)
         standby.signal(SIGUSR1)
         let served = try await standby.port(2)
         #expect(try await leader.end() == Self.fenced)
         #expect(leader.words.contains("another process took this journal over with term 2"))
-        let acknowledged = try await writer.finish()
+        let acknowledged = [1] + (try await writer?.finish() ?? [])
         #expect(try await ServedAccounts.existing(acknowledged, at: served) == acknowledged)
     }
 
@@ -103,7 +107,8 @@ import Testing
     }
 
     @Test func aPostgresStandbyTakesOver() async throws {
-        let place = "postgres:\(try PostgresServer.shared().conninfo)#\(PostgresServer.freshSchema())"
+        let conninfo = try PostgresServer.shared().conninfo
+        let place = "postgres:\(conninfo)#\(PostgresServer.freshSchema())"
         let leader = try LedgerProgram(["serve", "--journal", place, "--port", "0"])
         let writer = try AccountWriter(port: try await leader.port())
         let standby = try LedgerProgram(["standby", "--journal", place, "--port", "0"])

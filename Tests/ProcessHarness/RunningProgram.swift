@@ -50,11 +50,13 @@ public final class RunningProgram: Sendable {
     /// Sends it a signal.
     public func signal(_ number: Int32) { kill(identifier, number) }
 
-    /// Waits for its end and gives its exit code, or the signal that killed it; everything that it
-    /// said is there then.
+    /// Waits for its end, a minute at most, and gives its exit code, or the signal that killed it;
+    /// everything that it said is there then.
     public func end() async throws -> Int32 {
         try await onThread { [running, status] in
-            running.wait()
+            guard running.wait(timeout: .now() + 60) == .success else {
+                throw Failure(description: "it did not end")
+            }
             return status.value.withLock { $0 } ?? -1
         }
     }

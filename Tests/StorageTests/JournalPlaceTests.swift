@@ -70,7 +70,10 @@ import Testing
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        for place in [JournalPlace.file(folder: folder + "/files/"), .sqlite(path: folder + "/file")] {
+        let places: [JournalPlace] = [
+            .file(folder: folder + "/files/"), .sqlite(path: folder + "/file"),
+        ]
+        for place in places {
             let path = try #require(place.standbyMark)
             #expect(path.hasPrefix(folder + "/file") && path.hasSuffix(".standby"))
             var mark = StandbyMark()

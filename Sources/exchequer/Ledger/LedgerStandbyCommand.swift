@@ -32,7 +32,8 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
               exchequer ledger standby --journal 'postgres:host=db dbname=books'
             """)
 
-    @Option(help: "Where the copy is: file:FOLDER or sqlite:FILE; or the leader's postgres:CONNINFO.")
+    @Option(
+        help: "Where the copy is: file:FOLDER or sqlite:FILE; or the leader's postgres:CONNINFO.")
     var journal: String
     @Option(help: "Where it listens for its leader: HOST:PORT, or PORT on this machine; 0: any.")
     var listen: Endpoint?
@@ -42,7 +43,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
         help: "The file with this machine's own key; made if it is not there.",
         completion: .file())
     var identity: String?
-    @Option(help: "Seconds without a word from the leader until it counts as gone; 2.5 unless given.")
+    @Option(help: "Seconds without a word from the leader until it is gone; 2.5 if left out.")
     var patience: Double?
     @OptionGroup var serving: LedgerServing
 

@@ -81,7 +81,8 @@ import Testing
         let journal = try place("postgres", scratch.folder)
         try await open(folder, journal).close()
         let words = "belongs to the journal whose first batch has hash"
-        await expectRefusal(.configuration, "no such file; the folder \(folder) \(words)", folder, nil)
+        await expectRefusal(
+            .configuration, "no such file; the folder \(folder) \(words)", folder, nil)
         #expect(!FileManager.default.fileExists(atPath: folder + "/journal.sqlite"))
         let other = try place("file", scratch.folder)
         try await open(scratch.folder + "/another house", other).close()
@@ -96,7 +97,8 @@ import Testing
         let scratch = try Scratch()
         let journal = try place("postgres", scratch.folder)
         let first = try await open(scratch.folder + "/first", journal)
-        await expectRefusal(.storage, "in use by another process", scratch.folder + "/second", journal)
+        await expectRefusal(
+            .storage, "in use by another process", scratch.folder + "/second", journal)
         await first.close()
     }
 
