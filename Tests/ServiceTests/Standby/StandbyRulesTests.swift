@@ -1,7 +1,6 @@
 import Cryptography
 import Ledger
 import Primitives
-import ProcessHarness
 import Service
 import Storage
 import Testing
@@ -25,9 +24,8 @@ import Transport
         _ standby: Standby<LedgerMachine>
     ) async throws -> (leader: RawLeader, answer: RawLeader.Answer) {
         let leader = try await RawLeader(name, port: standby.port)
-        guard case .welcome = try await leader.hello(term: 1) else {
-            throw RunningProgram.Failure(description: "no welcome")
-        }
+        let welcome = try await leader.hello(term: 1)
+        guard case .welcome = welcome else { return (leader, welcome) }
         return (leader, try await leader.lead(term: term, head: head))
     }
 
