@@ -33,8 +33,8 @@ struct LedgerServing: ParsableArguments {
         return try SnapshotStore(folder: folder)
     }
 
-    /// Serves until something comes through `stops`, then ends the service in order. Prints the ports
-    /// as one JSON line when it is ready.
+    /// Serves until something comes through `stops`, then ends the service in order. Prints the
+    /// ports as one JSON line when it is ready.
     func serve(_ service: LedgerService, until stops: AsyncStream<Void>) async throws {
         raiseFileLimit()
         var options = LedgerServer.Options()

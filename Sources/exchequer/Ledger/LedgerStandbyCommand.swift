@@ -14,9 +14,9 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
         abstract: "Follow a ledger's leader, and take over when it is gone.",
         discussion: """
             Keeps a verified, durable copy of the leader's journal and the state that it leads to \
-            (docs/operating/standby.md). When it follows it prints one JSON line with its port and \
-            public key; after a takeover another one, as `exchequer ledger serve` does, and serves \
-            as that does. What happens in between it says on standard error.
+            (docs/operating/standby.md). When it listens it prints one JSON line with its port and \
+            its public key; after a takeover another one, as `exchequer ledger serve` does, and \
+            serves as that does. What happens in between it says on standard error.
 
             It takes over by itself when it was in sync with a leader in sync mode and has heard \
             nothing for --patience seconds. Otherwise, and from a leader that was started with \
