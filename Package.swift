@@ -163,7 +163,11 @@ let package = Package(
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
                 "Inference", "Service", "crashwriter", "replicatedwriter", "PostgresHarness",
+                "ProcessHarness", "Transport", .product(name: "Logging", package: "swift-log"),
             ]),
+        // Programs of this build as processes of their own.
+        .target(
+            name: "ProcessHarness", path: "Tests/ProcessHarness", swiftSettings: strict),
         // A ledger with a standby, which the Service tests kill, stop and cut off.
         .executableTarget(
             name: "replicatedwriter",
@@ -189,7 +193,12 @@ let package = Package(
         tests(
             "Node",
             ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
-        tests("LedgerServer", ["Primitives", "Ledger", "Storage", "Service", "LedgerServer"]),
+        tests(
+            "LedgerServer",
+            [
+                "Primitives", "Ledger", "Storage", "Service", "LedgerServer", "exchequer",
+                "PostgresHarness", "ProcessHarness",
+            ]),
         tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
         tests("Tidy", []),
     ]

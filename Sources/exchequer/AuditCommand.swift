@@ -107,18 +107,8 @@ struct AuditCommand: ParsableCommand {
     }
 
     private func place() throws -> JournalPlace {
-        guard let data else {
-            do throws(JournalError) { return try JournalPlace(journal ?? "") } catch {
-                Console.say("--journal: \(error)")
-                throw Exit.configuration
-            }
-        }
-        let path = data + "/journal.sqlite"
-        guard FileManager.default.fileExists(atPath: path) else {
-            Console.say("\(path) does not exist: --data wants the folder that serve was given")
-            throw Exit.configuration
-        }
-        return .sqlite(path: path)
+        guard let data else { return try JournalOptions.place(journal ?? "") }
+        return try JournalOptions.place(ofHouse: data, nil)
     }
 
     private func show<Found: Encodable>(

@@ -57,4 +57,6 @@ enum Exit {
     static let checkFailed = ExitCode(5)
     /// A server, chain or node could not be reached.
     static let network = ExitCode(6)
+    /// Another process leads the journal now.
+    static let fenced = ExitCode(75)
 }

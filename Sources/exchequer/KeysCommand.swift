@@ -15,7 +15,7 @@ struct KeysCommand: AsyncParsableCommand {
 
             EXAMPLES
               exchequer keys new my.key              an EVM account
-              exchequer keys show my.key             its address
+              exchequer keys show my.key             its address and public key
               exchequer keys api --house URL --key-file my.key --label laptop
               exchequer keys revoke --house URL --api-key-file api.key HASH
             """,
@@ -33,8 +33,8 @@ struct KeysCommand: AsyncParsableCommand {
             try Console.put(
                 json: Account(file: file, address: account.address.checksummed, node: node))
         } else {
-            Console.put("as an EVM account  \(account.address.checksummed)")
-            Console.put("as a node          \(node)")
+            Console.put("as an EVM account          \(account.address.checksummed)")
+            Console.put("as a node, leader, standby \(node)")
         }
     }
 

@@ -30,6 +30,8 @@ struct ProveBalanceCommand: AsyncParsableCommand {
     @Option(help: "The file with an API key of the holder.", completion: .file())
     var apiKeyFile: String?
     @Option(help: "The house's data folder.") var data: String?
+    @Option(help: "The house's journal, if it is not in that folder; with --data.")
+    var journal: String?
     @Option(help: "The party whose balance it is; with --data.") var party: UInt64?
     @Flag(help: "Prove the money in escrow instead of a party's.") var escrow = false
     @Option(help: "The settlement batch; the last one if left out. With --data.") var batch: UInt64?
@@ -62,11 +64,7 @@ struct ProveBalanceCommand: AsyncParsableCommand {
 
     /// Makes the proof of the journal and the salt in a house's folder.
     private func fromJournal(in folder: String) throws -> LiabilityStatement {
-        let path = folder + "/journal.sqlite"
-        guard FileManager.default.fileExists(atPath: path) else {
-            Console.say("\(path) does not exist: --data wants the folder that serve was given")
-            throw Exit.configuration
-        }
+        let place = try JournalOptions.place(ofHouse: folder, journal)
         let salt: [UInt8]
         do {
             salt = try SecretFile.read(LiabilityBook.saltFile(in: folder))
@@ -75,7 +73,7 @@ struct ProveBalanceCommand: AsyncParsableCommand {
             throw Exit.configuration
         }
         do {
-            let journal = try SQLiteJournal(readingOnly: path)
+            let journal = try place.openForReading()
             defer { try? journal.close() }
             var replay = HouseReplay()
             _ = try journal.recover { (batch, entries) throws(JournalError) in

@@ -14,9 +14,10 @@ struct ServeCommand: AsyncParsableCommand {
         commandName: "serve",
         abstract: "Run a house: gateway, ledger, journal, audits and settlement.",
         discussion: """
-            Everything the house keeps is in --data: the journal, the evidence, its key and the \
-            operator's token. Started again on the same folder it goes on where it stopped. When \
-            it is ready it writes serve.json there. Ctrl-C ends it without losing anything.
+            Everything the house keeps is in --data: the journal, unless --journal says otherwise, \
+            the evidence, its key and the operator's token. Started again on the same folder it \
+            goes on where it stopped. When it is ready it writes serve.json there. Ctrl-C ends it \
+            without losing anything.
 
             Without --rpc nothing can be deposited or bonded: only to look around, or with a \
             minimum_bond and prices of zero. A journal begun without a chain never gets one.
@@ -25,9 +26,17 @@ struct ServeCommand: AsyncParsableCommand {
               exchequer serve --data house --model M.gguf
               exchequer serve --data house --model small=M.gguf --rpc http://127.0.0.1:8545 \\
                   --contract 0x.. --operator-key op.key --parameters rules.json
+              exchequer serve --data house --model M.gguf \\
+                  --journal 'postgres:host=db dbname=exchequer'
             """)
 
     @Option(help: "The folder of this house; made if it is not there.") var data: String
+    @Option(
+        help: """
+            The journal: sqlite:PATH, file:FOLDER, postgres:CONNINFO#SCHEMA or a path; \
+            journal.sqlite in the folder if left out.
+            """)
+    var journal: String?
     @Option(
         help: "A model's GGUF file, or NAME=FILE; may be repeated.",
         completion: .file(extensions: ["gguf"]))
@@ -124,6 +133,7 @@ struct ServeCommand: AsyncParsableCommand {
             return .init(path: String(parts[1]), name: String(parts[0]))
         }
         var settings = HouseConfiguration(folder: data, models: models)
+        settings.journal = try journal.map { try JournalOptions.place($0) }
         settings.settlement = try settlement()
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host

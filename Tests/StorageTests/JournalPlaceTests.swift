@@ -64,6 +64,34 @@ import Testing
         #expect(throws: JournalError.self) { try files.openForWriting(takeOver: true) }
     }
 
+    @Test("A standby's copy is not written before it is promoted, and then in a newer term")
+    func keepsStandbysCopies() throws {
+        let folder = NSTemporaryDirectory() + "exchequer-place-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let places: [JournalPlace] = [
+            .file(folder: folder + "/files/"), .sqlite(path: folder + "/file"),
+        ]
+        for place in places {
+            let path = try #require(place.standbyMark)
+            #expect(path.hasPrefix(folder + "/file") && path.hasSuffix(".standby"))
+            var mark = StandbyMark()
+            try mark.write(to: path)
+            try place.openForWriting().close()
+            mark.term = 7
+            try mark.write(to: path)
+            let error = #expect(throws: JournalError.self) { try place.openForWriting() }
+            #expect(error.map { "\($0)".contains("it is a standby's copy") } == true)
+            try place.openForWriting(leastTerm: 7).close()
+            mark.isPromoted = true
+            try mark.write(to: path)
+            let journal = try place.openForWriting()
+            #expect(journal.term == 8)
+            try journal.close()
+        }
+    }
+
     @Test("A place in a database is shown without its password")
     func showsNoPassword() throws {
         let place = try JournalPlace("postgres:host=h dbname=d password=secret#books")

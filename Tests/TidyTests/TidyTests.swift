@@ -225,10 +225,14 @@ extension TidyTests {
                 !text.hasPrefix("//"), !text.hasPrefix("\"")
             else { continue }
             let indent = line.prefix { $0 == " " }
+            // The first brace that closes it, or the type around it if it has no body.
             guard
-                let length = file.lines[start...].prefix(400).firstIndex(of: "\(indent)}")
+                let end = file.lines[start...].prefix(400).firstIndex(where: { line in
+                    line.hasSuffix("}") && line.dropLast().allSatisfy { $0 == " " }
+                        && line.count <= indent.count + 1
+                }), file.lines[end].count == indent.count + 1
             else { continue }
-            found.append((String(text.prefix(40)), start + 1, length - start + 1))
+            found.append((String(text.prefix(40)), start + 1, end - start + 1))
         }
         return found
     }

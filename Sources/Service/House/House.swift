@@ -50,6 +50,11 @@ public final class House: Service {
     /// Random bytes of the operating system, for keys and nonces.
     public static func random(_ count: Int) -> [UInt8] { Entropy.bytes(count) }
 
+    /// Where the journal of a house is that was not told another place: in its folder.
+    public static func journal(in folder: String) -> JournalPlace {
+        .sqlite(path: folder + "/journal.sqlite")
+    }
+
     /// The file in a house's folder that holds the operator's token.
     public static func operatorTokenFile(in folder: String) -> String { folder + "/operator.token" }
 

@@ -1,6 +1,7 @@
 public import Cryptography
 public import Economics
 public import Primitives
+public import Storage
 
 /// What a house is told by whoever runs it.
 public struct HouseConfiguration: Sendable {
@@ -47,8 +48,11 @@ public struct HouseConfiguration: Sendable {
         }
     }
 
-    /// The folder with journal, evidence and keys; made if it is not there.
+    /// The folder with evidence and keys, and with the journal unless `journal` says otherwise;
+    /// made if it is not there.
     public var folder: String
+    /// Where the journal is; `House.journal(in: folder)` if `nil`.
+    public var journal: JournalPlace?
     /// The models.
     public var models: [ModelSource]
     /// The chain; without one no money can come in.

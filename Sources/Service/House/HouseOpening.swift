@@ -34,7 +34,7 @@ struct HouseOpening: Sendable {
     }
 
     private var folder: String { configuration.folder }
-    private var journalPath: String { folder + "/journal.sqlite" }
+    private var journal: HouseJournal { HouseJournal(configuration, log: log) }
 
     func open() async throws(HouseError) -> House {
         do {
@@ -48,11 +48,11 @@ struct HouseOpening: Sendable {
         let token = try secret(House.operatorTokenFile(in: folder))
         let liabilities = LiabilityBook(
             salt: try secret(LiabilityBook.saltFile(in: folder)),
-            openJournal: { [journalPath] () throws(JournalError) in
-                try SQLiteJournal(readingOnly: journalPath)
+            openJournal: { [journal] () throws(JournalError) in
+                try journal.place.openForReading()
             })
         let files = try loadModels()
-        let sequencer = try openBooks()
+        let sequencer = try journal.open()
         do throws(HouseError) {
             return try await open(sequencer, liabilities, identity, token: token, files)
         } catch {
@@ -74,6 +74,7 @@ struct HouseOpening: Sendable {
                 options, sequencer: sequencer, liabilities: liabilities, metrics: metrics, log: log)
         }
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
+        try journal.remember()
         try await checkWindows(settlement, sequencer)
         let models = try await register(files, sequencer)
         try await putRight(sequencer)
@@ -137,21 +138,6 @@ struct HouseOpening: Sendable {
             loaded.append((file, manifest))
         }
         return loaded
-    }
-
-    private func openBooks() throws(HouseError) -> Sequencer {
-        do throws(JournalError) {
-            let journal = try SQLiteJournal(path: journalPath)
-            var snapshots = SnapshotOptions(
-                try SnapshotStore(folder: journalPath + ".snapshots"))
-            snapshots.notice = { [log] notice in
-                log.log(level: notice.isWarning ? .error : .info, "\(notice)")
-            }
-            return try Sequencer(
-                journal: journal, snapshots: snapshots, clock: { .systemNow })
-        } catch {
-            throw HouseError(.storage, "the journal cannot be opened: \(error)")
-        }
     }
 
     private func configure(_ sequencer: Sequencer, chain: UInt64) async throws(HouseError) {

@@ -104,7 +104,7 @@ public final class LedgerService: Sendable {
     }
 
     /// Empty books. Strangers choose ids; a secret seed keeps them from choosing ones that collide.
-    private static var empty: LedgerMachine { LedgerMachine(tableSeed: .random(in: .min ... .max)) }
+    public static var empty: LedgerMachine { LedgerMachine(tableSeed: .random(in: .min ... .max)) }
 
     /// Four times a second until the service stops.
     private static func keepPulse(

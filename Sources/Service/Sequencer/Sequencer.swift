@@ -172,10 +172,12 @@ public final class Sequencer: Sendable {
         if let failure { throw .journal(failure) }
     }
 
-    /// Says why on standard error and ends the process at once with exit code 74 (`EX_IOERR`).
+    /// Says why on standard error and ends the process at once with exit code 74 (`EX_IOERR`), or
+    /// with 75 if another process leads the journal now, so that nobody starts this one again.
     public static let endProcess: @Sendable (JournalError) -> Void = { error in
-        let words = "exchequer: the journal failed, so the house stops: \(error)\n"
+        let words = "exchequer: the journal failed, so this process ends: \(error)\n"
         FileHandle.standardError.write(Data(words.utf8))
+        if case .fenced = error { _exit(75) }
         _exit(74)
     }
 

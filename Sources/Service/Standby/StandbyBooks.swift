@@ -32,7 +32,9 @@ final class StandbyBooks<Machine: JournaledMachine>: Sendable {
         let mark = try StandbyMark(readingFrom: options.mark)
         let journal = try options.open(mark.term)
         do throws(JournalError) {
-            let recovery = try Recovery(of: journal, empty: empty)
+            let recovery = try Recovery(
+                of: journal, empty: empty, snapshots: options.snapshots,
+                notice: { options.report("\($0)") })
             state = Mutex(
                 State(
                     journal: journal, replay: Replay(recovery.machine),

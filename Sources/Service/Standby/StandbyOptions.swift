@@ -9,6 +9,8 @@ public struct StandbyOptions: Sendable {
     public var open: @Sendable (UInt64) throws(JournalError) -> any Journal
     /// The file beside the journal that holds its `StandbyMark`.
     public var mark: String
+    /// Snapshots of the copy, the newest of which its replay begins with.
+    public var snapshots: SnapshotStore?
     /// Where it listens for its leader.
     public var host = "127.0.0.1"
     /// The port it listens on; 0 for any free one.
@@ -34,27 +36,17 @@ public struct StandbyOptions: Sendable {
         self.open = open
     }
 
-    /// A standby whose copy is a SQLite file.
-    public static func sqlite(
-        _ path: String, identity: Ed25519.PrivateKey, leader: PublicKey
-    ) -> StandbyOptions {
-        StandbyOptions(identity: identity, leader: leader, mark: path + ".standby") {
-            (term) throws(JournalError) in
-            var options = SQLiteJournal.Options()
-            options.leastTerm = term
-            return try SQLiteJournal(path: path, options: options)
+    /// A standby whose copy is on a disk of this machine.
+    ///
+    /// Throws `cannotOpen` for a place in PostgreSQL: such a standby is a `PostgresStandby`.
+    public init(
+        _ place: JournalPlace, identity: Ed25519.PrivateKey, leader: PublicKey
+    ) throws(JournalError) {
+        guard let mark = place.standbyMark else {
+            throw .cannotOpen("\(place)", "a standby keeps no copy of a journal in a database")
         }
-    }
-
-    /// A standby whose copy is a folder of append files.
-    public static func file(
-        _ path: String, identity: Ed25519.PrivateKey, leader: PublicKey
-    ) -> StandbyOptions {
-        StandbyOptions(identity: identity, leader: leader, mark: path + ".standby") {
-            (term) throws(JournalError) in
-            var options = FileJournal.Options()
-            options.leastTerm = term
-            return try FileJournal(path: path, options: options)
+        self.init(identity: identity, leader: leader, mark: mark) { (term) throws(JournalError) in
+            try place.openForWriting(leastTerm: term)
         }
     }
 }

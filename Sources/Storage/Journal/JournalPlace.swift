@@ -47,7 +47,9 @@ public enum JournalPlace: Hashable, Sendable {
     /// PostgreSQL journal over although its leader seems alive; for the other kinds, whose lock is
     /// the operating system's, there is nothing to take over, and it is refused.
     ///
-    /// Throws as the journal's own initializer does, and `cannotOpen` for such a `takeOver`.
+    /// Throws as the journal's own initializer does, and `cannotOpen` for such a `takeOver` and for
+    /// the copy of a standby that has not taken over: what is written there would be a second
+    /// history.
     public func openForWriting(takeOver: Bool = false) throws(JournalError) -> any Journal {
         guard case .postgres(let conninfo, let schema) = self else {
             if takeOver {
@@ -55,12 +57,39 @@ public enum JournalPlace: Hashable, Sendable {
                     "\(self)", "only a journal in PostgreSQL is taken over: stop its writer instead"
                 )
             }
-            if case .file(let folder) = self { return try FileJournal(path: folder) }
-            return try SQLiteJournal(path: path)
+            let mark = try standbyMark.map { (path) throws(JournalError) in
+                try StandbyMark(readingFrom: path)
+            }
+            if let mark, mark.term > 0, !mark.isPromoted {
+                throw .cannotOpen(
+                    "\(self)",
+                    "it is a standby's copy of its leader's journal: start it as a standby, which "
+                        + "can be promoted")
+            }
+            return try openForWriting(leastTerm: (mark?.term ?? 0) + 1)
         }
         var options = PostgresJournal.Options()
         options.takeOver = takeOver
         return try PostgresJournal(conninfo: conninfo, schema: schema, options: options)
+    }
+
+    /// Opens the journal for writing with at least this term, as its standby does, whatever its
+    /// mark says.
+    ///
+    /// Throws as the journal's own initializer does, and `cannotOpen` for one in PostgreSQL, where
+    /// the database gives the terms.
+    public func openForWriting(leastTerm: UInt64) throws(JournalError) -> any Journal {
+        switch self {
+        case .sqlite(let path):
+            var options = SQLiteJournal.Options()
+            options.leastTerm = leastTerm
+            return try SQLiteJournal(path: path, options: options)
+        case .file(let folder):
+            var options = FileJournal.Options()
+            options.leastTerm = leastTerm
+            return try FileJournal(path: folder, options: options)
+        case .postgres: throw .cannotOpen("\(self)", "a database gives the terms itself")
+        }
     }
 
     /// Opens a journal that is there, for reading only, also while another process writes it.
@@ -86,9 +115,15 @@ public enum JournalPlace: Hashable, Sendable {
 
     /// The folder for snapshots beside the journal; `nil` of one in a database, whose snapshots are
     /// in a folder that somebody names.
-    public var snapshotFolder: String? {
+    public var snapshotFolder: String? { beside(".snapshots") }
+
+    /// The file beside a standby's copy that holds its `StandbyMark`; `nil` of a journal in a
+    /// database, which nobody copies.
+    public var standbyMark: String? { beside(".standby") }
+
+    private func beside(_ suffix: String) -> String? {
         switch self {
-        case .sqlite, .file: JournalPlace.withoutSlash(path) + ".snapshots"
+        case .sqlite, .file: JournalPlace.withoutSlash(path) + suffix
         case .postgres: nil
         }
     }

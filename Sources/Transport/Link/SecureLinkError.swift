@@ -18,6 +18,21 @@ public enum SecureLinkError: Error, Hashable, Sendable {
     case closed
 }
 
+extension SecureLinkError: CustomStringConvertible {
+    /// What happened, in a few words.
+    public var description: String {
+        switch self {
+        case .couldNotConnect(let words): "no connection came about (\(words))"
+        case .handshakeTimedOut: "the handshake was not finished in time"
+        case .handshake(let error): "the handshake was refused (\(error))"
+        case .badLength(let length): "a frame of \(length) bytes is not taken"
+        case .channel(let error): "a record was altered, replayed or lost (\(error))"
+        case .cut(let words): words
+        case .closed: "the link was closed"
+        }
+    }
+}
+
 /// The limits of a link.
 public struct SecureLinkOptions: Sendable {
     /// The longest frame, in bytes.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Primitives
+import Service
 import Storage
 
 /// `exchequer journal`: looks at a journal, and fills read models from it.
@@ -30,10 +31,31 @@ struct JournalOptions: ParsableArguments {
     @Option(help: "The journal: sqlite:PATH, file:FOLDER, postgres:CONNINFO#SCHEMA or a path.")
     var journal: String
 
+    /// Reads a place as people write it; says what is wrong and exits if it is none.
+    static func place(_ text: String) throws -> JournalPlace {
+        do throws(JournalError) { return try JournalPlace(text) } catch {
+            Console.say("--journal: \(error)")
+            throw Exit.configuration
+        }
+    }
+
+    /// The journal of a house's folder, or the one that was named because it is elsewhere.
+    static func place(ofHouse folder: String, _ named: String?) throws -> JournalPlace {
+        if let named { return try place(named) }
+        let place = House.journal(in: folder)
+        guard FileManager.default.fileExists(atPath: place.path) else {
+            Console.say(
+                "\(place.path) does not exist: --data wants the folder that serve was given, and "
+                    + "--journal what it was given")
+            throw Exit.configuration
+        }
+        return place
+    }
+
     /// Opens it for reading; says what is wrong and exits if it cannot.
     func open() throws -> (place: JournalPlace, journal: any Journal) {
+        let place = try JournalOptions.place(journal)
         do throws(JournalError) {
-            let place = try JournalPlace(journal)
             return (place, try place.openForReading())
         } catch {
             Console.say("\(error)")
@@ -43,13 +65,15 @@ struct JournalOptions: ParsableArguments {
 }
 
 extension JournalError {
-    /// 5 for what is wrong inside a journal, 6 for a database that is out of reach, else 3.
+    /// 5 for what is wrong inside a journal or that another process writes it, 6 for a database or
+    /// standby that is out of reach, 75 when another process leads, else 3.
     var exitCode: ExitCode {
         switch self {
         case .damaged, .damagedFile, .missingBatches, .unexpectedHash, .undecodable,
-            .doesNotReplay, .stateDiverged:
+            .doesNotReplay, .stateDiverged, .locked:
             Exit.checkFailed
-        case .connectionLost: Exit.network
+        case .connectionLost, .standby: Exit.network
+        case .fenced: Exit.fenced
         default: Exit.configuration
         }
     }

@@ -3,6 +3,7 @@ import Foundation
 import Ledger
 import PostgresHarness
 import Primitives
+import ProcessHarness
 import Service
 import Storage
 import Testing

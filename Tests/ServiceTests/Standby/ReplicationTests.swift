@@ -1,6 +1,7 @@
 import Cryptography
 import Ledger
 import Primitives
+import ProcessHarness
 import Service
 import Storage
 import Testing
@@ -182,6 +183,7 @@ import Testing
         standby.stop()
         // It restarts as what it became, with a term above all it has promised.
         let again = try await Pair.standby(.sqlite, copy)
+        try await eventually { again.isPromoted }
         let second = try #require(try await again.promotion())
         #expect(second.journal.term == promotion.journal.term + 1)
         #expect(second.head.sequence == 1)

@@ -1,60 +1,32 @@
 import Cryptography
-import Dispatch
 import Foundation
 import Ledger
 import Primitives
+import ProcessHarness
 import Service
 import Storage
-import Synchronization
 import Testing
 
-/// A running `replicatedwriter` and what it has said so far.
+/// A running `replicatedwriter`.
 final class Leader: Sendable {
-    private let said = Collected<String>()
-    private let ended = DispatchSemaphore(value: 0)
-    let identifier: Int32
+    private let program: RunningProgram
 
     init(
         _ kind: String, _ journal: String, _ port: String, _ mode: String = "sync", run: Int = 1,
         clients: Int = 8
     ) throws {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: CommandLine.arguments[0])
-            .deletingLastPathComponent().appendingPathComponent("replicatedwriter")
-        process.arguments = [kind, journal, port, mode, "\(run)", "\(clients)"]
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        process.terminationHandler = { [said, ended] process in
-            said.add("exit \(process.terminationStatus)")
-            ended.signal()
-        }
-        try process.run()
-        identifier = process.processIdentifier
-        let handle = output.fileHandleForReading
-        Thread.detachNewThread { [said, ended] in
-            var rest = Data()
-            while true {
-                let more = handle.availableData
-                if more.isEmpty { break }
-                rest.append(more)
-                while let end = rest.firstIndex(of: 0x0A) {
-                    said.add(String(decoding: rest[rest.startIndex..<end], as: UTF8.self))
-                    rest = Data(rest[(end + 1)...])
-                }
-            }
-            ended.signal()
-        }
+        program = try RunningProgram(
+            "replicatedwriter", [kind, journal, port, mode, "\(run)", "\(clients)"])
     }
 
-    var lines: [String] { said.all }
+    var lines: [String] { program.lines }
 
     /// The ids that were acknowledged.
     var acknowledged: [UInt64] {
         lines.compactMap { $0.hasPrefix("+ ") ? UInt64($0.dropFirst(2)) : nil }
     }
 
-    func signal(_ number: Int32) { kill(identifier, number) }
+    func signal(_ number: Int32) { program.signal(number) }
 
     /// Waits until so many commands are acknowledged.
     func acknowledges(_ count: Int) async throws {
@@ -62,32 +34,7 @@ final class Leader: Sendable {
     }
 
     /// Waits for its end; everything that it said is there then.
-    func end() async throws -> Int32 {
-        try await onThread {
-            // Once for the end of what it says, once for its own.
-            for _ in 0..<2 { self.ended.wait() }
-            let last = self.lines.last { $0.hasPrefix("exit ") }
-            return last.flatMap { Int32($0.dropFirst(5)) } ?? -1
-        }
-    }
-}
-
-/// Waits until something is so; half a minute at most.
-func eventually(_ isSo: () -> Bool) async throws {
-    for _ in 0..<3_000 {
-        if isSo() { return }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-    Issue.record("it did not come to that")
-}
-
-/// Runs what blocks on a thread of its own.
-func onThread<Value: Sendable>(
-    _ body: @escaping @Sendable () throws -> Value
-) async throws -> Value {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread.detachNewThread { continuation.resume(with: Result { try body() }) }
-    }
+    func end() async throws -> Int32 { try await program.end() }
 }
 
 /// What the tests of standbys need.
@@ -100,15 +47,13 @@ enum Pair {
         _ kind: JournalKind, _ path: String, port: Int = 0, patience: Duration = .seconds(30),
         reports: Collected<String> = Collected()
     ) async throws -> Standby<LedgerMachine> {
-        var options =
+        let place: JournalPlace =
             switch kind {
-            case .sqlite:
-                try StandbyOptions.sqlite(
-                    path, identity: identity(2), leader: identity(1).publicKey)
-            case .file, .buffered:
-                try StandbyOptions.file(
-                    path, identity: identity(2), leader: identity(1).publicKey)
+            case .sqlite: .sqlite(path: path)
+            case .file, .buffered: .file(folder: path)
             }
+        var options = try StandbyOptions(
+            place, identity: identity(2), leader: identity(1).publicKey)
         options.port = port
         options.patience = patience
         options.report = { reports.add($0) }
