@@ -7,16 +7,18 @@ import Transport
 /// A secure link that carries replication messages.
 struct ReplicationLink: Sendable {
     let link: SecureLink
+    /// How long an answer may take.
+    var timeout = ReplicationLink.usualTimeout
+
+    /// A busy machine needs seconds for a handshake.
+    static let usualTimeout = Duration.seconds(5)
 
     /// The limits of such links: a batch fits a frame, strangers are few and quick.
-    static var options: SecureLinkOptions {
+    static func options(timeout: Duration = usualTimeout) -> SecureLinkOptions {
         SecureLinkOptions(
-            maximumFrame: ReplicationMessage.byteLimit, handshakeTimeout: patience,
+            maximumFrame: ReplicationMessage.byteLimit, handshakeTimeout: timeout,
             maximumLinks: 16)
     }
-
-    /// How long an answer may take. A busy machine needs seconds for a handshake.
-    private static let patience = Duration.seconds(5)
 
     /// Sends one message; returns when the network has taken it.
     func send(_ message: ReplicationMessage) async throws {
@@ -31,11 +33,11 @@ struct ReplicationLink: Sendable {
         return message
     }
 
-    /// As `receive`, and gives up after five seconds.
+    /// As `receive`, and gives up after `timeout`.
     func answer() async throws -> ReplicationMessage {
         let isLate = Mutex(false)
         let watch = Task {
-            try await Task.sleep(for: ReplicationLink.patience)
+            try await Task.sleep(for: timeout)
             isLate.withLock { $0 = true }
             link.close()
         }
@@ -44,7 +46,7 @@ struct ReplicationLink: Sendable {
             return try await receive()
         } catch {
             guard isLate.withLock({ $0 }) else { throw error }
-            throw SecureLinkError.cut("no answer within \(ReplicationLink.patience)")
+            throw SecureLinkError.cut("no answer within \(timeout)")
         }
     }
 }

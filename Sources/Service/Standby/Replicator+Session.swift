@@ -19,7 +19,7 @@ extension Replicator {
         let link = ReplicationLink(
             link: try await SecureLink.connect(
                 host: options.host, port: options.port, identity: options.identity,
-                expecting: options.standby, options: ReplicationLink.options))
+                expecting: options.standby, options: ReplicationLink.options()))
         do {
             let (term, isGranted) = state.withLock { ($0.term, $0.isGranted) }
             try await link.send(

@@ -37,7 +37,7 @@ public final class Standby<Machine: JournaledMachine>: Sendable {
         do {
             listener = try await SecureListener.bind(
                 host: options.host, port: options.port, identity: options.identity,
-                options: ReplicationLink.options,
+                options: ReplicationLink.options(timeout: options.answerTimeout),
                 onRefused: { options.report("a connection was turned away: \($0)") })
         } catch {
             books.close()
@@ -128,7 +128,9 @@ public final class Standby<Machine: JournaledMachine>: Sendable {
                 return state.sessions
             }
             Task.detached(executorPreference: ReplicationThreads.shared) {
-                await self.serve(ReplicationLink(link: link), session: number)
+                await self.serve(
+                    ReplicationLink(link: link, timeout: self.options.answerTimeout),
+                    session: number)
             }
         }
     }

@@ -22,6 +22,8 @@ public struct StandbyOptions: Sendable {
     /// How long nothing may come from the leader before the standby takes over: in `sync`, and once
     /// it holds everything. Heartbeats come every half second.
     public var patience = Duration.milliseconds(2_500)
+    /// How long a leader may take for the handshake and for each message until it has the lead.
+    public var answerTimeout = Duration.seconds(5)
     /// Called with words for the log.
     public var report: @Sendable (String) -> Void = { _ in }
 

@@ -56,6 +56,8 @@ enum Pair {
             place, identity: identity(2), leader: identity(1).publicKey)
         options.port = port
         options.patience = patience
+        // Tests that run beside every other one can be slow.
+        options.answerTimeout = .seconds(60)
         options.report = { reports.add($0) }
         return try await Standby(options)
     }
