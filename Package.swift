@@ -190,7 +190,9 @@ let package = Package(
         tests(
             "Node",
             ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
-        tests("LedgerServer", ["Primitives", "Ledger", "Storage", "Service", "LedgerServer"]),
+        tests(
+            "LedgerServer",
+            ["Primitives", "Ledger", "Storage", "Service", "LedgerServer", "NaiveLedger"]),
         tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
         tests("Tidy", []),
     ]
