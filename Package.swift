@@ -126,14 +126,18 @@ let package = Package(
         tests("Ledger", ["Primitives", "Ledger", "NaiveLedger"]),
         // The ledger written again in the obvious way, to be compared with.
         swift("NaiveLedger", ["Primitives", "Ledger"], path: "Tests/NaiveLedger"),
-        tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing"]),
+        tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing", "ClearingWorld"]),
+        // A small house and random walks of it.
+        swift(
+            "ClearingWorld", ["Primitives", "Economics", "Ledger", "Clearing"],
+            path: "Tests/ClearingWorld"),
         tests("Verification", ["Primitives", "Cryptography", "Verification"]),
         tests("Transport", ["Primitives", "Cryptography", "Transport"]),
         tests(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
-                "PostgresHarness", "SimulatedDisk", "journalwriter",
+                "ClearingWorld", "PostgresHarness", "SimulatedDisk", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         // A real PostgreSQL server for tests, and a writer to be killed or fenced.
@@ -163,7 +167,8 @@ let package = Package(
             "Service",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
-                "Inference", "Service", "crashwriter", "replicatedwriter", "PostgresHarness",
+                "Transport", "Inference", "Service", "crashwriter", "replicatedwriter",
+                "PostgresHarness",
             ]),
         // A ledger with a standby, which the Service tests kill, stop and cut off.
         .executableTarget(
