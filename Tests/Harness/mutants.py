@@ -28,7 +28,7 @@ COPIED = ("Package.swift", "Package.resolved", "Sources", "Tests", "sim", "contr
 # The simulator's seeds: enough for the rarest of what a mutant needs.
 SEEDS = 3_000
 # Seconds after which a check hangs. The slowest takes a minute on two busy cores.
-LIMIT = 300
+LIMIT = 180
 BIN = ".build/release"
 SWITCH = """// Which mutant is active: made by mutants.py, never part of the repository.
 #if canImport(Glibc)

@@ -15,7 +15,7 @@ import Testing
         ProcessInfo.processInfo.environment[name].flatMap(UInt64.init) ?? standard
     }
 
-    private static let operations = Int(setting("EXCHEQUER_WIRE_OPERATIONS", 4_000))
+    private static let operations = Int(setting("EXCHEQUER_WIRE_OPERATIONS", 2_000))
     private static let roundsPerHistory = 40
 
     @Test func aServerAnswersWhatTheNaiveLedgerDoes() async throws {

@@ -36,7 +36,8 @@ import Testing
             writer.read(atLeast: lines, into: &text)
             usleep(UInt32.random(in: 0...20_000, using: &numbers))
             kill(writer.process.processIdentifier, SIGKILL)
-            _ = writer.finish(into: &text)
+            let (status, errors) = writer.finish(into: &text)
+            #expect(status == SIGKILL, "seed \(seed), run \(run) ended by itself: \(errors)")
             let replies = Writer.acknowledged(text)
             if !replies.isEmpty { productive += 1 }
             let areNew = known.isDisjoint(with: replies)
