@@ -5,7 +5,7 @@ BUILD := swift build -c release -j 2
 BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 
-.PHONY: help deps venv model build demo test soak mutants bench format lint docs clean
+.PHONY: help deps venv model build demo test soak mutants sanitize bench format lint docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,17 +34,18 @@ test: model ## Run every test
 SECONDS_OF_SIMULATION ?= 3600
 KILLS ?= 1000
 OPERATIONS ?= 10000000
+WIRE_OPERATIONS ?= 1000000
 
-soak: model ## Simulate for an hour, kill 1,000 times, compare 10 million operations
+soak: deps ## Kill 1,000 times, compare 11 million operations, simulate for an hour
 	@swift build -c release -j 2 --build-tests
-	@.build/release/commitsimulator - 1000000000000 $(SECONDS_OF_SIMULATION)
-	@EXCHEQUER_KILLS=$(KILLS) swift test -c release -j 2 --disable-testable-imports \
-	    --skip-build --filter CrashTests
-	@EXCHEQUER_LEDGER_OPERATIONS=$(OPERATIONS) swift test -c release -j 2 \
-	    --disable-testable-imports --skip-build --filter DifferentialTests
+	@python3 Tests/Harness/soak.py --seconds $(SECONDS_OF_SIMULATION) --kills $(KILLS) \
+	    --operations $(OPERATIONS) --wire-operations $(WIRE_OPERATIONS)
 
 mutants: ## Break the code in small ways, each of which a test must notice
 	@python3 Tests/Harness/mutants.py
+
+sanitize: deps ## Run the commit path's tests under the thread and the address sanitizer
+	@Tests/Harness/sanitize.sh
 
 bench: build model ## Print the figures beside their peers
 	@$(BIN) bench --model $(MODEL)

@@ -125,14 +125,18 @@ let package = Package(
         tests("Ledger", ["Primitives", "Ledger", "NaiveLedger"]),
         // The ledger written again in the obvious way, to be compared with.
         swift("NaiveLedger", ["Primitives", "Ledger"], path: "Tests/NaiveLedger"),
-        tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing"]),
+        tests("Clearing", ["Primitives", "Economics", "Ledger", "Clearing", "ClearingWorld"]),
+        // A small house and random walks of it.
+        swift(
+            "ClearingWorld", ["Primitives", "Economics", "Ledger", "Clearing"],
+            path: "Tests/ClearingWorld"),
         tests("Verification", ["Primitives", "Cryptography", "Verification"]),
         tests("Transport", ["Primitives", "Cryptography", "Transport"]),
         tests(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
-                "PostgresHarness", "SimulatedDisk", "journalwriter",
+                "ClearingWorld", "PostgresHarness", "SimulatedDisk", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         // A real PostgreSQL server for tests, and a writer to be killed or fenced.
@@ -197,7 +201,7 @@ let package = Package(
             "LedgerServer",
             [
                 "Primitives", "Ledger", "Storage", "Service", "LedgerServer", "exchequer",
-                "PostgresHarness", "ProcessHarness",
+                "NaiveLedger", "PostgresHarness", "ProcessHarness",
             ]),
         tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
         tests("Tidy", []),

@@ -1,4 +1,5 @@
 import Clearing
+import ClearingWorld
 import Economics
 import Primitives
 import Testing
@@ -60,21 +61,4 @@ import Testing
     }
 
     private func total(_ path: [Edge]) -> Amount { path.reduce(.zero) { $0 + $1.cost } }
-}
-
-/// A small seeded generator for tests (SplitMix64).
-struct Steps {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-
-    mutating func below(_ limit: UInt64) -> UInt64 { next() % limit }
 }

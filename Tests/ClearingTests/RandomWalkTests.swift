@@ -1,4 +1,5 @@
 import Clearing
+import ClearingWorld
 import Economics
 import Ledger
 import Primitives
@@ -20,8 +21,8 @@ import Testing
         var accepted: [(Command, UInt64)] = []
         var outcomes: [Int: Int] = [:]
         for step in 0..<1_500 {
-            let kind = Int(random.below(16))
-            let command = command(kind, &world, &random)
+            let kind = Int(random.below(UInt64(World.kinds)))
+            let command = world.command(kind, &random)
             world.seconds += random.below(3)
             // A house that was read back from its encoding must answer everything as this one.
             if step % 25 == 24 {
@@ -106,67 +107,5 @@ import Testing
             #expect(liability.sums[.usd] == held)
         }
         #expect(owed[0].sums[.usd] == house.balance(.escrow, .usd))
-    }
-
-    private func command(_ kind: Int, _ world: inout World, _ random: inout Steps) -> Command {
-        let job = JobID(1 + random.below(UInt64(world.house.jobs.count) + 1))
-        let party = PartyID(1 + random.below(6))
-        switch kind {
-        case 0...3:
-            var demand = world.demand(prompt: UInt32(random.below(40)), output: 20)
-            world.request += 1
-            if random.below(3) == 0 { demand.only = [World.whole] }
-            return .openJob(demand)
-        case 4...6:
-            var delivery = world.delivery(job, output: UInt32(1 + random.below(21)))
-            if random.below(5) == 0, !delivery.receipts.isEmpty { delivery.receipts.removeLast() }
-            return .submitReceipts(delivery)
-        case 7: return .drawAudits(beacon: World.digest(random.next()))
-        case 8:
-            let guilty = random.below(4) == 0
-            return .recordVerdict(
-                world.verdict(
-                    job, guilty ? .outputMismatch : .reproduced,
-                    stage: guilty ? UInt16(random.below(3)) : nil))
-        case 9: return .failJob(job, reason: .cancelled)
-        case 10:
-            return .replaceStage(
-                job, attempt: 1, stage: UInt16(random.below(3)), code: .abandoned)
-        case 11:
-            let units = UInt128(1 + random.below(5_000_000))
-            let address = World.address(UInt8(party.rawValue))
-            return .observeChain(
-                world.nextReference(),
-                random.below(2) == 0
-                    ? .deposited(account: address, chainUnits: units)
-                    : .bonded(account: address, chainUnits: units))
-        case 12:
-            let offer = world.offer(
-                node: 1 + random.below(4), World.range(0, 30), price: 200 + random.below(300))
-            return .postOffer(offer)
-        case 13: return settlement(&world)
-        case 14:
-            let verdict = VerdictID(1 + random.below(UInt64(world.house.verdicts.count) + 1))
-            guard let record = world.house.verdict(verdict) else { return .closeEpoch }
-            return record.state == .appealed
-                ? .resolveAppeal(verdict, upheld: random.below(2) == 0)
-                : .openAppeal(verdict, by: record.accused)
-        default: return random.below(3) == 0 ? .closeEpoch : .pulse
-        }
-    }
-
-    private func settlement(_ world: inout World) -> Command {
-        guard let batch = world.house.batches.last else { return .cutBatch }
-        switch batch.state {
-        case .cut:
-            let root = World.digest(batch.id.rawValue)
-            if batch.id.rawValue % 3 == 0 { return .sealBatch(batch.id, root: root) }
-            let owed = World.commitment(batch.id, world.house)
-            return .sealBatch(batch.id, root: root, liabilities: owed)
-        case .sealed:
-            return .observeChain(
-                world.nextReference(), .rootCommitted(batch: batch.id, root: batch.root))
-        case .confirmed: return .cutBatch
-        }
     }
 }

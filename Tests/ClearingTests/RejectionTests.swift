@@ -1,4 +1,5 @@
 import Clearing
+import ClearingWorld
 import Economics
 import Primitives
 import Testing

@@ -1,4 +1,5 @@
 import Clearing
+import ClearingWorld
 import Primitives
 import Testing
 

@@ -1,207 +1,209 @@
 #!/usr/bin/env python3
 """Breaks the code in small ways and demands that a check notices each.
 
-    mutants.py [--list] [--scratch FOLDER] [NAME ...]
+    mutants.py [--list] [--only NAME]... [--again] [--scratch FOLDER]
 
-Each mutant replaces one text in one file of a scratch copy (made beside the repository unless
-given), builds the one product that its check needs, and runs the check, which must fail. Prints a
-table; exit code 1 unless every mutant was caught. A mutant that does not apply or does not build
-is an error, because it would prove nothing.
+All mutants go into one copy of the sources, each behind a switch that the environment turns on
+(EXCHEQUER_MUTANT), so that one build serves all of them. The repository itself is only read. First
+every check has to pass with no mutant active, then each mutant's check has to fail, or hang. What
+was found is kept in the scratch folder: a run that was stopped goes on where it was, until a source
+or the list changes. Prints a table; exit code 1 unless every mutant was caught.
 """
 
 import argparse
-import dataclasses
+import hashlib
+import json
+import os
 import pathlib
+import re
 import shutil
-import subprocess
 import sys
 import time
 
+import child
+from mutant_list import MUTANTS, Mutant
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+COPIED = ("Package.swift", "Package.resolved", "Sources", "Tests", "sim", "contracts-abi", "docs")
 # The simulator's seeds: enough for the rarest of what a mutant needs.
 SEEDS = 3_000
+# Seconds after which a check hangs. The slowest takes a minute on two busy cores.
+LIMIT = 180
+BIN = ".build/release"
+SWITCH = """// Which mutant is active: made by mutants.py, never part of the repository.
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+private let active: Int = 
+    unsafe getenv("EXCHEQUER_MUTANT").map { unsafe Int(atol($0)) } ?? 0
+
+/// Whether the mutant with this number is active.
+public func isMutated(_ number: Int) -> Bool { active == number }
+"""
 
 
-@dataclasses.dataclass(frozen=True)
-class Mutant:
-    name: str
-    file: str
-    old: str
-    new: str
-    # A filter of `swift test`, or None for the simulator.
-    tests: str | None = None
+def mutated(name: str, text: str, number_of: dict[str, int]) -> str:
+    """The text of a source file with all of its mutants in it."""
+    here = [mutant for mutant in MUTANTS if name == f"Sources/{mutant.file}"]
+    for mutant in here:
+        if text.count(mutant.old) != 1:
+            sys.exit(f"{mutant.name}: its text is in {text.count(mutant.old)} places of {name}")
+        switch = f"isMutated({number_of[mutant.name]})"
+        text = text.replace(mutant.old, re.sub(r"\bON\b", switch, mutant.new))
+    if here and not re.search(r"^(public )?import Primitives$", text, re.MULTILINE):
+        text = "import Primitives\n\n" + text
+    return text
 
 
-MUTANTS = [
-    Mutant("acknowledge before the append", "Sources/Service/Commit/CommitCore.swift",
-           "        do throws(JournalError) {\n            try append(batch)\n",
-           "        batch.release(at: head)\n        do throws(JournalError) {\n"
-           "            try append(batch)\n"),
-    Mutant("success after a failed append", "Sources/Service/Commit/CommitCore.swift",
-           "        batch.fail(.journal(error))\n        buffer.fail",
-           "        batch.release(at: head)\n        buffer.fail"),
-    Mutant("answer reads before they are durable", "Sources/Service/Commit/CommitCore.swift",
-           "if !buffer.isIdle { return add(batch) }", ""),
-    Mutant("go on after a failure", "Sources/Service/Commit/CommitBuffer.swift",
-           "            state.failure = error\n", ""),
-    Mutant("answers in another order", "Sources/Service/Commit/OpenBatch.swift",
-           "for one in decided { one.submission.reply(.success(one.outputs)) }",
-           "for one in decided.reversed() { one.submission.reply(.success(one.outputs)) }"),
-    Mutant("forget a command in the journal", "Sources/Service/Commit/OpenBatch.swift",
-           "        entries += next.entries\n",
-           "        entries += next.entries.dropLast(next.entries.count > 1 ? 1 : 0)\n"),
-    Mutant("a clock behind the journal's time", "Sources/Service/Commit/OpenBatch.swift",
-           "latest = max(now, Timestamp(nanoseconds: earliest))", "latest = now"),
-    Mutant("a batch written without a sync", "Sources/Storage/File/FileJournal+Writing.swift",
-           "try file.writeDurably(buffer, count: record.bytes, at: offset)",
-           "try file.write(buffer, count: record.bytes, at: offset)"),
-    Mutant("a segment's name without a sync", "Sources/Storage/File/FileJournal.swift",
-           "            try disk.syncFolder()\n            return taken",
-           "            return taken"),
-    Mutant("do not zero a cut tail", "Sources/Storage/File/FileJournal+Recovery.swift",
-           "if let torn = scan.torn {\n            // Before",
-           "if let torn = scan.torn, torn.sequence == 0 {\n            // Before"),
-    Mutant("build on a batch that is not durable",
-           "Sources/Storage/File/FileJournal+Recovery.swift",
-           "                try home.file.writeDurably(copy, count: end - last.offset, at: last.offset)\n",
-           "                _ = copy\n"),
-    Mutant("reuse a term", "Sources/Storage/File/FileJournal.swift",
-           "max(scan.head.term + 1, options", "max(scan.head.term, options"),
-    Mutant("write on after a failed write", "Sources/Storage/File/FileJournal+Writing.swift",
-           "                writer.failure = error\n", "", "FileFaultLoopTests"),
-    Mutant("accept a wrong hash in the middle", "Sources/Storage/Journal/ChainVerifier.swift",
-           "guard hash == batch.hash else { throw .damaged(expected, .hashMismatch) }",
-           "_ = hash", "ChainTests"),
-    Mutant("start from another history", "Sources/Storage/Snapshots/SnapshotStore+Finding.swift",
-           "guard found == head else { throw .otherHistory(head.sequence) }", "_ = found"),
-    Mutant("believe a snapshot's bytes", "Sources/Storage/Snapshots/SnapshotFile.swift",
-           'guard hash == section.hash else { throw .damaged("the hash of section \\(tag) differs") }',
-           "_ = hash", "SnapshotDamageTests"),
-    Mutant("name a snapshot before it is synced", "Sources/Storage/Snapshots/SnapshotWriter.swift",
-           "            try file.write(buffer, count: SnapshotHeader.bytes, at: 0)\n            try file.sync()\n",
-           "            try file.write(buffer, count: SnapshotHeader.bytes, at: 0)\n", "SnapshotCrashTests"),
-    Mutant("remove the valid snapshot", "Sources/Storage/Snapshots/SnapshotStore.swift",
-           ", other != kept", "", "SnapshotKeepingTests"),
-    Mutant("restore a balance unchecked", "Sources/Ledger/LedgerState+Restoring.swift",
-           "account.debitsPosted == sums.debitsPosted,", "", "SnapshotHostileTests"),
-    Mutant("take a snapshot of no batch", "Sources/Storage/Snapshots/SnapshotHeader.swift",
-           'guard sequence > 0 else { throw .damaged("it is of no batch") }', "",
-           "SnapshotHostileTests"),
-    Mutant("skip an undo", "Sources/Ledger/LedgerState.swift",
-           "        for index in undo.resolved { statuses[index] = .pending }\n", ""),
-    Mutant("do not undo balances", "Sources/Ledger/LedgerState.swift",
-           "        for change in undo.accounts.reversed() { accounts[change.index] = change.before }\n",
-           ""),
-    Mutant("expire a nanosecond late", "Sources/Ledger/LedgerState+Resolving.swift",
-           "first.expiresAt <= at.nanoseconds", "first.expiresAt < at.nanoseconds",
-           "LedgerTests"),
-    Mutant("do not burn an id", "Sources/Ledger/LedgerState+Transfers.swift",
-           "if result.status.isTransient { burn(requests[index].id) }", ""),
-    Mutant("a limit without what is pending", "Sources/Ledger/LedgerState+Transfers.swift",
-           "debits > debit.creditsPosted {", "debits - debit.debitsPending > debit.creditsPosted {"),
-    Mutant("swap two checks", "Sources/Ledger/LedgerState+Transfers.swift",
-           "        if request.ledger == 0 { throw .ledgerMustNotBeZero }\n"
-           "        if request.code == 0 { throw .codeMustNotBeZero }\n",
-           "        if request.code == 0 { throw .codeMustNotBeZero }\n"
-           "        if request.ledger == 0 { throw .ledgerMustNotBeZero }\n", "LedgerTests"),
-    Mutant("a state hash that is not compared", "Sources/Storage/Replay/Replay.swift",
-           "guard machine.stateHash == next.stateHash else {",
-           "guard next.sequence > 0 else {", "AuditTests|SQLiteDamageTests|RecoveryTests"),
-    Mutant("a standby that keeps its leader's term", "Sources/Service/Standby/StandbyBooks.swift",
-           "max(state.mark.term, head.term) + 1", "max(state.mark.term, head.term)",
-           "ReplicationTests"),
-    Mutant("a standby that grants an older term", "Sources/Service/Standby/StandbyBooks.swift",
-           "guard isSame || term > state.mark.term, term >=", "guard isSame || term > 0, term >=",
-           "StandbyRulesTests"),
-    Mutant("a standby that takes an older leader back",
-           "Sources/Service/Standby/StandbyBooks.swift",
-           "if hello.isGranted, !isKnown || hello.term < state.mark.term {",
-           "if hello.isGranted, hello.term == 0 {", "ReplicationTests"),
-    Mutant("a standby that takes anyone's batches", "Sources/Service/Standby/StandbyBooks.swift",
-           "guard state.session == session else {", "guard state.session != nil else {",
-           "StandbyRulesTests"),
-    Mutant("a standby that forgets its promotion", "Sources/Service/Standby/StandbyBooks.swift",
-           "                try state.mark.write(to: options.mark)\n"
-           "                try journal.close()\n", "                try journal.close()\n",
-           "ReplicationTests"),
-    Mutant("a standby of an async leader that takes over by itself",
-           "Sources/Service/Standby/StandbyBooks.swift",
-           "return state.isInSync && state.allowsTakeover &&", "return state.isInSync &&",
-           "FailoverTests|StandbyCommandTests"),
-    Mutant("a leader that does not wait for its standby",
-           "Sources/Service/Standby/ReplicatedJournal.swift",
-           "                try replicator.wait(for: batch.sequence)\n", "", "ReplicationTests"),
-    Mutant("a leader that writes into a standby's copy", "Sources/Storage/Journal/JournalPlace.swift",
-           "if let mark, mark.term > 0, !mark.isPromoted {", "if let mark, mark.term == 0 {",
-           "JournalPlaceTests|StandbyCommandTests"),
-    Mutant("a house on another one's journal", "Sources/Service/House/HouseJournal.swift",
-           "            try checkIsOurs()\n", "", "HouseJournalTests"),
-]
+def sources() -> dict[str, bytes]:
+    """Every file that is built or read by tests, with the mutants, by path."""
+    number_of = {mutant.name: number for number, mutant in enumerate(MUTANTS, 1)}
+    found = {"Sources/Primitives/MutantSwitch.swift": SWITCH.encode()}
+    for top in COPIED:
+        place = ROOT / top
+        for path in sorted(place.rglob("*")) if place.is_dir() else [place]:
+            if not path.is_file() or "__pycache__" in path.parts:
+                continue
+            name = str(path.relative_to(ROOT))
+            data = path.read_bytes()
+            if name.endswith(".swift"):
+                data = mutated(name, data.decode(), number_of).encode()
+            found[name] = data
+    return found
 
 
-def run(command: list[str], folder: pathlib.Path) -> subprocess.CompletedProcess:
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace")
+def write(files: dict[str, bytes], folder: pathlib.Path) -> None:
+    """Makes the scratch copy hold these files; those that are right stay untouched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / ".build").exists() and (ROOT / ".build").exists():
+        for part in ("checkouts", "repositories", "artifacts", "workspace-state.json"):
+            source = ROOT / ".build" / part
+            copy = shutil.copytree if source.is_dir() else shutil.copy
+            if source.exists():
+                (folder / ".build").mkdir(exist_ok=True)
+                copy(source, folder / ".build" / part)
+    for top in ("Sources", "Tests", "sim"):
+        for path in (folder / top).rglob("*.swift"):
+            if str(path.relative_to(folder)) not in files:
+                path.unlink()
+    for name, data in files.items():
+        path = folder / name
+        if not path.exists() or path.read_bytes() != data:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
 
 
-def check(mutant: Mutant, folder: pathlib.Path) -> str:
-    """What became of one mutant: caught, MISSED, or why it proves nothing."""
-    path = folder / mutant.file
-    text = path.read_text()
-    if text.count(mutant.old) != 1:
-        return f"does not apply ({text.count(mutant.old)} places)"
-    path.write_text(text.replace(mutant.old, mutant.new))
-    try:
-        build = ["swift", "build", "-c", "release", "-j", "2"]
-        build += ["--build-tests"] if mutant.tests else ["--product", "commitsimulator"]
-        built = run(build, folder)
-        if built.returncode != 0:
-            print(built.stdout[-1_500:], file=sys.stderr)
-            return "does not build"
-        if mutant.tests:
-            test = ["swift", "test", "-c", "release", "--disable-testable-imports", "--skip-build"]
-            found = run(test + ["--filter", mutant.tests], folder)
-        else:
-            found = run([".build/release/commitsimulator", "1", str(SEEDS)], folder)
-        if found.returncode == 0:
-            return "MISSED"
-        lines = [line for line in found.stdout.splitlines() if "FAILED" in line]
-        return "caught" + (f": {lines[0][8:]}" if lines else "")
-    finally:
-        path.write_text(text)
+def build(folder: pathlib.Path) -> None:
+    print("building (the first time takes as long as the whole project)", flush=True)
+    code, output = child.run(
+        ["nice", "swift", "build", "-c", "release", "-j", "2", "--build-tests"], cwd=folder)
+    if code != 0:
+        print("\n".join(line for line in output.splitlines() if "error" in line)[-4_000:])
+        sys.exit("the mutants do not build")
 
 
-def scratch_copy(folder: pathlib.Path) -> None:
-    """A copy that can be broken, with the build folder, so that each build is a small one."""
-    if folder.exists():
-        return
-    print(f"copying to {folder}")
-    shutil.copytree(ROOT, folder, symlinks=True, ignore=shutil.ignore_patterns(".git", ".models"))
+def check(tests: str | None, folder: pathlib.Path, number: int) -> tuple[bool, str]:
+    """Whether a check passes with a mutant, 0 for none, and what it said if not."""
+    if tests:
+        command = [f"{BIN}/exchequerPackageTests.xctest", "--testing-library", "swift-testing",
+                   "--filter", tests]
+    else:
+        command = [f"{BIN}/commitsimulator", "1", str(SEEDS)]
+    environment = os.environ | {"EXCHEQUER_MUTANT": str(number)}
+    code, output = child.run(["nice", *command], LIMIT, cwd=folder, env=environment)
+    if code == 0:
+        ran = re.search(r"Test run with (\d+)", output)
+        if tests and (not ran or ran[1] == "0"):
+            sys.exit(f"no test is named {tests}")
+        return True, ""
+    return False, reason(code, output)
+
+
+def reason(code: int | None, output: str) -> str:
+    """Which test failed first, or how the check ended."""
+    if code is None:
+        return f"hung for {LIMIT} s"
+    failed = re.search(r"Test (\w+)\(.*?\) (?:with .* )?recorded an issue", output)
+    if failed:
+        return failed[1]
+    failed = re.search(r"FAILED: (.*)", output)
+    if failed:
+        return failed[1]
+    trap = re.search(r"Fatal error: (.*)", output)
+    return f"ended with {code}" + (f": {trap[1]}" if trap else "")
+
+
+class Findings:
+    """What is known of the mutants of one state of the sources, kept in a file."""
+
+    def __init__(self, folder: pathlib.Path, files: dict[str, bytes], again: bool):
+        digest = hashlib.sha256()
+        for name, data in sorted(files.items()):
+            if name.endswith((".swift", ".c", ".h")):
+                digest.update(name.encode() + b"\0" + data + b"\0")
+        self.path = folder / "mutants.json"
+        self.known = {"sources": digest.hexdigest(), "sound": [], "found": {}}
+        if self.path.exists() and not again:
+            old = json.loads(self.path.read_text())
+            if old["sources"] == self.known["sources"]:
+                self.known = old
+
+    def keep(self) -> None:
+        new = self.path.with_suffix(".new")
+        new.write_text(json.dumps(self.known, indent=1))
+        new.rename(self.path)
+
+
+def run(chosen: list[Mutant], folder: pathlib.Path, again: bool) -> int:
+    files = sources()
+    write(files, folder)
+    findings = Findings(folder, files, again)
+    sound, found = findings.known["sound"], findings.known["found"]
+    if any(mutant.name not in found for mutant in chosen):
+        build(folder)
+    for number, mutant in enumerate(MUTANTS, 1):
+        if mutant not in chosen:
+            continue
+        start = time.monotonic()
+        if mutant.name not in found:
+            tests = mutant.tests
+            if (tests or "") not in sound:
+                passes, words = check(tests, folder, 0)
+                if not passes:
+                    sys.exit(f"{tests or 'the simulation'} fails without a mutant: {words}")
+                sound.append(tests or "")
+            passes, words = check(tests, folder, number)
+            found[mutant.name] = "MISSED" if passes else f"caught: {words}"
+            findings.keep()
+        print(f"{number:2}/{len(MUTANTS)} {mutant.name:48} {time.monotonic() - start:4.0f} s  "
+              f"{found[mutant.name][:160]}", flush=True)
+    caught = sum(found[mutant.name] != "MISSED" for mutant in chosen)
+    print(f"{caught} of {len(chosen)} mutants were caught")
+    return 0 if caught == len(chosen) else 1
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--list", action="store_true", help="show the mutants and end")
-    parser.add_argument("--scratch", type=pathlib.Path, default=ROOT.parent / "exchequer-mutants")
-    parser.add_argument("names", nargs="*", help="only these (a part of a name is enough)")
+    parser.add_argument("--only", action="append", default=[], metavar="NAME",
+                        help="only mutants whose name holds this; may be given several times")
+    parser.add_argument("--again", action="store_true", help="forget what earlier runs found")
+    parser.add_argument("--scratch", type=pathlib.Path, default=ROOT.parent / "exchequer-mutants",
+                        help="where the copy is, and the findings")
     options = parser.parse_args()
-    chosen = [
-        mutant for mutant in MUTANTS
-        if not options.names or any(name in mutant.name for name in options.names)
-    ]
+    chosen = [mutant for mutant in MUTANTS
+              if not options.only or any(name in mutant.name for name in options.only)]
+    if not chosen:
+        sys.exit("no mutant has such a name; --list shows all")
     if options.list:
         for mutant in chosen:
-            print(f"{mutant.name:40} {mutant.tests or 'simulation':24} {mutant.file}")
+            print(f"{mutant.name:48} {mutant.tests or 'simulation':40} {mutant.file}")
         return 0
-    scratch_copy(options.scratch)
-    failures = 0
-    for number, mutant in enumerate(chosen, 1):
-        start = time.monotonic()
-        result = check(mutant, options.scratch)
-        failures += not result.startswith("caught")
-        seconds = time.monotonic() - start
-        print(f"{number:2}/{len(chosen)} {mutant.name:40} {seconds:5.0f} s  {result}", flush=True)
-    print(f"{len(chosen) - failures} of {len(chosen)} mutants were caught")
-    return 1 if failures else 0
+    child.end_on_signals()
+    return run(chosen, options.scratch, options.again)
 
 
 if __name__ == "__main__":

@@ -18,10 +18,12 @@ final class RunningLedger: Sendable {
 
     init(
         journal: any Journal = MemoryJournal(), options: LedgerServer.Options = .init(),
-        commit: CommitOptions = LedgerService.usualOptions
+        commit: CommitOptions = LedgerService.usualOptions, snapshots: SnapshotOptions? = nil,
+        clock: @escaping @Sendable () -> Timestamp = { RunningLedger.now }
     ) async throws {
         service = try LedgerService(
-            journal: journal, clock: { RunningLedger.now }, options: commit, onFailure: { _ in })
+            journal: journal, snapshots: snapshots, clock: clock, options: commit,
+            onFailure: { _ in })
         server = try await LedgerServer(service, port: 0, httpPort: 0, options: options)
     }
 

@@ -1,4 +1,5 @@
 import Ledger
+import NaiveLedger
 import Primitives
 
 extension LedgerTablePlayer {

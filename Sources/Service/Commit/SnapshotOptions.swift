@@ -6,7 +6,7 @@ public struct SnapshotOptions: Sendable {
     /// Where they are.
     public var store: SnapshotStore
     /// One is taken after so many events since the last one: transfers, accounts or commands.
-    public var events: UInt64 = 1_000_000
+    public var events: UInt64 = 4_000_000
     /// One is taken after so long if anything was committed since the last one.
     public var interval: Duration = .seconds(600)
     /// Bytes of memory that can be had now, `nil` if that is not known: a snapshot needs a second
@@ -19,7 +19,7 @@ public struct SnapshotOptions: Sendable {
         }
     }
 
-    /// A million events or ten minutes; warnings go to standard error.
+    /// Four million events, which replay in seconds, or ten minutes; warnings go to standard error.
     public init(_ store: SnapshotStore) {
         self.store = store
     }

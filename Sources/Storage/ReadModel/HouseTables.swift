@@ -93,6 +93,12 @@ enum HouseTables {
 struct HouseProjection {
     /// By table and key: the hash of the last row that was given. It only saves writing.
     private var given: [String: [[ReadModelCell]: Int]] = [:]
+    /// By job: how many stages the model may have of it.
+    private var stages: [JobID: Int] = [:]
+    /// Whether the model may hold rows of an earlier filling.
+    private let isResuming: Bool
+
+    init(isResuming: Bool) { self.isResuming = isResuming }
 
     mutating func takeRows(_ house: ClearingHouse) -> [ReadModelRows] {
         var all: [ReadModelRows] = []
@@ -112,12 +118,27 @@ struct HouseProjection {
         give(HouseTables.node, house.nodes.map(HouseProjection.row))
         give(HouseTables.job, house.jobs.map(HouseProjection.row))
         give(HouseTables.jobStage, house.jobs.flatMap(HouseProjection.stages))
+        all[all.count - 1].shortened = shortened(house)
         give(HouseTables.verdict, house.verdicts.map(HouseProjection.row))
         give(HouseTables.settlement, house.batches.map(HouseProjection.row))
         give(HouseTables.settlementLine, house.batches.flatMap(HouseProjection.lines))
         give(HouseTables.epoch, house.epochs.map(HouseProjection.row))
         give(HouseTables.epochShare, house.epochs.flatMap(HouseProjection.shares))
         return all
+    }
+
+    /// The jobs that may have more stages in the model than in the house: a stage that was replaced
+    /// can leave a job with fewer, or with none.
+    private mutating func shortened(_ house: ClearingHouse) -> [ReadModelRows.Shortening] {
+        var found: [ReadModelRows.Shortening] = []
+        for job in house.jobs {
+            let count = job.pipeline.count
+            let before = stages.updateValue(count, forKey: job.id) ?? (isResuming ? .max : 0)
+            if before > count {
+                found.append(.init(owner: Int64(clamping: job.id.rawValue), end: Int64(count)))
+            }
+        }
+        return found
     }
 
     private static func row(_ account: Account) -> [ReadModelCell] {

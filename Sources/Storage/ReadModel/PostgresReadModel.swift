@@ -145,8 +145,10 @@ final class PostgresReadModel: ReadModelStore {
             throw .filledByAnother(place)
         }
         var steps: [PostgresConnection.Step] = []
-        for part in rows where part.count > 0 {
+        for part in rows where !part.isEmpty {
             let name = part.table.name
+            if !part.shortened.isEmpty { steps += shortening(part) }
+            if part.cells.isEmpty { continue }
             if prepared.insert(name).inserted {
                 steps.append(.prepare(name, sql: insertion(part.table)))
             }
@@ -166,6 +168,23 @@ final class PostgresReadModel: ReadModelStore {
         }
         try ask(steps + [.run("COMMIT")])
         cursor = next
+    }
+
+    private func shortening(_ rows: ReadModelRows) -> [PostgresConnection.Step] {
+        let key = rows.table.columns.map(\.name)
+        let name = rows.table.name + "_shortening"
+        let sql = """
+            DELETE FROM \(schema).\(rows.table.name) AS t \
+            USING unnest($1::text[], $2::text[]) AS r(owner, place) \
+            WHERE t.\(key[0]) = r.owner::int8 AND t.\(key[1]) >= r.place::int8
+            """
+        let call = PostgresConnection.Step.call(
+            name,
+            [
+                .bytes(textArray(rows.shortened.map { .integer($0.owner) })),
+                .bytes(textArray(rows.shortened.map { .integer($0.end) })),
+            ])
+        return prepared.insert(name).inserted ? [.prepare(name, sql: sql), call] : [call]
     }
 
     private func insertion(_ table: ReadModelTable) -> String {

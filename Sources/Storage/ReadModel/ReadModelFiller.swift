@@ -85,7 +85,7 @@ private final class Filling<Machine: JournaledMachine> {
     private let already: ReadModelCursor
     private var replay = Replay<Machine>()
     private var ledgerRows: LedgerProjection
-    private var houseRows = HouseProjection()
+    private var houseRows: HouseProjection
     private var verifier = ChainVerifier()
     private var progress = ReadModelProgress()
     private var hasIndexes = false
@@ -101,6 +101,7 @@ private final class Filling<Machine: JournaledMachine> {
         self.house = house
         already = store.cursor
         ledgerRows = LedgerProjection(keepsAllHistory: house != nil)
+        houseRows = HouseProjection(isResuming: already.sequence > 0)
         progress.kind = kind
     }
 

@@ -15,8 +15,8 @@ protocol ReadModelStore: AnyObject {
     /// How far it is filled.
     var cursor: ReadModelCursor { get }
 
-    /// Writes rows, replacing those with the same keys, and moves the cursor, all in one
-    /// transaction.
+    /// Writes rows, replacing those with the same keys, removes what is beyond the ends of lists
+    /// that were shortened, and moves the cursor, all in one transaction.
     ///
     /// Throws `filledByAnother` if the cursor is not where this filler left it.
     func write(_ rows: [ReadModelRows], moving cursor: ReadModelCursor) throws(ReadModelError)

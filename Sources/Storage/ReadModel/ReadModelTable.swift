@@ -84,12 +84,23 @@ struct ReadModelTable: Sendable {
 
 /// Rows of one table, each key at most once: `cells` has a value for each column of each row.
 struct ReadModelRows: Sendable {
+    /// A list whose owner is the first column of its rows' key, and whose places are the second.
+    struct Shortening: Sendable {
+        let owner: Int64
+        /// The first place that is not in the list any more.
+        let end: Int64
+    }
+
     let table: ReadModelTable
     var cells: [ReadModelCell] = []
+    /// Lists that are this long at most: what goes beyond is removed.
+    var shortened: [Shortening] = []
 
     init(_ table: ReadModelTable) { self.table = table }
 
     var count: Int { cells.count / table.columns.count }
+    /// Whether there is nothing to write.
+    var isEmpty: Bool { cells.isEmpty && shortened.isEmpty }
 
     mutating func add(_ row: [ReadModelCell]) {
         precondition(row.count == table.columns.count, "a row of \(table.name)")

@@ -94,7 +94,10 @@ final class SQLiteReadModel: ReadModelStore {
                             Int64(cursor.sequence), cursor.hash,
                         ])
                     guard db.changesCount == 1 else { throw ReadModelError.filledByAnother(place) }
-                    for part in rows where part.count > 0 { try insert(part, in: db) }
+                    for part in rows where !part.isEmpty {
+                        try shorten(part, in: db)
+                        try insert(part, in: db)
+                    }
                     return .commit
                 }
             }
@@ -102,6 +105,14 @@ final class SQLiteReadModel: ReadModelStore {
             throw ReadModelError(error, place)
         }
         cursor = next
+    }
+
+    private func shorten(_ rows: ReadModelRows, in db: Database) throws {
+        if rows.shortened.isEmpty { return }
+        let key = rows.table.columns.map(\.name)
+        let statement = try db.cachedStatement(
+            sql: "DELETE FROM \(rows.table.name) WHERE \(key[0]) = ? AND \(key[1]) >= ?")
+        for list in rows.shortened { try statement.execute(arguments: [list.owner, list.end]) }
     }
 
     private func insert(_ rows: ReadModelRows, in db: Database) throws {

@@ -16,7 +16,7 @@ struct LedgerServing: ParsableArguments {
     var snapshots: String?
     @Flag(help: "Neither take snapshots nor start from one.") var noSnapshots = false
     @Option(help: "Take a snapshot after so many transfers and accounts.")
-    var snapshotEvents: UInt64 = 1_000_000
+    var snapshotEvents: UInt64 = 4_000_000
     @Option(help: "Take a snapshot after so many minutes, if anything came.")
     var snapshotMinutes: UInt32 = 10
     @Flag(help: "Take a snapshot when ending, which may take a while: for a planned restart.")

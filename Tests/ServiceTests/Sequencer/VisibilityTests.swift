@@ -11,10 +11,14 @@ import Testing
         let count = Atomic(0)
     }
 
-    /// Whatever a read shows is in the journal by the time it is answered.
-    @Test func readsSeeOnlyWhatIsCommitted() async throws {
+    /// Whatever a read shows is in the journal by the time it is answered, whichever of the two
+    /// threads commits: with 0 bytes of its own the executor leaves all of it to the committer.
+    @Test(arguments: [CommitOptions().ownCommitBytes, 0])
+    func readsSeeOnlyWhatIsCommitted(ownCommitBytes: Int) async throws {
         let journal = GatedJournal()
-        let sequencer = try Fixture.sequencer(journal)
+        var options = CommitOptions()
+        options.ownCommitBytes = ownCommitBytes
+        let sequencer = try Fixture.sequencer(journal, options: options)
         let first = Task { try await sequencer.submit(Fixture.configure) }
         await journal.waitForAppend()
         let answered = Answers()
@@ -25,7 +29,9 @@ import Testing
                 return (value, journal.inner.batches.count)
             }
         }
-        while sequencer.waitingReads < 20 { await Task.yield() }
+        while sequencer.waitingReads < 20, answered.count.load(ordering: .relaxed) == 0 {
+            await Task.yield()
+        }
         // Not one of them is answered while the append hangs: the house is configured in memory,
         // but not in the journal.
         for _ in 0..<1_000 { await Task.yield() }
@@ -59,6 +65,39 @@ import Testing
             try await group.waitForAll()
         }
         #expect(try await sequencer.read { $0.parties.count } == 400)
+        try await sequencer.stop()
+    }
+
+    /// Large batches go to the committer, small ones are committed by the executor: never both at
+    /// once, or one of them does not follow the head.
+    @Test func onlyOneThreadCommits() async throws {
+        let scratch = try Scratch()
+        var options = CommitOptions()
+        options.ownCommitBytes = 100
+        let journal = try FileJournal(path: scratch.journal)
+        let sequencer = try Fixture.sequencer(journal, options: options)
+        _ = try await sequencer.submit(Fixture.configure)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for writer in UInt64(0)..<6 {
+                group.addTask {
+                    for number in UInt64(0)..<60 {
+                        let id = writer * 1_000 + number
+                        let large = Command.registerModel(
+                            ModelDraft(
+                                name: "m\(id)", root: Digest(words: (1, 2, 3, id)), layers: 4,
+                                context: 2_048, profile: .zero,
+                                manifest: Array(repeating: 1, count: 400)))
+                        let command = (writer + number) % 2 == 0 ? large : Fixture.register(id)
+                        guard case .success = try await sequencer.submit(command) else {
+                            Issue.record("\(command) was rejected")
+                            return
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(sequencer.counters.accepted == 361)
         try await sequencer.stop()
     }
 

@@ -1,17 +1,16 @@
-import Ledger
-import NaiveLedger
+public import Ledger
 import Primitives
 
 /// The queries written the obvious way: everything is sorted and looked at, one after the other.
 extension NaiveLedger {
-    func accountTransfers(
+    public func accountTransfers(
         _ filter: AccountFilter
     ) throws(QueryRefusal) -> QueryAnswer<Transfer> {
         try check(filter)
         return page(candidates(filter), filter) { filter.accepts($0) ? $0 : nil }
     }
 
-    func accountBalances(
+    public func accountBalances(
         _ filter: AccountFilter
     ) throws(QueryRefusal) -> QueryAnswer<AccountBalance> {
         try check(filter)
@@ -23,7 +22,7 @@ extension NaiveLedger {
         }
     }
 
-    func queryAccounts(_ filter: QueryFilter) throws(QueryRefusal) -> QueryAnswer<Account> {
+    public func queryAccounts(_ filter: QueryFilter) throws(QueryRefusal) -> QueryAnswer<Account> {
         try check(filter)
         return page(sorted(Array(accounts.values), filter), filter) { account in
             let isWanted =
@@ -36,7 +35,8 @@ extension NaiveLedger {
         }
     }
 
-    func queryTransfers(_ filter: QueryFilter) throws(QueryRefusal) -> QueryAnswer<Transfer> {
+    public func queryTransfers(_ filter: QueryFilter) throws(QueryRefusal) -> QueryAnswer<Transfer>
+    {
         try check(filter)
         return page(sorted(Array(transfers.values), filter), filter) { transfer in
             let isWanted =

@@ -1,49 +1,53 @@
-import Clearing
-import Economics
+public import Clearing
+public import Economics
 import Ledger
-import Primitives
-import Testing
+public import Primitives
+public import Testing
 
 /// A small house with everything in it: three shard providers (parties 1 to 3, nodes 1 to 3), a
 /// whole-model provider (party 4), a verifier (party 5) and a buyer (party 6). Time advances by one
 /// second a command.
-struct World {
-    var house = ClearingHouse()
-    var seconds: UInt64 = 1_000
-    var request: UInt128 = 0
-    var block: UInt64 = 0
-    var parameters: Parameters
+public struct World: Sendable {
+    public var house = ClearingHouse()
+    public var seconds: UInt64 = 1_000
+    public var request: UInt128 = 0
+    public var block: UInt64 = 0
+    public var parameters: Parameters
+    /// What was accepted, and when: the house's journal.
+    public private(set) var accepted: [(command: Command, time: Timestamp)] = []
 
-    static let buyer = PartyID(6)
-    static let verifier = PartyID(5)
-    static let whole = PartyID(4)
-    static let model = ModelID(1)
-    static let layers: UInt16 = 30
-    static let dollar = Amount(1_000_000_000_000)
+    public static let buyer = PartyID(6)
+    public static let verifier = PartyID(5)
+    public static let whole = PartyID(4)
+    public static let model = ModelID(1)
+    public static let layers: UInt16 = 30
+    public static let dollar = Amount(1_000_000_000_000)
 
-    static func key(_ number: UInt64) -> PublicKey { PublicKey(Digest(words: (7, 0, 0, number))) }
+    public static func key(_ number: UInt64) -> PublicKey {
+        PublicKey(Digest(words: (7, 0, 0, number)))
+    }
     /// What a house owes, as a batch commits it; the hashes are the shell's, so any will do.
-    static func commitment(_ batch: BatchID, _ house: ClearingHouse) -> LiabilityCommitment {
+    public static func commitment(_ batch: BatchID, _ house: ClearingHouse) -> LiabilityCommitment {
         LiabilityCommitment(
             batch: batch, sequence: 7, head: digest(70), depth: 4,
             totals: AssetSums(usd: house.owed(.usd), tly: house.owed(.tly)), top: digest(71))
     }
-    static func digest(_ number: UInt64) -> Digest { Digest(words: (9, 9, 9, number)) }
-    static func address(_ number: UInt8) -> EVMAddress {
+    public static func digest(_ number: UInt64) -> Digest { Digest(words: (9, 9, 9, number)) }
+    public static func address(_ number: UInt8) -> EVMAddress {
         EVMAddress(Array(repeating: number, count: 20)) ?? .zero
     }
-    static func range(_ first: UInt16, _ end: UInt16) -> LayerRange {
+    public static func range(_ first: UInt16, _ end: UInt16) -> LayerRange {
         guard let range = LayerRange(first, end) else { preconditionFailure("empty range") }
         return range
     }
 
     /// A house without parameters.
-    static var empty: World { World(parameters: Parameters()) }
+    public static var empty: World { World(parameters: Parameters()) }
 
     private init(parameters: Parameters) { self.parameters = parameters }
 
     /// The standard house; `tune` changes its parameters first.
-    init(_ tune: (inout Parameters) -> Void = { _ in }) {
+    public init(_ tune: (inout Parameters) -> Void = { _ in }) {
         parameters = Parameters()
         parameters.auditRatePerMillion = 1_000_000
         parameters.challengeWindow = .seconds(100)
@@ -78,7 +82,7 @@ struct World {
         run(.postOffer(offer(node: 4, World.range(0, World.layers), price: 400)))
     }
 
-    func offer(node: UInt64, _ layers: LayerRange, price: UInt64) -> OfferDraft {
+    public func offer(node: UInt64, _ layers: LayerRange, price: UInt64) -> OfferDraft {
         OfferDraft(
             node: NodeID(node), model: World.model, layers: layers,
             weights: World.digest(100 + node),
@@ -87,21 +91,24 @@ struct World {
             region: "here", expiresAt: Timestamp(seconds: 1_000_000))
     }
 
-    func demand(prompt: UInt32 = 10, output: UInt32 = 20) -> Demand {
+    public func demand(prompt: UInt32 = 10, output: UInt32 = 20) -> Demand {
         Demand(
             buyer: World.buyer, request: request + 1, model: World.model, promptTokens: prompt,
             maxTokens: output, input: World.digest(50))
     }
 
     /// Applies one command a second later.
-    mutating func apply(_ command: Command) -> Result<[Event], Rejection> {
+    public mutating func apply(_ command: Command) -> Result<[Event], Rejection> {
         seconds += 1
-        return house.apply(command, at: Timestamp(seconds: seconds))
+        let time = Timestamp(seconds: seconds)
+        let answer = house.apply(command, at: time)
+        if case .success = answer { accepted.append((command, time)) }
+        return answer
     }
 
     /// Applies a command that must be accepted.
     @discardableResult
-    mutating func run(
+    public mutating func run(
         _ command: Command, _ location: SourceLocation = #_sourceLocation
     ) -> [Event] {
         switch apply(command) {
@@ -113,11 +120,11 @@ struct World {
     }
 
     /// A confirmed log in the next block.
-    mutating func observe(_ observation: ChainObservation) {
+    public mutating func observe(_ observation: ChainObservation) {
         run(.observeChain(nextReference(), observation))
     }
 
-    mutating func nextReference() -> ChainReference {
+    public mutating func nextReference() -> ChainReference {
         block += 1
         return ChainReference(
             chain: 31337, block: block, logIndex: 0, blockHash: World.digest(block),
@@ -125,7 +132,7 @@ struct World {
     }
 
     /// Opens a job of the standard demand.
-    mutating func open(_ change: (inout Demand) -> Void = { _ in }) -> JobID {
+    public mutating func open(_ change: (inout Demand) -> Void = { _ in }) -> JobID {
         var demand = demand()
         change(&demand)
         request += 1
@@ -134,7 +141,7 @@ struct World {
     }
 
     /// The receipts an honest pipeline signs.
-    func receipts(_ id: JobID, output: UInt32 = 5) -> [Signed<Receipt>] {
+    public func receipts(_ id: JobID, output: UInt32 = 5) -> [Signed<Receipt>] {
         guard let job = house.job(id), let model = house.model(job.demand.model) else { return [] }
         return job.pipeline.enumerated().compactMap { place, stage in
             guard let node = house.node(stage.node), let offer = house.offer(stage.offer) else {
@@ -153,27 +160,27 @@ struct World {
         }
     }
 
-    func delivery(_ id: JobID, output: UInt32 = 5) -> Delivery {
+    public func delivery(_ id: JobID, output: UInt32 = 5) -> Delivery {
         Delivery(
             job: id, attempt: house.job(id)?.attempt ?? 0, outputTokens: output,
             output: World.digest(77), receipts: receipts(id, output: output))
     }
 
     /// Opens and delivers a job.
-    mutating func deliver(_ change: (inout Demand) -> Void = { _ in }) -> JobID {
+    public mutating func deliver(_ change: (inout Demand) -> Void = { _ in }) -> JobID {
         let id = open(change)
         run(.submitReceipts(delivery(id)))
         return id
     }
 
     /// Opens, delivers and draws a job for audit.
-    mutating func audited(_ change: (inout Demand) -> Void = { _ in }) -> JobID {
+    public mutating func audited(_ change: (inout Demand) -> Void = { _ in }) -> JobID {
         let id = deliver(change)
         run(.drawAudits(beacon: World.digest(5_000 + id.rawValue)))
         return id
     }
 
-    func verdict(
+    public func verdict(
         _ id: JobID, _ code: FaultCode, stage: UInt16? = nil, by node: UInt64 = 5
     ) -> Signed<Verdict> {
         World.sign(
@@ -184,14 +191,16 @@ struct World {
     }
 
     /// Clearing takes records whose signatures the shell has checked, so any will do here.
-    static func sign<Body>(_ body: Body, by key: PublicKey) -> Signed<Body> {
+    public static func sign<Body>(_ body: Body, by key: PublicKey) -> Signed<Body> {
         guard let signature = Signature(Array(repeating: 0, count: 64)) else {
             preconditionFailure("64 bytes")
         }
         return Signed(body: body, signer: key, signature: signature)
     }
 
-    func balance(_ purpose: Purpose, _ party: PartyID = .none, _ asset: Asset = .usd) -> Amount {
+    public func balance(_ purpose: Purpose, _ party: PartyID = .none, _ asset: Asset = .usd)
+        -> Amount
+    {
         house.balance(purpose, asset, of: party)
     }
 }

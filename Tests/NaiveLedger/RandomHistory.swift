@@ -1,19 +1,20 @@
-import Ledger
-import Primitives
+public import Ledger
+public import Primitives
 
 /// Draws batches that crowd around the edges: few accounts, ids used again, amounts at both ends,
 /// closed and overdue things, long chains.
-struct RandomHistory {
-    var random: SeededGenerator
+public struct RandomHistory: Sendable {
+    public var random: SeededGenerator
     /// The moment of the latest batch, in nanoseconds.
-    private(set) var clock: UInt64
+    public private(set) var clock: UInt64
     private var requests: [Transfer] = []
     private var pendings: [Transfer] = []
     private var accounts: [Account] = []
     private var nextID: UInt128 = 100
     private let likesHugeAmounts: Bool
 
-    init(seed: UInt64) {
+    /// A history that hangs on its seed and on what it learns.
+    public init(seed: UInt64) {
         random = SeededGenerator(seed: seed)
         clock = 1_000_000_000
         // Now and then near the end of time, where timeouts overflow.
@@ -22,7 +23,7 @@ struct RandomHistory {
     }
 
     /// The moment of a batch of `count` events, sometimes one that is already taken.
-    mutating func moment(for count: Int) -> Timestamp {
+    public mutating func moment(for count: Int) -> Timestamp {
         switch Int.random(in: 0..<10, using: &random) {
         case 0: clock += UInt64.random(in: 0...500_000_000, using: &random)
         case 1: clock += UInt64.random(in: 0...5, using: &random)
@@ -38,7 +39,7 @@ struct RandomHistory {
     }
 
     /// The first accounts of a history, of every kind.
-    mutating func opening() -> [Account] {
+    public mutating func opening() -> [Account] {
         let kinds: [AccountFlags] = [
             [], [], [.debitsMustNotExceedCredits], [.creditsMustNotExceedDebits], [.history],
             [.debitsMustNotExceedCredits, .history],
@@ -50,7 +51,8 @@ struct RandomHistory {
         return accounts
     }
 
-    mutating func accountBatch() -> [Account] {
+    /// Accounts to create: new ones, old ones, and spoiled ones.
+    public mutating func accountBatch() -> [Account] {
         var batch: [Account] = []
         for _ in 0..<Int.random(in: 1...4, using: &random) {
             var account = Account(
@@ -92,7 +94,8 @@ struct RandomHistory {
         }
     }
 
-    mutating func transferBatch() -> [Transfer] {
+    /// Transfers to create, of every kind.
+    public mutating func transferBatch() -> [Transfer] {
         let batch = random.once(in: 250) ? longChain() : mixedBatch()
         requests += batch
         if requests.count > 60 { requests.removeFirst(requests.count - 60) }
@@ -144,7 +147,7 @@ struct RandomHistory {
     }
 
     /// Remembers what can be posted or voided: mostly what was really created.
-    mutating func learn(_ batch: [Transfer], _ results: [CreateTransferResult]) {
+    public mutating func learn(_ batch: [Transfer], _ results: [CreateTransferResult]) {
         for (transfer, result) in zip(batch, results) where transfer.flags.contains(.pending) {
             guard result.status == .created || random.once(in: 20) else { continue }
             pendings.append(transfer)

@@ -1,9 +1,8 @@
-import Ledger
-import NaiveLedger
-import Primitives
+public import Ledger
+public import Primitives
 
 /// What the tables and the random histories drive: the ledger and its naive twin.
-protocol LedgerUnderTest {
+public protocol LedgerUnderTest {
     init()
     mutating func createAccounts(_ requests: [Account], at: Timestamp) -> [CreateAccountResult]
     mutating func createTransfers(_ requests: [Transfer], at: Timestamp) -> [CreateTransferResult]
@@ -22,20 +21,21 @@ protocol LedgerUnderTest {
 }
 
 extension LedgerState: LedgerUnderTest {
-    init() { self.init(tableSeed: 1) }
+    public init() { self.init(tableSeed: 1) }
 }
 
 extension NaiveLedger: LedgerUnderTest {
-    func checkInvariants() -> [String] { [] }
+    public func checkInvariants() -> [String] { [] }
 }
 
 /// A small generator with a printed seed (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
+public struct SeededGenerator: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    /// The numbers of a seed.
+    public init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var mixed = state
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -44,9 +44,12 @@ struct SeededGenerator: RandomNumberGenerator {
     }
 
     /// True once in `times`.
-    mutating func once(in times: Int) -> Bool { Int.random(in: 0..<times, using: &self) == 0 }
+    public mutating func once(in times: Int) -> Bool {
+        Int.random(in: 0..<times, using: &self) == 0
+    }
 
-    mutating func pick<Element>(_ choices: [Element]) -> Element {
+    /// One of some values.
+    public mutating func pick<Element>(_ choices: [Element]) -> Element {
         choices[Int.random(in: choices.indices, using: &self)]
     }
 }

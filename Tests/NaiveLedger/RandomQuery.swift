@@ -1,13 +1,15 @@
-import Ledger
+public import Ledger
 import Primitives
 
 /// Draws filters, each afresh: around the edges of what is stored, of the limits and of the rules.
-struct RandomQuery {
+public struct RandomQuery: Sendable {
     private var random: SeededGenerator
 
-    init(seed: UInt64) { random = SeededGenerator(seed: ~seed) }
+    /// Filters that hang on the seed and on what is stored.
+    public init(seed: UInt64) { random = SeededGenerator(seed: ~seed) }
 
-    mutating func accountFilter(_ ledger: LedgerState) -> AccountFilter {
+    /// A filter of an account's transfers.
+    public mutating func accountFilter(_ ledger: LedgerState) -> AccountFilter {
         var filter = AccountFilter(
             account: AccountID(UInt128(Int.random(in: 1...8, using: &random))),
             limit: limit(),
@@ -23,7 +25,8 @@ struct RandomQuery {
         return filter
     }
 
-    mutating func filter(_ ledger: LedgerState) -> QueryFilter {
+    /// A filter of all accounts or transfers.
+    public mutating func filter(_ ledger: LedgerState) -> QueryFilter {
         var filter = QueryFilter(limit: limit(), flags: random.once(in: 2) ? .reversed : [])
         if random.once(in: 60) { filter.flags = QueryFilterFlags(rawValue: 2) }
         if random.once(in: 4) { filter.userData128 = random.pick([1, 5, 6, 7]) }
@@ -63,7 +66,7 @@ struct RandomQuery {
 
 extension LedgerUnderTest {
     /// Everything the four queries say about two filters, as one value to compare.
-    func answers(_ account: AccountFilter, _ any: QueryFilter) -> [QueryOutcome] {
+    public func answers(_ account: AccountFilter, _ any: QueryFilter) -> [QueryOutcome] {
         [
             QueryOutcome { () throws(QueryRefusal) in
                 .transfers(try accountTransfers(account))
@@ -78,18 +81,19 @@ extension LedgerUnderTest {
 }
 
 /// What became of a query.
-enum QueryOutcome: Equatable {
+public enum QueryOutcome: Equatable, Sendable {
     case transfers(QueryAnswer<Transfer>)
     case accounts(QueryAnswer<Account>)
     case balances(QueryAnswer<AccountBalance>)
     case refused(QueryRefusal)
 
-    init(_ query: () throws(QueryRefusal) -> QueryOutcome) {
+    /// What `query` answers.
+    public init(_ query: () throws(QueryRefusal) -> QueryOutcome) {
         do throws(QueryRefusal) { self = try query() } catch { self = .refused(error) }
     }
 
     /// How many records were found.
-    var count: Int {
+    public var count: Int {
         switch self {
         case .transfers(let answer): answer.records.count
         case .accounts(let answer): answer.records.count

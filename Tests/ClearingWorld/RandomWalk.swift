@@ -1,0 +1,87 @@
+public import Clearing
+import Primitives
+
+extension World {
+    /// Kinds of commands of a random walk.
+    public static let kinds = 16
+
+    /// A command of one of `kinds` kinds, sensible or senseless.
+    public mutating func command(_ kind: Int, _ random: inout Steps) -> Command {
+        let job = JobID(1 + random.below(UInt64(house.jobs.count) + 1))
+        let party = PartyID(1 + random.below(6))
+        switch kind {
+        case 0...3:
+            var demand = demand(prompt: UInt32(random.below(40)), output: 20)
+            request += 1
+            if random.below(3) == 0 { demand.only = [World.whole] }
+            return .openJob(demand)
+        case 4...6:
+            var delivery = delivery(job, output: UInt32(1 + random.below(21)))
+            if random.below(5) == 0, !delivery.receipts.isEmpty { delivery.receipts.removeLast() }
+            return .submitReceipts(delivery)
+        case 7: return .drawAudits(beacon: World.digest(random.next()))
+        case 8:
+            let guilty = random.below(4) == 0
+            return .recordVerdict(
+                verdict(
+                    job, guilty ? .outputMismatch : .reproduced,
+                    stage: guilty ? UInt16(random.below(3)) : nil))
+        case 9: return .failJob(job, reason: .cancelled)
+        case 10:
+            return .replaceStage(
+                job, attempt: 1, stage: UInt16(random.below(3)), code: .abandoned)
+        case 11:
+            let units = UInt128(1 + random.below(5_000_000))
+            let address = World.address(UInt8(party.rawValue))
+            return .observeChain(
+                nextReference(),
+                random.below(2) == 0
+                    ? .deposited(account: address, chainUnits: units)
+                    : .bonded(account: address, chainUnits: units))
+        case 12:
+            let offer = offer(
+                node: 1 + random.below(4), World.range(0, 30), price: 200 + random.below(300))
+            return .postOffer(offer)
+        case 13: return settlement()
+        case 14:
+            let verdict = VerdictID(1 + random.below(UInt64(house.verdicts.count) + 1))
+            guard let record = house.verdict(verdict) else { return .closeEpoch }
+            return record.state == .appealed
+                ? .resolveAppeal(verdict, upheld: random.below(2) == 0)
+                : .openAppeal(verdict, by: record.accused)
+        default: return random.below(3) == 0 ? .closeEpoch : .pulse
+        }
+    }
+
+    private mutating func settlement() -> Command {
+        guard let batch = house.batches.last else { return .cutBatch }
+        switch batch.state {
+        case .cut:
+            let root = World.digest(batch.id.rawValue)
+            if batch.id.rawValue % 3 == 0 { return .sealBatch(batch.id, root: root) }
+            let owed = World.commitment(batch.id, house)
+            return .sealBatch(batch.id, root: root, liabilities: owed)
+        case .sealed:
+            return .observeChain(
+                nextReference(), .rootCommitted(batch: batch.id, root: batch.root))
+        case .confirmed: return .cutBatch
+        }
+    }
+}
+
+/// A small seeded generator for tests (SplitMix64).
+public struct Steps: Sendable {
+    private var state: UInt64
+
+    public init(seed: UInt64) { state = seed }
+
+    public mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
+        return word ^ (word >> 31)
+    }
+
+    public mutating func below(_ limit: UInt64) -> UInt64 { next() % limit }
+}
