@@ -45,11 +45,11 @@ struct LedgerBench {
             name: "batches of 1,000", clients: 1, batch: 1_000, transfers: 1_000_000,
             peerTransfers: 1_000_000),
         Load(
-            name: "16 clients, one each", clients: 16, batch: 1, transfers: 100_000,
-            peerTransfers: 15_000),
+            name: "16 clients, one each", clients: 16, batch: 1, transfers: 60_000,
+            peerTransfers: 10_000),
         Load(
-            name: "64 clients, one each", clients: 64, batch: 1, transfers: 150_000,
-            peerTransfers: 15_000),
+            name: "64 clients, one each", clients: 64, batch: 1, transfers: 100_000,
+            peerTransfers: 10_000),
     ]
 
     /// Every row; `say` gets a line before each.
