@@ -208,15 +208,16 @@ final class PostgresPeer {
         }
     }
 
-    /// Transfers a second through a script with so many transfers in a call.
-    func rate(_ script: String, clients: Int, batch: Int, seconds: Int) throws -> Double {
+    /// Transfers a second through a script with so many transfers in a call. Counts calls and not
+    /// seconds: `pgbench -T` ends by SIGALRM, which is blocked in what this process starts.
+    func rate(_ script: String, clients: Int, batch: Int, calls: Int) throws -> Double {
         _ = try BenchPeer.run(
             psql, [conninfo, "-q", "-f", "\(scripts)/bench_setup.sql"], in: scripts)
         let text = try BenchPeer.run(
             pgbench,
             [
-                "-n", "-M", "prepared", "-c", "\(clients)", "-j", "1", "-T", "\(seconds)", "-D",
-                "n=\(batch)", "-f", "\(scripts)/\(script)", conninfo,
+                "-n", "-M", "prepared", "-c", "\(clients)", "-j", "1", "-t",
+                "\(calls / clients)", "-D", "n=\(batch)", "-f", "\(scripts)/\(script)", conninfo,
             ], in: scripts)
         guard let calls = BenchPeer.number(after: "tps", in: text) else {
             throw BenchError.unexpected("pgbench reported no rate: \(text.suffix(300))")

@@ -118,8 +118,8 @@ struct LedgerBench {
             return []
         }
         say("ledger on PostgreSQL")
-        let calls = try median { try peer.rate("single.sql", clients: 16, batch: 1, seconds: 4) }
-        let sets = try median { try peer.rate("set.sql", clients: 1, batch: 8_000, seconds: 4) }
+        let calls = try median { try peer.rate("single.sql", clients: 16, batch: 1, calls: 40_000) }
+        let sets = try median { try peer.rate("set.sql", clients: 1, batch: 8_000, calls: 50) }
         let batches = try serve(
             on: peer,
             Load(
