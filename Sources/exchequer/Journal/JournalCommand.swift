@@ -121,11 +121,12 @@ struct JournalInfoCommand: ParsableCommand {
         if json { return try Console.put(json: summary) }
         let bytes = summary.bytes.map { "\($0) bytes" } ?? "size known to the database"
         let last = summary.lastCheckpoint.map { ", the last of batch \($0)" } ?? ""
+        let time = Date(timeIntervalSince1970: Double(summary.time) / 1e9).formatted(.iso8601)
         Console.put(
             """
             \(summary.place)
             \(summary.store), \(bytes), of a machine of kind: \(summary.machine)
-            last batch  \(summary.sequence), term \(summary.term), time \(summary.time) ns
+            last batch  \(summary.sequence), term \(summary.term), \(time)
             head hash   \(summary.headHash)
             \(summary.checkpoints) recorded state hashes\(last)
             """)
