@@ -54,7 +54,7 @@ class Server:
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(60) == 0
+        assert self.process.wait(60) == 128 + signal.SIGTERM
 
 
 def business(server):
