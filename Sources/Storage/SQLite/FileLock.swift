@@ -27,7 +27,12 @@ final class FileLock: Sendable {
         writeHolder()
     }
 
-    deinit { _ = closeDescriptor(descriptor) }
+    deinit {
+        // Not by closing alone: a child that was forked a moment ago has the descriptor too, until
+        // it becomes another program, and the lock would be held as long.
+        _ = flock(descriptor, LOCK_UN)
+        _ = closeDescriptor(descriptor)
+    }
 
     /// Leaves the process id in the file, for the message that a second writer gets.
     private func writeHolder() {
