@@ -94,6 +94,9 @@ def write(files: dict[str, bytes], folder: pathlib.Path) -> None:
         if not path.exists() or path.read_bytes() != data:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
+        # Tests run some of them.
+        if (ROOT / name).exists():
+            shutil.copymode(ROOT / name, path)
 
 
 def build(folder: pathlib.Path) -> None:
