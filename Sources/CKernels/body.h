@@ -3,7 +3,8 @@
 //   TARGET    the function attribute that allows the path's instructions
 //   PATH      its number
 //   AVX2      1 if the path may use AVX2 and F16C
-//   VNNI      1 if it may also use AVX-512 VNNI on 256-bit registers
+//   VNNI      1 if it may also use AVX-512 VNNI
+//   ROWS      rows of a panel, if not eight
 //   NEON      1 if it may use NEON with dot products
 //   FREE      1 if the compiler may fuse and reorder sums
 // Only the integer dot products and the widening of halves differ between paths, and both are
@@ -142,6 +143,23 @@ static inline TARGET void NAME(store_halves)(uint16_t *out, const float *values,
 #endif
 }
 
+// 64 numbers of the values of positions 0 to `last`, each times its score, in the order of the
+// positions, and the sum times `inverse`.
+static inline TARGET void NAME(mix64)(
+    const uint16_t *values, int32_t width, const float *scores, int32_t last, float inverse,
+    float *out
+) {
+    row_floats sums[64 / ROWS] = {{0}};
+    for (int32_t s = 0; s <= last; s++, values += width) {
+        float score = scores[s];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 64 / ROWS; i++) {
+            sums[i] = sums[i] + score * ROW_HALVES(values + ROWS * i);
+        }
+    }
+    for (int i = 0; i < 64 / ROWS; i++) *(loose_floats *)(out + ROWS * i) = sums[i] * inverse;
+}
+
 // Attention of one head of one position over all positions up to it, in their order.
 static TARGET void NAME(attend)(
     const pass *run, int32_t layer_index, int32_t column, int32_t head, float *scores
@@ -173,30 +191,25 @@ static TARGET void NAME(attend)(
     for (int32_t s = 0; s < padded; s += 8) lanes = lanes + LOAD8(scores + s);
     float inverse = 1.0f / TREE8(lanes);
     float *out = run->stage->attended.values + row;
-    // Eight lanes of the head at a time, in groups of eight registers.
-    for (int32_t group = 0; group < size; group += 64) {
-        int32_t width = size - group < 64 ? size - group : 64;
-        f8 sums[8] = {{0}};
-        const uint16_t *v = value + group;
-        for (int32_t s = 0; s <= last; s++, v += cache->width) {
-            float weight = scores[s];
-            if (width == 64) {
-#pragma clang loop unroll(full)
-                for (int i = 0; i < 8; i++) sums[i] = sums[i] + weight * HALF8(v + 8 * i);
-            } else {
-                for (int i = 0; i < width / 8; i++) sums[i] = sums[i] + weight * HALF8(v + 8 * i);
-            }
-        }
-        for (int i = 0; i < width / 8; i++) STORE8(out + group + 8 * i, sums[i] * inverse);
+    int32_t done = 0;
+    for (; done + 64 <= size; done += 64) {
+        NAME(mix64)(value + done, cache->width, scores, last, inverse, out + done);
+    }
+    for (; done < size; done += 8) {
+        f8 sum = {0};
+        const uint16_t *v = value + done;
+        for (int32_t s = 0; s <= last; s++, v += cache->width) sum = sum + scores[s] * HALF8(v);
+        STORE8(out + done, sum * inverse);
     }
 }
 
 // gated = silu(gate) * gated, for the rows this thread computed.
 static TARGET void NAME(activate_share)(const pass *run, int32_t thread) {
     xk_stage *stage = run->stage;
-    int64_t panels = stage->shape.feed / PANEL;
-    int32_t first = (int32_t)(panels * thread / stage->threads) * PANEL;
-    int32_t end = (int32_t)(panels * (thread + 1) / stage->threads) * PANEL;
+    int64_t panels = stage->layers[0].gate.panels;
+    int32_t first = (int32_t)(panels * thread / stage->threads) * ROWS;
+    int32_t end = (int32_t)(panels * (thread + 1) / stage->threads) * ROWS;
+    if (end > stage->shape.feed) end = stage->shape.feed;
     for (int32_t position = 0; position < run->count; position++) {
         size_t row = (size_t)position * (size_t)stage->shape.feed;
         for (int32_t i = first; i < end; i += 8) {
@@ -320,4 +333,4 @@ static TARGET void NAME(run_tail)(void *context, int32_t thread) {
 }
 
 const path_functions NAME(functions) = {
-    PATH, NAME(run_layers), NAME(run_tail), NAME(multiply_all)};
+    PATH, ROWS, NAME(run_layers), NAME(run_tail), NAME(multiply_all)};

@@ -35,7 +35,7 @@ static inline int is_super(int32_t type) { return file_block_count(type) == 256;
 static inline int has_minimum(int32_t type) { return type == XK_Q4_1 || type == XK_Q4_K; }
 
 // Bytes of one row.
-static inline size_t row_bytes(const xk_tensor *tensor) {
+static inline size_t file_row_bytes(const xk_tensor *tensor) {
     return (size_t)(tensor->columns / file_block_count(tensor->type))
         * (size_t)file_block_bytes(tensor->type);
 }

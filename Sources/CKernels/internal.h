@@ -10,7 +10,7 @@
 enum { BLOCK = 32 };
 // Positions that go through the layers together. It cannot change a result.
 enum { BATCH = 64 };
-// Rows of a packed panel.
+// Rows of a panel, unless the path says otherwise.
 enum { PANEL = 8 };
 
 // Activations of up to BATCH positions: the floats and their int8 form, block by block.
@@ -25,7 +25,7 @@ typedef struct {
     int32_t *halves;       // [position][blocks]: sum of the block's first 16 quants
 } activations;
 
-// A matrix as a path wants it: the file's rows, or panels of eight rows (packing.c).
+// A matrix as a path wants it: the file's rows, or panels of rows (packing.c).
 typedef struct {
     xk_tensor source;
     int32_t panels;
@@ -62,6 +62,7 @@ void pool_barrier(pool *workers);
 // What a path has of its own: its build of `body.h`.
 typedef struct {
     int32_t path;
+    int32_t rows;          // of a panel
     pool_job run_layers;   // context is a pass
     pool_job run_tail;
     // All rows of `weight` by `count` positions of `in`, which holds the values.
@@ -136,6 +137,7 @@ int activations_make(activations *target, int32_t columns);
 void activations_free(activations *target);
 
 // 0 when all is well, XK_NO_MEMORY or XK_NOT_FINITE.
-int32_t matrix_prepare(matrix *target, const xk_tensor *source, int32_t path);
+int32_t matrix_prepare(
+    matrix *target, const xk_tensor *source, const path_functions *path);
 void matrix_release(matrix *target);
 int32_t matrix_all_finite(const xk_tensor *tensor);

@@ -41,7 +41,7 @@ static void quantised_row(const uint8_t *row, int32_t type, int32_t blocks, floa
 
 void xk_tensor_row(const xk_tensor *tensor, int32_t row, float *out) {
     size_t columns = (size_t)tensor->columns;
-    const uint8_t *bytes = (const uint8_t *)tensor->data + row_bytes(tensor) * (size_t)row;
+    const uint8_t *bytes = (const uint8_t *)tensor->data + file_row_bytes(tensor) * (size_t)row;
     switch (tensor->type) {
     case XK_F32:
         memcpy(out, bytes, 4 * columns);
@@ -64,7 +64,7 @@ int32_t xk_multiply(
     if (functions == NULL) return XK_UNSUPPORTED_PATH;
     matrix weight = {0};
     activations in = {0};
-    int32_t error = matrix_prepare(&weight, tensor, functions->path);
+    int32_t error = matrix_prepare(&weight, tensor, functions);
     if (error == XK_OK && !activations_make(&in, tensor->columns)) error = XK_NO_MEMORY;
     for (int32_t start = 0; error == XK_OK && start < count; start += BATCH) {
         int32_t live = count - start < BATCH ? count - start : BATCH;

@@ -1,6 +1,6 @@
-// Matrix products: tiles of eight rows (a panel) by up to four positions. In every tile a lane is
-// a row, so a sum has the same order whatever the width of the machine's vectors. A column of one
-// position is a GEMV; with more, a panel is read once from the nearest cache for four positions.
+// Matrix products: tiles of a panel's rows by up to four positions. In every tile a lane is a row,
+// so a sum has the same order whatever the width of the machine's vectors. One position is a GEMV;
+// with more, a panel is read from the nearest cache for four positions at a time.
 // Part of `body.h`.
 
 #if FREE
@@ -45,51 +45,53 @@ TILE NAME(tile_bits)(
     const int minimal = type == XK_Q4_1 || type == XK_Q4_K;
     const int split = six || (SIXTEEN && type == XK_Q5_0);
     const int32_t zero = type == XK_Q4_0 ? 8 : type == XK_Q5_0 ? 16 : six ? 32 : 0;
-    f8 dots[4] = {{0}}, minima[4] = {{0}};
-    f8 super_scale = {0}, super_minimum = {0};
+    row_floats dots[4] = {{0}}, minima[4] = {{0}};
+    row_floats super_scale = {0}, super_minimum = {0};
     for (int32_t block = 0; block < blocks; block++) {
-        f8 scale, minimum = {0};
-        i8 factors[2] = {{0}, {0}};
+        row_floats scale, minimum = {0};
+        row_words factors[2] = {{0}, {0}};
         if (type == XK_Q4_K || six) {
             if (block % 8 == 0) {
-                super_scale = HALF8((const uint16_t *)panel);
-                panel += 16;
+                super_scale = ROW_HALVES(panel);
+                panel += 2 * ROWS;
                 if (!six) {
-                    super_minimum = HALF8((const uint16_t *)panel);
-                    panel += 16;
+                    super_minimum = ROW_HALVES(panel);
+                    panel += 2 * ROWS;
                 }
             }
             scale = super_scale;
             if (six) {
-                factors[0] = SIGNED8(panel);
-                factors[1] = SIGNED8(panel + 8);
+                factors[0] = ROW_SIGNED(panel);
+                factors[1] = ROW_SIGNED(panel + ROWS);
             } else {
-                scale = scale * __builtin_convertvector(BYTES8(panel), f8);
-                minimum = -(super_minimum * __builtin_convertvector(BYTES8(panel + 8), f8));
+                row_words factor = ROW_UNSIGNED(panel);
+                row_words lower = ROW_UNSIGNED(panel + ROWS);
+                scale = scale * __builtin_convertvector(factor, row_floats);
+                minimum = -(super_minimum * __builtin_convertvector(lower, row_floats));
             }
-            panel += 16;
+            panel += 2 * ROWS;
         } else {
-            scale = HALF8((const uint16_t *)panel);
-            panel += 16;
+            scale = ROW_HALVES(panel);
+            panel += 2 * ROWS;
             if (minimal) {
-                minimum = HALF8((const uint16_t *)panel);
-                panel += 16;
+                minimum = ROW_HALVES(panel);
+                panel += 2 * ROWS;
             }
         }
         // Sums of the low and, if they are kept apart, of the high numbers.
         SUMS sums[8] = {{0}};
-        i8 whole[8] = {{0}};
+        row_words whole[8] = {{0}};
 #pragma clang loop unroll(full)
         for (int group = 0; group < 4; group++) {
-            u8x32 bytes = LOAD32(panel + 32 * group);
-            u8x32 low = bytes & 15;
-            u8x32 high = bytes >> 4;
+            row_bytes bytes = ROW_BYTES(panel + 4 * ROWS * group);
+            row_bytes low = bytes & 15;
+            row_bytes high = bytes >> 4;
             if (type == XK_Q5_0) {
-                u8x32 top = LOAD32(panel + 128);
+                row_bytes top = ROW_BYTES(panel + 16 * ROWS);
                 low |= (top << (4 - group)) & 16;
                 high |= (top >> group) & 16;
             } else if (six) {
-                u8x32 top = LOAD32(panel + 128 + 32 * (group / 2)) >> (4 * (group & 1));
+                row_bytes top = ROW_BYTES(panel + 4 * ROWS * (4 + group / 2)) >> (4 * (group & 1));
                 low |= (top & 3) << 4;
                 high |= (top & 12) << 2;
             }
@@ -105,24 +107,24 @@ TILE NAME(tile_bits)(
                 }
             }
         }
-        panel += type == XK_Q5_0 ? 160 : six ? 192 : 128;
+        panel += ROWS * (type == XK_Q5_0 ? 20 : six ? 24 : 16);
         for (int c = 0; c < count; c++) {
-            i8 dot = whole[c];
+            row_words dot = whole[c];
             if (six) {
                 int32_t half = columns[c].halves[block];
                 dot = factors[0] * (dot - (half << 5))
                     + factors[1] * (whole[4 + c] - ((columns[c].totals[block] - half) << 5));
             } else {
                 if (split) dot = dot + whole[4 + c];
-                if (zero) dot = dot - SPLAT8I(columns[c].totals[block]) * zero;
+                if (zero) dot = dot - ((row_words){0} + columns[c].totals[block]) * zero;
             }
-            f8 factor = scale * columns[c].scales[block];
-            dots[c] = dots[c] + factor * __builtin_convertvector(dot, f8);
+            row_floats factor = scale * columns[c].scales[block];
+            dots[c] = dots[c] + factor * __builtin_convertvector(dot, row_floats);
             if (minimal) minima[c] = minima[c] + minimum * columns[c].sums[block];
         }
     }
     for (int c = 0; c < count; c++) {
-        STORE8(out + 8 * c, minimal ? dots[c] + minima[c] : dots[c]);
+        *(loose_floats *)(out + ROWS * c) = minimal ? dots[c] + minima[c] : dots[c];
     }
 }
 
@@ -130,28 +132,28 @@ TILE NAME(tile_bits)(
 TILE NAME(tile_bytes)(
     const uint8_t *panel, int32_t blocks, const NAME(column) *columns, const int count, float *out
 ) {
-    f8 dots[4] = {{0}};
+    row_floats dots[4] = {{0}};
     for (int32_t block = 0; block < blocks; block++) {
-        f8 scale = HALF8((const uint16_t *)panel);
-        panel += 16;
-        i8 whole[4] = {{0}};
+        row_floats scale = ROW_HALVES(panel);
+        panel += 2 * ROWS;
+        row_words whole[4] = {{0}};
 #pragma clang loop unroll(full)
         for (int group = 0; group < 8; group++) {
-            u8x32 bytes = LOAD32(panel + 32 * group);
+            row_bytes bytes = ROW_BYTES(panel + 4 * ROWS * group);
             for (int c = 0; c < count; c++) {
                 const int8_t *x = columns[c].quants + (size_t)block * BLOCK + 4 * group;
                 whole[c] = DOT_SIGNED(whole[c], bytes, NAME(load4)(x));
             }
         }
-        panel += 256;
+        panel += 32 * ROWS;
         for (int c = 0; c < count; c++) {
-            i8 dot = whole[c];
-            if (RAISE) dot = dot - SPLAT8I(columns[c].totals[block]) * RAISE;
-            f8 factor = scale * columns[c].scales[block];
-            dots[c] = dots[c] + factor * __builtin_convertvector(dot, f8);
+            row_words dot = whole[c];
+            if (RAISE) dot = dot - ((row_words){0} + columns[c].totals[block]) * RAISE;
+            row_floats factor = scale * columns[c].scales[block];
+            dots[c] = dots[c] + factor * __builtin_convertvector(dot, row_floats);
         }
     }
-    for (int c = 0; c < count; c++) STORE8(out + 8 * c, dots[c]);
+    for (int c = 0; c < count; c++) *(loose_floats *)(out + ROWS * c) = dots[c];
 }
 
 // Floats, over activations that are not quantised.
@@ -159,15 +161,15 @@ TILE NAME(tile_floats)(
     const uint8_t *panel, int32_t length, const NAME(column) *columns, const int type,
     const int count, float *out
 ) {
-    f8 sums[4] = {{0}};
+    row_floats sums[4] = {{0}};
     for (int32_t i = 0; i < length; i++) {
-        f8 w;
-        if (type == XK_F32) w = LOAD8(panel + 32 * (size_t)i);
-        else if (type == XK_F16) w = HALF8((const uint16_t *)panel + 8 * (size_t)i);
-        else w = BRAIN8(panel + 16 * (size_t)i);
+        row_floats w;
+        if (type == XK_F32) w = ROW_FLOATS(panel + 4 * ROWS * (size_t)i);
+        else if (type == XK_F16) w = ROW_HALVES(panel + 2 * ROWS * (size_t)i);
+        else w = ROW_BRAINS(panel + 2 * ROWS * (size_t)i);
         for (int c = 0; c < count; c++) sums[c] = sums[c] + w * columns[c].values[i];
     }
-    for (int c = 0; c < count; c++) STORE8(out + 8 * c, sums[c]);
+    for (int c = 0; c < count; c++) *(loose_floats *)(out + ROWS * c) = sums[c];
 }
 
 static TARGET void NAME(tile)(
@@ -251,9 +253,9 @@ static void NAME(tile)(
     const matrix *weight, int32_t panel, const NAME(column) *columns, int32_t count, float *out
 ) {
     const xk_tensor *source = &weight->source;
-    size_t stride = row_bytes(source);
-    for (int32_t r = 0; r < PANEL && panel * PANEL + r < source->rows; r++) {
-        const uint8_t *row = (const uint8_t *)source->data + stride * (size_t)(panel * PANEL + r);
+    size_t stride = file_row_bytes(source);
+    for (int32_t r = 0; r < ROWS && panel * ROWS + r < source->rows; r++) {
+        const uint8_t *row = (const uint8_t *)source->data + stride * (size_t)(panel * ROWS + r);
         float dots[4] = {0}, minima[4] = {0};
         if (is_float(source->type)) {
             for (int32_t c = 0; c < count; c++) {
@@ -263,7 +265,7 @@ static void NAME(tile)(
             NAME(row_dots)(row, source, columns, count, dots, minima);
         }
         for (int32_t c = 0; c < count; c++) {
-            out[8 * c + r] = has_minimum(source->type) ? dots[c] + minima[c] : dots[c];
+            out[ROWS * c + r] = has_minimum(source->type) ? dots[c] + minima[c] : dots[c];
         }
     }
 }
@@ -277,20 +279,21 @@ static TARGET void NAME(multiply)(
     float *out, int32_t stride, int add
 ) {
     for (int32_t panel = first; panel < end; panel++) {
-        int32_t rows = weight->source.rows - panel * PANEL;
-        if (rows > PANEL) rows = PANEL;
+        int32_t rows = weight->source.rows - panel * ROWS;
+        if (rows > ROWS) rows = ROWS;
         for (int32_t position = 0; position < count; position += 4) {
             int32_t live = count - position < 4 ? count - position : 4;
             NAME(column) columns[4];
-            float tile[4 * PANEL];
+            float tile[4 * ROWS];
             for (int32_t c = 0; c < live; c++) columns[c] = NAME(column_of)(in, position + c);
             NAME(tile)(weight, panel, columns, live, tile);
             for (int32_t c = 0; c < live; c++) {
-                float *target = out + (size_t)(position + c) * (size_t)stride + panel * PANEL;
-                const float *result = tile + PANEL * c;
-                if (rows == PANEL) {
-                    f8 value = LOAD8(result);
-                    STORE8(target, add ? LOAD8(target) + value : value);
+                float *target = out + (size_t)(position + c) * (size_t)stride + panel * ROWS;
+                const float *result = tile + ROWS * c;
+                if (rows == ROWS) {
+                    row_floats value = ROW_FLOATS(result);
+                    if (add) value = ROW_FLOATS(target) + value;
+                    *(loose_floats *)target = value;
                 } else {
                     for (int32_t r = 0; r < rows; r++) {
                         target[r] = add ? target[r] + result[r] : result[r];

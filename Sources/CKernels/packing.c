@@ -1,11 +1,11 @@
-// The panels that the vector paths read: eight rows side by side, so that one load holds the same
-// place of all eight. A panel is as large as its rows in the file, and three per cent more for the
-// scales of Q4_K, which get a byte each.
+// The panels that the vector paths read: eight or sixteen rows side by side, so that one load holds
+// the same place of all. A panel is as large as its rows in the file, and three per cent more for
+// the scales of Q4_K, which get a byte each.
 //
-// Floats: for each column the numbers of eight rows. Quantised: for each block of 32
-//     a superblock's first: d of eight rows, for Q4_K also dmin (halves)
-//     Q4_0, Q5_0, Q8_0: d of eight rows; Q4_1: d and m of eight rows
-//     Q4_K: scale and minimum of eight rows (bytes); Q6_K: the factors of both halves (bytes)
+// Floats: for each column the numbers of all rows. Quantised: for each block of 32
+//     a superblock's first: d of all rows, for Q4_K then dmin (halves)
+//     Q4_0, Q5_0, Q8_0: d of all rows; Q4_1: d, then m
+//     Q4_K: scales, then minima (bytes); Q6_K: the factors of the first halves, then of the others
 //     the numbers: groups of four bytes of all rows. Four low bits: byte i holds number i low and
 //     number 16 + i high. Then the top bits, of groups g = 0...3 of four low and four high numbers:
 //     Q5_0 bit g low and bit 4 + g high; Q6_K, for groups 0, 1 and then 2, 3, two bits each at
@@ -61,9 +61,9 @@ static void pack_numbers(
     }
 }
 
-// The block `block` of one row of a panel; `out` is the panel's block.
+// The block `block` of one row of a panel of `rows`; `out` is the panel's block.
 static void pack_block(
-    uint8_t *out, const uint8_t *row, int32_t type, int32_t block, int32_t lane
+    uint8_t *out, const uint8_t *row, int32_t type, int32_t block, int32_t lane, int32_t rows
 ) {
     const uint8_t *bytes = file_block(row, type, block);
     int32_t part = block % 8;
@@ -71,77 +71,81 @@ static void pack_block(
     if (is_super(type)) {
         if (part == 0) {
             memcpy(head + 2 * lane, type == XK_Q6_K ? bytes + 208 : bytes, 2);
-            head += 16;
+            head += 2 * rows;
             if (type == XK_Q4_K) {
                 memcpy(head + 2 * lane, bytes + 2, 2);
-                head += 16;
+                head += 2 * rows;
             }
         }
         if (type == XK_Q4_K) {
-            k_scales(bytes, part, head + lane, head + 8 + lane);
+            k_scales(bytes, part, head + lane, head + rows + lane);
         } else {
             head[lane] = bytes[192 + 2 * part];
-            head[8 + lane] = bytes[193 + 2 * part];
+            head[rows + lane] = bytes[193 + 2 * part];
         }
     } else {
         memcpy(head + 2 * lane, bytes, 2);
-        if (type == XK_Q4_1) memcpy(head + 16 + 2 * lane, bytes + 2, 2);
+        if (type == XK_Q4_1) memcpy(head + 2 * rows + 2 * lane, bytes + 2, 2);
     }
     uint8_t body[BLOCK];
     pack_numbers(row, type, block, body);
-    uint8_t *groups = out + 8 * head_bytes(type, block) + 4 * lane;
-    for (int32_t at = 0; at < body_bytes(type); at += 4) memcpy(groups + 8 * at, body + at, 4);
+    uint8_t *groups = out + rows * head_bytes(type, block) + 4 * lane;
+    for (int32_t at = 0; at < body_bytes(type); at += 4) memcpy(groups + rows * at, body + at, 4);
 }
 
-static size_t bytes_of_panel(const xk_tensor *source) {
-    size_t columns = (size_t)source->columns;
+static size_t packed_row_bytes(const xk_tensor *source) {
     int32_t type = source->type;
-    if (is_float(type)) return columns * (size_t)file_block_bytes(type) * PANEL;
-    size_t blocks = columns / BLOCK;
+    if (is_float(type)) return file_row_bytes(source);
+    size_t blocks = (size_t)(source->columns / BLOCK);
     size_t bytes = blocks * (size_t)(head_bytes(type, 1) + body_bytes(type));
     if (is_super(type)) {
         bytes += blocks / 8 * (size_t)(head_bytes(type, 0) - head_bytes(type, 1));
     }
-    return bytes * PANEL;
+    return bytes;
 }
 
-static void pack_row(uint8_t *panel, const uint8_t *row, const xk_tensor *source, int32_t lane) {
+static void pack_row(
+    uint8_t *panel, const uint8_t *row, const xk_tensor *source, int32_t lane, int32_t rows
+) {
     int32_t type = source->type;
     if (is_float(type)) {
         size_t size = (size_t)file_block_bytes(type);
         for (size_t i = 0; i < (size_t)source->columns; i++) {
-            memcpy(panel + (PANEL * i + (size_t)lane) * size, row + i * size, size);
+            memcpy(panel + ((size_t)rows * i + (size_t)lane) * size, row + i * size, size);
         }
         return;
     }
     for (int32_t block = 0; block < source->columns / BLOCK; block++) {
-        pack_block(panel, row, type, block, lane);
-        panel += 8 * (head_bytes(type, block) + body_bytes(type));
+        pack_block(panel, row, type, block, lane, rows);
+        panel += rows * (head_bytes(type, block) + body_bytes(type));
     }
 }
 
-int32_t matrix_prepare(matrix *target, const xk_tensor *source, int32_t path) {
+int32_t matrix_prepare(
+    matrix *target, const xk_tensor *source, const path_functions *path
+) {
+    int32_t rows = path->rows;
     target->source = *source;
-    target->panels = (source->rows + PANEL - 1) / PANEL;
-    target->panel_bytes = bytes_of_panel(source);
+    target->panels = (source->rows + rows - 1) / rows;
+    target->panel_bytes = packed_row_bytes(source) * (size_t)rows;
     target->packed = NULL;
     if (!matrix_all_finite(source)) return XK_NOT_FINITE;
-    if (path == XK_PATH_SCALAR) return XK_OK;
+    if (path->path == XK_PATH_SCALAR) return XK_OK;
     size_t total = target->panel_bytes * (size_t)target->panels;
     if (posix_memalign((void **)&target->packed, 64, total + 64) != 0) {
         target->packed = NULL;
         return XK_NO_MEMORY;
     }
-    size_t stride = row_bytes(source);
+    size_t stride = file_row_bytes(source);
     // The rows that the last panel lacks are zero.
-    if (source->rows % PANEL != 0) {
+    if (source->rows % rows != 0) {
         size_t last = (size_t)(target->panels - 1) * target->panel_bytes;
         memset(target->packed + last, 0, target->panel_bytes);
     }
     for (int32_t row = 0; row < source->rows; row++) {
-        uint8_t *panel = target->packed + target->panel_bytes * (size_t)(row / PANEL);
+        uint8_t *panel = target->packed + target->panel_bytes * (size_t)(row / rows);
         const uint8_t *bytes = (const uint8_t *)source->data + stride * (size_t)row;
-        pack_row(panel, bytes, source, row % PANEL);
+        pack_row(panel, bytes, source, row % rows, rows);
     }
     return XK_OK;
 }

@@ -6,6 +6,7 @@
 #define PATH XK_PATH_FREE
 #define AVX2 1
 #define VNNI 1
+#define ROWS 16
 #define FREE 1
 #include "body.h"
 #endif

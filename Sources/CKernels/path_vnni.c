@@ -5,5 +5,6 @@
 #define PATH XK_PATH_VNNI
 #define AVX2 1
 #define VNNI 1
+#define ROWS 16
 #include "body.h"
 #endif

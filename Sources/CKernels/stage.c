@@ -25,7 +25,9 @@ static int make_memory(xk_stage *stage) {
         && stage->query && stage->key && stage->value && stage->gate && stage->rope;
 }
 
-static int32_t prepare_layer(layer *target, const xk_layer *source, int32_t hidden, int32_t path) {
+static int32_t prepare_layer(
+    layer *target, const xk_layer *source, int32_t hidden, const path_functions *path
+) {
     target->attention_norm = source->attention_norm;
     target->feed_norm = source->feed_norm;
     if (!xk_all_finite(source->attention_norm, (size_t)hidden)) return XK_NOT_FINITE;
@@ -52,13 +54,13 @@ static int32_t fill_stage(
     if (!make_memory(stage)) return XK_NO_MEMORY;
     for (int32_t index = 0; index < stage->layer_count; index++) {
         int32_t error = prepare_layer(
-            &stage->layers[index], &layers[index], stage->shape.hidden, stage->path->path);
+            &stage->layers[index], &layers[index], stage->shape.hidden, stage->path);
         if (error != XK_OK) return error;
     }
     if (tail == NULL) return XK_OK;
     stage->tail_norm = tail_norm;
     if (!xk_all_finite(tail_norm, (size_t)stage->shape.hidden)) return XK_NOT_FINITE;
-    return matrix_prepare(&stage->tail, tail, stage->path->path);
+    return matrix_prepare(&stage->tail, tail, stage->path);
 }
 
 xk_stage *xk_stage_create(

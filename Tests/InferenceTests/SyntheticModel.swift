@@ -131,13 +131,13 @@ struct SyntheticModel {
                 writer.write(Float16(uniform(0.005, 0.015)).bitPattern)
                 writeRandom(20)
             case .q4_K:
-                let scale = uniform(0.0003, 0.001)
+                let scale = uniform(0.0001, 0.0003)
                 writer.write(Float16(scale).bitPattern)
                 writer.write(Float16(7.5 * scale).bitPattern)
                 writeRandom(140)
             case .q6_K:
                 writeRandom(208)
-                writer.write(Float16(uniform(0.0001, 0.0002)).bitPattern)
+                writer.write(Float16(uniform(0.00003, 0.00005)).bitPattern)
             }
         }
         return writer.bytes

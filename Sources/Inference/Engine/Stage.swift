@@ -10,7 +10,7 @@ public enum KernelPath: Int32, CaseIterable, Hashable, Sendable {
     case scalar = 1
     /// AVX2 and F16C.
     case avx2 = 2
-    /// AVX-512 VNNI on 256-bit registers.
+    /// AVX-512 VNNI.
     case vnni = 3
     /// NEON with the dot products of ARMv8.4.
     case neon = 4
