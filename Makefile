@@ -30,6 +30,7 @@ demo: build model ## Run the whole house on real input, from chain to claims
 test: model ## Run every test
 	@swift build -c release -j 2 --build-tests
 	@swift test -c release -j 2 --disable-testable-imports
+	@Tests/Harness/neon.sh
 	@.venv/bin/python -m pytest -q Tests/Harness
 
 SECONDS_OF_SIMULATION ?= 3600
