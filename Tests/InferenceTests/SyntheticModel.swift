@@ -111,6 +111,11 @@ struct SyntheticModel {
         func writeRandom(_ count: Int) {
             for _ in 0..<count { writer.write(UInt8(truncatingIfNeeded: next())) }
         }
+        func writeScales(_ low: Float, _ high: Float, minimum: Float) {
+            let scale = uniform(low, high)
+            writer.write(Float16(scale).bitPattern)
+            writer.write(Float16(minimum * scale).bitPattern)
+        }
         for _ in 0..<count {
             switch type {
             case .f32: writer.write(uniform(-0.2, 0.2).bitPattern)
@@ -122,18 +127,14 @@ struct SyntheticModel {
                 writer.write(Float16(uniform(0.01, 0.03)).bitPattern)
                 writeRandom(16)
             case .q4_1:
-                let scale = uniform(0.01, 0.03)
-                writer.write(Float16(scale).bitPattern)
-                writer.write(Float16(-7.5 * scale).bitPattern)
+                writeScales(0.01, 0.03, minimum: -7.5)
                 writeRandom(16)
             case .bf16: writer.write(UInt16(uniform(-0.2, 0.2).bitPattern >> 16))
             case .q5_0:
                 writer.write(Float16(uniform(0.005, 0.015)).bitPattern)
                 writeRandom(20)
             case .q4_K:
-                let scale = uniform(0.0001, 0.0003)
-                writer.write(Float16(scale).bitPattern)
-                writer.write(Float16(7.5 * scale).bitPattern)
+                writeScales(0.0001, 0.0003, minimum: 7.5)
                 writeRandom(140)
             case .q6_K:
                 writeRandom(208)
