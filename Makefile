@@ -4,8 +4,9 @@ SHELL := /bin/bash
 BUILD := swift build -c release -j 2
 BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
+REQUANTISED := .models/SmolLM2-135M-Instruct.Q4_0.gguf
 
-.PHONY: help deps venv model build demo test soak mutants sanitize bench format lint docs clean
+.PHONY: help deps venv model build demo test soak mutants sanitize neon peers bench format lint docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +30,7 @@ demo: build model ## Run the whole house on real input, from chain to claims
 test: model ## Run every test
 	@swift build -c release -j 2 --build-tests
 	@swift test -c release -j 2 --disable-testable-imports
+	@Tests/Harness/neon.sh
 	@.venv/bin/python -m pytest -q Tests/Harness
 
 SECONDS_OF_SIMULATION ?= 3600
@@ -47,8 +49,14 @@ mutants: ## Break the code in small ways, each of which a test must notice
 sanitize: deps ## Run the commit path's tests under the thread and the address sanitizer
 	@Tests/Harness/sanitize.sh
 
-bench: build model ## Print the figures beside their peers
-	@$(BIN) bench --model $(MODEL)
+neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes
+	@Tests/Harness/neon.sh
+
+peers: model ## Build llama.cpp, which the bench compares the engine with, into .peers
+	@Tests/Harness/build-llama.sh || echo "the bench will leave llama.cpp's column empty" >&2
+
+bench: build peers ## Print the figures beside their peers
+	@$(BIN) bench --model $(MODEL) $(patsubst %,--model %,$(wildcard $(REQUANTISED)))
 
 format: ## Format all Swift
 	@swift format -i --configuration .swift-format -r Sources Tests sim Package.swift

@@ -161,7 +161,12 @@ let package = Package(
             path: "Tests/CommitSimulator", swiftSettings: strict),
         tests("CommitSimulation", ["CommitSimulation", "commitsimulator"]),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
-        tests("Inference", ["Primitives", "Cryptography", "CKernels", "Inference"]),
+        tests(
+            "Inference", ["Primitives", "Cryptography", "CKernels", "KernelGolden", "Inference"]),
+        // Cases for the kernels, which the program for an ARM emulator (main.c) shares.
+        .target(
+            name: "KernelGolden", dependencies: ["CKernels"], path: "Tests/KernelGolden",
+            exclude: ["main.c"]),
         tests(
             "Service",
             [

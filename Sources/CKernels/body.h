@@ -1,51 +1,16 @@
 // The layers, written once and built once per path. The including file defines
 //   NAME(x)   the name of x in this path
 //   TARGET    the function attribute that allows the path's instructions
+//   PATH      its number
 //   AVX2      1 if the path may use AVX2 and F16C
-//   VNNI      1 if it may also use AVX-512 VNNI on 256-bit registers
+//   VNNI      1 if it may also use AVX-512 VNNI
+//   ROWS      rows of a panel, if not eight
+//   NEON      1 if it may use NEON with dot products
+//   FREE      1 if the compiler may fuse and reorder sums
 // Only the integer dot products and the widening of halves differ between paths, and both are
 // exact. All other arithmetic is IEEE single precision in the order written here, eight lanes at
 // a time, with no fused multiply-add.
-#include "internal.h"
-
-#include <string.h>
-
-#pragma STDC FP_CONTRACT OFF
-
-typedef float f8 __attribute__((vector_size(32)));
-typedef int32_t i8 __attribute__((vector_size(32)));
-typedef float f8_loose __attribute__((vector_size(32), aligned(4), may_alias));
-typedef signed char c8 __attribute__((vector_size(8)));
-
-#define LOAD8(p) ((f8)*(const f8_loose *)(p))
-#define STORE8(p, v) (*(f8_loose *)(p) = (v))
-#define SPLAT8(x) ((f8){x, x, x, x, x, x, x, x})
-
-// The fixed tree over eight lanes: ((0+4)+(2+6)) + ((1+5)+(3+7)).
-#define TREE8(v) __extension__({ \
-    f8 tree_in = (v); \
-    __auto_type tree_4 = __builtin_shufflevector(tree_in, tree_in, 0, 1, 2, 3) \
-        + __builtin_shufflevector(tree_in, tree_in, 4, 5, 6, 7); \
-    (tree_4[0] + tree_4[2]) + (tree_4[1] + tree_4[3]); \
-})
-
-#if AVX2
-#include <immintrin.h>
-#define HALF8(p) ((f8)_mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(p))))
-#else
-#define HALF8(p) ((f8){ \
-    half_to_float((p)[0]), half_to_float((p)[1]), half_to_float((p)[2]), half_to_float((p)[3]), \
-    half_to_float((p)[4]), half_to_float((p)[5]), half_to_float((p)[6]), half_to_float((p)[7])})
-#endif
-
-// The processor's rounding mode and flush flags, as the contract wants them, for one pass.
-#if defined(__x86_64__)
-#define ENTER_CONTRACT unsigned saved_mode = __builtin_ia32_stmxcsr(); __builtin_ia32_ldmxcsr(0x1f80)
-#define LEAVE_CONTRACT __builtin_ia32_ldmxcsr(saved_mode)
-#else
-#define ENTER_CONTRACT
-#define LEAVE_CONTRACT
-#endif
+#include "lanes.h"
 
 // x[i] = exp(x[i]) for `count` values, a multiple of eight.
 static inline TARGET void NAME(exp_all)(float *x, int32_t count) {
@@ -103,8 +68,8 @@ static TARGET void NAME(quantise)(
             memset(quants, 0, BLOCK);
             target->scales[at] = bits < 0x0d800000 ? 0.0f : __builtin_nanf("");
             target->sums[at] = target->scales[at];
-            target->eights[at] = 0;
-            target->offsets[at] = 0;
+            target->totals[at] = 0;
+            target->halves[at] = 0;
             continue;
         }
         float largest;
@@ -112,7 +77,9 @@ static TARGET void NAME(quantise)(
         float scale = largest / 127.0f;
         float inverse = 127.0f / largest;
         i8 total = {0};
+        i8 half = {0};
         for (int32_t group = 0; group < BLOCK; group += 8) {
+            if (group == 16) half = total;
             f8 shifted = LOAD8(values + group) * inverse + 12582912.0f;
             i8 whole = (i8)shifted - 0x4b400000;
             total = total + whole;
@@ -120,276 +87,19 @@ static TARGET void NAME(quantise)(
             memcpy(quants + group, &narrow, sizeof narrow);
         }
         int32_t sum = 0;
-        for (int32_t lane = 0; lane < 8; lane++) sum += total[lane];
+        int32_t first = 0;
+        for (int32_t lane = 0; lane < 8; lane++) {
+            sum += total[lane];
+            first += half[lane];
+        }
         target->scales[at] = scale;
         target->sums[at] = scale * (float)sum;
-        target->eights[at] = 8 * sum;
-        target->offsets[at] = 128 * sum;
+        target->totals[at] = sum;
+        target->halves[at] = first;
     }
 }
 
-// What a tile reads of one position.
-typedef struct {
-    const int8_t *quants;
-    const float *scales;
-    const float *sums;
-    const int32_t *eights;
-    const int32_t *offsets;
-} NAME(column);
-
-#if AVX2
-
-#define SPREAD4(p) _mm256_set1_epi32(NAME(load4)(p))
-static inline TARGET int32_t NAME(load4)(const int8_t *bytes) {
-    int32_t word;
-    memcpy(&word, bytes, sizeof word);
-    return word;
-}
-
-// Eight rows of a 4-bit matrix by up to four positions.
-static inline __attribute__((always_inline)) TARGET void NAME(tile4)(
-    const uint8_t *panel, int32_t blocks, const NAME(column) *columns, const int count,
-    const int with_minimum, float *out
-) {
-    const __m256i mask = _mm256_set1_epi8(15);
-#if !VNNI
-    const __m256i ones = _mm256_set1_epi16(1);
-#endif
-    __m256 dots[4], minima[4];
-    for (int c = 0; c < count; c++) dots[c] = minima[c] = _mm256_setzero_ps();
-    for (int32_t block = 0; block < blocks; block++) {
-        __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)panel));
-        panel += 16;
-        __m256 minimum = scale;
-        if (with_minimum) {
-            minimum = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)panel));
-            panel += 16;
-        }
-        __m256i whole[4];
-        for (int c = 0; c < count; c++) whole[c] = _mm256_setzero_si256();
-#pragma clang loop unroll(full)
-        for (int group = 0; group < 4; group++) {
-            __m256i bytes = _mm256_loadu_si256((const __m256i *)(panel + 32 * group));
-            __m256i low = _mm256_and_si256(bytes, mask);
-            __m256i high = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), mask);
-            for (int c = 0; c < count; c++) {
-                const int8_t *x = columns[c].quants + (size_t)block * BLOCK + 4 * group;
-#if VNNI
-                whole[c] = _mm256_dpbusd_epi32(whole[c], low, SPREAD4(x));
-                whole[c] = _mm256_dpbusd_epi32(whole[c], high, SPREAD4(x + 16));
-#else
-                // At most 8 * 2 * 15 * 127 = 30480: sixteen bits hold the block.
-                whole[c] = _mm256_add_epi16(whole[c], _mm256_maddubs_epi16(low, SPREAD4(x)));
-                whole[c] = _mm256_add_epi16(whole[c], _mm256_maddubs_epi16(high, SPREAD4(x + 16)));
-#endif
-            }
-        }
-        panel += 128;
-        for (int c = 0; c < count; c++) {
-#if VNNI
-            __m256i dot = whole[c];
-#else
-            __m256i dot = _mm256_madd_epi16(whole[c], ones);
-#endif
-            if (!with_minimum) {
-                dot = _mm256_sub_epi32(dot, _mm256_set1_epi32(columns[c].eights[block]));
-            }
-            __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(columns[c].scales[block]));
-            dots[c] = _mm256_add_ps(dots[c], _mm256_mul_ps(factor, _mm256_cvtepi32_ps(dot)));
-            if (with_minimum) {
-                minima[c] = _mm256_add_ps(
-                    minima[c], _mm256_mul_ps(minimum, _mm256_set1_ps(columns[c].sums[block])));
-            }
-        }
-    }
-    for (int c = 0; c < count; c++) {
-        if (with_minimum) dots[c] = _mm256_add_ps(dots[c], minima[c]);
-        _mm256_storeu_ps(out + 8 * c, dots[c]);
-    }
-}
-
-// Eight rows of an 8-bit matrix by up to four positions.
-static inline __attribute__((always_inline)) TARGET void NAME(tile8)(
-    const uint8_t *panel, int32_t blocks, const NAME(column) *columns, const int count, float *out
-) {
-    __m256 dots[4];
-    for (int c = 0; c < count; c++) dots[c] = _mm256_setzero_ps();
-    for (int32_t block = 0; block < blocks; block++) {
-        __m256 scale = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)panel));
-        panel += 16;
-        __m256i whole[4];
-        for (int c = 0; c < count; c++) whole[c] = _mm256_setzero_si256();
-#pragma clang loop unroll(full)
-        for (int group = 0; group < 8; group++) {
-            __m256i bytes = _mm256_loadu_si256((const __m256i *)(panel + 32 * group));
-#if VNNI
-            __m256i raised = _mm256_xor_si256(bytes, _mm256_set1_epi8((char)0x80));
-#else
-            __m256i size = _mm256_abs_epi8(bytes);
-#endif
-            for (int c = 0; c < count; c++) {
-                const int8_t *x = columns[c].quants + (size_t)block * BLOCK + 4 * group;
-#if VNNI
-                whole[c] = _mm256_dpbusd_epi32(whole[c], raised, SPREAD4(x));
-#else
-                __m256i pairs = _mm256_maddubs_epi16(size, _mm256_sign_epi8(SPREAD4(x), bytes));
-                whole[c] = _mm256_add_epi32(
-                    whole[c], _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-#endif
-            }
-        }
-        panel += 256;
-        for (int c = 0; c < count; c++) {
-            __m256i dot = whole[c];
-#if VNNI
-            dot = _mm256_sub_epi32(dot, _mm256_set1_epi32(columns[c].offsets[block]));
-#endif
-            __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(columns[c].scales[block]));
-            dots[c] = _mm256_add_ps(dots[c], _mm256_mul_ps(factor, _mm256_cvtepi32_ps(dot)));
-        }
-    }
-    for (int c = 0; c < count; c++) _mm256_storeu_ps(out + 8 * c, dots[c]);
-}
-
-static TARGET void NAME(tile)(
-    const matrix *weight, int32_t panel, const NAME(column) *columns, int32_t count, float *out
-) {
-    int32_t blocks = weight->source.columns / BLOCK;
-    int32_t type = weight->source.type;
-    size_t bytes = (size_t)block_bytes(type) * PANEL * (size_t)blocks;
-    const uint8_t *packed = weight->packed + bytes * (size_t)panel;
-#define COUNTS(call1, call2, call3, call4) \
-    switch (count) { \
-    case 1: call1; break; \
-    case 2: call2; break; \
-    case 3: call3; break; \
-    default: call4; break; \
-    }
-#define TILE4(n) NAME(tile4)(packed, blocks, columns, n, 0, out)
-#define TILE4M(n) NAME(tile4)(packed, blocks, columns, n, 1, out)
-#define TILE8(n) NAME(tile8)(packed, blocks, columns, n, out)
-    if (type == XK_Q4_1) {
-        COUNTS(TILE4M(1), TILE4M(2), TILE4M(3), TILE4M(4))
-    } else if (type == XK_Q4_0) {
-        COUNTS(TILE4(1), TILE4(2), TILE4(3), TILE4(4))
-    } else {
-        COUNTS(TILE8(1), TILE8(2), TILE8(3), TILE8(4))
-    }
-}
-
-#else
-
-// The reference: one row by one position, straight from the file's blocks.
-static float NAME(row_dot)(const uint8_t *bytes, int32_t type, int32_t blocks,
-    const NAME(column) *column) {
-    float dots = 0.0f;
-    float minima = 0.0f;
-    for (int32_t block = 0; block < blocks; block++) {
-        const int8_t *x = column->quants + (size_t)block * BLOCK;
-        int32_t dot = 0;
-        if (type == XK_Q8_0) {
-            const int8_t *w = (const int8_t *)(bytes + 2);
-            for (int i = 0; i < BLOCK; i++) dot += (int32_t)w[i] * (int32_t)x[i];
-        } else {
-            const uint8_t *w = bytes + (type == XK_Q4_1 ? 4 : 2);
-            for (int i = 0; i < 16; i++) {
-                dot += (int32_t)(w[i] & 15) * (int32_t)x[i];
-                dot += (int32_t)(w[i] >> 4) * (int32_t)x[i + 16];
-            }
-            if (type == XK_Q4_0) dot -= column->eights[block];
-        }
-        float factor = half_to_float(load_half(bytes)) * column->scales[block];
-        dots = dots + factor * (float)dot;
-        if (type == XK_Q4_1) {
-            minima = minima + half_to_float(load_half(bytes + 2)) * column->sums[block];
-        }
-        bytes += block_bytes(type);
-    }
-    return type == XK_Q4_1 ? dots + minima : dots;
-}
-
-static void NAME(tile)(
-    const matrix *weight, int32_t panel, const NAME(column) *columns, int32_t count, float *out
-) {
-    int32_t blocks = weight->source.columns / BLOCK;
-    size_t stride = (size_t)block_bytes(weight->source.type) * (size_t)blocks;
-    for (int32_t r = 0; r < PANEL; r++) {
-        int32_t row = panel * PANEL + r;
-        if (row >= weight->source.rows) break;
-        const uint8_t *bytes = (const uint8_t *)weight->source.data + stride * (size_t)row;
-        for (int32_t c = 0; c < count; c++) {
-            out[8 * c + r] = NAME(row_dot)(bytes, weight->source.type, blocks, &columns[c]);
-        }
-    }
-}
-
-#endif
-
-// A float matrix: unquantised activations, one term after the other.
-static TARGET void NAME(multiply_floats)(
-    const matrix *weight, const activations *in, int32_t count, int32_t first, int32_t end,
-    float *out, int32_t stride, int add
-) {
-    int32_t columns = weight->source.columns;
-    for (int32_t row = first * PANEL; row < end * PANEL && row < weight->source.rows; row++) {
-        size_t start = (size_t)row * (size_t)columns;
-        for (int32_t position = 0; position < count; position++) {
-            const float *x = in->values + (size_t)position * (size_t)columns;
-            float sum = 0.0f;
-            if (weight->source.type == XK_F32) {
-                const float *w = (const float *)weight->source.data + start;
-                for (int32_t i = 0; i < columns; i++) sum = sum + w[i] * x[i];
-            } else {
-                const uint16_t *w = (const uint16_t *)weight->source.data + start;
-                for (int32_t i = 0; i < columns; i++) sum = sum + half_to_float(w[i]) * x[i];
-            }
-            float *target = out + (size_t)position * (size_t)stride + row;
-            *target = add ? *target + sum : sum;
-        }
-    }
-}
-
-// Panels `first` to `end` of `weight` by `count` positions of `in`; the result replaces or is
-// added to `out`.
-static TARGET void NAME(multiply)(
-    const matrix *weight, const activations *in, int32_t count, int32_t first, int32_t end,
-    float *out, int32_t stride, int add
-) {
-    if (block_bytes(weight->source.type) == 0) {
-        NAME(multiply_floats)(weight, in, count, first, end, out, stride, add);
-        return;
-    }
-    for (int32_t panel = first; panel < end; panel++) {
-        int32_t rows = weight->source.rows - panel * PANEL;
-        if (rows > PANEL) rows = PANEL;
-        for (int32_t position = 0; position < count; position += 4) {
-            int32_t live = count - position < 4 ? count - position : 4;
-            NAME(column) columns[4];
-            float tile[4 * PANEL];
-            for (int32_t c = 0; c < live; c++) {
-                size_t at = (size_t)(position + c) * (size_t)in->blocks;
-                columns[c].quants = in->quants + at * BLOCK;
-                columns[c].scales = in->scales + at;
-                columns[c].sums = in->sums + at;
-                columns[c].eights = in->eights + at;
-                columns[c].offsets = in->offsets + at;
-            }
-            NAME(tile)(weight, panel, columns, live, tile);
-            for (int32_t c = 0; c < live; c++) {
-                float *target = out + (size_t)(position + c) * (size_t)stride + panel * PANEL;
-                const float *result = tile + PANEL * c;
-                if (rows == PANEL) {
-                    f8 value = LOAD8(result);
-                    STORE8(target, add ? LOAD8(target) + value : value);
-                } else {
-                    for (int32_t r = 0; r < rows; r++) {
-                        target[r] = add ? target[r] + result[r] : result[r];
-                    }
-                }
-            }
-        }
-    }
-}
+#include "multiply.h"
 
 // This thread's share of a matrix.
 static TARGET void NAME(multiply_share)(
@@ -424,9 +134,30 @@ static inline TARGET void NAME(store_halves)(uint16_t *out, const float *values,
             (__m128i *)(out + i),
             _mm256_cvtps_ph(_mm256_loadu_ps(values + i), _MM_FROUND_TO_NEAREST_INT));
     }
+#elif NEON
+    for (int32_t i = 0; i < count; i += 4) {
+        vst1_u16(out + i, vreinterpret_u16_f16(vcvt_f16_f32(vld1q_f32(values + i))));
+    }
 #else
     for (int32_t i = 0; i < count; i++) out[i] = xk_float_to_half(values[i]);
 #endif
+}
+
+// 64 numbers of the values of positions 0 to `last`, each times its score, in the order of the
+// positions, and the sum times `inverse`.
+static inline TARGET void NAME(mix64)(
+    const uint16_t *values, int32_t width, const float *scores, int32_t last, float inverse,
+    float *out
+) {
+    row_floats sums[64 / ROWS] = {{0}};
+    for (int32_t s = 0; s <= last; s++, values += width) {
+        float score = scores[s];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 64 / ROWS; i++) {
+            sums[i] = sums[i] + score * ROW_HALVES(values + ROWS * i);
+        }
+    }
+    for (int i = 0; i < 64 / ROWS; i++) *(loose_floats *)(out + ROWS * i) = sums[i] * inverse;
 }
 
 // Attention of one head of one position over all positions up to it, in their order.
@@ -460,30 +191,25 @@ static TARGET void NAME(attend)(
     for (int32_t s = 0; s < padded; s += 8) lanes = lanes + LOAD8(scores + s);
     float inverse = 1.0f / TREE8(lanes);
     float *out = run->stage->attended.values + row;
-    // Eight lanes of the head at a time, in groups of eight registers.
-    for (int32_t group = 0; group < size; group += 64) {
-        int32_t width = size - group < 64 ? size - group : 64;
-        f8 sums[8] = {{0}};
-        const uint16_t *v = value + group;
-        for (int32_t s = 0; s <= last; s++, v += cache->width) {
-            float weight = scores[s];
-            if (width == 64) {
-#pragma clang loop unroll(full)
-                for (int i = 0; i < 8; i++) sums[i] = sums[i] + weight * HALF8(v + 8 * i);
-            } else {
-                for (int i = 0; i < width / 8; i++) sums[i] = sums[i] + weight * HALF8(v + 8 * i);
-            }
-        }
-        for (int i = 0; i < width / 8; i++) STORE8(out + group + 8 * i, sums[i] * inverse);
+    int32_t done = 0;
+    for (; done + 64 <= size; done += 64) {
+        NAME(mix64)(value + done, cache->width, scores, last, inverse, out + done);
+    }
+    for (; done < size; done += 8) {
+        f8 sum = {0};
+        const uint16_t *v = value + done;
+        for (int32_t s = 0; s <= last; s++, v += cache->width) sum = sum + scores[s] * HALF8(v);
+        STORE8(out + done, sum * inverse);
     }
 }
 
 // gated = silu(gate) * gated, for the rows this thread computed.
 static TARGET void NAME(activate_share)(const pass *run, int32_t thread) {
     xk_stage *stage = run->stage;
-    int64_t panels = stage->shape.feed / PANEL;
-    int32_t first = (int32_t)(panels * thread / stage->threads) * PANEL;
-    int32_t end = (int32_t)(panels * (thread + 1) / stage->threads) * PANEL;
+    int64_t panels = stage->layers[0].gate.panels;
+    int32_t first = (int32_t)(panels * thread / stage->threads) * ROWS;
+    int32_t end = (int32_t)(panels * (thread + 1) / stage->threads) * ROWS;
+    if (end > stage->shape.feed) end = stage->shape.feed;
     for (int32_t position = 0; position < run->count; position++) {
         size_t row = (size_t)position * (size_t)stage->shape.feed;
         for (int32_t i = first; i < end; i += 8) {
@@ -586,7 +312,7 @@ static TARGET void NAME(run_feed)(const pass *run, int32_t thread, int32_t index
     pool_barrier(stage->workers);
 }
 
-TARGET void NAME(run_layers)(void *context, int32_t thread) {
+static TARGET void NAME(run_layers)(void *context, int32_t thread) {
     const pass *run = context;
     ENTER_CONTRACT;
     for (int32_t index = 0; index < run->stage->layer_count; index++) {
@@ -596,7 +322,7 @@ TARGET void NAME(run_layers)(void *context, int32_t thread) {
     LEAVE_CONTRACT;
 }
 
-TARGET void NAME(run_tail)(void *context, int32_t thread) {
+static TARGET void NAME(run_tail)(void *context, int32_t thread) {
     const pass *run = context;
     ENTER_CONTRACT;
     NAME(norm_positions)(run, thread, run->stage->tail_norm);
@@ -605,3 +331,6 @@ TARGET void NAME(run_tail)(void *context, int32_t thread) {
         run->stage->tail.source.rows, 0);
     LEAVE_CONTRACT;
 }
+
+const path_functions NAME(functions) = {
+    PATH, ROWS, NAME(run_layers), NAME(run_tail), NAME(multiply_all)};

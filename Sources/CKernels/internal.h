@@ -10,7 +10,7 @@
 enum { BLOCK = 32 };
 // Positions that go through the layers together. It cannot change a result.
 enum { BATCH = 64 };
-// Rows of a packed panel.
+// Rows of a panel, unless the path says otherwise.
 enum { PANEL = 8 };
 
 // Activations of up to BATCH positions: the floats and their int8 form, block by block.
@@ -21,16 +21,16 @@ typedef struct {
     int8_t *quants;        // [position][columns]
     float *scales;         // [position][blocks]
     float *sums;           // [position][blocks]: scale * sum of the block's quants
-    int32_t *eights;       // [position][blocks]: 8 * sum of the block's quants
-    int32_t *offsets;      // [position][blocks]: 128 * sum of the block's quants
+    int32_t *totals;       // [position][blocks]: sum of the block's quants
+    int32_t *halves;       // [position][blocks]: sum of the block's first 16 quants
 } activations;
 
-// A matrix as a path wants it: the file's rows, or panels of eight rows interleaved in groups of
-// four bytes, so that one 32-byte load holds one group of all eight rows.
+// A matrix as a path wants it: the file's rows, or panels of rows (packing.c).
 typedef struct {
     xk_tensor source;
     int32_t panels;
-    uint8_t *packed;       // null for the scalar path and for float matrices
+    size_t panel_bytes;
+    uint8_t *packed;       // null for the scalar path
 } matrix;
 
 typedef struct {
@@ -59,10 +59,23 @@ void pool_run(pool *workers, pool_job job, void *context);
 // Inside a job: waits until every thread got here.
 void pool_barrier(pool *workers);
 
+// What a path has of its own: its build of `body.h`.
+typedef struct {
+    int32_t path;
+    int32_t rows;          // of a panel
+    pool_job run_layers;   // context is a pass
+    pool_job run_tail;
+    // All rows of `weight` by `count` positions of `in`, which holds the values.
+    void (*multiply)(const matrix *weight, activations *in, int32_t count, float *out);
+} path_functions;
+
+// The functions of a path, of the best one for XK_PATH_AUTOMATIC; null if this machine lacks it.
+const path_functions *path_choose(int32_t path);
+
 struct xk_stage {
     xk_shape shape;
     int32_t threads;
-    int32_t path;
+    const path_functions *path;
     int32_t layer_count;
     layer *layers;
     const float *tail_norm;
@@ -90,26 +103,7 @@ typedef struct {
     int32_t position;
 } pass;
 
-// Each path has its own build of the same source, `body.h`.
-void run_layers_scalar(void *context, int32_t thread);
-void run_tail_scalar(void *context, int32_t thread);
 float exp_single_scalar(float x);
-#if defined(__x86_64__)
-void run_layers_avx2(void *context, int32_t thread);
-void run_tail_avx2(void *context, int32_t thread);
-void run_layers_vnni(void *context, int32_t thread);
-void run_tail_vnni(void *context, int32_t thread);
-#endif
-
-// Bytes of one block of a quantised type; 0 for the others.
-static inline int32_t block_bytes(int32_t type) {
-    switch (type) {
-    case XK_Q4_0: return 18;
-    case XK_Q4_1: return 20;
-    case XK_Q8_0: return 34;
-    default: return 0;
-    }
-}
 
 // Exact: every half is a single.
 static inline float half_to_float(uint16_t half) {
@@ -138,6 +132,12 @@ static inline uint16_t load_half(const uint8_t *bytes) {
     return half;
 }
 
+// Memory for BATCH positions of `columns` floats; 0 if there is not enough.
+int activations_make(activations *target, int32_t columns);
+void activations_free(activations *target);
+
 // 0 when all is well, XK_NO_MEMORY or XK_NOT_FINITE.
-int32_t matrix_prepare(matrix *target, const xk_tensor *source, int32_t path);
+int32_t matrix_prepare(
+    matrix *target, const xk_tensor *source, const path_functions *path);
 void matrix_release(matrix *target);
+int32_t matrix_all_finite(const xk_tensor *tensor);

@@ -2,7 +2,7 @@
 #if defined(__x86_64__)
 #define NAME(x) x##_avx2
 #define TARGET __attribute__((target("avx2,f16c")))
+#define PATH XK_PATH_AVX2
 #define AVX2 1
-#define VNNI 0
 #include "body.h"
 #endif

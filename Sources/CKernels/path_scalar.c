@@ -1,8 +1,7 @@
 // The path every machine has.
 #define NAME(x) x##_scalar
 #define TARGET
-#define AVX2 0
-#define VNNI 0
+#define PATH XK_PATH_SCALAR
 #include "body.h"
 
 float exp_single_scalar(float x) {

@@ -5,51 +5,10 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-static int32_t choose_path(int32_t wanted) {
-#if defined(__x86_64__)
-    __builtin_cpu_init();
-    int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("f16c");
-    int vnni = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512vnni");
-    if (wanted == XK_PATH_AUTOMATIC) {
-        return vnni ? XK_PATH_VNNI : avx2 ? XK_PATH_AVX2 : XK_PATH_SCALAR;
-    }
-    if (wanted == XK_PATH_AVX2 && avx2) return wanted;
-    if (wanted == XK_PATH_VNNI && vnni) return wanted;
-#else
-    if (wanted == XK_PATH_AUTOMATIC) return XK_PATH_SCALAR;
-#endif
-    return wanted == XK_PATH_SCALAR ? XK_PATH_SCALAR : -1;
-}
-
 static void *block_of(size_t count, size_t size) {
     void *memory = NULL;
     if (posix_memalign(&memory, 64, count * size + 64) != 0) return NULL;
     return memory;
-}
-
-static int make_activations(activations *target, int32_t columns) {
-    target->columns = columns;
-    target->blocks = columns / BLOCK;
-    size_t numbers = (size_t)BATCH * (size_t)columns;
-    size_t blocks = (size_t)BATCH * (size_t)target->blocks;
-    target->values = block_of(numbers, sizeof(float));
-    target->quants = block_of(numbers, 1);
-    target->scales = block_of(blocks, sizeof(float));
-    target->sums = block_of(blocks, sizeof(float));
-    target->eights = block_of(blocks, sizeof(int32_t));
-    target->offsets = block_of(blocks, sizeof(int32_t));
-    return target->values && target->quants && target->scales && target->sums && target->eights
-        && target->offsets;
-}
-
-static void free_activations(activations *target) {
-    free(target->values);
-    free(target->quants);
-    free(target->scales);
-    free(target->sums);
-    free(target->eights);
-    free(target->offsets);
 }
 
 static int make_memory(xk_stage *stage) {
@@ -61,12 +20,14 @@ static int make_memory(xk_stage *stage) {
     stage->value = block_of(BATCH * narrow, sizeof(float));
     stage->gate = block_of(BATCH * (size_t)shape->feed, sizeof(float));
     stage->rope = block_of(BATCH * (size_t)shape->rope_size, sizeof(float));
-    return make_activations(&stage->normed, shape->hidden)
-        && make_activations(&stage->attended, wide) && make_activations(&stage->gated, shape->feed)
+    return activations_make(&stage->normed, shape->hidden)
+        && activations_make(&stage->attended, wide) && activations_make(&stage->gated, shape->feed)
         && stage->query && stage->key && stage->value && stage->gate && stage->rope;
 }
 
-static int32_t prepare_layer(layer *target, const xk_layer *source, int32_t hidden, int32_t path) {
+static int32_t prepare_layer(
+    layer *target, const xk_layer *source, int32_t hidden, const path_functions *path
+) {
     target->attention_norm = source->attention_norm;
     target->feed_norm = source->feed_norm;
     if (!xk_all_finite(source->attention_norm, (size_t)hidden)) return XK_NOT_FINITE;
@@ -107,8 +68,8 @@ xk_stage *xk_stage_create(
     const xk_tensor *tail, int32_t threads, int32_t path, int32_t *error
 ) {
     *error = XK_UNSUPPORTED_PATH;
-    int32_t chosen = choose_path(path);
-    if (chosen < 0) return NULL;
+    const path_functions *chosen = path_choose(path);
+    if (chosen == NULL) return NULL;
     *error = XK_NO_MEMORY;
     xk_stage *stage = calloc(1, sizeof *stage);
     if (stage == NULL) return NULL;
@@ -135,9 +96,9 @@ void xk_stage_destroy(xk_stage *stage) {
     }
     matrix_release(&stage->tail);
     free(stage->layers);
-    free_activations(&stage->normed);
-    free_activations(&stage->attended);
-    free_activations(&stage->gated);
+    activations_free(&stage->normed);
+    activations_free(&stage->attended);
+    activations_free(&stage->gated);
     free(stage->query);
     free(stage->key);
     free(stage->value);
@@ -147,7 +108,7 @@ void xk_stage_destroy(xk_stage *stage) {
     free(stage);
 }
 
-int32_t xk_stage_path(const xk_stage *stage) { return stage->path; }
+int32_t xk_stage_path(const xk_stage *stage) { return stage->path->path; }
 
 xk_cache *xk_cache_create(const xk_stage *stage, int32_t capacity) {
     xk_cache *cache = calloc(1, sizeof *cache);
@@ -191,18 +152,6 @@ static void fill_rope(const xk_stage *stage, int32_t count, int32_t position) {
     }
 }
 
-static void run_job(xk_stage *stage, pool_job scalar, pool_job avx2, pool_job vnni, pass *run) {
-    pool_job job = stage->path == XK_PATH_VNNI ? vnni : stage->path == XK_PATH_AVX2 ? avx2 : scalar;
-    pool_run(stage->workers, job, run);
-}
-
-#if !defined(__x86_64__)
-#define run_layers_avx2 run_layers_scalar
-#define run_layers_vnni run_layers_scalar
-#define run_tail_avx2 run_tail_scalar
-#define run_tail_vnni run_tail_scalar
-#endif
-
 int32_t xk_stage_run(
     xk_stage *stage, xk_cache *cache, float *x, int32_t count, int32_t position
 ) {
@@ -216,7 +165,7 @@ int32_t xk_stage_run(
         run.count = count - start < BATCH ? count - start : BATCH;
         run.position = position + start;
         fill_rope(stage, run.count, run.position);
-        run_job(stage, run_layers_scalar, run_layers_avx2, run_layers_vnni, &run);
+        pool_run(stage->workers, stage->path->run_layers, &run);
     }
     pthread_mutex_unlock(&stage->lock);
     return xk_all_finite(x, (size_t)count * hidden) ? XK_OK : XK_NOT_FINITE;
@@ -231,7 +180,7 @@ int32_t xk_stage_logits(xk_stage *stage, const float *x, int32_t count, float *l
         run.x = (float *)x + (size_t)start * (size_t)stage->shape.hidden;
         run.logits = logits + (size_t)start * rows;
         run.count = count - start < BATCH ? count - start : BATCH;
-        run_job(stage, run_tail_scalar, run_tail_avx2, run_tail_vnni, &run);
+        pool_run(stage->workers, stage->path->run_tail, &run);
     }
     pthread_mutex_unlock(&stage->lock);
     return xk_all_finite(logits, (size_t)count * rows) ? XK_OK : XK_NOT_FINITE;

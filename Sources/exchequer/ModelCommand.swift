@@ -142,7 +142,7 @@ struct ModelInspectCommand: ParsableCommand {
             tensors: file.file.tensors.count, weightBytes: file.weightBytes,
             cacheBytesPerPosition: sizes.cacheBytes * sizes.layers,
             chatTemplate: file.chatTemplate != nil, tokenizer: file.tokenizer.digest.hex,
-            profile: NumericsProfile.id.hex)
+            profile: file.profile.hex)
     }
 
     private func show(_ report: Report) {

@@ -47,7 +47,7 @@ import Testing
         "A tiny model gives the same bytes in every way of running it",
         arguments: [
             (TensorType.f32, false), (.f16, false), (.q4_0, true), (.q4_1, true), (.q4_1, false),
-            (.q8_0, true),
+            (.q8_0, true), (.bf16, false), (.q5_0, false), (.q4_K, true), (.q6_K, false),
         ])
     func synthetic(type: TensorType, tied: Bool) throws {
         let model = try SyntheticModel(type, embedding: tied ? .q8_0 : type, tied: tied).model()
@@ -92,6 +92,7 @@ import Testing
         "The kernels agree with the obvious implementation",
         arguments: [
             (TensorType.f32, 2e-3), (.f16, 2e-3), (.q8_0, 0.05), (.q4_0, 0.05), (.q4_1, 0.05),
+            (.bf16, 2e-3), (.q5_0, 0.05), (.q4_K, 0.05), (.q6_K, 0.05),
         ])
     func naive(type: TensorType, tolerance: Double) throws {
         let embedding: TensorType = type == .f32 ? .f32 : type

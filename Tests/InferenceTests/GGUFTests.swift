@@ -68,7 +68,7 @@ import Testing
         row(.badDimensions, "huge product") {
             $0.tensors[3].dimensions = [1 << 30, 1 << 30, 1 << 30, 1 << 30]
         },
-        row(.unsupportedTensorType, "type Q4_K") { $0.tensors[3].type = 12 },
+        row(.unsupportedTensorType, "type Q2_K") { $0.tensors[3].type = 10 },
         row(.partialBlock, "rows of 48") { $0.tensors[3].dimensions = [48, 64] },
         row(.misalignedTensor, "odd offset") { $0.tensors[3].offset = 33 },
         row(.tensorOutOfBounds, "offset past the end") { $0.tensors[3].offset = 1 << 30 },
@@ -168,8 +168,9 @@ import Testing
             let start = "| \(code.rawValue) | \(code) | "
             #expect(page.contains { $0.hasPrefix(start) }, "\(start)")
         }
-        let profile = "    \(NumericsProfile.id.hex)"
-        #expect(try ModelFixture.page("numerics-v1.md").contains(profile))
+        for profile in [NumericsProfile.id, NumericsProfile.idOfFormats] {
+            #expect(try ModelFixture.page("numerics-v1.md").contains("    \(profile.hex)"))
+        }
     }
 
     @Test func aFileCutShortAnywhereIsRefused() throws {

@@ -17,10 +17,22 @@ import Testing
                 == "0890cff308b69c2de89a5fd8bc3576085852a0e47fb0474911efbca5655473ac")
     }
 
+    @Test func aModelDeclaresTheFirstContractThatDefinesItsFormats() throws {
+        for type in TensorType.allCases {
+            let manifest = try SyntheticModel(type).model().manifest()
+            let added = [.bf16, .q5_0, .q4_K, .q6_K].contains(type)
+            #expect(
+                manifest.profile == (added ? NumericsProfile.idOfFormats : NumericsProfile.id))
+        }
+    }
+
     @Test func theProfileIsPinned() {
         #expect(
             NumericsProfile.id.hex
                 == "ade9efb25a98bfcfeb9c8de4006863d3f3accdc5286b073e4a2a569efa54b860")
+        #expect(
+            NumericsProfile.idOfFormats.hex
+                == "30bea6e1b3d38605c506acbf7420baead013e73d583338dda8148b0957c932fd")
     }
 
     @Test func anotherWeightChangesOnlyItsLayer() throws {

@@ -35,6 +35,12 @@ enum ModelFixture {
         return try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")
     }
 
+    /// A text file of Tests/Fixtures.
+    static func fixture(_ name: String) throws -> String {
+        let file = repository.appending(path: "Tests/Fixtures/\(name)")
+        return try String(contentsOf: file, encoding: .utf8)
+    }
+
     /// Decodes a file of Tests/Fixtures/engine-vectors.
     static func vectors<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
         let file = repository.appending(path: "Tests/Fixtures/engine-vectors/\(name)")

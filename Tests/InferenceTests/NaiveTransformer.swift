@@ -97,30 +97,11 @@ struct NaiveTransformer {
         let bytes = model.file.copyBytes(tensor, offset: 0, count: tensor.byteCount)
         var numbers: [Double] = []
         for start in stride(from: 0, to: bytes.count, by: tensor.type.blockBytes) {
-            numbers += unpack(Array(bytes[start..<start + tensor.type.blockBytes]), tensor.type)
+            numbers += ReferenceBlocks.unpack(
+                bytes[start..<start + tensor.type.blockBytes], tensor.type)
         }
         return stride(from: 0, to: numbers.count, by: tensor.columns).map {
             Array(numbers[$0..<$0 + tensor.columns])
-        }
-    }
-
-    private func unpack(_ block: [UInt8], _ type: TensorType) -> [Double] {
-        func half(_ at: Int) -> Double {
-            Double(Float16(bitPattern: UInt16(block[at]) | UInt16(block[at + 1]) << 8))
-        }
-        switch type {
-        case .f32:
-            let bits = (0..<4).reduce(UInt32(0)) { $0 | UInt32(block[$1]) << UInt32(8 * $1) }
-            return [Double(Float(bitPattern: bits))]
-        case .f16: return [half(0)]
-        case .q8_0:
-            return block[2...].map { half(0) * Double(Int8(bitPattern: $0)) }
-        case .q4_0:
-            let low = block[2...].map { half(0) * (Double($0 & 15) - 8) }
-            return low + block[2...].map { half(0) * (Double($0 >> 4) - 8) }
-        case .q4_1:
-            let low = block[4...].map { half(0) * Double($0 & 15) + half(2) }
-            return low + block[4...].map { half(0) * Double($0 >> 4) + half(2) }
         }
     }
 }

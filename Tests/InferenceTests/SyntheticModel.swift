@@ -2,7 +2,8 @@ import Inference
 import Primitives
 
 /// A tiny model with random weights in any number format: 3 layers, 64 wide, 4 heads on 2
-/// key-value heads of 16, 269 tokens. The odd sizes leave panels of eight rows incomplete.
+/// key-value heads of 16, 269 tokens. The odd sizes leave panels of eight rows incomplete. With
+/// weights in superblocks of 256 it is 256 wide, as rows must be whole superblocks.
 struct SyntheticModel {
     static let layers = 3
     static let hidden = 64
@@ -11,29 +12,33 @@ struct SyntheticModel {
 
     var builder = GGUFBuilder()
     private var state: UInt64
+    private let hidden: Int
+    private let feed: Int
 
     init(
         _ type: TensorType = .q4_1, embedding: TensorType = .q8_0, tied: Bool = true,
         seed: UInt64 = 1
     ) {
         state = seed
+        hidden = type.blockCount == 256 ? 256 : Self.hidden
+        feed = type.blockCount == 256 ? 512 : Self.feed
         addMetadata()
         addVocabulary()
-        addMatrix("token_embd.weight", embedding, Self.hidden, Self.vocabulary)
+        addMatrix("token_embd.weight", embedding, hidden, Self.vocabulary)
         for layer in 0..<Self.layers {
             let prefix = "blk.\(layer)."
             addNorm(prefix + "attn_norm.weight")
-            addMatrix(prefix + "attn_q.weight", type, Self.hidden, 64)
-            addMatrix(prefix + "attn_k.weight", type, Self.hidden, 32)
-            addMatrix(prefix + "attn_v.weight", type, Self.hidden, 32)
-            addMatrix(prefix + "attn_output.weight", type, 64, Self.hidden)
+            addMatrix(prefix + "attn_q.weight", type, hidden, hidden)
+            addMatrix(prefix + "attn_k.weight", type, hidden, hidden / 2)
+            addMatrix(prefix + "attn_v.weight", type, hidden, hidden / 2)
+            addMatrix(prefix + "attn_output.weight", type, hidden, hidden)
             addNorm(prefix + "ffn_norm.weight")
-            addMatrix(prefix + "ffn_gate.weight", type, Self.hidden, Self.feed)
-            addMatrix(prefix + "ffn_up.weight", type, Self.hidden, Self.feed)
-            addMatrix(prefix + "ffn_down.weight", type, Self.feed, Self.hidden)
+            addMatrix(prefix + "ffn_gate.weight", type, hidden, feed)
+            addMatrix(prefix + "ffn_up.weight", type, hidden, feed)
+            addMatrix(prefix + "ffn_down.weight", type, feed, hidden)
         }
         addNorm("output_norm.weight")
-        if !tied { addMatrix("output.weight", type, Self.hidden, Self.vocabulary) }
+        if !tied { addMatrix("output.weight", type, hidden, Self.vocabulary) }
     }
 
     func model() throws -> ModelFile { try ModelFile(bytes: builder.build()) }
@@ -52,9 +57,9 @@ struct SyntheticModel {
         builder.add("general.name", text: "synthetic")
         for (key, count) in [
             ("block_count", Self.layers), ("context_length", 512),
-            ("embedding_length", Self.hidden), ("feed_forward_length", Self.feed),
+            ("embedding_length", hidden), ("feed_forward_length", feed),
             ("attention.head_count", 4), ("attention.head_count_kv", 2),
-            ("rope.dimension_count", 16), ("vocab_size", Self.vocabulary),
+            ("rope.dimension_count", hidden / 4), ("vocab_size", Self.vocabulary),
         ] { builder.add("llama.\(key)", count: UInt32(count)) }
         builder.add("llama.rope.freq_base", float: 10_000)
         builder.add("llama.attention.layer_norm_rms_epsilon", float: 1e-5)
@@ -86,36 +91,56 @@ struct SyntheticModel {
 
     private mutating func addNorm(_ name: String) {
         var writer = ByteWriter()
-        for _ in 0..<Self.hidden { writer.write(uniform(0.5, 1.5).bitPattern) }
+        for _ in 0..<hidden { writer.write(uniform(0.5, 1.5).bitPattern) }
         builder.tensors.append(
-            .init(name: name, type: 0, dimensions: [UInt64(Self.hidden)], bytes: writer.bytes))
+            .init(name: name, type: 0, dimensions: [UInt64(hidden)], bytes: writer.bytes))
     }
 
     private mutating func addMatrix(
         _ name: String, _ type: TensorType, _ columns: Int, _ rows: Int
     ) {
+        builder.tensors.append(
+            .init(
+                name: name, type: type.rawValue, dimensions: [UInt64(columns), UInt64(rows)],
+                bytes: blocks(type, count: columns * rows / type.blockCount)))
+    }
+
+    /// Random blocks of a number format.
+    mutating func blocks(_ type: TensorType, count: Int) -> [UInt8] {
         var writer = ByteWriter()
-        let blocks = columns * rows / type.blockCount
-        for _ in 0..<blocks {
+        func writeRandom(_ count: Int) {
+            for _ in 0..<count { writer.write(UInt8(truncatingIfNeeded: next())) }
+        }
+        func writeScales(_ low: Float, _ high: Float, minimum: Float) {
+            let scale = uniform(low, high)
+            writer.write(Float16(scale).bitPattern)
+            writer.write(Float16(minimum * scale).bitPattern)
+        }
+        for _ in 0..<count {
             switch type {
             case .f32: writer.write(uniform(-0.2, 0.2).bitPattern)
             case .f16: writer.write(Float16(uniform(-0.2, 0.2)).bitPattern)
             case .q8_0:
                 writer.write(Float16(uniform(0.0005, 0.002)).bitPattern)
-                for _ in 0..<32 { writer.write(UInt8(truncatingIfNeeded: next())) }
+                writeRandom(32)
             case .q4_0:
                 writer.write(Float16(uniform(0.01, 0.03)).bitPattern)
-                for _ in 0..<16 { writer.write(UInt8(truncatingIfNeeded: next())) }
+                writeRandom(16)
             case .q4_1:
-                let scale = uniform(0.01, 0.03)
-                writer.write(Float16(scale).bitPattern)
-                writer.write(Float16(-7.5 * scale).bitPattern)
-                for _ in 0..<16 { writer.write(UInt8(truncatingIfNeeded: next())) }
+                writeScales(0.01, 0.03, minimum: -7.5)
+                writeRandom(16)
+            case .bf16: writer.write(UInt16(uniform(-0.2, 0.2).bitPattern >> 16))
+            case .q5_0:
+                writer.write(Float16(uniform(0.005, 0.015)).bitPattern)
+                writeRandom(20)
+            case .q4_K:
+                writeScales(0.0001, 0.0003, minimum: 7.5)
+                writeRandom(140)
+            case .q6_K:
+                writeRandom(208)
+                writer.write(Float16(uniform(0.00003, 0.00005)).bitPattern)
             }
         }
-        builder.tensors.append(
-            .init(
-                name: name, type: type.rawValue, dimensions: [UInt64(columns), UInt64(rows)],
-                bytes: writer.bytes))
+        return writer.bytes
     }
 }

@@ -7,10 +7,17 @@
 #include <stdint.h>
 
 // How the numbers of a tensor are stored; the values are those of the GGUF format.
-enum { XK_F32 = 0, XK_F16 = 1, XK_Q4_0 = 2, XK_Q4_1 = 3, XK_Q8_0 = 8 };
+enum {
+    XK_F32 = 0, XK_F16 = 1, XK_Q4_0 = 2, XK_Q4_1 = 3, XK_Q5_0 = 6, XK_Q8_0 = 8, XK_Q4_K = 12,
+    XK_Q6_K = 14, XK_BF16 = 30
+};
 
-// Which instructions compute the dot products. All give the same bytes.
-enum { XK_PATH_AUTOMATIC = 0, XK_PATH_SCALAR = 1, XK_PATH_AVX2 = 2, XK_PATH_VNNI = 3 };
+// Which instructions compute the dot products. All give the same bytes, except the free path: it
+// may fuse and reorder, is never chosen by itself, and only measures what the fixed order costs.
+enum {
+    XK_PATH_AUTOMATIC = 0, XK_PATH_SCALAR = 1, XK_PATH_AVX2 = 2, XK_PATH_VNNI = 3,
+    XK_PATH_NEON = 4, XK_PATH_FREE = 5
+};
 
 // What a call can return.
 enum { XK_OK = 0, XK_NO_MEMORY = 1, XK_NOT_FINITE = 2, XK_UNSUPPORTED_PATH = 3 };
@@ -76,6 +83,12 @@ int32_t xk_stage_logits(xk_stage *stage, const float *x, int32_t count, float *l
 
 // Unpacks row `row` of a tensor to `columns` floats.
 void xk_tensor_row(const xk_tensor *tensor, int32_t row, float *out);
+
+// Multiplies a matrix by `count` rows of `columns` floats as the layers do, activations quantised
+// if the weights are, on one thread: `count` rows of `rows` floats. For tests and measurements; it
+// packs the matrix each time.
+int32_t xk_multiply(
+    const xk_tensor *tensor, const float *x, int32_t count, int32_t path, float *out);
 
 // Whether all of `count` floats are finite.
 int32_t xk_all_finite(const float *values, size_t count);

@@ -35,4 +35,29 @@ public enum NumericsProfile {
 
     /// SHA-256 of the contract's UTF-8 bytes: the profile in receipts and manifests.
     public static let id = SHA256.hash(Array(contract.utf8))
+
+    /// What version 1.1 adds to the contract: more number formats, in the block layouts of ggml.
+    public static let contractOfFormats = """
+        numerics-v1.1
+        numerics-v1 and these formats of weights.
+        BF16: as F16.
+        Q5_0: as Q8_0 with q = nibble + 16*top - 16.
+        Q4_K, per 32: as Q4_1 with d = d*scale and m = -(dmin*minimum), which are exact.
+        Q6_K, per 32: p = scale0*p0 + scale1*p1, the exact integer dots of both halves of 16 with \
+        q = nibble + 16*top - 32; dots += (d*s)*p; embed: d*(scale*q).
+
+        """
+
+    /// SHA-256 of version 1.1.
+    public static let idOfFormats = SHA256.hash(Array(contractOfFormats.utf8))
+}
+
+extension ModelFile {
+    /// The contract that work on this model is done under: version 1, or 1.1 if a tensor has a
+    /// format that only 1.1 defines. So what was registered under version 1 stays what it was.
+    public var profile: Digest {
+        let added: [TensorType] = [.bf16, .q5_0, .q4_K, .q6_K]
+        let needed = file.tensors.contains { added.contains($0.type) }
+        return needed ? NumericsProfile.idOfFormats : NumericsProfile.id
+    }
 }

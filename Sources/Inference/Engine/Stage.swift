@@ -1,7 +1,8 @@
 import CKernels
 public import Primitives
 
-/// Which instructions compute the dot products. All give the same bytes; choose only to compare.
+/// Which instructions compute the dot products. All cases of `allCases` give the same bytes; choose
+/// only to compare.
 public enum KernelPath: Int32, CaseIterable, Hashable, Sendable {
     /// The best this machine has.
     case automatic = 0
@@ -9,8 +10,16 @@ public enum KernelPath: Int32, CaseIterable, Hashable, Sendable {
     case scalar = 1
     /// AVX2 and F16C.
     case avx2 = 2
-    /// AVX-512 VNNI on 256-bit registers.
+    /// AVX-512 VNNI.
     case vnni = 3
+    /// NEON with the dot products of ARMv8.4.
+    case neon = 4
+    /// VNNI with fused and reordered sums, to measure what the contract costs. Other bytes: never
+    /// for work that others check.
+    case unordered = 5
+
+    /// The paths of the contract.
+    public static let allCases: [KernelPath] = [.automatic, .scalar, .avx2, .vnni, .neon]
 }
 
 /// A run of a model's layers, ready to compute: what one provider serves. The stage with layer 0

@@ -8,8 +8,18 @@ public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
     case q4_0 = 2
     /// Blocks of 32 four-bit numbers with a scale and a minimum.
     case q4_1 = 3
+    /// Blocks of 32 five-bit numbers with a scale.
+    case q5_0 = 6
     /// Blocks of 32 eight-bit numbers with a scale.
     case q8_0 = 8
+    /// Superblocks of 256 four-bit numbers: a scale and a minimum of six bits for each 32, and
+    /// what they are multiplied by.
+    case q4_K = 12
+    /// Superblocks of 256 six-bit numbers: a scale of eight bits for each 16, and what they are
+    /// multiplied by.
+    case q6_K = 14
+    /// The upper halves of 32-bit floats.
+    case bf16 = 30
 
     /// The name people use.
     public var name: String {
@@ -18,15 +28,20 @@ public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
         case .f16: "F16"
         case .q4_0: "Q4_0"
         case .q4_1: "Q4_1"
+        case .q5_0: "Q5_0"
         case .q8_0: "Q8_0"
+        case .q4_K: "Q4_K"
+        case .q6_K: "Q6_K"
+        case .bf16: "BF16"
         }
     }
 
     /// Numbers in one block.
     public var blockCount: Int {
         switch self {
-        case .f32, .f16: 1
-        case .q4_0, .q4_1, .q8_0: 32
+        case .f32, .f16, .bf16: 1
+        case .q4_0, .q4_1, .q5_0, .q8_0: 32
+        case .q4_K, .q6_K: 256
         }
     }
 
@@ -34,10 +49,13 @@ public enum TensorType: UInt32, CaseIterable, Hashable, Sendable {
     public var blockBytes: Int {
         switch self {
         case .f32: 4
-        case .f16: 2
+        case .f16, .bf16: 2
         case .q4_0: 18
         case .q4_1: 20
+        case .q5_0: 22
         case .q8_0: 34
+        case .q4_K: 144
+        case .q6_K: 210
         }
     }
 }

@@ -12,7 +12,7 @@ public struct ModelManifest: CanonicalCodable, Hashable, Sendable {
     public var tokenizerHash: Digest
     /// The number format of most weights: `Q4_1`.
     public var quantisation: String
-    /// The arithmetic contract: `NumericsProfile.id`.
+    /// The arithmetic contract: `ModelFile.profile`.
     public var profile: Digest
     /// One root per layer, over the weights of its tensors.
     public var layerRoots: [Digest]
@@ -113,7 +113,7 @@ extension ModelFile {
         while chosen.utf8.count > 256 { chosen.removeLast() }
         return ModelManifest(
             name: String(chosen), architecture: architecture, tokenizerHash: tokenizer.digest,
-            quantisation: quantisation, profile: NumericsProfile.id, layerRoots: layerRoots,
+            quantisation: quantisation, profile: profile, layerRoots: layerRoots,
             headRoot: hasher.root(of: ModelLayout.headTensors),
             tailRoot: hasher.root(of: ModelLayout.tailTensors(file)))
     }

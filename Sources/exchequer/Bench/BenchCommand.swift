@@ -15,12 +15,14 @@ struct BenchCommand: AsyncParsableCommand {
         abstract: "Measure engine, ledger and journal on this machine.",
         discussion: """
             Medians of several runs. What a figure is compared with runs in the same call, so the \
-            ratio holds when the machine's speed does not. TigerBeetle is measured with its own \
-            benchmark if it is on the PATH or named in TIGERBEETLE, PostgreSQL if it is installed; \
-            otherwise their columns stay empty.
+            ratio holds when the machine's speed does not. llama.cpp is measured with its own \
+            benchmark if `make peers` built it or LLAMA_BENCH names it, TigerBeetle with its own \
+            if it is on the PATH or named in TIGERBEETLE, PostgreSQL if it is installed; otherwise \
+            their columns stay empty.
 
             EXAMPLES
               exchequer bench --model M.gguf
+              exchequer bench --only engine --free-order --model M.gguf
               exchequer bench --only ledger
               exchequer bench --model M.gguf --json
             """)
@@ -30,8 +32,12 @@ struct BenchCommand: AsyncParsableCommand {
         case engine, house, ledger
     }
 
-    @Option(help: "The model file, for the engine.", completion: .file(extensions: ["gguf"]))
-    var model: String?
+    @Option(
+        help: "A model file, for the engine; may be repeated.",
+        completion: .file(extensions: ["gguf"]))
+    var model: [String] = []
+    @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
+    var freeOrder = false
     @Option(help: "Only this part: engine, house or ledger; may be repeated.") var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
@@ -50,33 +56,35 @@ struct BenchCommand: AsyncParsableCommand {
     func run() async throws {
         guard (1...99).contains(runs) else { throw ValidationError("--runs is from 1 to 99.") }
         let parts = only.isEmpty ? Part.allCases : only
-        var figures: [Figure] = []
+        var engine: [BenchRow] = []
         if parts.contains(.engine) {
-            guard let model else { throw ValidationError("The engine needs --model.") }
-            Console.say("engine")
-            figures += try engine(model)
+            if model.isEmpty { throw ValidationError("The engine needs --model.") }
+            engine = try EngineBench(models: model, runs: runs, freesOrder: freeOrder)
+                .rows(say: Console.say)
         }
+        var figures: [Figure] = []
         if parts.contains(.house) {
             Console.say("the house's ledger in memory and journal on disk")
             figures.append(ledger())
             figures += try await journal()
         }
-        var rows: [LedgerBench.Row] = []
+        var rows: [BenchRow] = []
         if parts.contains(.ledger) {
             let bench = LedgerBench(
                 folder: URL(fileURLWithPath: folder).path,
                 harness: URL(fileURLWithPath: harness).path, runs: runs)
             rows = try bench.rows(say: Console.say)
         }
-        try put(figures, rows)
+        try put(engine, figures, rows)
     }
 
-    private func put(_ figures: [Figure], _ rows: [LedgerBench.Row]) throws {
+    private func put(_ engine: [BenchRow], _ figures: [Figure], _ rows: [BenchRow]) throws {
         if json {
+            for row in engine + rows { try Console.put(json: row) }
             for figure in figures { try Console.put(json: figure) }
-            for row in rows { try Console.put(json: row) }
             return
         }
+        put("engine", engine)
         if !figures.isEmpty {
             let cells = figures.map {
                 [
@@ -85,65 +93,25 @@ struct BenchCommand: AsyncParsableCommand {
                 ]
             }
             Console.put(Console.table(["figure", "median", "unit", "against", "ratio"], cells))
+            Console.put("")
         }
+        put("ledger server, durable", rows)
+    }
+
+    private func put(_ title: String, _ rows: [BenchRow]) {
         if rows.isEmpty { return }
+        let timed = rows.contains { $0.p99 != nil }
         let cells = rows.map { row in
-            [
-                row.name, String(format: row.value < 100 ? "%.2f" : "%.0f", row.value), row.unit,
-                row.p99.map { String(format: "%.2f", $0) } ?? "", row.peer ?? "",
-                row.peerValue.map { String(format: "%.0f", $0) } ?? "",
-                row.ratio.map { String(format: "%.2fx", $0) } ?? "",
-            ]
+            [row.name, String(format: row.value < 100 ? "%.2f" : "%.0f", row.value), row.unit]
+                + (timed ? [row.p99.map { String(format: "%.2f", $0) } ?? ""] : [])
+                + [
+                    row.peer ?? "", row.peerValue.map { String(format: "%.0f", $0) } ?? "",
+                    row.ratio.map { String(format: "%.2fx", $0) } ?? "",
+                ]
         }
+        let titles = [title, "median", "unit"] + (timed ? ["p99 ms"] : [])
+        Console.put(Console.table(titles + ["against", "its", "ratio"], cells))
         Console.put("")
-        Console.put(
-            Console.table(
-                ["ledger server, durable", "median", "unit", "p99 ms", "against", "its", "ratio"],
-                cells))
-    }
-
-    // MARK: Engine
-
-    private func engine(_ model: String) throws -> [Figure] {
-        let file = try ModelArgument.open(model)
-        let prompt = Array(repeating: file.tokenizer.encode("The quick brown fox. "), count: 64)
-            .flatMap(\.self).prefix(256)
-        var decode: [Double] = []
-        var prefill: [Double] = []
-        for threads in [1, 2] {
-            let generator = try Generator(model: file, threads: threads)
-            let samples = try (0..<runs).map { _ in
-                try speeds(generator, Array(prompt), tokens: 48)
-            }
-            prefill.append(median(samples.map(\.prefill)))
-            decode.append(median(samples.map(\.decode)))
-        }
-        return [
-            Figure(
-                name: "decode, 2 threads", value: decode[1], unit: "tokens/s",
-                against: "1 thread", ratio: decode[1] / decode[0]),
-            Figure(
-                name: "prefill 256, 2 threads", value: prefill[1], unit: "tokens/s",
-                against: "1 thread", ratio: prefill[1] / prefill[0]),
-        ]
-    }
-
-    private func speeds(
-        _ generator: Generator, _ prompt: [Int32], tokens: Int
-    ) throws -> (prefill: Double, decode: Double) {
-        let clock = ContinuousClock()
-        let started = clock.now
-        var first = started
-        var count = 0
-        _ = try generator.generate(prompt: prompt, maxTokens: tokens) { _ in
-            if count == 0 { first = clock.now }
-            count += 1
-            return true
-        }
-        return (
-            Double(prompt.count) / seconds(started.duration(to: first)),
-            Double(max(count - 1, 1)) / seconds(first.duration(to: clock.now))
-        )
     }
 
     // MARK: Ledger

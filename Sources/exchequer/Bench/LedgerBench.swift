@@ -3,27 +3,6 @@ import Foundation
 /// The ledger as a server, durable, client and server on this machine's cores, beside TigerBeetle
 /// and a double-entry function in PostgreSQL in the same run.
 struct LedgerBench {
-    /// One row of the table.
-    struct Row: Encodable {
-        var name: String
-        /// Transfers a second, or what the unit says.
-        var value: Double
-        var unit = "transfers/s"
-        /// Milliseconds until a reply, of 99 in 100 requests.
-        var p99: Double?
-        /// What it is compared with; `nil` where that is not here.
-        var peer: String?
-        var peerValue: Double?
-        var ratio: Double? { peerValue.map { value / $0 } }
-
-        func against(_ peer: String, _ value: Double) -> Row {
-            var row = self
-            row.peer = peer
-            row.peerValue = value
-            return row
-        }
-    }
-
     /// Where journals and peers keep their files; made and removed.
     let folder: String
     let harness: String
@@ -53,11 +32,11 @@ struct LedgerBench {
     ]
 
     /// Every row; `say` gets a line before each.
-    func rows(say: (String) -> Void) throws -> [Row] {
+    func rows(say: (String) -> Void) throws -> [BenchRow] {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        var rows: [Row] = []
+        var rows: [BenchRow] = []
         let tigerBeetle = TigerBeetlePeer()
         if tigerBeetle == nil {
             say("no TigerBeetle: put it on the PATH or name it in TIGERBEETLE to fill its column")
@@ -71,7 +50,7 @@ struct LedgerBench {
                 if overHTTP, load.batch > 1 { continue }
                 let results = try (0..<runs).map { _ in try serve(kind, load, overHTTP) }
                 rows.append(
-                    Row(
+                    BenchRow(
                         name: "\(load.name)\(overHTTP ? " over HTTP" : ""), \(kind) journal",
                         value: middle(results.map(\.rate)),
                         p99: middle(results.map { $0.percentile(0.99) }),
@@ -112,7 +91,7 @@ struct LedgerBench {
 
     // MARK: PostgreSQL
 
-    private func postgres(_ say: (String) -> Void) throws -> [Row] {
+    private func postgres(_ say: (String) -> Void) throws -> [BenchRow] {
         guard let peer = try PostgresPeer(harness: harness) else {
             say("no PostgreSQL: `make deps` installs it")
             return []
@@ -138,21 +117,21 @@ struct LedgerBench {
         ]
     }
 
-    private func serve(on peer: PostgresPeer, _ load: Load) throws -> Row {
+    private func serve(on peer: PostgresPeer, _ load: Load) throws -> BenchRow {
         let results = try (0..<runs).map { number in
             let schema = "bench\(load.batch)x\(load.clients)x\(number)"
             let server = try BenchServer(journal: "postgres:\(peer.conninfo)#\(schema)")
             defer { server.stop() }
             return try run(load, on: server)
         }
-        return Row(
+        return BenchRow(
             name: "\(load.name), postgres journal", value: middle(results.map(\.rate)),
             p99: middle(results.map { $0.percentile(0.99) }))
     }
 
     // MARK: Starting again
 
-    private func recovery(_ say: (String) -> Void) throws -> [Row] {
+    private func recovery(_ say: (String) -> Void) throws -> [BenchRow] {
         say("ledger, starting again")
         return try inScratch { scratch in
             let load = LedgerBench.loads[0]
@@ -166,10 +145,10 @@ struct LedgerBench {
             second.stop()
             let millions = Double(result.transfers) / 1e6
             return [
-                Row(
+                BenchRow(
                     name: "start with a journal of 1 M transfers",
                     value: second.startSeconds / millions, unit: "s"),
-                Row(
+                BenchRow(
                     name: "memory of the server for a transfer",
                     value: Double(after - before) / Double(result.transfers), unit: "bytes"),
             ]
