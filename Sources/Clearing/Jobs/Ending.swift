@@ -124,8 +124,9 @@ extension ClearingHouse {
             else { throw .receiptMisaddressed }
             let stage = job.pipeline[Int(body.stage)]
             if receipt.signer != nodes[stage.node].key { throw .wrongSigner }
+            let offer = offers[stage.offer]
             guard body.model == model.root, body.layers == stage.layers,
-                body.weights == offers[stage.offer].draft.weights, body.profile == model.profile
+                body.weights == offer.draft.weights, body.profile == offer.profile(of: model)
             else { throw .wrongWork }
             guard delivery.outputTokens > 0, body.promptTokens == job.demand.promptTokens,
                 body.outputTokens == delivery.outputTokens,

@@ -76,6 +76,8 @@ public struct JobMachine: Sendable {
     /// Why the answer ended, once it has.
     public private(set) var finish: Finish?
     private var text: AnswerText
+    /// Whether the only stage chooses token after token without each being fed back.
+    private var runsAhead: Bool
     private var isCancelled = false
     private var isLate = false
     private var hasDiverged = false
@@ -89,9 +91,11 @@ public struct JobMachine: Sendable {
     private var since: [UInt64] = []
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
-    /// clock that only moves on.
-    public init(spec: JobSpec, stages: Int, at now: UInt64) {
+    /// clock that only moves on. `runsAhead` is for a pipeline of one stage that chooses token after
+    /// token without each being fed back.
+    public init(spec: JobSpec, stages: Int, runsAhead: Bool = false, at now: UInt64) {
         self.spec = spec
+        self.runsAhead = runsAhead
         attempt = 1
         text = spec.text
         reset(stages: stages, at: now)
@@ -116,8 +120,11 @@ public struct JobMachine: Sendable {
     public func begin() -> [Effect] { (0..<stageCount).map { .assign(stage: $0) } }
 
     /// Other nodes took over: everything is computed again from position 0.
-    public mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
+    public mutating func restart(
+        attempt: UInt32, stages: Int, runsAhead: Bool = false, at now: UInt64
+    ) -> [Effect] {
         self.attempt = attempt
+        self.runsAhead = runsAhead
         reset(stages: stages, at: now)
         return begin()
     }
@@ -255,21 +262,25 @@ public struct JobMachine: Sendable {
     private mutating func choose(_ frame: WireFrame, _ stage: Int, at now: UInt64) -> [Effect] {
         let first = Int(frame.position) - (spec.prompt.count - 1)
         let tokens = frame.tokenIDs
+        let most = runsAhead ? spec.prompt.count - 1 + spec.maxTokens : sent[stage]
         guard Int(frame.position) == max(done[stage], spec.prompt.count - 1),
-            Int(frame.position) + tokens.count <= sent[stage],
+            Int(frame.position) + tokens.count <= most,
             tokens.allSatisfy({ $0 >= 0 && $0 < spec.vocabulary })
         else { return lose(stage: stage, "tokens that are not those of the next positions") }
         touch(stage, at: now, always: true)
         done[stage] = Int(frame.position) + tokens.count
+        if runsAhead { sent[stage] = max(sent[stage], done[stage] + 1) }
+        var effects: [Effect] = []
         for (place, token) in tokens.enumerated() {
             if first + place < output.count {
                 if output[first + place] == token { continue }
                 return diverge(stage)
             }
-            // Only the token after the last position fed is new.
-            return take(token, at: now)
+            // New is only the token after the last position fed, or what was chosen ahead.
+            effects += take(token, at: now)
+            guard runsAhead, phase == .running else { break }
         }
-        return []
+        return effects
     }
 
     /// Two attempts chose different tokens. One of them is wrong, and nobody can say here which:
@@ -294,7 +305,8 @@ public struct JobMachine: Sendable {
             finish = .cancelled
         }
         guard finish != nil else {
-            return [.deliver(text: piece, tokens: 1)] + feed([token], at: now)
+            let fed = runsAhead ? [] : feed([token], at: now)
+            return [.deliver(text: piece, tokens: 1)] + fed
         }
         piece += text.finish()
         return [.deliver(text: piece, tokens: 1)] + end(at: now)
@@ -315,8 +327,8 @@ public struct JobMachine: Sendable {
         phase == .running ? zip(sent, done).map { $0 - $1 } : Array(repeating: 0, count: stageCount)
     }
 
-    /// Node faults that are no failure: busy, and shutting down.
-    private static let declining: Set<UInt16> = [203, 206]
+    /// Node faults that are no failure: busy, shutting down, and an upstream that is gone.
+    private static let declining: Set<UInt16> = [203, 206, 207]
 
     /// By frame, which stops what is queued, and by event, which comes before the next assignment.
     private func cancelAll(but left: Int? = nil) -> [Effect] {

@@ -78,7 +78,9 @@ final class JobRun: Sendable {
             }
         }
         var state = State(
-            machine: JobMachine(spec: spec(), stages: pipeline.count, at: context.milliseconds()),
+            machine: JobMachine(
+                spec: spec(), stages: pipeline.count, runsAhead: Self.runsAhead(pipeline),
+                at: context.milliseconds()),
             pipeline: pipeline)
         adopt(pipeline)
         await carryOut(state.machine.begin(), &state)
@@ -121,6 +123,11 @@ final class JobRun: Sendable {
             isEnd: { tokenizer.isEnd($0) },
             text: AnswerText(tokenizer: tokenizer, stops: request.stops),
             patience: context.patience, endBy: endBy)
+    }
+
+    /// An engine that is not ours chooses its tokens without the house feeding each back.
+    private static func runsAhead(_ pipeline: [JobRunner.Stage]) -> Bool {
+        pipeline.contains { $0.numerics == .statistical }
     }
 
     private func adopt(_ pipeline: [JobRunner.Stage]) {
@@ -215,7 +222,8 @@ final class JobRun: Sendable {
             state.pipeline = pipeline
             adopt(pipeline)
             let effects = state.machine.restart(
-                attempt: attempt, stages: pipeline.count, at: context.milliseconds())
+                attempt: attempt, stages: pipeline.count, runsAhead: Self.runsAhead(pipeline),
+                at: context.milliseconds())
             await carryOut(effects, &state)
         } catch {
             end(.failed(error), &state)
@@ -248,7 +256,6 @@ final class JobRun: Sendable {
     private func receiptCheck(_ state: State) -> ReceiptCheck {
         ReceiptCheck(
             job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
-            profile: request.model.manifest.profile,
             stages: state.pipeline,
             promptTokens: request.prompt.count, output: state.machine.output,
             sampling: request.sampling.canonicalBytes(),
@@ -271,7 +278,7 @@ final class JobRun: Sendable {
         }
         state.receipts[stage] = receipt
         state.replies.append(reply)
-        if stage == state.pipeline.count - 1 { state.logits = logits }
+        if stage == state.pipeline.count - 1 { state.logits = check.logits(logits) }
     }
 
     /// Writes the evidence down, then moves the money: what is charged can be audited.
@@ -302,7 +309,8 @@ final class JobRun: Sendable {
                         outputTokens: state.machine.output.count,
                         finish: state.machine.finish?.rawValue ?? "stop", cost: cost,
                         providers: state.pipeline.map(\.provider),
-                        attempt: state.machine.attempt)), &state)
+                        attempt: state.machine.attempt,
+                        numerics: Self.runsAhead(state.pipeline) ? .statistical : .exact)), &state)
         } catch {
             // Nothing is charged for what cannot be kept.
             context.log.error(
@@ -316,7 +324,7 @@ final class JobRun: Sendable {
         let output = state.machine.output
         return EvidenceBundle(
             job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
-            profile: request.model.manifest.profile, request: input,
+            profile: state.pipeline.first?.profile ?? .zero, request: input,
             promptTokens: UInt32(request.prompt.count),
             tokens: request.prompt + output.dropLast(), output: output, logits: state.logits,
             sampling: request.sampling.canonicalBytes(),
@@ -344,8 +352,9 @@ final class JobRun: Sendable {
             "\"stages\":\(state.pipeline.count)",
             "\"layers\":[\(stage.layers.first),\(stage.layers.end)]",
             "\"model\":\"\(manifest.root.hex)\"", "\"weights\":\"\(stage.weights.hex)\"",
-            "\"profile\":\"\(manifest.profile.hex)\"",
+            "\"profile\":\"\(stage.profile.hex)\"",
             "\"prompt_tokens\":\(request.prompt.count)", "\"max_tokens\":\(request.maxTokens)",
+            "\"chosen_tokens\":\(state.machine.output.count)",
             "\"sampling\":\"\(Hex.encode(request.sampling.canonicalBytes()))\"",
         ]
         return NodeEvent("job", "{" + fields.joined(separator: ",") + "}")
