@@ -142,7 +142,7 @@ final class ProtocolNode: Sendable {
             case .submit(let receipt, let logits):
                 guard let receipt = misdeeds.sign(receipt, signer.identity) else { continue }
                 await submit(receipt, logits)
-            case .started, .dropped: continue
+            case .started, .dropped, .ask, .hangUp: continue
             }
         }
     }

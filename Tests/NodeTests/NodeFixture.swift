@@ -35,6 +35,8 @@ enum NodeFixture {
         return path
     }
 
+    static func tokenizer() throws -> Tokenizer { try model.get().tokenizer }
+
     static func range(_ first: UInt16, _ end: UInt16) throws -> LayerRange {
         try #require(LayerRange(first, end))
     }

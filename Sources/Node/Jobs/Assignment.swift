@@ -25,6 +25,8 @@ public struct Assignment: Hashable, Sendable {
     public var promptTokens: UInt32
     /// The most output tokens, at least 1.
     public var maxTokens: UInt32
+    /// Output tokens that were chosen in earlier attempts and are fed again behind the prompt.
+    public var chosenTokens: UInt32
     /// How the last stage chooses tokens.
     public var sampling: SamplingParameters
 
@@ -32,7 +34,7 @@ public struct Assignment: Hashable, Sendable {
     public init(
         job: JobID, attempt: UInt32, stage: UInt16, stages: UInt16, layers: LayerRange,
         model: Digest, weights: Digest, profile: Digest, promptTokens: UInt32, maxTokens: UInt32,
-        sampling: SamplingParameters
+        chosenTokens: UInt32 = 0, sampling: SamplingParameters
     ) {
         self.job = job
         self.attempt = attempt
@@ -44,6 +46,7 @@ public struct Assignment: Hashable, Sendable {
         self.profile = profile
         self.promptTokens = promptTokens
         self.maxTokens = maxTokens
+        self.chosenTokens = chosenTokens
         self.sampling = sampling
     }
 
@@ -65,7 +68,7 @@ public struct Assignment: Hashable, Sendable {
 
     private init(_ raw: Raw) throws(NodeFault) {
         guard raw.job > 0, raw.attempt > 0, raw.stage < raw.stages, raw.promptTokens > 0,
-            raw.maxTokens > 0
+            raw.maxTokens > 0, raw.chosenTokens ?? 0 < raw.maxTokens
         else { throw NodeFault(.badAssignment, "a number in the assignment is out of its range") }
         guard raw.layers.count == 2, let layers = LayerRange(raw.layers[0], raw.layers[1]) else {
             throw NodeFault(.badAssignment, "the layers are not a range")
@@ -82,7 +85,8 @@ public struct Assignment: Hashable, Sendable {
         self.init(
             job: JobID(raw.job), attempt: raw.attempt, stage: raw.stage, stages: raw.stages,
             layers: layers, model: model, weights: weights, profile: profile,
-            promptTokens: raw.promptTokens, maxTokens: raw.maxTokens, sampling: sampling)
+            promptTokens: raw.promptTokens, maxTokens: raw.maxTokens,
+            chosenTokens: raw.chosenTokens ?? 0, sampling: sampling)
     }
 
     private struct Raw: Decodable {
@@ -96,6 +100,7 @@ public struct Assignment: Hashable, Sendable {
         let profile: String
         let promptTokens: UInt32
         let maxTokens: UInt32
+        let chosenTokens: UInt32?
         let sampling: String
     }
 }

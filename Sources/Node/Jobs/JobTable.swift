@@ -13,6 +13,10 @@ public struct JobTable: Sendable {
         case send(WireFrame)
         /// Hand in this receipt; the last stage also hands in the hashes of its logits.
         case submit(Signed<Receipt>, logits: [Digest])
+        /// Ask the upstream for this, and hand its tokens to `receive(tokens:job:attempt:)`.
+        case ask(UpstreamRequest)
+        /// Hang up on the upstream if it still works on this attempt.
+        case hangUp(JobID, attempt: UInt32)
         /// Work on a job began.
         case started(Assignment)
         /// Work on a job was given up.
@@ -26,18 +30,42 @@ public struct JobTable: Sendable {
         let stage: UInt16
     }
 
+    /// What computes a job.
+    private enum Session {
+        case stage(NodeSession)
+        case upstream(UpstreamSession)
+
+        var assignment: Assignment {
+            switch self {
+            case .stage(let session): session.assignment
+            case .upstream(let session): session.assignment
+            }
+        }
+
+        var ready: WireFrame {
+            switch self {
+            case .stage(let session): session.ready
+            case .upstream(let session): session.ready
+            }
+        }
+    }
+
     private let identity: Ed25519.PrivateKey
     private let served: [ServedStage]
-    private var sessions: [Key: NodeSession] = [:]
+    private let upstream: ServedUpstream?
+    private var sessions: [Key: Session] = [:]
     /// Jobs that ended not long ago: late frames for them are no news.
     private var ended: [Key] = []
     private var previousReceipt = Digest.zero
     private var isStopping = false
 
-    /// A table that serves these stages and signs as `identity`.
-    public init(identity: Ed25519.PrivateKey, served: [ServedStage]) {
+    /// A table that serves these stages, and what an upstream computes, and signs as `identity`.
+    public init(
+        identity: Ed25519.PrivateKey, served: [ServedStage], upstream: ServedUpstream? = nil
+    ) {
         self.identity = identity
         self.served = served
+        self.upstream = upstream
     }
 
     /// How many jobs are being worked on.
@@ -51,8 +79,7 @@ public struct JobTable: Sendable {
             return [.send(session.ready)]
         }
         do throws(NodeFault) {
-            let place = try place(for: assignment)
-            let session = try NodeSession(assignment, on: place, at: now)
+            let session = try begin(assignment, at: now)
             sessions[key] = session
             return [.started(assignment), .send(session.ready)]
         } catch {
@@ -102,17 +129,65 @@ public struct JobTable: Sendable {
         }
         do throws(NodeFault) {
             if frame.kind == .end { return try end(session, key, frame.position, now) }
-            let reply = try session.receive(frame)
+            let effects = try Self.advance(&session, frame)
             sessions[key] = session
-            return reply.map { [.send($0)] } ?? []
+            return effects
         } catch {
-            remember(key)
-            return [
-                .send(
-                    error.frame(
-                        stage: session.assignment.stage, job: frame.job, attempt: frame.attempt)),
-                .dropped(frame.job, attempt: frame.attempt, error),
-            ]
+            return giveUp(key, session, error)
+        }
+    }
+
+    /// Takes tokens that the upstream chose. Those of a job that is over are old news.
+    public mutating func receive(
+        tokens: [Int32], job: JobID, attempt: UInt32
+    ) -> [Effect] {
+        let key = Key(job: job, attempt: attempt, stage: 0)
+        guard case .upstream(var session)? = sessions.removeValue(forKey: key) else { return [] }
+        do throws(NodeFault) {
+            let frames = try session.choose(tokens)
+            sessions[key] = .upstream(session)
+            return frames.map { .send($0) }
+        } catch {
+            return giveUp(key, .upstream(session), error)
+        }
+    }
+
+    /// The upstream will not finish a job: the house is told, and replaces this node.
+    public mutating func fail(job: JobID, attempt: UInt32, _ fault: NodeFault) -> [Effect] {
+        let key = Key(job: job, attempt: attempt, stage: 0)
+        guard let session = sessions.removeValue(forKey: key) else { return [] }
+        return giveUp(key, session, fault)
+    }
+
+    /// Tells the house that a job is given up; its session is out of the table already.
+    private mutating func giveUp(
+        _ key: Key, _ session: Session, _ fault: NodeFault
+    ) -> [Effect] {
+        remember(key)
+        return Self.hangUp(session) + [
+            .send(fault.frame(stage: key.stage, job: key.job, attempt: key.attempt)),
+            .dropped(key.job, attempt: key.attempt, fault),
+        ]
+    }
+
+    private static func hangUp(_ session: Session) -> [Effect] {
+        guard case .upstream(let session) = session else { return [] }
+        return [.hangUp(session.assignment.job, attempt: session.assignment.attempt)]
+    }
+
+    private static func advance(
+        _ session: inout Session, _ frame: WireFrame
+    ) throws(NodeFault) -> [Effect] {
+        switch session {
+        case .stage(var stage):
+            let reply = try stage.receive(frame)
+            session = .stage(stage)
+            return reply.map { [.send($0)] } ?? []
+        case .upstream(var upstream):
+            let begun = try upstream.receive(frame)
+            session = .upstream(upstream)
+            guard let begun else { return [] }
+            return begun.frames.map { .send($0) } + [.ask(begun.request)]
         }
     }
 
@@ -139,9 +214,9 @@ public struct JobTable: Sendable {
     public mutating func stop() { isStopping = true }
 
     private mutating func drop(_ key: Key, _ fault: NodeFault?) -> [Effect] {
-        guard sessions.removeValue(forKey: key) != nil else { return [] }
+        guard let session = sessions.removeValue(forKey: key) else { return [] }
         remember(key)
-        return [.dropped(key.job, attempt: key.attempt, fault)]
+        return Self.hangUp(session) + [.dropped(key.job, attempt: key.attempt, fault)]
     }
 
     private mutating func remember(_ key: Key) {
@@ -151,17 +226,38 @@ public struct JobTable: Sendable {
 
     /// Signs for a finished job. The chain of receipts only grows by what is really signed.
     private mutating func end(
-        _ session: NodeSession, _ key: Key, _ positions: UInt32, _ now: Timestamp
+        _ session: Session, _ key: Key, _ positions: UInt32, _ now: Timestamp
     ) throws(NodeFault) -> [Effect] {
-        let receipt = try session.receipt(
-            positions: positions, previous: previousReceipt, at: now)
+        let receipt: Receipt
+        var logits: [Digest] = []
+        switch session {
+        case .stage(let session):
+            receipt = try session.receipt(
+                positions: positions, previous: previousReceipt, at: now)
+            logits = session.runner.logitsHashes
+        case .upstream(let session):
+            receipt = try session.receipt(
+                positions: positions, previous: previousReceipt, at: now)
+        }
         previousReceipt = receipt.digest
         remember(key)
-        return [.submit(receipt.signed(by: identity), logits: session.runner.logitsHashes)]
+        return Self.hangUp(session) + [.submit(receipt.signed(by: identity), logits: logits)]
+    }
+
+    private func begin(
+        _ assignment: Assignment, at now: Timestamp
+    ) throws(NodeFault) -> Session {
+        if isStopping { throw NodeFault(.stopping, "the node is shutting down") }
+        if let upstream, upstream.offers(assignment) {
+            try checkRoom(
+                for: assignment, context: upstream.context, concurrency: upstream.concurrency)
+            return .upstream(UpstreamSession(assignment, on: upstream, at: now))
+        }
+        let place = try place(for: assignment)
+        return .stage(try NodeSession(assignment, on: place, at: now))
     }
 
     private func place(for assignment: Assignment) throws(NodeFault) -> ServedStage {
-        if isStopping { throw NodeFault(.stopping, "the node is shutting down") }
         let place = served.first {
             $0.stage.layers == assignment.layers && $0.model == assignment.model
                 && $0.weights == assignment.weights && $0.profile == assignment.profile
@@ -177,16 +273,21 @@ public struct JobTable: Sendable {
                 "layers \(assignment.layers) cannot be stage \(assignment.stage) of "
                     + "\(assignment.stages)")
         }
-        guard assignment.capacity < place.context else {
+        try checkRoom(for: assignment, context: place.context, concurrency: place.concurrency)
+        return place
+    }
+
+    private func checkRoom(
+        for assignment: Assignment, context: Int, concurrency: Int
+    ) throws(NodeFault) {
+        guard assignment.capacity < context else {
             throw NodeFault(
-                .contextTooLong,
-                "\(assignment.capacity + 1) tokens, offered are \(place.context)")
+                .contextTooLong, "\(assignment.capacity + 1) tokens, offered are \(context)")
         }
         let running = sessions.values.count { $0.assignment.layers == assignment.layers }
-        guard running < place.concurrency else {
-            throw NodeFault(.busy, "\(running) jobs are running, offered are \(place.concurrency)")
+        guard running < concurrency else {
+            throw NodeFault(.busy, "\(running) jobs are running, offered are \(concurrency)")
         }
-        return place
     }
 
     static func pong(_ ping: WireFrame) -> WireFrame {

@@ -13,6 +13,7 @@ final class NodeWorker: Sendable {
     private let client: HouseClient
     private let report: @Sendable (NodeEvent) -> Void
     private let table: Mutex<JobTable>
+    private let relay: UpstreamRelay?
     private let jobs = EngineThread("jobs")
     private let audits = EngineThread("audits")
     private let outbound = Mutex<AsyncStream<WireFrame>.Continuation?>(nil)
@@ -28,7 +29,10 @@ final class NodeWorker: Sendable {
         self.node = node
         self.client = client
         self.report = report
-        table = Mutex(JobTable(identity: node.identity, served: node.served))
+        table = Mutex(
+            JobTable(
+                identity: node.identity, served: node.served, upstream: node.upstream?.served))
+        relay = node.upstream.map { UpstreamRelay(server: $0.server) }
     }
 
     /// A link is up: frames to send go to `frames` from now on.
@@ -119,10 +123,33 @@ final class NodeWorker: Sendable {
                 _ = outbound.withLock { $0?.yield(frame) }
             case .submit(let receipt, let logits):
                 submit(receipt, logits)
+            case .ask(let request):
+                ask(request)
+            case .hangUp(let job, let attempt):
+                relay?.hangUp(job, attempt: attempt)
             case .started(let assignment):
                 report(.started(assignment))
             case .dropped(let job, let attempt, let fault):
                 report(.dropped(job, attempt, fault))
+            }
+        }
+    }
+
+    /// Asks the upstream, and lets the table decide about what comes.
+    private func ask(_ request: UpstreamRequest) {
+        let (job, attempt) = (request.job, request.attempt)
+        relay?.ask(request) { tokens in
+            await self.jobs.enqueue {
+                self.perform(
+                    self.table.withLock {
+                        $0.receive(tokens: tokens, job: job, attempt: attempt)
+                    })
+            }
+        } onFailure: { error in
+            let fault = NodeFault(.upstreamFailed, "\(error)")
+            await self.jobs.enqueue {
+                self.perform(
+                    self.table.withLock { $0.fail(job: job, attempt: attempt, fault) })
             }
         }
     }
