@@ -83,6 +83,6 @@ private struct SGLangReader: UpstreamReader {
         }
         received = meta.completionTokens
         return UpstreamChunk(
-            tokens: Array(ids[known...]), end: try FinishReason.end(meta.finishReason?.type))
+            tokens: Array(ids[known...]), end: try OpenAIFinish.end(meta.finishReason?.type))
     }
 }

@@ -72,7 +72,7 @@ private struct VLLMReader: UpstreamReader {
         guard let tokens = choice.tokenIds else {
             throw .badAnswer("no token ids: vLLM 0.10.2 or later has 'return_token_ids'")
         }
-        return UpstreamChunk(tokens: tokens, end: try FinishReason.end(choice.finishReason))
+        return UpstreamChunk(tokens: tokens, end: try OpenAIFinish.end(choice.finishReason))
     }
 }
 
@@ -98,7 +98,7 @@ enum OpenAITokenizer {
 }
 
 /// Why an answer ended, as vLLM and SGLang say it.
-enum FinishReason {
+enum OpenAIFinish {
     static func end(_ reason: String?) throws(UpstreamError) -> UpstreamChunk.End? {
         switch reason {
         case nil: nil
