@@ -5,6 +5,7 @@ import Inference
 import Node
 import Primitives
 import Service
+import Storage
 import Testing
 import Transport
 import UpstreamHarness
