@@ -1,4 +1,3 @@
-import Foundation
 public import Inference
 public import Primitives
 
@@ -55,12 +54,7 @@ public struct Assignment: Hashable, Sendable {
 
     /// Reads the data of a `job` event. Throws `badAssignment`, naming the field.
     public init(json text: String) throws(NodeFault) {
-        let raw: Raw
-        do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            raw = try decoder.decode(Raw.self, from: Data(text.utf8))
-        } catch {
+        guard let raw: Raw = SnakeCaseJSON.decode(text.utf8) else {
             throw NodeFault(.badAssignment, "the assignment is not readable JSON of its kind")
         }
         try self.init(raw)

@@ -69,7 +69,7 @@ struct LlamaServerDialect: UpstreamDialect {
             temperature: Double(sampling.temperature), topK: sampling.topK,
             topP: Double(sampling.topP), seed: UInt32(sampling.seed % UInt64(UInt32.max)))
         return UpstreamCall(
-            path: "/completion", body: UpstreamJSON.encode(body), isStream: isStream)
+            path: "/completion", body: SnakeCaseJSON.encode(body), isStream: isStream)
     }
 
     func makeReader() -> any UpstreamReader { LlamaServerReader(splitter: splitter) }
@@ -101,7 +101,9 @@ private struct LlamaServerReader: UpstreamReader {
     }
 
     mutating func read(_ data: String) throws(UpstreamError) -> UpstreamChunk {
-        let event: Event = try UpstreamJSON.decode(data.utf8, "an event")
+        guard let event: Event = SnakeCaseJSON.decode(data.utf8) else {
+            throw .badAnswer("an event is not the JSON such a server sends")
+        }
         if let error = event.error { throw .refused(status: error.code ?? 500) }
         guard let tokens = event.tokens, let total = event.tokensPredicted else {
             throw .badAnswer("an event without token ids: is it a llama-server?")

@@ -1,20 +1,7 @@
 import Inference
 
 /// SGLang's native API: `/generate` takes `input_ids` and gives `output_ids`.
-struct SGLangDialect: UpstreamDialect {
-    func describe(
-        _ link: UpstreamLink, model: String?
-    ) async throws(UpstreamError) -> UpstreamDescription {
-        let entry = try await UpstreamModels.entry(link, named: model)
-        return UpstreamDescription(model: entry.id, context: entry.maxModelLen)
-    }
-
-    func tokenize(
-        _ text: String, model: String, _ link: UpstreamLink
-    ) async throws(UpstreamError) -> [Int32] {
-        try await OpenAITokenizer.tokenize(text, model: model, link)
-    }
-
+struct SGLangDialect: OpenAIServerDialect {
     private struct Completion: Encodable {
         struct Sampling: Encodable {
             let maxNewTokens: Int
@@ -43,7 +30,7 @@ struct SGLangDialect: UpstreamDialect {
                 maxNewTokens: request.maxTokens, temperature: Double(sampling.temperature),
                 topP: Double(sampling.topP), topK: sampling.topK == 0 ? -1 : Int(sampling.topK),
                 samplingSeed: Int64(sampling.seed & UInt64(Int32.max))))
-        return UpstreamCall(path: "/generate", body: UpstreamJSON.encode(body), isStream: true)
+        return UpstreamCall(path: "/generate", body: SnakeCaseJSON.encode(body), isStream: true)
     }
 
     func makeReader() -> any UpstreamReader { SGLangReader() }
@@ -72,7 +59,9 @@ private struct SGLangReader: UpstreamReader {
     }
 
     mutating func read(_ data: String) throws(UpstreamError) -> UpstreamChunk {
-        let event: Event = try UpstreamJSON.decode(data.utf8, "an event")
+        guard let event: Event = SnakeCaseJSON.decode(data.utf8) else {
+            throw .badAnswer("an event is not the JSON such a server sends")
+        }
         if event.error != nil { throw .refused(status: 500) }
         guard let ids = event.outputIds, let meta = event.metaInfo else {
             throw .badAnswer("an event without output ids")
@@ -83,6 +72,6 @@ private struct SGLangReader: UpstreamReader {
         }
         received = meta.completionTokens
         return UpstreamChunk(
-            tokens: Array(ids[known...]), end: try OpenAIFinish.end(meta.finishReason?.type))
+            tokens: Array(ids[known...]), end: try .named(meta.finishReason?.type))
     }
 }

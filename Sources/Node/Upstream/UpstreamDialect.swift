@@ -1,6 +1,3 @@
-import Foundation
-import Inference
-
 /// How one kind of server is spoken to. All of them are given a prompt as token ids and asked for
 /// token ids back, because text does not say which tokens it was made of.
 protocol UpstreamDialect: Sendable {
@@ -61,33 +58,6 @@ public struct UpstreamDescription: Hashable, Sendable {
     public var vocabulary: Int?
     /// The width of its model; `nil` if it does not say.
     public var hidden: Int?
-}
-
-/// JSON as these servers spell it: snake case both ways.
-enum UpstreamJSON {
-    static func encode(_ body: some Encodable) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            return Array(try encoder.encode(body))
-        } catch {
-            preconditionFailure("text and finite numbers always encode: \(error)")
-        }
-    }
-
-    /// `what` names the answer in the error.
-    static func decode<Value: Decodable>(
-        _ data: some Sequence<UInt8>, _ what: String
-    ) throws(UpstreamError) -> Value {
-        do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            return try decoder.decode(Value.self, from: Data(data))
-        } catch {
-            throw .badAnswer("\(what) is not the JSON such a server sends")
-        }
-    }
 }
 
 /// The list at `/v1/models`, which all of them have.

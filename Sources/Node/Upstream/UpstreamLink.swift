@@ -46,7 +46,7 @@ struct UpstreamLink: Sendable {
     func post<Value: Decodable>(
         _ path: String, _ body: some Encodable
     ) async throws(UpstreamError) -> Value {
-        try await answer(request("POST", path, body: UpstreamJSON.encode(body)), path)
+        try await answer(request("POST", path, body: SnakeCaseJSON.encode(body)), path)
     }
 
     /// Begins a completion; its answer follows in the exchange.
@@ -83,7 +83,10 @@ struct UpstreamLink: Sendable {
     ) async throws(UpstreamError) -> Value {
         let response = try await send(request)
         guard response.head.isSuccess else { throw .refused(status: response.status) }
-        return try UpstreamJSON.decode(response.body, "the answer of \(path)")
+        guard let value: Value = SnakeCaseJSON.decode(response.body) else {
+            throw .badAnswer("the answer of \(path) is not the JSON such a server sends")
+        }
+        return value
     }
 
     private func send(_ request: HTTPRequest) async throws(UpstreamError) -> HTTPResponse {

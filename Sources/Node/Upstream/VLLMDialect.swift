@@ -2,20 +2,7 @@ import Inference
 
 /// vLLM's OpenAI server: `/v1/completions` takes token ids as the prompt and, with
 /// `return_token_ids`, gives those of each chunk (vLLM 0.10.2 and later).
-struct VLLMDialect: UpstreamDialect {
-    func describe(
-        _ link: UpstreamLink, model: String?
-    ) async throws(UpstreamError) -> UpstreamDescription {
-        let entry = try await UpstreamModels.entry(link, named: model)
-        return UpstreamDescription(model: entry.id, context: entry.maxModelLen)
-    }
-
-    func tokenize(
-        _ text: String, model: String, _ link: UpstreamLink
-    ) async throws(UpstreamError) -> [Int32] {
-        try await OpenAITokenizer.tokenize(text, model: model, link)
-    }
-
+struct VLLMDialect: OpenAIServerDialect {
     private struct Completion: Encodable {
         let model: String
         let prompt: [Int32]
@@ -42,7 +29,7 @@ struct VLLMDialect: UpstreamDialect {
             topK: sampling.topK == 0 ? -1 : Int(sampling.topK),
             seed: Int64(sampling.seed & UInt64(Int64.max)))
         return UpstreamCall(
-            path: "/v1/completions", body: UpstreamJSON.encode(body), isStream: true)
+            path: "/v1/completions", body: SnakeCaseJSON.encode(body), isStream: true)
     }
 
     func makeReader() -> any UpstreamReader { VLLMReader() }
@@ -64,7 +51,9 @@ private struct VLLMReader: UpstreamReader {
     }
 
     mutating func read(_ data: String) throws(UpstreamError) -> UpstreamChunk {
-        let event: Event = try UpstreamJSON.decode(data.utf8, "an event")
+        guard let event: Event = SnakeCaseJSON.decode(data.utf8) else {
+            throw .badAnswer("an event is not the JSON such a server sends")
+        }
         if let error = event.error { throw .refused(status: error.code ?? 500) }
         guard let choices = event.choices else { throw .badAnswer("an event without choices") }
         // The last event may hold usage only.
@@ -72,39 +61,6 @@ private struct VLLMReader: UpstreamReader {
         guard let tokens = choice.tokenIds else {
             throw .badAnswer("no token ids: vLLM 0.10.2 or later has 'return_token_ids'")
         }
-        return UpstreamChunk(tokens: tokens, end: try OpenAIFinish.end(choice.finishReason))
-    }
-}
-
-/// `/tokenize` as vLLM and SGLang have it.
-enum OpenAITokenizer {
-    private struct Question: Encodable {
-        let model: String
-        let prompt: String
-        let addSpecialTokens = false
-    }
-
-    private struct Answer: Decodable {
-        let tokens: [Int32]
-    }
-
-    static func tokenize(
-        _ text: String, model: String, _ link: UpstreamLink
-    ) async throws(UpstreamError) -> [Int32] {
-        let answer: Answer = try await link.post(
-            "/tokenize", Question(model: model, prompt: text))
-        return answer.tokens
-    }
-}
-
-/// Why an answer ended, as vLLM and SGLang say it.
-enum OpenAIFinish {
-    static func end(_ reason: String?) throws(UpstreamError) -> UpstreamChunk.End? {
-        switch reason {
-        case nil: nil
-        case "stop": .stop
-        case "length": .length
-        default: throw .badAnswer("the answer was given up by the server")
-        }
+        return UpstreamChunk(tokens: tokens, end: try .named(choice.finishReason))
     }
 }
