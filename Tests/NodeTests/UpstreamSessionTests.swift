@@ -53,6 +53,12 @@ struct UpstreamSessionTests {
         }
     }
 
+    @Test func itsProfileIsTheHashOfItsContract() {
+        #expect(
+            Numerics.statisticalProfile == SHA256.hash(Array(Numerics.statisticalContract.utf8)))
+        #expect(Numerics.statisticalProfile != NumericsProfile.id)
+    }
+
     @Test func itAsksOnceThePromptIsThereAndSignsForWhatTheHouseCounts() throws {
         var table = try table()
         _ = table.assign(try assignment(), at: Self.now)
