@@ -15,9 +15,9 @@ struct VerifyCommand: ParsableCommand {
             Ends with 0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself \
             is not sound, which convicts nobody, and 3 if it is about another model.
 
-            Statistical work cannot be run again byte by byte. Its tokens are scored instead, which \
-            convicts nobody: 0 if they are consistent with the model or too few to tell, 5 if they \
-            look like another model's.
+            Statistical work cannot be run again byte by byte. Its tokens are scored instead, \
+            which convicts nobody: 0 if they are consistent with the model or too few to tell, 5 \
+            if they look like another model's.
 
             EXAMPLES
               exchequer verify job-7.evidence --model M.gguf

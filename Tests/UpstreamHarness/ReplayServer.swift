@@ -52,7 +52,10 @@ public final class ReplayServer: Sendable {
                 case .whole(let status, let body):
                     connection.write(
                         "HTTP/1.1 \(status) Said\r\nContent-Type: application/json\r\n"
-                            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)")
+                            + "Connection: close\r\nContent-Length: \(body.utf8.count)\r\n\r\n"
+                            + body)
+                    // A kept connection would outlive this server, and its port find a new one.
+                    return connection.close()
                 case .events(let events):
                     connection.write(Self.streamHead)
                     for event in events { connection.write("data: \(event)\n\n") }

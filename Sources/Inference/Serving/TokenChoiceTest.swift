@@ -1,7 +1,7 @@
 import CKernels
 
 /// Whether an answer's tokens look chosen by this model, as far as another engine can be told from
-/// another model: a sequential probability ratio test (Wald 1945) over the tokens of greedy answers.
+/// another model: a sequential probability ratio test (Wald 1945) over tokens of greedy answers.
 ///
 /// Only the tokens count, scored by the caller's own pass over them. Log probabilities that a
 /// provider reports are worth nothing: one pass of the right model over the tokens of a cheap one
@@ -34,13 +34,17 @@ public struct TokenChoiceTest: Hashable, Sendable {
     public private(set) var mismatches = 0
     /// The logarithm of the likelihood ratio: above 0 speaks for another model.
     public private(set) var ratio = 0.0
-    private var hasDecided = Finding.undecided
+    private var isInconsistent = false
 
     /// A test that has seen nothing.
     public init() {}
 
-    /// What was found. Once decided it stays: tokens after that are counted only.
-    public var finding: Finding { hasDecided }
+    /// What was found. `inconsistent` stays: at any time, that is as unlikely for an honest engine
+    /// as `falseAlarm` says (Ville's inequality). Anything else can change with more tokens.
+    public var finding: Finding {
+        if isInconsistent { return .inconsistent }
+        return ratio <= xk_log(Self.miss / (1 - Self.falseAlarm)) ? .consistent : .undecided
+    }
 
     /// Takes the scores of a greedy answer (`Generator.score` with `top` of at least 1).
     public mutating func add(greedy scores: [PositionScore]) {
@@ -52,9 +56,7 @@ public struct TokenChoiceTest: Hashable, Sendable {
                 isOther
                 ? xk_log(Self.otherRate / Self.honestRate)
                 : xk_log((1 - Self.otherRate) / (1 - Self.honestRate))
-            guard hasDecided == .undecided else { continue }
-            if ratio >= xk_log((1 - Self.miss) / Self.falseAlarm) { hasDecided = .inconsistent }
-            if ratio <= xk_log(Self.miss / (1 - Self.falseAlarm)) { hasDecided = .consistent }
+            if ratio >= xk_log((1 - Self.miss) / Self.falseAlarm) { isInconsistent = true }
         }
     }
 }

@@ -36,8 +36,8 @@ struct SGLangDialect: OpenAIServerDialect {
     func makeReader() -> any UpstreamReader { SGLangReader() }
 }
 
-/// The events of `/generate`: `output_ids` are all tokens so far, or only the new ones if the server
-/// streams incrementally. `completion_tokens` tells which.
+/// The events of `/generate`: `output_ids` are all tokens so far, or only the new ones if the
+/// server streams incrementally. `completion_tokens` tells which.
 private struct SGLangReader: UpstreamReader {
     private var received = 0
 

@@ -91,8 +91,8 @@ public struct JobMachine: Sendable {
     private var since: [UInt64] = []
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
-    /// clock that only moves on. `runsAhead` is for a pipeline of one stage that chooses token after
-    /// token without each being fed back.
+    /// clock that only moves on. `runsAhead` is for a pipeline of one stage that chooses token
+    /// after token without each being fed back.
     public init(spec: JobSpec, stages: Int, runsAhead: Bool = false, at now: UInt64) {
         self.spec = spec
         self.runsAhead = runsAhead
