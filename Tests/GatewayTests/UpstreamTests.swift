@@ -25,7 +25,7 @@ import Verification
     }
 
     @Test func aLlamaServerAnswersThoseWhoAcceptIt() async throws {
-        let llama = try LlamaServerProcess(model: RunningHouse.modelPath())
+        let llama = try await LlamaServerProcess.start(model: RunningHouse.modelPath())
         try await RunningHouse.with { house in
             try await house.startNode(1, name: "llama", upstream: llama.url)
             try await house.startNode(2, name: "judge", offers: false, verifies: true)
@@ -85,8 +85,8 @@ import Verification
     /// The buyer's stream goes on where it stopped, from another server; then there is none left
     /// and nothing is charged. Nobody is blamed.
     @Test func aServerThatIsKilledIsReplacedOrTheMoneyStays() async throws {
-        let first = try LlamaServerProcess(model: RunningHouse.modelPath())
-        let second = try LlamaServerProcess(model: RunningHouse.modelPath())
+        let first = try await LlamaServerProcess.start(model: RunningHouse.modelPath())
+        let second = try await LlamaServerProcess.start(model: RunningHouse.modelPath())
         try await RunningHouse.with { house in
             try await house.startNode(1, name: "older", price: "0.50", upstream: first.url)
             try await house.startNode(2, name: "younger", price: "0.50", upstream: second.url)

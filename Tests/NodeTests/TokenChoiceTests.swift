@@ -38,7 +38,7 @@ import UpstreamHarness
     }
 
     @Test func anHonestEngineOfAnotherArithmeticIsNotAccused() async throws {
-        let process = try LlamaServerProcess(model: NodeFixture.modelPath())
+        let process = try await LlamaServerProcess.start(model: NodeFixture.modelPath())
         let tokenizer = try NodeFixture.tokenizer()
         let upstream = try await UpstreamServer.find(at: process.url, tokenizer: tokenizer)
         var answers: [(prompt: [Int32], output: [Int32])] = []

@@ -315,7 +315,7 @@ struct UpstreamServerTests {
 
     /// The real server, with text that takes several tokens a character, and sampling.
     @Test(.timeLimit(.minutes(2))) func aRealLlamaServerAgreesWithTheTokenizer() async throws {
-        let process = try LlamaServerProcess(model: NodeFixture.modelPath(), key: "k3y")
+        let process = try await LlamaServerProcess.start(model: NodeFixture.modelPath(), key: "k3y")
         let tokenizer = try NodeFixture.tokenizer()
         let upstream = try await UpstreamServer.find(
             at: process.url, key: "k3y", tokenizer: tokenizer)

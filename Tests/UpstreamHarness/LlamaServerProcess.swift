@@ -11,12 +11,24 @@ public final class LlamaServerProcess: Sendable {
 
     /// Where it listens.
     public let url: String
-    private let process: Mutex<Process>
     private let pid: Int32
+    private let isKilled = Mutex(false)
+    /// The server ends when this is closed.
     private let input: Pipe
 
-    /// Starts a server of this model file and waits until it serves.
-    public init(model: String, slots: Int = 2, key: String? = nil) throws {
+    /// Starts a server of this model file and waits, on a thread of its own, until it serves.
+    public static func start(
+        model: String, slots: Int = 2, key: String? = nil
+    ) async throws -> LlamaServerProcess {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread {
+                continuation.resume(
+                    with: Result { try LlamaServerProcess(model: model, slots: slots, key: key) })
+            }.start()
+        }
+    }
+
+    private init(model: String, slots: Int, key: String?) throws {
         let root = URL(filePath: #filePath)
             .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         let python = root.appending(path: ".venv-llama/bin/python").path()
@@ -44,17 +56,15 @@ public final class LlamaServerProcess: Sendable {
         url = line.trimmingCharacters(in: .whitespacesAndNewlines)
         pid = process.processIdentifier
         self.input = input
-        self.process = Mutex(process)
     }
 
-    deinit { kill() }
+    deinit { try? input.fileHandleForWriting.close() }
 
-    /// Ends it as `kill -9` does, and waits until it is gone.
+    /// Ends it as `kill -9` does.
     public func kill() {
-        process.withLock { process in
-            guard process.isRunning else { return }
-            Foundation.kill(pid, SIGKILL)
-            process.waitUntilExit()
+        isKilled.withLock { isKilled in
+            if !isKilled { Foundation.kill(pid, SIGKILL) }
+            isKilled = true
         }
     }
 }
