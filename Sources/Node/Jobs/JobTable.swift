@@ -79,7 +79,8 @@ public struct JobTable: Sendable {
             return [.send(session.ready)]
         }
         do throws(NodeFault) {
-            let session = try begin(assignment, at: now)
+            let old = try resumed(assignment)
+            let session = if let old { old } else { try begin(assignment, at: now) }
             sessions[key] = session
             return [.started(assignment), .send(session.ready)]
         } catch {
@@ -241,6 +242,21 @@ public struct JobTable: Sendable {
         previousReceipt = receipt.digest
         remember(key)
         return Self.hangUp(session) + [.submit(receipt.signed(by: identity), logits: logits)]
+    }
+
+    /// The session of an earlier attempt that goes on as this one; `nil` if there is none.
+    private mutating func resumed(_ assignment: Assignment) throws(NodeFault) -> Session? {
+        guard let resume = assignment.resume else { return nil }
+        for key in stages(of: assignment.job, attempt: resume.attempt) {
+            guard case .stage(var session)? = sessions[key], session.canResume(assignment) else {
+                continue
+            }
+            sessions[key] = nil
+            remember(key)
+            try session.resume(assignment)
+            return .stage(session)
+        }
+        return nil
     }
 
     private func begin(

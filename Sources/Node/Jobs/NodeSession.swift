@@ -5,7 +5,7 @@ import Verification
 
 /// One stage of one attempt at one job: takes the house's frames, gives the frames to send.
 struct NodeSession: Sendable {
-    let assignment: Assignment
+    private(set) var assignment: Assignment
     let startedAt: Timestamp
     private(set) var runner: StageRunner
     /// The most rows or tokens in one frame.
@@ -23,7 +23,32 @@ struct NodeSession: Sendable {
         }
     }
 
-    var ready: WireFrame { frame(.ready) }
+    /// Says that the session stands, and at which position.
+    var ready: WireFrame { frame(.ready, position: UInt32(runner.positions)) }
+
+    /// Whether `next` is a later attempt at the same work, which this session can go on with.
+    func canResume(_ next: Assignment) -> Bool {
+        guard let resume = next.resume, Int(resume.position) <= runner.positions else {
+            return false
+        }
+        var same = next
+        same.attempt = assignment.attempt
+        same.stage = assignment.stage
+        same.stages = assignment.stages
+        same.chosenTokens = assignment.chosenTokens
+        same.resume = assignment.resume
+        return same == assignment
+    }
+
+    /// Goes on as a later attempt, from the position it names. Only if `canResume`.
+    mutating func resume(_ next: Assignment) throws(NodeFault) {
+        do throws(EngineError) {
+            try runner.rewind(to: Int(next.resume?.position ?? 0))
+        } catch {
+            throw NodeFault(error)
+        }
+        assignment = next
+    }
 
     /// Runs what a frame brings. A fault means that the session is over.
     mutating func receive(_ frame: WireFrame) throws(NodeFault) -> WireFrame? {
@@ -106,11 +131,11 @@ struct NodeSession: Sendable {
             startedAt: startedAt, finishedAt: now, previous: previous)
     }
 
-    private func frame(_ kind: WireFrame.Kind) -> WireFrame {
+    private func frame(_ kind: WireFrame.Kind, position: UInt32) -> WireFrame {
         do {
             return try WireFrame(
                 kind: kind, stage: assignment.stage, job: assignment.job,
-                attempt: assignment.attempt)
+                attempt: assignment.attempt, position: position)
         } catch {
             preconditionFailure("a frame without payload always fits: \(error)")
         }

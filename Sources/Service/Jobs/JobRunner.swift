@@ -11,7 +11,7 @@ import Verification
 /// Opens jobs and runs them to their delivery.
 public final class JobRunner: Sendable {
     /// One stage of a matched pipeline, as the runner needs it.
-    struct Stage: Sendable {
+    struct Stage: Hashable, Sendable {
         let node: PublicKey
         let layers: LayerRange
         let weights: Digest

@@ -84,7 +84,7 @@ import Testing
                 if case .replace(0, .declined, _) = effect { true } else { false }
             })
         #expect(
-            machine.restart(attempt: 2, stages: 1, runsAhead: true, at: 3) == [.assign(stage: 0)])
+            machine.restart(attempt: 2, kept: [nil], runsAhead: true, at: 3) == [.assign(stage: 0)])
         let fed = sent(try ready(&machine))
         #expect(fed == [try tokens([1, 2, 3, 20, 21], at: 0, kind: .tokens, attempt: 2)])
         let effects = machine.receive(try tokens([20, 21, 22], at: 2, attempt: 2), at: 4)
