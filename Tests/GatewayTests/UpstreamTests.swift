@@ -167,7 +167,7 @@ import Verification
                     let question = try? JSONDecoder().decode(
                         Question.self, from: Data(request.body.utf8))
                 else { return nil }
-                let tokens = tokenizer.encode(question.content, parseSpecial: true)
+                let tokens = (try? tokenizer.encode(question.content, parseSpecial: true)) ?? []
                 return .whole(
                     200, "{\"tokens\":\(lie == "tokens" ? tokens.map { $0 + 1 } : tokens)}")
             case "POST /completion":

@@ -26,7 +26,7 @@ import UpstreamHarness
     private func answers(of file: ModelFile) throws -> [(prompt: [Int32], output: [Int32])] {
         let generator = try Generator(model: file, threads: 2)
         return try Self.prompts.map { text in
-            let prompt = file.tokenizer.encode(text)
+            let prompt = try file.tokenizer.encode(text)
             return (prompt, try generator.generate(prompt: prompt, maxTokens: 128).tokens)
         }
     }
@@ -43,7 +43,7 @@ import UpstreamHarness
         let upstream = try await UpstreamServer.find(at: process.url, tokenizer: tokenizer)
         var answers: [(prompt: [Int32], output: [Int32])] = []
         for text in Self.prompts {
-            let prompt = tokenizer.encode(text)
+            let prompt = try tokenizer.encode(text)
             let output = Mutex<[Int32]>([])
             try await upstream.complete(
                 UpstreamRequest(

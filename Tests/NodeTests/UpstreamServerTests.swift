@@ -359,9 +359,10 @@ import UpstreamHarness
         #expect(upstream.description.vocabulary == 49_152)
         #expect(upstream.description.slots == 2)
         for text in ["Hello 123", "<|im_start|>user\n", "🦖 日本語 e\u{301}", "a\n\n b"] {
-            #expect(try await upstream.tokenize(text) == tokenizer.encode(text, parseSpecial: true))
+            let ours = try tokenizer.encode(text, parseSpecial: true)
+            #expect(try await upstream.tokenize(text) == ours)
         }
-        let prompt = tokenizer.encode("😀🤖🦄😀🤖🦄😀🤖🦄😀🤖")
+        let prompt = try tokenizer.encode("😀🤖🦄😀🤖🦄😀🤖🦄😀🤖")
         for maxTokens in [1, 3, 16, 17] {
             let tokens = TokenBox()
             try await upstream.complete(
@@ -377,7 +378,7 @@ import UpstreamHarness
             let tokens = TokenBox()
             try await upstream.complete(
                 UpstreamRequest(
-                    job: JobID(1), attempt: 1, prompt: tokenizer.encode("Once upon a time"),
+                    job: JobID(1), attempt: 1, prompt: try tokenizer.encode("Once upon a time"),
                     maxTokens: 24, sampling: .init(temperature: 1.2, topP: 0.95, seed: seed))
             ) { tokens.append($0) }
             answers.append(tokens.all)

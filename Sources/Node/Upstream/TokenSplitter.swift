@@ -30,8 +30,8 @@ struct TokenSplitter: Sendable {
         guard text.count <= Self.maximumBytes, missing <= text.count,
             text.suffix(tail.count) == tail[...]
         else { return nil }
-        let usual = tokenizer.encode(String(decoding: text, as: UTF8.self))
-        if usual.count == missing + known.count, usual.suffix(known.count) == known[...] {
+        let usual = try? tokenizer.encode(String(decoding: text, as: UTF8.self))
+        if let usual, usual.count == missing + known.count, usual.suffix(known.count) == known[...] {
             return Array(usual.prefix(missing))
         }
         var dead: Set<[Int]> = []

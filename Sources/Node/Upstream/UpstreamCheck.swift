@@ -51,7 +51,7 @@ enum UpstreamCheck {
         _ server: UpstreamServer, _ tokenizer: Tokenizer
     ) async throws(UpstreamError) {
         for (place, text) in probes.enumerated() {
-            let ours = tokenizer.encode(text, parseSpecial: true)
+            let ours = try tokens(of: text, tokenizer)
             let theirs = try await server.tokenize(text)
             if ours != theirs {
                 throw .mismatch(
@@ -65,9 +65,19 @@ enum UpstreamCheck {
         _ server: UpstreamServer, _ tokenizer: Tokenizer
     ) async throws(UpstreamError) {
         let request = UpstreamRequest(
-            job: .none, attempt: 0, prompt: tokenizer.encode(probes[0]), maxTokens: probeTokens,
-            sampling: .greedy)
+            job: .none, attempt: 0, prompt: try tokens(of: probes[0], tokenizer),
+            maxTokens: probeTokens, sampling: .greedy)
         try await server.complete(request) { _ in }
+    }
+
+    private static func tokens(
+        of text: String, _ tokenizer: Tokenizer
+    ) throws(UpstreamError) -> [Int32] {
+        do throws(ModelError) {
+            return try tokenizer.encode(text, parseSpecial: true)
+        } catch {
+            throw .mismatch("our own tokenizer cannot take a probe: \(error)")
+        }
     }
 }
 

@@ -12,7 +12,7 @@ import Testing
 
     private func toy(stages: Int, prompt: Int) throws -> Toy {
         let tokenizer = try JobMachineTests.file.get().tokenizer
-        let tokens = tokenizer.encode(Self.text)
+        let tokens = try tokenizer.encode(Self.text)
         let spec = JobSpec(
             job: JobID(7), prompt: (0..<prompt).map { Int32($0) }, maxTokens: tokens.count,
             rowBytes: 4, vocabulary: 49_152, isEnd: { _ in false },
