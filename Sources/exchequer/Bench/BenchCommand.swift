@@ -29,7 +29,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, house, ledger
+        case engine, house, ledger, resume
     }
 
     @Option(
@@ -38,7 +38,8 @@ struct BenchCommand: AsyncParsableCommand {
     var model: [String] = []
     @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
     var freeOrder = false
-    @Option(help: "Only this part: engine, house or ledger; may be repeated.") var only: [Part] = []
+    @Option(help: "Only this part: engine, house, ledger or resume; may be repeated.")
+    var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
     @Option(help: "The folder with the peers' scripts.") var harness = "Tests/Harness"
@@ -75,12 +76,21 @@ struct BenchCommand: AsyncParsableCommand {
                 harness: URL(fileURLWithPath: harness).path, runs: runs)
             rows = try bench.rows(say: Console.say)
         }
-        try put(engine, figures, rows)
+        var resumed: [BenchRow] = []
+        if parts.contains(.resume) {
+            guard let model = model.first else {
+                throw ValidationError("The nodes need --model.")
+            }
+            resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
+        }
+        try put(engine, figures, rows, resumed)
     }
 
-    private func put(_ engine: [BenchRow], _ figures: [Figure], _ rows: [BenchRow]) throws {
+    private func put(
+        _ engine: [BenchRow], _ figures: [Figure], _ rows: [BenchRow], _ resumed: [BenchRow]
+    ) throws {
         if json {
-            for row in engine + rows { try Console.put(json: row) }
+            for row in engine + rows + resumed { try Console.put(json: row) }
             for figure in figures { try Console.put(json: figure) }
             return
         }
@@ -96,6 +106,7 @@ struct BenchCommand: AsyncParsableCommand {
             Console.put("")
         }
         put("ledger server, durable", rows)
+        put("a stage that is lost", resumed)
     }
 
     private func put(_ title: String, _ rows: [BenchRow]) {
