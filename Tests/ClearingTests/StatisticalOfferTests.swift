@@ -1,4 +1,5 @@
 import Clearing
+import ClearingWorld
 import Primitives
 import Testing
 
@@ -105,6 +106,18 @@ import Testing
         #expect(try OfferDraft(canonicalBytes: plain).numerics == .exact)
         #expect(try OfferDraft(canonicalBytes: marked) == offer)
         #expect(zip(plain, marked).count { $0 != $1 } == 1 && plain.count == marked.count)
+        var old = ByteWriter()
+        old.write(offer.node)
+        old.write(offer.model)
+        old.write(offer.layers)
+        old.write(offer.weights)
+        old.write(offer.inputPrice)
+        old.write(offer.outputPrice)
+        old.write(offer.concurrency)
+        old.write(offer.context)
+        old.write(offer.region)
+        old.write(offer.expiresAt)
+        #expect(plain == old.bytes)
 
         var demand = world.demand()
         for (fallbacks, accepts, flag) in [
