@@ -184,10 +184,9 @@ public struct JobTable: Sendable {
             session = .stage(stage)
             return reply.map { [.send($0)] } ?? []
         case .upstream(var upstream):
-            let begun = try upstream.receive(frame)
+            let request = try upstream.receive(frame)
             session = .upstream(upstream)
-            guard let begun else { return [] }
-            return begun.frames.map { .send($0) } + [.ask(begun.request)]
+            return request.map { [.ask($0)] } ?? []
         }
     }
 

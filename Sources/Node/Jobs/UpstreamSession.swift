@@ -7,7 +7,9 @@ import Verification
 /// upstream's tokens, gives the frames to send.
 ///
 /// The upstream runs ahead: its tokens go to the house as they come, and are not fed back. What was
-/// chosen in an earlier attempt is fed behind the prompt; it is taken as it is and continued.
+/// chosen in an earlier attempt is fed behind the prompt; it is taken as it is and continued. It is
+/// repeated with the first new token and not before: until then the house grants time for the
+/// whole prompt, which the upstream has to read.
 struct UpstreamSession: Sendable {
     let assignment: Assignment
     let startedAt: Timestamp
@@ -36,11 +38,8 @@ struct UpstreamSession: Sendable {
         }
     }
 
-    /// Takes tokens of the prompt; gives the request once all are there, with the frames that
-    /// repeat what was chosen before.
-    mutating func receive(
-        _ frame: WireFrame
-    ) throws(NodeFault) -> (frames: [WireFrame], request: UpstreamRequest)? {
+    /// Takes tokens of the prompt; gives the request once all are there.
+    mutating func receive(_ frame: WireFrame) throws(NodeFault) -> UpstreamRequest? {
         guard frame.kind == .tokens else {
             throw NodeFault(.wrongKind, "this stage does not take \(frame.kind) frames")
         }
@@ -63,18 +62,15 @@ struct UpstreamSession: Sendable {
         try check(tokens, .tokenOutOfRange)
         fed += tokens
         guard fed.count == wanted else { return nil }
-        let frames = try choose(Array(fed[promptTokens...]))
-        return (
-            frames,
-            UpstreamRequest(
-                job: assignment.job, attempt: assignment.attempt, prompt: fed,
-                maxTokens: Int(assignment.maxTokens) - chosenBefore,
-                sampling: assignment.sampling)
-        )
+        return UpstreamRequest(
+            job: assignment.job, attempt: assignment.attempt, prompt: fed,
+            maxTokens: Int(assignment.maxTokens) - chosenBefore,
+            sampling: assignment.sampling)
     }
 
     /// Takes tokens the upstream chose; gives the frames that tell the house.
     mutating func choose(_ tokens: [Int32]) throws(NodeFault) -> [WireFrame] {
+        let tokens = output.isEmpty ? fed.dropFirst(promptTokens) + tokens : tokens
         guard output.count + tokens.count <= Int(assignment.maxTokens) else {
             throw NodeFault(.upstreamFailed, "the upstream chose more tokens than were asked for")
         }
