@@ -144,14 +144,19 @@ import Verification
     }
 
     /// A server with another tokenizer, or other sizes, must not get as far as an offer.
-    @Test(arguments: ["tokens", "vocabulary", "ids"])
+    @Test(arguments: ["tokens", "vocabulary", "ids", "context", "slots"])
     func aServerOfAnotherModelIsRefusedAtTheStart(lie: String) async throws {
         let tokenizer = try ModelFile(path: RunningHouse.modelPath()).tokenizer
         let replay = try ReplayServer { request in
             switch request.line {
             case "GET /props":
+                let context = lie == "context" ? -1 : 512
+                let slots = lie == "slots" ? -1 : 1
                 return .whole(
-                    200, #"{"default_generation_settings":{"n_ctx":512},"total_slots":1}"#)
+                    200,
+                    """
+                    {"default_generation_settings":{"n_ctx":\(context)},"total_slots":\(slots)}
+                    """)
             case "GET /v1/models":
                 let count = lie == "vocabulary" ? 32_000 : 49_152
                 return .whole(
@@ -175,7 +180,8 @@ import Verification
             configuration.offers = [.init(layers: nil, inputPrice: "0.1", outputPrice: "0.1")]
             configuration.upstream = .init(url: replay.url)
             let runtime = NodeRuntime(configuration: configuration) { _ in }
-            let wanted: NodeError.Code = lie == "ids" ? .upstreamUnusable : .upstreamMismatch
+            let wanted: NodeError.Code =
+                ["tokens", "vocabulary"].contains(lie) ? .upstreamMismatch : .upstreamUnusable
             await #expect {
                 try await runtime.run()
             } throws: {

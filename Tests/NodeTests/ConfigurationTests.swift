@@ -35,6 +35,14 @@ struct ConfigurationTests {
             },
             {
                 $0.offers[0].layers = nil
+                $0.upstream = .init(url: "http://user:secret@127.0.0.1:8081")
+            },
+            {
+                $0.offers[0].layers = nil
+                $0.upstream = .init(url: "http://127.0.0.1:8081/?key=secret")
+            },
+            {
+                $0.offers[0].layers = nil
                 $0.upstream = .init(url: "http://127.0.0.1:8081")
                 $0.serveWeights = "other.gguf"
             },

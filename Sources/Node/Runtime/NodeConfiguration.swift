@@ -122,6 +122,12 @@ public struct NodeConfiguration: Sendable {
             throw NodeError(
                 .badConfiguration, "the upstream's address must start with http(s)://")
         }
+        // The address is reported; a key in it would be, too.
+        if upstream.url.contains(where: { "@?#".contains($0) }) {
+            throw NodeError(
+                .badConfiguration,
+                "the upstream's address is scheme, host and port; its key goes into a file")
+        }
         guard offers.count == 1, offers[0].layers == nil else {
             throw NodeError(
                 .badConfiguration, "an upstream computes whole models: offer all layers, once")

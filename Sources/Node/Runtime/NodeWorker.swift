@@ -146,7 +146,9 @@ final class NodeWorker: Sendable {
                     })
             }
         } onFailure: { error in
-            let fault = NodeFault(.upstreamFailed, "\(error)")
+            // The reason names addresses that are nobody's business but the provider's.
+            self.report(.upstreamFailed(request.job, "\(error)"))
+            let fault = NodeFault(.upstreamFailed, "the upstream did not finish the answer")
             await self.jobs.enqueue {
                 self.perform(
                     self.table.withLock { $0.fail(job: job, attempt: attempt, fault) })
@@ -244,6 +246,12 @@ extension NodeEvent {
                 ("job", .number(job.rawValue)), ("attempt", .number(UInt64(attempt))),
                 ("fault", .number(UInt64(fault?.code.rawValue ?? 0))),
             ])
+    }
+
+    static func upstreamFailed(_ job: JobID, _ reason: String) -> NodeEvent {
+        NodeEvent(
+            "upstream_failed", .warning, "job \(job): \(reason)",
+            [("job", .number(job.rawValue)), ("reason", .text(reason))])
     }
 
     static func finished(_ receipt: Receipt) -> NodeEvent {

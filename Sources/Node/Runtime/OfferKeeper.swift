@@ -11,6 +11,8 @@ final class OfferKeeper: Sendable {
     private let report: @Sendable (NodeEvent) -> Void
     /// What stands at the house, in the order of the node's offers; empty while nothing does.
     private let standing = Mutex<[UInt64]>([])
+    /// What was to be taken back and could not be.
+    private let stuck = Mutex<[UInt64]>([])
 
     init(
         node: PreparedNode, client: HouseClient, memory: OfferMemory,
@@ -31,15 +33,13 @@ final class OfferKeeper: Sendable {
     /// Posts all offers; `retry` waits for what passes by itself, such as a bond that the house has
     /// not seen yet.
     func post(_ retry: Retry) async throws {
+        await takeBack(stuck.withLock { $0 })
         for index in 0..<node.offerCount {
             let id = try await retry.run { () async throws(NodeError) in
                 try await self.client.post(self.node.offer(index))
             }
-            let all = standing.withLock { offers in
-                offers.append(id)
-                return offers
-            }
-            memory.save(all)
+            standing.withLock { $0.append(id) }
+            remember()
             let offer = node.configuration.offers[index]
             report(
                 NodeEvent(
@@ -56,33 +56,45 @@ final class OfferKeeper: Sendable {
             let new = try await retry.run { () async throws(NodeError) in
                 try await self.client.post(self.node.offer(index))
             }
-            let (old, all) = standing.withLock { offers -> (UInt64, [UInt64]) in
-                guard index < offers.count else { return (new, offers) }
+            let old = standing.withLock { offers in
+                guard index < offers.count else { return new }
                 let old = offers[index]
                 offers[index] = new
-                return (old, offers)
+                return old
             }
-            memory.save(all)
-            try? await client.withdraw(offer: old)
+            await takeBack([old])
         }
     }
 
     /// Takes all offers back; jobs that run on them go on. What the house does not take back is
-    /// remembered and stands until it runs out.
+    /// remembered, and tried again before anything is posted.
     func withdraw() async {
-        let offers = standing.withLock { offers in
-            defer { offers = [] }
-            return offers
-        }
-        var left: [UInt64] = []
+        await takeBack(
+            standing.withLock { offers in
+                defer { offers = [] }
+                return offers
+            })
+    }
+
+    private func takeBack(_ offers: [UInt64]) async {
         for offer in offers {
+            var left: [UInt64] = []
             do throws(NodeError) {
                 try await client.withdraw(offer: offer)
             } catch {
-                left.append(offer)
+                // A rejection says that it does not stand any more.
+                if error.rejection == nil { left = [offer] }
                 report(NodeEvent("offer_stands", .warning, "offer \(offer) stands: \(error)"))
             }
+            stuck.withLock { stuck in
+                stuck.removeAll { $0 == offer }
+                stuck += left
+            }
         }
-        memory.save(left)
+        remember()
+    }
+
+    private func remember() {
+        memory.save(standing.withLock { $0 } + stuck.withLock { $0 })
     }
 }

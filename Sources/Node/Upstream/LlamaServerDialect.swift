@@ -108,6 +108,9 @@ private struct LlamaServerReader: UpstreamReader {
         guard let tokens = event.tokens, let total = event.tokensPredicted else {
             throw .badAnswer("an event without token ids: is it a llama-server?")
         }
+        guard UpstreamChunk.counts.contains(total) else {
+            throw .badAnswer("a number of tokens that cannot be")
+        }
         var chunk = UpstreamChunk(tokens: tokens)
         let isEnd = event.stop == true
         let missing = total - predicted - tokens.count

@@ -66,6 +66,9 @@ private struct SGLangReader: UpstreamReader {
         guard let ids = event.outputIds, let meta = event.metaInfo else {
             throw .badAnswer("an event without output ids")
         }
+        guard UpstreamChunk.counts.contains(meta.completionTokens) else {
+            throw .badAnswer("a number of tokens that cannot be")
+        }
         let known = received - (meta.completionTokens - ids.count)
         guard known >= 0, known <= ids.count else {
             throw .badAnswer("tokens that do not follow those before")

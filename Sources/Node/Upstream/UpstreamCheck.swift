@@ -21,12 +21,15 @@ enum UpstreamCheck {
     /// Tokens that must come back from a short completion.
     private static let probeTokens = 8
 
-    /// Throws `upstreamMismatch` or `upstreamUnusable`, saying what differs, or
+    /// Throws `upstreamMismatch` or `upstreamUnusable`, saying what is wrong, or
     /// `upstreamUnreachable`.
     static func check(
         _ server: UpstreamServer, _ file: ModelFile, _ manifest: ModelManifest
     ) async throws(NodeError) {
         let told = server.description
+        guard told.context ?? 2 >= 2, told.slots ?? 1 >= 1 else {
+            throw NodeError(.upstreamUnusable, "the upstream says that it has room for no request")
+        }
         for (what, theirs, ours) in [
             ("tokens in the vocabulary", told.vocabulary, manifest.vocabulary),
             ("numbers in a row of activations", told.hidden, manifest.hidden),

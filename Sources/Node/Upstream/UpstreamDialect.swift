@@ -42,6 +42,9 @@ struct UpstreamChunk: Hashable, Sendable {
         case length
     }
 
+    /// The numbers of tokens that any answer can have; a server may say anything.
+    static let counts = 0...Int(Int32.max)
+
     var tokens: [Int32] = []
     var end: End?
 }

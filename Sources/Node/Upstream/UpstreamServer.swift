@@ -72,10 +72,47 @@ public struct UpstreamServer: Sendable {
     /// Asks for the rest of an answer and hands tokens to `onTokens` as they come. Returns after
     /// `maxTokens`, or after a token that ends the answer, which is the last one handed out.
     /// Cancelling the task hangs up, so that the server stops computing.
+    ///
+    /// The patience is for the next token, however often the server is asked for it: who waits
+    /// for this node must hear in time that it will not come.
     public func complete(
         _ request: UpstreamRequest, onTokens: @escaping @Sendable ([Int32]) async -> Void
     ) async throws(UpstreamError) {
+        typealias Outcome = Result<Void, UpstreamError>
         let answer = Answer()
+        let outcome = await withTaskGroup(of: Outcome.self) { group in
+            group.addTask {
+                do throws(UpstreamError) {
+                    return .success(try await fill(answer, request, onTokens))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            group.addTask {
+                let first = patience + Self.promptPatience * request.prompt.count
+                while answer.isComplete(request, tokenizer)
+                    || answer.age < (answer.tokens.isEmpty ? first : patience)
+                {
+                    do {
+                        try await Task.sleep(for: .milliseconds(100))
+                    } catch {
+                        return .failure(.cancelled)
+                    }
+                }
+                return .failure(.timedOut)
+            }
+            let first = await group.next()
+            group.cancelAll()
+            return first ?? .failure(.cancelled)
+        }
+        try outcome.get()
+    }
+
+    /// Asks until the answer is complete.
+    private func fill(
+        _ answer: Answer, _ request: UpstreamRequest,
+        _ onTokens: @Sendable ([Int32]) async -> Void
+    ) async throws(UpstreamError) {
         var failures = 0
         for _ in 0..<Self.continuations {
             let before = answer.tokens.count
@@ -83,7 +120,7 @@ public struct UpstreamServer: Sendable {
             rest.prompt += answer.tokens
             rest.maxTokens -= before
             do throws(UpstreamError) {
-                let end = try await attempt(rest, answer, onTokens)
+                let end = try await read(rest, answer, onTokens)
                 if answer.isComplete(request, tokenizer) { return }
                 if end == .stop, let token = tokenizer.endToken {
                     // The model ended the answer and the server keeps the token to itself.
@@ -105,43 +142,9 @@ public struct UpstreamServer: Sendable {
         throw .badAnswer("it ended early again and again")
     }
 
-    /// One request, with a watch over how long it takes for the next token.
-    private func attempt(
-        _ request: UpstreamRequest, _ answer: Answer,
-        _ onTokens: @escaping @Sendable ([Int32]) async -> Void
-    ) async throws(UpstreamError) -> UpstreamChunk.End? {
-        typealias Outcome = Result<UpstreamChunk.End?, UpstreamError>
-        let pulse = Pulse()
-        let before = answer.tokens.count
-        let outcome = await withTaskGroup(of: Outcome.self) { group in
-            group.addTask {
-                do throws(UpstreamError) {
-                    return .success(try await read(request, answer, pulse, onTokens))
-                } catch {
-                    return .failure(error)
-                }
-            }
-            group.addTask {
-                let first = patience + Self.promptPatience * request.prompt.count
-                while pulse.age < (answer.tokens.count == before ? first : patience) {
-                    do {
-                        try await Task.sleep(for: .milliseconds(100))
-                    } catch {
-                        return .failure(.cancelled)
-                    }
-                }
-                return .failure(.timedOut)
-            }
-            let first = await group.next()
-            group.cancelAll()
-            return first ?? .failure(.cancelled)
-        }
-        return try outcome.get()
-    }
-
     /// Reads one answer up to its end, or to the last token that was asked for.
     private func read(
-        _ request: UpstreamRequest, _ answer: Answer, _ pulse: Pulse,
+        _ request: UpstreamRequest, _ answer: Answer,
         _ onTokens: @Sendable ([Int32]) async -> Void
     ) async throws(UpstreamError) -> UpstreamChunk.End? {
         let call = dialect.completion(request, model: description.model)
@@ -161,20 +164,20 @@ public struct UpstreamServer: Sendable {
             }
             for event in try events(bytes, &parser) where event.data != "[DONE]" {
                 let chunk = try reader.read(event.data)
-                if let end = await take(chunk, answer, pulse, &left, onTokens) { return end }
+                if let end = await take(chunk, answer, &left, onTokens) { return end }
             }
         }
         if Task.isCancelled { throw .cancelled }
         if !call.isStream {
             let chunk = try reader.read(String(decoding: whole, as: UTF8.self))
-            return await take(chunk, answer, pulse, &left, onTokens)
+            return await take(chunk, answer, &left, onTokens)
         }
         throw .unreachable("the answer broke off")
     }
 
     /// Hands new tokens on; the end, if the answer has come to it.
     private func take(
-        _ chunk: UpstreamChunk, _ answer: Answer, _ pulse: Pulse, _ left: inout Int,
+        _ chunk: UpstreamChunk, _ answer: Answer, _ left: inout Int,
         _ onTokens: @Sendable ([Int32]) async -> Void
     ) async -> UpstreamChunk.End? {
         var new = Array(chunk.tokens.prefix(left))
@@ -182,7 +185,6 @@ public struct UpstreamServer: Sendable {
             new.removeSubrange((end + 1)...)
         }
         if !new.isEmpty {
-            pulse.beat()
             left -= new.count
             answer.append(new)
             await onTokens(new)
@@ -213,10 +215,16 @@ public struct UpstreamServer: Sendable {
 /// The tokens of an answer so far, shared by who reads it and who watches.
 private final class Answer: Sendable {
     private let state = Mutex<[Int32]>([])
+    private let pulse = Pulse()
 
     var tokens: [Int32] { state.withLock { $0 } }
+    /// Since the last token came, or since the answer was begun.
+    var age: Duration { pulse.age }
 
-    func append(_ new: [Int32]) { state.withLock { $0 += new } }
+    func append(_ new: [Int32]) {
+        pulse.beat()
+        state.withLock { $0 += new }
+    }
 
     func isComplete(_ request: UpstreamRequest, _ tokenizer: Tokenizer) -> Bool {
         state.withLock { tokens in
