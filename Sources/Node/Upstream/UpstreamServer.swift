@@ -90,7 +90,9 @@ public struct UpstreamServer: Sendable {
             }
             group.addTask {
                 let first = patience + Self.promptPatience * request.prompt.count
-                while answer.age < (answer.tokens.isEmpty ? first : patience) {
+                while answer.isComplete(request, tokenizer)
+                    || answer.age < (answer.tokens.isEmpty ? first : patience)
+                {
                     do {
                         try await Task.sleep(for: .milliseconds(100))
                     } catch {
