@@ -25,6 +25,10 @@ public enum EngineError: Error, Hashable, Sendable {
     case outOfMemory
     /// The sampling parameters are not usable; carries the field's name.
     case invalidParameter(String)
+    /// The stage's key-value memory is promised to other sessions.
+    case poolExhausted(pages: Int, reserved: Int, needed: Int)
+    /// A session was given twice in one pass.
+    case sessionRepeated
 
     /// The stable number.
     public var code: UInt16 {
@@ -41,6 +45,8 @@ public enum EngineError: Error, Hashable, Sendable {
         case .positionOutOfRange: 10
         case .outOfMemory: 11
         case .invalidParameter: 12
+        case .poolExhausted: 13
+        case .sessionRepeated: 14
         }
     }
 }

@@ -1,5 +1,6 @@
 import CKernels
 public import Primitives
+import Synchronization
 
 /// Which instructions compute the dot products. All cases of `allCases` give the same bytes; choose
 /// only to compare.
@@ -27,7 +28,7 @@ public enum KernelPath: Int32, CaseIterable, Hashable, Sendable {
 /// gives the same bytes as one stage with all layers.
 ///
 /// Reads only its own tensors. Safe to share: calls on one stage wait for each other, so sessions
-/// take turns. `run` blocks for milliseconds to seconds: never call it on an event loop.
+/// take turns unless they are run together. `run` blocks for milliseconds to seconds: never call it on an event loop.
 @safe
 public final class Stage: @unchecked Sendable {
     /// The model.
@@ -36,16 +37,22 @@ public final class Stage: @unchecked Sendable {
     public let layers: LayerRange
     /// How many threads compute.
     public let threads: Int
+    /// The key-value memory of its sessions.
+    public let memory: KVPool
     let handle: OpaquePointer
+    /// Held by who runs or changes sessions of this stage.
+    let turn = Mutex(())
 
     /// One thread per processor.
     public static var defaultThreads: Int { min(Int(xk_processor_count()), 256) }
 
     /// Prepares the layers: checks that the weights are finite and, for the vector paths, packs a
     /// copy of them.
+    ///
+    /// - Parameter memoryLimit: the most bytes of key-value memory that sessions may reserve.
     public init(
         model: ModelFile, layers: LayerRange, threads: Int = Stage.defaultThreads,
-        path: KernelPath = .automatic
+        path: KernelPath = .automatic, memoryLimit: Int = KVPool.defaultByteLimit
     ) throws(ModelError) {
         guard Int(layers.end) <= model.architecture.layers else {
             throw ModelError(.layersOutOfRange, "\(layers) of \(model.architecture.layers)")
@@ -58,6 +65,8 @@ public final class Stage: @unchecked Sendable {
         self.threads = threads
         unsafe self.handle = try StageBuilder(model.file, model.architecture)
             .build(layers, threads: threads, path: path)
+        memory = unsafe KVPool(
+            pageBytes: xk_stage_page_bytes(handle), byteLimit: memoryLimit)
     }
 
     deinit {
@@ -75,7 +84,7 @@ public final class Stage: @unchecked Sendable {
         unsafe KernelPath(rawValue: xk_stage_path(handle)) ?? .scalar
     }
 
-    /// Starts a session with room for `capacity` positions.
+    /// Starts a session with room for `capacity` positions, which are reserved in `memory`.
     public func makeSession(capacity: Int) throws(EngineError) -> StageSession {
         try StageSession(stage: self, capacity: capacity)
     }
@@ -110,11 +119,28 @@ public final class Stage: @unchecked Sendable {
         guard activations.count == count * hidden else {
             throw .wrongActivationCount(expected: (count + 1) * hidden, found: activations.count)
         }
-        let finite = unsafe activations.withUnsafeBufferPointer {
-            unsafe xk_all_finite($0.baseAddress, $0.count)
-        }
-        if finite == 0 { throw .inputNotFinite }
+        guard Self.areFinite(activations) else { throw .inputNotFinite }
         return count
+    }
+
+    static func areFinite(_ numbers: [Float]) -> Bool {
+        unsafe numbers.withUnsafeBufferPointer {
+            unsafe xk_all_finite($0.baseAddress, $0.count) != 0
+        }
+    }
+
+    /// The rows that go into the first of this stage's layers.
+    func rows(_ input: StageInput) throws(EngineError) -> [Float] {
+        switch input {
+        case .tokens(let tokens):
+            guard isFirst else { throw .notFirstStage }
+            if tokens.isEmpty { throw .emptyInput }
+            return try embed(tokens)
+        case .activations(let activations):
+            if isFirst { throw .isFirstStage }
+            _ = try rows(activations)
+            return activations
+        }
     }
 
     /// The embedding rows of `tokens`.
