@@ -29,6 +29,8 @@ public enum EngineError: Error, Hashable, Sendable {
     case poolExhausted(pages: Int, reserved: Int, needed: Int)
     /// A session was given twice in one pass.
     case sessionRepeated
+    /// As many callers wait as may.
+    case queueFull
 
     /// The stable number.
     public var code: UInt16 {
@@ -47,6 +49,7 @@ public enum EngineError: Error, Hashable, Sendable {
         case .invalidParameter: 12
         case .poolExhausted: 13
         case .sessionRepeated: 14
+        case .queueFull: 15
         }
     }
 }

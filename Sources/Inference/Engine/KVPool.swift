@@ -1,24 +1,34 @@
 import CKernels
+import Primitives
 import Synchronization
 
 /// The key-value memory of one stage: pages of 64 positions, taken one by one as sessions grow and
-/// shared between sessions whose first positions are the same.
+/// shared between sessions that begin alike.
 ///
 /// A session reserves what its capacity can need at most when it is made, so a job that was taken
-/// on never runs out of room; the memory itself is taken when a position is run.
+/// on never runs out of room; the memory itself is taken when a position is run. Pages that are
+/// kept for sessions to come fill what the limit leaves, and go first.
 public final class KVPool: Sendable {
     /// How much of a pool is taken.
     public struct Usage: Hashable, Sendable {
         /// Pages that sessions may need at most.
         public var reserved = 0
-        /// Pages in memory.
+        /// Pages in memory. Not above the limit, except for pages that are being copied.
         public var pages = 0
+        /// How many of those are kept for sessions that begin alike, in use or not.
+        public var kept = 0
 
         /// So much; nothing if not said.
-        public init(reserved: Int = 0, pages: Int = 0) {
+        public init(reserved: Int = 0, pages: Int = 0, kept: Int = 0) {
             self.reserved = reserved
             self.pages = pages
+            self.kept = kept
         }
+    }
+
+    private struct State {
+        var usage = Usage()
+        var prefixes = PrefixIndex()
     }
 
     /// Positions of a page.
@@ -28,7 +38,7 @@ public final class KVPool: Sendable {
     public let pageBytes: Int
     /// The most pages that sessions may reserve.
     public let pageLimit: Int
-    private let state = Mutex(Usage())
+    private let state = Mutex(State())
 
     init(pageBytes: Int, byteLimit: Int) {
         self.pageBytes = pageBytes
@@ -36,10 +46,22 @@ public final class KVPool: Sendable {
     }
 
     /// What is taken now.
-    public var usage: Usage { state.withLock { $0 } }
+    public var usage: Usage {
+        state.withLock { state in
+            var usage = state.usage
+            usage.kept = state.prefixes.count
+            return usage
+        }
+    }
 
     /// Half of the machine's memory.
     public static var defaultByteLimit: Int { Int(clamping: xk_memory_bytes() / 2) }
+
+    /// Frees the kept pages that no session uses.
+    public func clear() {
+        let idle = state.withLock { $0.prefixes.evict(.max) }
+        withExtendedLifetime(idle) {}
+    }
 
     static func pages(for positions: Int) -> Int {
         (positions + pagePositions - 1) / pagePositions
@@ -48,20 +70,29 @@ public final class KVPool: Sendable {
     /// Promises `count` pages; the caller releases them.
     func reserve(_ count: Int) throws(EngineError) {
         try state.withLock { (state) throws(EngineError) in
-            guard count <= pageLimit - state.reserved else {
-                throw .poolExhausted(pages: pageLimit, reserved: state.reserved, needed: count)
+            guard count <= pageLimit - state.usage.reserved else {
+                throw .poolExhausted(
+                    pages: pageLimit, reserved: state.usage.reserved, needed: count)
             }
-            state.reserved += count
+            state.usage.reserved += count
         }
     }
 
     func release(_ count: Int) {
-        state.withLock { $0.reserved -= count }
+        state.withLock { $0.usage.reserved -= count }
     }
 
     func makePage(of stage: Stage) throws(EngineError) -> KVPage {
-        guard let memory = unsafe xk_page_create(stage.handle) else { throw .outOfMemory }
-        state.withLock { $0.pages += 1 }
+        // A page that is freed takes the lock itself, so what goes is let go of outside.
+        let evicted = state.withLock { state in
+            state.usage.pages += 1
+            return state.prefixes.evict(state.usage.pages - pageLimit)
+        }
+        withExtendedLifetime(evicted) {}
+        guard let memory = unsafe xk_page_create(stage.handle) else {
+            pageWasFreed()
+            throw .outOfMemory
+        }
         return unsafe KVPage(memory, in: self)
     }
 
@@ -70,19 +101,35 @@ public final class KVPool: Sendable {
         let copy = try makePage(of: stage)
         unsafe copy.memory.update(
             from: page.memory, count: pageBytes / MemoryLayout<UInt16>.size)
+        copy.outputs = page.outputs
         return copy
     }
 
+    /// The kept page that goes on from `parent` like `links`; see `PrefixIndex.find`.
+    func find(_ links: ArraySlice<Digest>, after parent: Digest, depth: Int) -> KVPage? {
+        state.withLock { $0.prefixes.find(links, after: parent, depth: depth) }
+    }
+
+    func keep(_ page: KVPage, after parent: Digest, depth: Int) {
+        state.withLock { $0.prefixes.keep(page, after: parent, depth: depth) }
+    }
+
     fileprivate func pageWasFreed() {
-        state.withLock { $0.pages -= 1 }
+        state.withLock { $0.usage.pages -= 1 }
     }
 }
 
 /// The keys and values of 64 positions in all layers of a stage. Whoever holds a page may read it;
-/// only a session that holds it alone may write.
+/// only a session that holds it alone may write. All but the count of holders is touched in the
+/// stage's turn only.
 @safe
 final class KVPage: @unchecked Sendable {
     let memory: UnsafeMutablePointer<UInt16>
+    /// What the stage gave for the page's positions, so that who shares the page need not run them;
+    /// empty where pages are not shared.
+    var outputs: [Float] = []
+    /// The links of the page's positions once it is full and kept; of no position before.
+    var links: [Digest] = []
     private let pool: KVPool
 
     fileprivate init(_ memory: UnsafeMutablePointer<UInt16>, in pool: KVPool) {

@@ -39,6 +39,8 @@ public final class Stage: @unchecked Sendable {
     public let threads: Int
     /// The key-value memory of its sessions.
     public let memory: KVPool
+    /// Whether sessions of one scope share pages.
+    public let prefixSharing: PrefixSharing
     let handle: OpaquePointer
     /// Held by who runs or changes sessions of this stage.
     let turn = Mutex(())
@@ -49,10 +51,13 @@ public final class Stage: @unchecked Sendable {
     /// Prepares the layers: checks that the weights are finite and, for the vector paths, packs a
     /// copy of them.
     ///
-    /// - Parameter memoryLimit: the most bytes of key-value memory that sessions may reserve.
+    /// - Parameters:
+    ///   - memoryLimit: the most bytes of key-value memory that sessions may reserve.
+    ///   - prefixSharing: whether sessions of one scope share pages.
     public init(
         model: ModelFile, layers: LayerRange, threads: Int = Stage.defaultThreads,
-        path: KernelPath = .automatic, memoryLimit: Int = KVPool.defaultByteLimit
+        path: KernelPath = .automatic, memoryLimit: Int = KVPool.defaultByteLimit,
+        prefixSharing: PrefixSharing = .on
     ) throws(ModelError) {
         guard Int(layers.end) <= model.architecture.layers else {
             throw ModelError(.layersOutOfRange, "\(layers) of \(model.architecture.layers)")
@@ -63,6 +68,7 @@ public final class Stage: @unchecked Sendable {
         self.model = model
         self.layers = layers
         self.threads = threads
+        self.prefixSharing = prefixSharing
         unsafe self.handle = try StageBuilder(model.file, model.architecture)
             .build(layers, threads: threads, path: path)
         memory = unsafe KVPool(
@@ -85,8 +91,12 @@ public final class Stage: @unchecked Sendable {
     }
 
     /// Starts a session with room for `capacity` positions, which are reserved in `memory`.
-    public func makeSession(capacity: Int) throws(EngineError) -> StageSession {
-        try StageSession(stage: self, capacity: capacity)
+    ///
+    /// - Parameter scope: with whom the session shares pages if both begin alike; `nil` for nobody.
+    public func makeSession(
+        capacity: Int, scope: PrefixScope? = nil
+    ) throws(EngineError) -> StageSession {
+        try StageSession(stage: self, capacity: capacity, scope: scope)
     }
 
     /// Final norm and output matrix for each row of `hidden` floats; one row of `vocabulary`
@@ -94,15 +104,35 @@ public final class Stage: @unchecked Sendable {
     /// that is whole rows. Only on the last stage.
     public func logits(of activations: [Float]) throws(EngineError) -> [Float] {
         guard isLast else { throw .notLastStage }
-        let count = try rows(activations)
-        var logits = [Float](repeating: 0, count: count * model.architecture.vocabulary)
-        let status = unsafe logits.withUnsafeMutableBufferPointer { out in
-            unsafe activations.withUnsafeBufferPointer { x in
-                unsafe xk_stage_logits(handle, x.baseAddress, Int32(count), out.baseAddress)
-            }
-        }
-        if status != 0 { throw .resultNotFinite }
+        let (logits, areFinite) = multiplyTail(activations, count: try rows(activations))
+        guard areFinite else { throw .resultNotFinite }
         return logits
+    }
+
+    /// The logits of each row that `run` of this stage returned, all in one pass; `nil` where they
+    /// are not finite.
+    func logitRows(of activations: [Float]) -> [[Float]?] {
+        let count = activations.count / model.architecture.hidden
+        if count == 0 { return [] }
+        let (logits, areFinite) = multiplyTail(activations, count: count)
+        let width = model.architecture.vocabulary
+        return (0..<count).map { row in
+            let row = logits[row * width..<(row + 1) * width]
+            return areFinite || Self.areFinite(row) ? Array(row) : nil
+        }
+    }
+
+    private func multiplyTail(_ activations: [Float], count: Int) -> ([Float], areFinite: Bool) {
+        let size = count * model.architecture.vocabulary
+        var status: Int32 = 0
+        let logits = unsafe [Float](unsafeUninitializedCapacity: size) { out, filled in
+            unsafe activations.withUnsafeBufferPointer { x in
+                unsafe status = xk_stage_logits(
+                    handle, x.baseAddress, Int32(count), out.baseAddress)
+            }
+            filled = size
+        }
+        return (logits, status == Int32(XK_OK))
     }
 
     /// The logits of the last row of `activations`.
@@ -119,36 +149,49 @@ public final class Stage: @unchecked Sendable {
         guard activations.count == count * hidden else {
             throw .wrongActivationCount(expected: (count + 1) * hidden, found: activations.count)
         }
-        guard Self.areFinite(activations) else { throw .inputNotFinite }
+        guard Self.areFinite(activations[...]) else { throw .inputNotFinite }
         return count
     }
 
-    static func areFinite(_ numbers: [Float]) -> Bool {
+    static func areFinite(_ numbers: ArraySlice<Float>) -> Bool {
         unsafe numbers.withUnsafeBufferPointer {
             unsafe xk_all_finite($0.baseAddress, $0.count) != 0
         }
     }
 
-    /// The rows that go into the first of this stage's layers.
-    func rows(_ input: StageInput) throws(EngineError) -> [Float] {
+    /// How many positions this input is; throws unless this stage takes it.
+    func check(_ input: PassInput) throws(EngineError) -> Int {
         switch input {
         case .tokens(let tokens):
             guard isFirst else { throw .notFirstStage }
             if tokens.isEmpty { throw .emptyInput }
-            return try embed(tokens)
+            try check(tokens)
+            return tokens.count
         case .activations(let activations):
             if isFirst { throw .isFirstStage }
-            _ = try rows(activations)
-            return activations
+            return try rows(activations)
         }
     }
 
-    /// The embedding rows of `tokens`.
-    func embed(_ tokens: [Int32]) throws(EngineError) -> [Float] {
-        let (hidden, vocabulary) = (model.architecture.hidden, model.architecture.vocabulary)
+    /// Throws for a token that is not in the vocabulary.
+    func check(_ tokens: some Sequence<Int32>) throws(EngineError) {
+        let vocabulary = model.architecture.vocabulary
         if let stranger = tokens.first(where: { $0 < 0 || Int($0) >= vocabulary }) {
             throw .tokenOutOfRange(stranger)
         }
+    }
+
+    /// The rows that go into the first of this stage's layers, of input that was checked.
+    func rows(_ input: PassInput) -> [Float] {
+        switch input {
+        case .tokens(let tokens): embed(tokens)
+        case .activations(let activations): activations
+        }
+    }
+
+    /// The embedding rows of tokens that were checked.
+    private func embed(_ tokens: [Int32]) -> [Float] {
+        let hidden = model.architecture.hidden
         guard let info = model.file.tensor("token_embd.weight") else { return [] }
         var matrix = unsafe StageBuilder(model.file, model.architecture).tensor(info)
         var rows = [Float](repeating: 0, count: tokens.count * hidden)

@@ -2,11 +2,29 @@ import CKernels
 import Synchronization
 
 /// What a stage takes for consecutive positions of a session.
-public enum StageInput: Hashable, Sendable {
+public enum PassInput: Hashable, Sendable {
     /// Tokens, for the stage with the first layer.
     case tokens([Int32])
     /// Rows of `hidden` floats that the stage before gave, for any other.
     case activations([Float])
+}
+
+extension PassInput {
+    /// How many positions this is, on a stage of this width.
+    func count(rowWidth: Int) -> Int {
+        switch self {
+        case .tokens(let tokens): tokens.count
+        case .activations(let rows): rows.count / rowWidth
+        }
+    }
+
+    func dropFirst(_ count: Int, rowWidth: Int) -> PassInput {
+        if count == 0 { return self }
+        return switch self {
+        case .tokens(let tokens): .tokens(Array(tokens.dropFirst(count)))
+        case .activations(let rows): .activations(Array(rows.dropFirst(count * rowWidth)))
+        }
+    }
 }
 
 /// One session's share of a pass.
@@ -14,10 +32,10 @@ public struct StageWork: Sendable {
     /// Whose positions these are.
     public let session: StageSession
     /// What comes in at the session's next positions.
-    public let input: StageInput
+    public let input: PassInput
 
     /// A share of a pass.
-    public init(_ session: StageSession, _ input: StageInput) {
+    public init(_ session: StageSession, _ input: PassInput) {
         self.session = session
         self.input = input
     }
@@ -51,8 +69,13 @@ extension Stage {
 private struct StagePass {
     struct Share {
         let session: StageSession
-        let rows: Range<Int>
+        /// Where the session stood.
+        let start: Int
+        /// What was known of its first positions.
+        let known: [Float]
+        /// The first position that is run, and its rows in the pass.
         let position: Int
+        let rows: Range<Int>
         /// Where the pages of the session are among those of the pass.
         let firstPage: Int
     }
@@ -71,21 +94,30 @@ private struct StagePass {
         let session = work.session
         precondition(session.stage === stage, "a session of another stage")
         if shares.contains(where: { $0.session === session }) { throw .sessionRepeated }
-        let rows = try stage.rows(work.input)
-        let count = rows.count / stage.model.architecture.hidden
-        let found = try session.makeRoom(for: count)
-        let first = x.count / stage.model.architecture.hidden
-        let share = Share(
-            session: session, rows: first..<first + count, position: session.position,
-            firstPage: pages.count)
-        x.append(contentsOf: rows)
-        pages.append(contentsOf: found)
-        shares.append(share)
-        return share
+        let hidden = stage.model.architecture.hidden
+        let count = try stage.check(work.input)
+        try session.checkRoom(for: count)
+        let start = session.position
+        let known = session.adopt(work.input)
+        let adopted = session.position - start
+        do throws(EngineError) {
+            let found = try session.makeRoom(for: count - adopted)
+            let first = x.count / hidden
+            let share = Share(
+                session: session, start: start, known: known, position: session.position,
+                rows: first..<first + count - adopted, firstPage: pages.count)
+            x.append(contentsOf: stage.rows(work.input.dropFirst(adopted, rowWidth: hidden)))
+            pages.append(contentsOf: found)
+            shares.append(share)
+            return share
+        } catch {
+            session.cut(to: start)
+            throw error
+        }
     }
 
     mutating func run() -> Int32 {
-        if shares.isEmpty { return 0 }
+        if x.isEmpty { return Int32(XK_OK) }
         let memory = unsafe pages.map { unsafe Optional($0.memory) }
         return unsafe memory.withUnsafeBufferPointer { memory in
             let segments = unsafe shares.map { share in
@@ -103,12 +135,12 @@ private struct StagePass {
     /// What came out for one session.
     func finish(_ share: Share, _ status: Int32) throws(EngineError) -> [Float] {
         let hidden = stage.model.architecture.hidden
-        let rows = Array(x[share.rows.lowerBound * hidden..<share.rows.upperBound * hidden])
+        let rows = x[share.rows.lowerBound * hidden..<share.rows.upperBound * hidden]
         guard status == Int32(XK_OK), Stage.areFinite(rows) else {
-            share.session.cut(to: share.position)
+            share.session.cut(to: share.start)
             throw status == Int32(XK_OK) ? .resultNotFinite : .outOfMemory
         }
-        share.session.advance(by: share.rows.count)
-        return rows
+        share.session.advance(by: share.rows.count, outputs: rows)
+        return share.known + rows
     }
 }

@@ -15,8 +15,10 @@ public final class StageSession: @unchecked Sendable {
     private let reached = Atomic(0)
     /// Only touched in the stage's turn, as all below.
     private var pages: [KVPage] = []
+    /// What came in; `nil` for a session that shares no pages with strangers.
+    private var chain: PrefixChain?
 
-    init(stage: Stage, capacity: Int) throws(EngineError) {
+    init(stage: Stage, capacity: Int, scope: PrefixScope?) throws(EngineError) {
         guard capacity >= 1, capacity <= stage.model.architecture.contextLength else {
             throw .tooManyPositions(
                 capacity: stage.model.architecture.contextLength, needed: capacity)
@@ -26,6 +28,7 @@ public final class StageSession: @unchecked Sendable {
         try stage.memory.reserve(reserved)
         self.stage = stage
         self.capacity = capacity
+        if let scope, stage.prefixSharing == .on { chain = PrefixChain(scope) }
         self.reserved = reserved
     }
 
@@ -86,12 +89,14 @@ public final class StageSession: @unchecked Sendable {
     ///
     /// - Parameter capacity: room of the new session; that of this one if not given.
     public func fork(capacity: Int? = nil) throws(EngineError) -> StageSession {
-        let other = try stage.makeSession(capacity: capacity ?? self.capacity)
+        let other = try StageSession(
+            stage: stage, capacity: capacity ?? self.capacity, scope: nil)
         try stage.turn.withLock { (_) throws(EngineError) in
             guard position <= other.capacity else {
                 throw .tooManyPositions(capacity: other.capacity, needed: position)
             }
             other.pages = pages
+            other.chain = chain
             other.cut(to: position)
         }
         return other
@@ -99,35 +104,82 @@ public final class StageSession: @unchecked Sendable {
 
     // MARK: In the stage's turn
 
-    /// Takes the pages for `count` more positions, none of them shared; returns all pages.
-    func makeRoom(for count: Int) throws(EngineError) -> [KVPage] {
-        let position = position
+    func checkRoom(for count: Int) throws(EngineError) {
         guard count <= capacity - position else {
             throw .tooManyPositions(capacity: capacity, needed: position + count)
         }
-        do throws(EngineError) {
-            let first = position / KVPool.pagePositions
-            if first < pages.count, !isKnownUniquelyReferenced(&pages[first]) {
+    }
+
+    /// Moves on over the first positions of `input` that a kept page holds already, and returns
+    /// what the stage gave for them.
+    func adopt(_ input: PassInput) -> [Float] {
+        let hidden = stage.model.architecture.hidden
+        chain?.append(input, rowWidth: hidden)
+        guard let chain else { return [] }
+        var outputs: [Float] = []
+        var position = position
+        while position < chain.links.count {
+            let (depth, row) = position.quotientAndRemainder(dividingBy: KVPool.pagePositions)
+            if depth < pages.count, pages[depth].links.isEmpty { break }
+            if depth == pages.count || pages[depth].links[row] != chain.links[position] {
+                // Another page may go on as this session does.
+                let begin = position - row
+                let found = stage.memory.find(
+                    chain.links[begin...], after: chain.link(before: begin), depth: depth)
+                guard let found, found.links[row] == chain.links[position] else { break }
+                pages.removeLast(pages.count - depth)
+                pages.append(found)
+            }
+            let page = pages[depth]
+            outputs += page.outputs[row * hidden..<(row + 1) * hidden]
+            position += 1
+        }
+        reached.store(position, ordering: .releasing)
+        return outputs
+    }
+
+    /// Takes the pages for `count` more positions, none of them shared; returns all pages.
+    func makeRoom(for count: Int) throws(EngineError) -> [KVPage] {
+        if count == 0 { return pages }
+        let first = position / KVPool.pagePositions
+        if first < pages.count {
+            if !isKnownUniquelyReferenced(&pages[first]) {
                 pages[first] = try stage.memory.copy(pages[first], of: stage)
             }
-            while pages.count < KVPool.pages(for: position + count) {
-                pages.append(try stage.memory.makePage(of: stage))
-            }
-        } catch {
-            cut(to: position)
-            throw error
+            pages[first].links = []
+        }
+        while pages.count < KVPool.pages(for: position + count) {
+            pages.append(try stage.memory.makePage(of: stage))
         }
         return pages
     }
 
-    /// The next `count` positions have been run.
-    func advance(by count: Int) {
-        reached.store(position + count, ordering: .releasing)
+    /// The next `count` positions have been run and gave `outputs`.
+    func advance(by count: Int, outputs: ArraySlice<Float>) {
+        let first = position
+        reached.store(first + count, ordering: .releasing)
+        guard let chain else { return }
+        let (size, hidden) = (KVPool.pagePositions, stage.model.architecture.hidden)
+        for position in first..<first + count {
+            let (depth, row) = position.quotientAndRemainder(dividingBy: size)
+            let page = pages[depth]
+            if page.outputs.isEmpty {
+                page.outputs = [Float](repeating: 0, count: size * hidden)
+            }
+            let start = outputs.startIndex + (position - first) * hidden
+            page.outputs.replaceSubrange(
+                row * hidden..<(row + 1) * hidden, with: outputs[start..<start + hidden])
+            guard row == size - 1 else { continue }
+            let begin = position - row
+            page.links = Array(chain.links[begin...position])
+            stage.memory.keep(page, after: chain.link(before: begin), depth: depth)
+        }
     }
 
     /// Forgets every position from `position` on.
     func cut(to position: Int) {
         reached.store(position, ordering: .releasing)
         pages.removeLast(pages.count - KVPool.pages(for: position))
+        chain?.cut(to: position)
     }
 }

@@ -5,7 +5,9 @@ public import Primitives
 /// All the work of a node: assignments and frames in, effects out. Decides everything, waits for
 /// nothing and reads no clock; the runtime sends, posts and reports.
 ///
-/// `receive` computes, which takes milliseconds to seconds: call it on a thread of its own.
+/// Frames wait in their jobs' sessions until a pass runs them: each pass takes what waits for one
+/// stage, of all jobs, and gives the bytes that one job after the other would get. `runPass`
+/// computes, which takes milliseconds: call it on a thread of its own, while `hasWork`.
 public struct JobTable: Sendable {
     /// What is to be done.
     public enum Effect: Equatable, Sendable {
@@ -28,6 +30,10 @@ public struct JobTable: Sendable {
 
     private let identity: Ed25519.PrivateKey
     private let served: [ServedStage]
+    /// What waits for each of the served stages.
+    private var schedulers: [BatchScheduler<Key>]
+    /// The stage whose pass was the last.
+    private var lastPlace = 0
     private var sessions: [Key: NodeSession] = [:]
     /// Jobs that ended not long ago: late frames for them are no news.
     private var ended: [Key] = []
@@ -38,6 +44,7 @@ public struct JobTable: Sendable {
     public init(identity: Ed25519.PrivateKey, served: [ServedStage]) {
         self.identity = identity
         self.served = served
+        schedulers = served.map { _ in BatchScheduler() }
     }
 
     /// How many jobs are being worked on.
@@ -52,7 +59,8 @@ public struct JobTable: Sendable {
         }
         do throws(NodeFault) {
             let place = try place(for: assignment)
-            let session = try NodeSession(assignment, on: place, at: now)
+            let session = try NodeSession(
+                assignment, on: served[place], place: place, at: now)
             sessions[key] = session
             return [.started(assignment), .send(session.ready)]
         } catch {
@@ -85,14 +93,15 @@ public struct JobTable: Sendable {
         case .fault: return drop(key, nil)
         case .ready, .tokens, .activations, .sampled, .end: break
         }
-        guard var session = sessions.removeValue(forKey: key) else {
+        guard sessions[key] != nil else {
             if ended.contains(key) { return [] }
             if let held = stages(of: frame.job, attempt: frame.attempt).first {
                 let fault = NodeFault(
                     .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
-                return [
-                    .send(fault.frame(stage: held.stage, job: held.job, attempt: held.attempt))
-                ] + drop(held, fault)
+                return change(held, at: now) { session in
+                    session.take(fault)
+                    return nil
+                }
             }
             let fault = NodeFault(
                 .unknownJob, "job \(frame.job), attempt \(frame.attempt), was not assigned here")
@@ -100,18 +109,64 @@ public struct JobTable: Sendable {
                 .send(fault.frame(stage: frame.stage, job: frame.job, attempt: frame.attempt))
             ]
         }
+        return change(key, at: now) { session in
+            session.take(frame)
+            return nil
+        }
+    }
+
+    /// Whether frames wait to be run.
+    public var hasWork: Bool { schedulers.contains { !$0.isEmpty } }
+
+    /// Runs one pass of one stage over what waits for it; the stages take turns.
+    public mutating func runPass(at now: Timestamp) -> [Effect] {
+        let places = schedulers.indices
+        let turns = places.map { (lastPlace + 1 + $0) % places.count }
+        guard let place = turns.first(where: { !schedulers[$0].isEmpty }) else { return [] }
+        lastPlace = place
+        let shares = schedulers[place].next()
+        let members = shares.compactMap { sessions[$0.id] }
+        var runners = members.map(\.runner)
+        let inputs = zip(members, shares).map { $0.input($1.positions) }
+        let results = StageRunner.run(inputs, on: &runners)
+        var effects: [Effect] = []
+        for (index, share) in shares.enumerated() {
+            effects += change(share.id, at: now) { session in
+                switch results[index] {
+                case .success(let output):
+                    return session.advance(share.positions, runners[index], output)
+                case .failure(let error):
+                    session.fail(error)
+                    return nil
+                }
+            }
+        }
+        return effects
+    }
+
+    /// Changes a session, sends the frame that this gives, and does what then comes first in its
+    /// inbox and needs no pass.
+    private mutating func change(
+        _ key: Key, at now: Timestamp, _ body: (inout NodeSession) -> WireFrame?
+    ) -> [Effect] {
+        guard var session = sessions.removeValue(forKey: key) else { return [] }
+        let reply: [Effect] = body(&session).map { [.send($0)] } ?? []
         do throws(NodeFault) {
-            if frame.kind == .end { return try end(session, key, frame.position, now) }
-            let reply = try session.receive(frame)
-            sessions[key] = session
-            return reply.map { [.send($0)] } ?? []
+            switch session.next {
+            case nil: sessions[key] = session
+            case .run:
+                sessions[key] = session
+                schedulers[session.place].set(key, positions: session.positionsToRun)
+            case .end(let positions): return try reply + [end(session, key, positions, now)]
+            case .fail(let fault): throw fault
+            }
+            return reply
         } catch {
+            schedulers[session.place].remove(key)
             remember(key)
-            return [
-                .send(
-                    error.frame(
-                        stage: session.assignment.stage, job: frame.job, attempt: frame.attempt)),
-                .dropped(frame.job, attempt: frame.attempt, error),
+            return reply + [
+                .send(error.frame(stage: key.stage, job: key.job, attempt: key.attempt)),
+                .dropped(key.job, attempt: key.attempt, error),
             ]
         }
     }
@@ -139,7 +194,8 @@ public struct JobTable: Sendable {
     public mutating func stop() { isStopping = true }
 
     private mutating func drop(_ key: Key, _ fault: NodeFault?) -> [Effect] {
-        guard sessions.removeValue(forKey: key) != nil else { return [] }
+        guard let session = sessions.removeValue(forKey: key) else { return [] }
+        schedulers[session.place].remove(key)
         remember(key)
         return [.dropped(key.job, attempt: key.attempt, fault)]
     }
@@ -152,23 +208,24 @@ public struct JobTable: Sendable {
     /// Signs for a finished job. The chain of receipts only grows by what is really signed.
     private mutating func end(
         _ session: NodeSession, _ key: Key, _ positions: UInt32, _ now: Timestamp
-    ) throws(NodeFault) -> [Effect] {
+    ) throws(NodeFault) -> Effect {
         let receipt = try session.receipt(
             positions: positions, previous: previousReceipt, at: now)
         previousReceipt = receipt.digest
         remember(key)
-        return [.submit(receipt.signed(by: identity), logits: session.runner.logitsHashes)]
+        return .submit(receipt.signed(by: identity), logits: session.runner.logitsHashes)
     }
 
-    private func place(for assignment: Assignment) throws(NodeFault) -> ServedStage {
+    private func place(for assignment: Assignment) throws(NodeFault) -> Int {
         if isStopping { throw NodeFault(.stopping, "the node is shutting down") }
-        let place = served.first {
+        let index = served.firstIndex {
             $0.stage.layers == assignment.layers && $0.model == assignment.model
                 && $0.weights == assignment.weights && $0.profile == assignment.profile
         }
-        guard let place else {
+        guard let index else {
             throw NodeFault(.notOffered, "layers \(assignment.layers) of this model: not offered")
         }
+        let place = served[index]
         guard place.stage.isFirst == (assignment.stage == 0),
             place.stage.isLast == (assignment.stage + 1 == assignment.stages)
         else {
@@ -186,7 +243,7 @@ public struct JobTable: Sendable {
         guard running < place.concurrency else {
             throw NodeFault(.busy, "\(running) jobs are running, offered are \(place.concurrency)")
         }
-        return place
+        return index
     }
 
     static func pong(_ ping: WireFrame) -> WireFrame {

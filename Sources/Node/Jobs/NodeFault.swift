@@ -71,7 +71,7 @@ public struct NodeFault: Error, Hashable, Sendable {
         case .notFirstStage, .isFirstStage, .emptyInput:
             self.init(.wrongKind, "this stage does not take such input")
         case .notLastStage, .positionOutOfRange, .resultNotFinite, .invalidParameter,
-            .sessionRepeated:
+            .sessionRepeated, .queueFull:
             self.init(.engineFailed, "the engine gave up: \(error)")
         }
     }
