@@ -123,7 +123,8 @@ import Testing
         let batch = BatchGenerator(stage: try stage(), running: 1, waiting: 1)
         let (started, starting) = AsyncStream<Void>.makeStream()
         let notes = Notes()
-        // The first answer stands still in its first token, the second waits, the third has no place.
+        // The first answer stands still in its first token, the second waits, the third has no
+        // place.
         let first = Task {
             try await batch.generate(prompt: [9], maxTokens: 2) { _ in
                 starting.yield()

@@ -63,8 +63,10 @@ import Testing
             let sessions = try scopes.map { try stage.makeSession(capacity: 128, scope: $0) }
             let outputs = try sessions.map { try $0.run(tokens: Self.tokens(128)) }
             #expect(outputs.allSatisfy { $0 == outputs[0] })
-            #expect(stage.memory.usage.pages == 8)
-            #expect(stage.memory.usage.kept == (sharing == .on ? 4 : 0))
+            withExtendedLifetime(sessions) {
+                #expect(stage.memory.usage.pages == 8)
+                #expect(stage.memory.usage.kept == (sharing == .on ? 4 : 0))
+            }
         }
     }
 

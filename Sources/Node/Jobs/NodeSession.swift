@@ -3,7 +3,8 @@ import Inference
 import Primitives
 import Verification
 
-/// One stage of one attempt at one job: takes the house's frames in order, gives the frames to send.
+/// One stage of one attempt at one job: takes the house's frames in order, gives the frames to
+/// send.
 struct NodeSession: Sendable {
     /// What the house said and has not been done.
     enum Item: Sendable {
