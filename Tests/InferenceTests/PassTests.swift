@@ -84,12 +84,7 @@ import Testing
 
     @Test func anOverflowOfOneLeavesItsMatesWell() throws {
         // Weights so large that only a row of zeros does not overflow.
-        var synthetic = SyntheticModel(.f32)
-        let place = try #require(
-            synthetic.builder.tensors.firstIndex { $0.name == "blk.2.ffn_down.weight" })
-        for byte in stride(from: 3, to: synthetic.builder.tensors[place].bytes.count, by: 4) {
-            synthetic.builder.tensors[place].bytes[byte] = 0x7e
-        }
+        let synthetic = SyntheticModel.overflowing()
         let stage = try Stage(
             model: try synthetic.model(), layers: try #require(LayerRange(1, 3)), threads: 2)
         let row = [Float](repeating: 0, count: SyntheticModel.hidden)

@@ -197,4 +197,31 @@ import Testing
         let answered = said(table.runPass(at: Self.now))
         #expect(answered[2]?.count == 1 && answered[3]?.count == 1)
     }
+
+    @Test func whatTheEngineRefusesEndsOneJobOnly() throws {
+        var dice = Dice(state: 3)
+        let jobs = try (1...3).map { try job(UInt64($0), on: 1, &dice) }
+        let expected = try jobs.map(alone)
+        var table = try table()
+        var effects = jobs.flatMap { table.assign($0.assignment, at: Self.now) }
+        for (index, job) in jobs.enumerated() {
+            let frame = job.frames[0]
+            guard index == 1 else {
+                effects += table.receive(frame, at: Self.now)
+                continue
+            }
+            let rows = [Float](repeating: .nan, count: Int(frame.count) * Self.width)
+            effects += table.receive(
+                try .activations(
+                    rows, rows: frame.count, stage: 1, job: frame.job, attempt: 1, position: 0),
+                at: Self.now)
+        }
+        effects += table.runPasses(at: Self.now)
+        let found = said(effects)
+        for number in [1, 3] {
+            #expect(found[UInt64(number)]?[...] == expected[number - 1].prefix(3))
+        }
+        #expect(found[2]?.last == "dropped 106")
+        #expect(table.count == 2)
+    }
 }
