@@ -143,63 +143,91 @@ static inline TARGET void NAME(store_halves)(uint16_t *out, const float *values,
 #endif
 }
 
-// 64 numbers of the values of positions 0 to `last`, each times its score, in the order of the
-// positions, and the sum times `inverse`.
+// 64 numbers of the values of `count` positions, each times its score, in the order of the
+// positions; `start` is where the values of the first begin in their pages.
 static inline TARGET void NAME(mix64)(
-    const uint16_t *values, int32_t width, const float *scores, int32_t last, float inverse,
-    float *out
+    uint16_t *const *pages, size_t start, int32_t size, const float *scores, int32_t count,
+    float inverse, float *out
 ) {
     row_floats sums[64 / ROWS] = {{0}};
-    for (int32_t s = 0; s <= last; s++, values += width) {
-        float score = scores[s];
+    for (int32_t first = 0; first < count; first += XK_PAGE) {
+        const uint16_t *values = pages[first / XK_PAGE] + start;
+        int32_t end = count - first < XK_PAGE ? count : first + XK_PAGE;
+        for (int32_t s = first; s < end; s++, values += size) {
+            float score = scores[s];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < 64 / ROWS; i++) {
-            sums[i] = sums[i] + score * ROW_HALVES(values + ROWS * i);
+            for (int i = 0; i < 64 / ROWS; i++) {
+                sums[i] = sums[i] + score * ROW_HALVES(values + ROWS * i);
+            }
         }
     }
     for (int i = 0; i < 64 / ROWS; i++) *(loose_floats *)(out + ROWS * i) = sums[i] * inverse;
 }
 
-// Attention of one head of one position over all positions up to it, in their order.
+// The same for eight numbers.
+static inline TARGET void NAME(mix8)(
+    uint16_t *const *pages, size_t start, int32_t size, const float *scores, int32_t count,
+    float inverse, float *out
+) {
+    f8 sum = {0};
+    for (int32_t s = 0; s < count; s++) {
+        const uint16_t *page = pages[s / XK_PAGE] + start;
+        sum = sum + scores[s] * HALF8(page + (size_t)(s % XK_PAGE) * (size_t)size);
+    }
+    STORE8(out, sum * inverse);
+}
+
+// The products of a query with the keys of `count` positions, times `factor`; the largest.
+static inline TARGET float NAME(score_keys)(
+    uint16_t *const *pages, size_t start, int32_t size, const float *query, float factor,
+    int32_t count, float *scores
+) {
+    float top = -__builtin_inff();
+    for (int32_t first = 0; first < count; first += XK_PAGE) {
+        const uint16_t *key = pages[first / XK_PAGE] + start;
+        int32_t end = count - first < XK_PAGE ? count : first + XK_PAGE;
+        for (int32_t s = first; s < end; s++, key += size) {
+            f8 lanes = {0};
+            for (int32_t i = 0; i < size; i += 8) {
+                lanes = lanes + LOAD8(query + i) * HALF8(key + i);
+            }
+            float score = TREE8(lanes) * factor;
+            scores[s] = score;
+            if (score > top) top = score;
+        }
+    }
+    return top;
+}
+
+// Attention of one head of one row over all positions of its session up to it, in their order.
 static TARGET void NAME(attend)(
-    const pass *run, int32_t layer_index, int32_t column, int32_t head, float *scores
+    const pass *run, int32_t layer_index, int32_t row, int32_t head, float *scores
 ) {
     const xk_shape *shape = &run->stage->shape;
-    const xk_cache *cache = run->cache;
+    const place *at = &run->places[row];
     int32_t size = shape->head_size;
-    int32_t last = run->position + column;
-    size_t row = (size_t)column * (size_t)(shape->heads * size) + (size_t)(head * size);
-    const float *query = run->stage->query + row;
-    size_t start = (size_t)layer_index * (size_t)cache->capacity * (size_t)cache->width
-        + (size_t)(head / (shape->heads / shape->kv_heads) * size);
-    const uint16_t *key = cache->keys + start;
-    const uint16_t *value = cache->values + start;
-    float factor = 1.0f / __builtin_sqrtf((float)size);
-    float top = -__builtin_inff();
-    for (int32_t s = 0; s <= last; s++, key += cache->width) {
-        f8 lanes = {0};
-        for (int32_t i = 0; i < size; i += 8) lanes = lanes + LOAD8(query + i) * HALF8(key + i);
-        float score = TREE8(lanes) * factor;
-        scores[s] = score;
-        if (score > top) top = score;
-    }
-    int32_t padded = (last + 8) & ~7;
-    for (int32_t s = last + 1; s < padded; s++) scores[s] = -__builtin_inff();
+    int32_t count = at->position + 1;
+    size_t place_of_head = (size_t)row * (size_t)(shape->heads * size) + (size_t)(head * size);
+    size_t keys = page_offset(shape, layer_index, head / (shape->heads / shape->kv_heads));
+    size_t values = keys + XK_PAGE * (size_t)size;
+    float top = NAME(score_keys)(
+        at->pages, keys, size, run->stage->query + place_of_head,
+        1.0f / __builtin_sqrtf((float)size), count, scores);
+    int32_t padded = (count + 7) & ~7;
+    for (int32_t s = count; s < padded; s++) scores[s] = -__builtin_inff();
     for (int32_t s = 0; s < padded; s += 8) STORE8(scores + s, LOAD8(scores + s) - top);
     NAME(exp_all)(scores, padded);
     f8 lanes = {0};
     for (int32_t s = 0; s < padded; s += 8) lanes = lanes + LOAD8(scores + s);
     float inverse = 1.0f / TREE8(lanes);
-    float *out = run->stage->attended.values + row;
+    float *out = run->stage->attended.values + place_of_head;
     int32_t done = 0;
     for (; done + 64 <= size; done += 64) {
-        NAME(mix64)(value + done, cache->width, scores, last, inverse, out + done);
+        NAME(mix64)(
+            at->pages, values + (size_t)done, size, scores, count, inverse, out + done);
     }
     for (; done < size; done += 8) {
-        f8 sum = {0};
-        const uint16_t *v = value + done;
-        for (int32_t s = 0; s <= last; s++, v += cache->width) sum = sum + scores[s] * HALF8(v);
-        STORE8(out + done, sum * inverse);
+        NAME(mix8)(at->pages, values + (size_t)done, size, scores, count, inverse, out + done);
     }
 }
 
@@ -255,19 +283,22 @@ static TARGET void NAME(quantise_share)(const pass *run, int32_t thread, activat
 static TARGET void NAME(remember_positions)(const pass *run, int32_t thread, int32_t index) {
     xk_stage *stage = run->stage;
     const xk_shape *shape = &stage->shape;
-    xk_cache *cache = run->cache;
-    int32_t width = cache->width;
-    for (int32_t position = thread; position < run->count; position += stage->threads) {
-        const float *rope = stage->rope + (size_t)position * (size_t)shape->rope_size;
-        float *query = stage->query + (size_t)position * (size_t)(shape->heads * shape->head_size);
-        float *key = stage->key + (size_t)position * (size_t)width;
-        const float *value = stage->value + (size_t)position * (size_t)width;
-        NAME(rotate)(query, shape->heads, shape->head_size, rope, shape->rope_size);
-        NAME(rotate)(key, shape->kv_heads, shape->head_size, rope, shape->rope_size);
-        size_t at = ((size_t)index * (size_t)cache->capacity + (size_t)(run->position + position))
-            * (size_t)width;
-        NAME(store_halves)(cache->keys + at, key, width);
-        NAME(store_halves)(cache->values + at, value, width);
+    int32_t size = shape->head_size;
+    size_t width = (size_t)(shape->kv_heads * size);
+    for (int32_t row = thread; row < run->count; row += stage->threads) {
+        const place *at = &run->places[row];
+        const float *rope = stage->rope + (size_t)row * (size_t)shape->rope_size;
+        float *query = stage->query + (size_t)row * (size_t)(shape->heads * size);
+        float *key = stage->key + (size_t)row * width;
+        const float *value = stage->value + (size_t)row * width;
+        NAME(rotate)(query, shape->heads, size, rope, shape->rope_size);
+        NAME(rotate)(key, shape->kv_heads, size, rope, shape->rope_size);
+        for (int32_t head = 0; head < shape->kv_heads; head++) {
+            uint16_t *keys = at->pages[at->position / XK_PAGE] + page_offset(shape, index, head)
+                + (size_t)(at->position % XK_PAGE) * (size_t)size;
+            NAME(store_halves)(keys, key + head * size, size);
+            NAME(store_halves)(keys + XK_PAGE * (size_t)size, value + head * size, size);
+        }
     }
     pool_barrier(stage->workers);
 }
@@ -284,7 +315,7 @@ static TARGET void NAME(run_attention)(const pass *run, int32_t thread, int32_t 
     NAME(multiply_share)(run, thread, &weights->value, &stage->normed, stage->value, narrow, 0);
     pool_barrier(stage->workers);
     NAME(remember_positions)(run, thread, index);
-    float *scores = run->cache->scores + (size_t)thread * (size_t)run->cache->score_stride;
+    float *scores = stage->scores + (size_t)thread * (size_t)stage->score_stride;
     int32_t items = run->count * shape->heads;
     for (int32_t item = thread; item < items; item += stage->threads) {
         NAME(attend)(run, index, item / shape->heads, item % shape->heads, scores);

@@ -39,17 +39,6 @@ typedef struct {
     matrix query, key, value, output, gate, up, down;
 } layer;
 
-struct xk_cache {
-    int32_t capacity;
-    int32_t layer_count;
-    int32_t width;         // kv_heads * head_size
-    int32_t threads;
-    uint16_t *keys;        // [layer][position][width], half precision
-    uint16_t *values;
-    float *scores;         // [thread][padded capacity]
-    int32_t score_stride;
-};
-
 typedef struct pool pool;
 typedef void (*pool_job)(void *context, int32_t thread);
 pool *pool_create(int32_t threads);
@@ -91,17 +80,32 @@ struct xk_stage {
     float *value;          // [position][width]
     float *gate;           // [position][feed]
     float *rope;           // [position][rope_size]: cosine, sine pairs
+    double *frequencies;   // [rope_size / 2]: radians per position
+    float *scores;         // [thread][score_stride], grown when a longer session runs
+    int32_t score_stride;
 };
 
-// One pass over up to BATCH positions, shared by all threads.
+// Whose keys and values a row of a pass sees, and where it stands among them. A page is
+// [layer][key-value head][keys, values][XK_PAGE][head_size].
+typedef struct {
+    uint16_t *const *pages;
+    int32_t position;
+} place;
+
+// One pass over up to BATCH rows of any sessions, shared by all threads.
 typedef struct {
     xk_stage *stage;
-    xk_cache *cache;
     float *x;
     float *logits;
     int32_t count;
-    int32_t position;
+    place places[BATCH];
 } pass;
+
+// Where the keys of a key-value head of a layer start in a page, and, XK_PAGE * head_size further,
+// its values.
+static inline size_t page_offset(const xk_shape *shape, int32_t layer_index, int32_t head) {
+    return (size_t)(layer_index * shape->kv_heads + head) * 2 * XK_PAGE * (size_t)shape->head_size;
+}
 
 float exp_single_scalar(float x);
 

@@ -39,3 +39,9 @@ int32_t xk_processor_count(void) {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count < 1 ? 1 : count > 1024 ? 1024 : (int32_t)count;
 }
+
+size_t xk_memory_bytes(void) {
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long size = sysconf(_SC_PAGESIZE);
+    return pages < 1 || size < 1 ? (size_t)1 << 30 : (size_t)pages * (size_t)size;
+}

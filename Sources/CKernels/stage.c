@@ -1,4 +1,4 @@
-// Making, running and freeing stages and their key-value memory.
+// Making, running and freeing stages.
 #include "internal.h"
 
 #include <stdlib.h>
@@ -20,6 +20,12 @@ static int make_memory(xk_stage *stage) {
     stage->value = block_of(BATCH * narrow, sizeof(float));
     stage->gate = block_of(BATCH * (size_t)shape->feed, sizeof(float));
     stage->rope = block_of(BATCH * (size_t)shape->rope_size, sizeof(float));
+    stage->frequencies = block_of((size_t)shape->rope_size, sizeof(double));
+    if (stage->frequencies == NULL) return 0;
+    double slope = xk_log(shape->rope_base) / (double)shape->rope_size;
+    for (int32_t i = 0; i < shape->rope_size; i += 2) {
+        stage->frequencies[i / 2] = xk_exp(-(slope * (double)i));
+    }
     return activations_make(&stage->normed, shape->hidden)
         && activations_make(&stage->attended, wide) && activations_make(&stage->gated, shape->feed)
         && stage->query && stage->key && stage->value && stage->gate && stage->rope;
@@ -104,82 +110,92 @@ void xk_stage_destroy(xk_stage *stage) {
     free(stage->value);
     free(stage->gate);
     free(stage->rope);
+    free(stage->frequencies);
+    free(stage->scores);
     pthread_mutex_destroy(&stage->lock);
     free(stage);
 }
 
 int32_t xk_stage_path(const xk_stage *stage) { return stage->path->path; }
 
-xk_cache *xk_cache_create(const xk_stage *stage, int32_t capacity) {
-    xk_cache *cache = calloc(1, sizeof *cache);
-    if (cache == NULL) return NULL;
-    cache->capacity = capacity;
-    cache->layer_count = stage->layer_count;
-    cache->width = stage->shape.kv_heads * stage->shape.head_size;
-    cache->threads = stage->threads;
-    cache->score_stride = (capacity + 31) & ~15;
-    size_t numbers = (size_t)capacity * (size_t)cache->width * (size_t)stage->layer_count;
-    cache->keys = calloc(numbers, sizeof(uint16_t));
-    cache->values = calloc(numbers, sizeof(uint16_t));
-    cache->scores = calloc((size_t)cache->score_stride * (size_t)stage->threads, sizeof(float));
-    if (cache->keys && cache->values && cache->scores) return cache;
-    xk_cache_destroy(cache);
-    return NULL;
+size_t xk_stage_page_bytes(const xk_stage *stage) {
+    return page_offset(&stage->shape, stage->layer_count, 0) * sizeof(uint16_t);
 }
 
-void xk_cache_destroy(xk_cache *cache) {
-    if (cache == NULL) return;
-    free(cache->keys);
-    free(cache->values);
-    free(cache->scores);
-    free(cache);
+uint16_t *xk_page_create(const xk_stage *stage) {
+    return block_of(xk_stage_page_bytes(stage), 1);
+}
+
+void xk_page_destroy(uint16_t *page) { free(page); }
+
+// Room for the scores of a session with `positions` positions.
+static int grow_scores(xk_stage *stage, int32_t positions) {
+    if (positions <= stage->score_stride) return 1;
+    int32_t stride = (positions + XK_PAGE - 1) / XK_PAGE * XK_PAGE * 2;
+    float *scores = block_of((size_t)stage->threads * (size_t)stride, sizeof(float));
+    if (scores == NULL) return 0;
+    free(stage->scores);
+    stage->scores = scores;
+    stage->score_stride = stride;
+    return 1;
 }
 
 // Cosine and sine of position * base^(-i / rope_size) for each pair, rounded once to single.
-static void fill_rope(const xk_stage *stage, int32_t count, int32_t position) {
-    int32_t size = stage->shape.rope_size;
-    double slope = xk_log(stage->shape.rope_base) / (double)size;
-    for (int32_t i = 0; i < size; i += 2) {
-        double frequency = xk_exp(-(slope * (double)i));
-        for (int32_t column = 0; column < count; column++) {
+static void fill_rope(const pass *run) {
+    int32_t size = run->stage->shape.rope_size;
+    for (int32_t row = 0; row < run->count; row++) {
+        float *pair = run->stage->rope + (size_t)row * (size_t)size;
+        for (int32_t i = 0; i < size; i += 2) {
             double sine;
             double cosine;
-            xk_sincos((double)(position + column) * frequency, &sine, &cosine);
-            float *pair = stage->rope + (size_t)column * (size_t)size + i;
-            pair[0] = (float)cosine;
-            pair[1] = (float)sine;
+            xk_sincos(
+                (double)run->places[row].position * run->stage->frequencies[i / 2], &sine,
+                &cosine);
+            pair[i] = (float)cosine;
+            pair[i + 1] = (float)sine;
         }
     }
 }
 
+static void run_rows(pass *run) {
+    fill_rope(run);
+    pool_run(run->stage->workers, run->stage->path->run_layers, run);
+    run->x += (size_t)run->count * (size_t)run->stage->shape.hidden;
+    run->count = 0;
+}
+
 int32_t xk_stage_run(
-    xk_stage *stage, xk_cache *cache, float *x, int32_t count, int32_t position
+    xk_stage *stage, const xk_segment *segments, int32_t segment_count, float *x
 ) {
     pthread_mutex_lock(&stage->lock);
-    size_t hidden = (size_t)stage->shape.hidden;
-    for (int32_t start = 0; start < count; start += BATCH) {
-        pass run = {0};
-        run.stage = stage;
-        run.cache = cache;
-        run.x = x + (size_t)start * hidden;
-        run.count = count - start < BATCH ? count - start : BATCH;
-        run.position = position + start;
-        fill_rope(stage, run.count, run.position);
-        pool_run(stage->workers, stage->path->run_layers, &run);
+    int32_t error = XK_OK;
+    for (int32_t index = 0; index < segment_count; index++) {
+        if (!grow_scores(stage, segments[index].position + segments[index].count)) {
+            error = XK_NO_MEMORY;
+        }
     }
+    pass run = {.stage = stage, .x = x};
+    for (int32_t index = 0; error == XK_OK && index < segment_count; index++) {
+        const xk_segment *segment = &segments[index];
+        for (int32_t row = 0; row < segment->count; row++) {
+            run.places[run.count] = (place){segment->pages, segment->position + row};
+            run.count += 1;
+            if (run.count == BATCH) run_rows(&run);
+        }
+    }
+    if (run.count > 0) run_rows(&run);
     pthread_mutex_unlock(&stage->lock);
-    return xk_all_finite(x, (size_t)count * hidden) ? XK_OK : XK_NOT_FINITE;
+    return error;
 }
 
 int32_t xk_stage_logits(xk_stage *stage, const float *x, int32_t count, float *logits) {
     size_t rows = (size_t)stage->tail.source.rows;
     pthread_mutex_lock(&stage->lock);
     for (int32_t start = 0; start < count; start += BATCH) {
-        pass run = {0};
-        run.stage = stage;
-        run.x = (float *)x + (size_t)start * (size_t)stage->shape.hidden;
-        run.logits = logits + (size_t)start * rows;
-        run.count = count - start < BATCH ? count - start : BATCH;
+        pass run = {
+            .stage = stage, .x = (float *)x + (size_t)start * (size_t)stage->shape.hidden,
+            .logits = logits + (size_t)start * rows,
+            .count = count - start < BATCH ? count - start : BATCH};
         pool_run(stage->workers, stage->path->run_tail, &run);
     }
     pthread_mutex_unlock(&stage->lock);

@@ -129,7 +129,12 @@ final class ProtocolNode: Sendable {
         }
         let frames = Task {
             while let bytes = try? await self.link.receive() {
-                await self.perform(self.work.withLock { $0.receive(bytes, at: .zero) })
+                await self.perform(
+                    self.work.withLock { work in
+                        var effects = work.receive(bytes, at: .zero)
+                        while work.hasWork { effects += work.runPass(at: .zero) }
+                        return effects
+                    })
             }
         }
         tasks.withLock { $0 += [events, frames] }

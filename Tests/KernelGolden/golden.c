@@ -160,17 +160,19 @@ enum { POSITIONS = 10, TENSORS = 7 };
 
 // Runs the stage; the activations of all positions and the logits of the last.
 static uint64_t run_stage(xk_stage *stage, uint64_t seed) {
-    xk_cache *cache = xk_cache_create(stage, POSITIONS);
+    uint16_t *page = xk_page_create(stage);
+    xk_segment most = {&page, 0, POSITIONS - 1};
+    xk_segment rest = {&page, POSITIONS - 1, 1};
     float *x = make_floats(POSITIONS * HIDDEN, seed, 0);
     float logits[WORDS];
     float *last = x + (POSITIONS - 1) * HIDDEN;
-    if (cache == NULL) abort();
-    int32_t status = xk_stage_run(stage, cache, x, POSITIONS - 1, 0);
-    if (status == XK_OK) status = xk_stage_run(stage, cache, last, 1, POSITIONS - 1);
+    if (page == NULL) abort();
+    int32_t status = xk_stage_run(stage, &most, 1, x);
+    if (status == XK_OK) status = xk_stage_run(stage, &rest, 1, last);
     if (status == XK_OK) status = xk_stage_logits(stage, last, 1, logits);
     if (status != XK_OK) abort();
     uint64_t result = hash(hash(basis, x, POSITIONS * HIDDEN), logits, WORDS);
-    xk_cache_destroy(cache);
+    xk_page_destroy(page);
     free(x);
     return result;
 }

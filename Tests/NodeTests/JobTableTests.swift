@@ -62,7 +62,7 @@ import Verification
         var transcript = Transcript()
         for (position, count) in [(0, 2), (2, 1), (3, 1)] {
             let input = try rows(count, at: UInt32(position))
-            let effects = table.receive(input, at: Self.now)
+            let effects = table.settle(input, at: Self.now)
             guard case .send(let reply)? = effects.first else {
                 Issue.record("no reply to position \(position): \(effects)")
                 return
@@ -77,7 +77,7 @@ import Verification
                 transcript.send(row: reply.activationValues[slice])
             }
         }
-        let effects = table.receive(try plain(.end, position: 4), at: Timestamp(seconds: 101))
+        let effects = table.settle(try plain(.end, position: 4), at: Timestamp(seconds: 101))
         guard case .submit(let signed, let logits)? = effects.first else {
             Issue.record("no receipt: \(effects)")
             return
@@ -102,9 +102,9 @@ import Verification
         for job in [UInt64(5), 6, 7] {
             let assignment = try assignment(NodeFixture.range(10, 11), stage: 1, job: job)
             _ = table.assign(assignment, at: Self.now)
-            _ = table.receive(try rows(2, job: job), at: Self.now)
+            _ = table.settle(try rows(2, job: job), at: Self.now)
             let end = try WireFrame(kind: .end, stage: 1, job: JobID(job), attempt: 1)
-            guard case .submit(let receipt, _)? = table.receive(end, at: Self.now).first else {
+            guard case .submit(let receipt, _)? = table.settle(end, at: Self.now).first else {
                 Issue.record("no receipt for job \(job)")
                 return
             }
@@ -121,16 +121,16 @@ import Verification
         _ = table.assign(tail, at: Self.now)
         let tokens = try WireFrame.tokens(
             [3, 4], stage: 0, job: JobID(5), attempt: 1, position: 0)
-        guard case .send(let activations)? = table.receive(tokens, at: Self.now).first else {
+        guard case .send(let activations)? = table.settle(tokens, at: Self.now).first else {
             Issue.record("the first stage gave nothing")
             return
         }
         #expect(activations.kind == .activations)
         #expect(activations.rowWidth == Self.width)
         // Position 0 is inside the prompt of two: nothing is sampled.
-        #expect(table.receive(try rows(1, stage: 2, job: 6), at: Self.now).isEmpty)
+        #expect(table.settle(try rows(1, stage: 2, job: 6), at: Self.now).isEmpty)
         guard
-            case .send(let sampled)? = table.receive(
+            case .send(let sampled)? = table.settle(
                 try rows(2, at: 1, stage: 2, job: 6), at: Self.now
             ).first
         else {
@@ -141,7 +141,7 @@ import Verification
         #expect(sampled.position == 1)
         #expect(sampled.count == 2)
         let end = try WireFrame(kind: .end, stage: 2, job: JobID(6), attempt: 1, position: 3)
-        guard case .submit(let receipt, let logits)? = table.receive(end, at: Self.now).first else {
+        guard case .submit(let receipt, let logits)? = table.settle(end, at: Self.now).first else {
             Issue.record("no receipt")
             return
         }
@@ -256,15 +256,15 @@ import Verification
         var table = try table()
         _ = table.assign(try middle(), at: Self.now)
         let bad = try row.frame(self)
-        let effects = table.receive(bad, at: Self.now)
+        let effects = table.settle(bad, at: Self.now)
         #expect(faults(effects) == [row.code.rawValue])
         #expect(effects.count == 2)
         #expect(table.count == 0)
         // Late frames of the dropped job are no news.
-        #expect(table.receive(try rows(1), at: Self.now).isEmpty)
+        #expect(table.settle(try rows(1), at: Self.now).isEmpty)
         let next = try assignment(NodeFixture.range(10, 11), stage: 1, job: 6)
         #expect(faults(table.assign(next, at: Self.now)).isEmpty)
-        #expect(table.receive(try rows(1, job: 6), at: Self.now).count == 1)
+        #expect(table.settle(try rows(1, job: 6), at: Self.now).count == 1)
     }
 
     @Test func aBadTokenEndsTheJob() throws {
@@ -273,16 +273,16 @@ import Verification
         let frame = try WireFrame.tokens(
             [1, 49_152], stage: 0, job: JobID(5), attempt: 1, position: 0)
         #expect(
-            faults(table.receive(frame, at: Self.now))
+            faults(table.settle(frame, at: Self.now))
                 == [NodeFault.Code.tokenOutOfRange.rawValue])
     }
 
     @Test func aWrongEndIsNotSignedFor() throws {
         var table = try table()
         _ = table.assign(try middle(), at: Self.now)
-        _ = table.receive(try rows(3), at: Self.now)
+        _ = table.settle(try rows(3), at: Self.now)
         #expect(
-            faults(table.receive(try plain(.end, position: 2), at: Self.now))
+            faults(table.settle(try plain(.end, position: 2), at: Self.now))
                 == [NodeFault.Code.wrongEnd.rawValue])
     }
 
@@ -300,11 +300,11 @@ import Verification
         ]
         for bytes in garbage {
             #expect(
-                faults(table.receive(bytes, at: Self.now))
+                faults(table.settle(bytes, at: Self.now))
                     == [NodeFault.Code.unreadableFrame.rawValue])
         }
         #expect(table.count == 1)
-        #expect(faults(table.receive(good, at: Self.now)).isEmpty)
+        #expect(faults(table.settle(good, at: Self.now)).isEmpty)
     }
 
     @Test func strangersJobsAreUnknown() throws {
@@ -312,7 +312,7 @@ import Verification
         _ = table.assign(try middle(), at: Self.now)
         for frame in [try rows(1, job: 6), try rows(1, attempt: 2)] {
             #expect(
-                faults(table.receive(frame, at: Self.now))
+                faults(table.settle(frame, at: Self.now))
                     == [NodeFault.Code.unknownJob.rawValue])
         }
         #expect(table.count == 1)
@@ -322,11 +322,11 @@ import Verification
         var table = try table()
         let ping = try WireFrame(kind: .ping, stage: 0, job: .none, attempt: 0, position: 77)
         let pong = try WireFrame(kind: .pong, stage: 0, job: .none, attempt: 0, position: 77)
-        #expect(table.receive(ping, at: Self.now) == [.send(pong)])
-        #expect(table.receive(pong, at: Self.now).isEmpty)
+        #expect(table.settle(ping, at: Self.now) == [.send(pong)])
+        #expect(table.settle(pong, at: Self.now).isEmpty)
         _ = table.assign(try middle(), at: Self.now)
         let dropped = JobTable.Effect.dropped(JobID(5), attempt: 1, nil)
-        #expect(table.receive(try plain(.cancel), at: Self.now) == [dropped])
+        #expect(table.settle(try plain(.cancel), at: Self.now) == [dropped])
         #expect(table.cancel(job: JobID(5), attempt: 1).isEmpty)
         let other = try assignment(NodeFixture.range(10, 11), stage: 1, job: 8)
         _ = table.assign(other, at: Self.now)

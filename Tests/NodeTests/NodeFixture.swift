@@ -150,3 +150,21 @@ struct LocalPipeline {
             finishedAt: Timestamp(seconds: 2), previous: .zero)
     }
 }
+
+extension JobTable {
+    /// Takes a frame and runs passes until nothing waits.
+    mutating func settle(_ frame: WireFrame, at now: Timestamp) -> [Effect] {
+        receive(frame, at: now) + runPasses(at: now)
+    }
+
+    /// Takes the bytes of a frame and runs passes until nothing waits.
+    mutating func settle(_ bytes: [UInt8], at now: Timestamp) -> [Effect] {
+        receive(bytes, at: now) + runPasses(at: now)
+    }
+
+    mutating func runPasses(at now: Timestamp) -> [Effect] {
+        var effects: [Effect] = []
+        while hasWork { effects += runPass(at: now) }
+        return effects
+    }
+}

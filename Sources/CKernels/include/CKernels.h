@@ -55,8 +55,19 @@ typedef struct {
     double rope_base;
 } xk_shape;
 
+// Positions whose keys and values lie in one page of memory.
+enum { XK_PAGE = 64 };
+
+// Consecutive positions of one session in a pass. `pages[i]` holds the session's positions from
+// `i * XK_PAGE` on. The pass reads the pages of positions below `position` and writes those of its
+// own.
+typedef struct {
+    uint16_t *const *pages;
+    int32_t position;
+    int32_t count;
+} xk_segment;
+
 typedef struct xk_stage xk_stage;
-typedef struct xk_cache xk_cache;
 
 // Makes a stage of `layer_count` layers. `tail_norm` and `tail` belong to the last stage and may
 // be null. The tensors must stay readable while the stage lives. On failure returns null and sets
@@ -68,15 +79,21 @@ void xk_stage_destroy(xk_stage *stage);
 // The path the stage chose: never XK_PATH_AUTOMATIC.
 int32_t xk_stage_path(const xk_stage *stage);
 
-// Makes the key-value memory of one session; null when there is not enough memory.
-xk_cache *xk_cache_create(const xk_stage *stage, int32_t capacity);
-void xk_cache_destroy(xk_cache *cache);
+// Bytes of a page: keys and values of XK_PAGE positions in all layers of the stage, at half
+// precision. It needs no initial content.
+size_t xk_stage_page_bytes(const xk_stage *stage);
+// A page; null when there is not enough memory.
+uint16_t *xk_page_create(const xk_stage *stage);
+void xk_page_destroy(uint16_t *page);
 
-// Runs `count` positions, the first of which is `position`, through the layers of the stage.
-// `x` holds `count` rows of `hidden` floats, and is replaced by the result. Positions below
-// `position` must have been run before. Calls on one stage wait for each other.
+// Runs the positions of all segments through the layers of the stage. `x` holds a row of `hidden`
+// floats for each, segment after segment, and is replaced by the result; a row that is not finite
+// disturbs only later positions of its own session. Positions below a segment's first must have
+// been run before. No page that a segment writes may be in another segment, except that segments
+// of one session follow each other in order. Calls on one stage wait for each other. XK_OK or
+// XK_NO_MEMORY.
 int32_t xk_stage_run(
-    xk_stage *stage, xk_cache *cache, float *x, int32_t count, int32_t position);
+    xk_stage *stage, const xk_segment *segments, int32_t segment_count, float *x);
 
 // Final norm and output matrix: `count` rows of `hidden` floats give `count` rows of logits.
 int32_t xk_stage_logits(xk_stage *stage, const float *x, int32_t count, float *logits);
@@ -117,6 +134,8 @@ void xk_unmap(xk_mapping mapping);
 
 // How many processors are online, at least 1.
 int32_t xk_processor_count(void);
+// Bytes of the machine's memory.
+size_t xk_memory_bytes(void);
 
 // SHA-256 with this processor's own instructions. Whether it has them; only then the next two may
 // be called.

@@ -25,6 +25,12 @@ public enum EngineError: Error, Hashable, Sendable {
     case outOfMemory
     /// The sampling parameters are not usable; carries the field's name.
     case invalidParameter(String)
+    /// The stage's key-value memory is promised to other sessions.
+    case poolExhausted(pages: Int, reserved: Int, needed: Int)
+    /// A session was given twice in one pass.
+    case sessionRepeated
+    /// As many callers wait as may.
+    case queueFull
 
     /// The stable number.
     public var code: UInt16 {
@@ -41,6 +47,9 @@ public enum EngineError: Error, Hashable, Sendable {
         case .positionOutOfRange: 10
         case .outOfMemory: 11
         case .invalidParameter: 12
+        case .poolExhausted: 13
+        case .sessionRepeated: 14
+        case .queueFull: 15
         }
     }
 }

@@ -82,7 +82,7 @@ public final class Generator: Sendable {
         prompt: [Int32], continuation: [Int32], top: Int
     ) throws(EngineError) -> [PositionScore] {
         if prompt.isEmpty || continuation.isEmpty { throw .emptyInput }
-        _ = try stage.embed(continuation.suffix(1))
+        try stage.check(continuation.suffix(1))
         let tokens = prompt + continuation.dropLast()
         let session = try stage.makeSession(capacity: tokens.count)
         let output = try session.run(tokens: tokens)

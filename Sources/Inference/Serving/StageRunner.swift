@@ -32,8 +32,11 @@ public struct StageRunner: Sendable {
     private let sampling: Digest
 
     /// Prepares memory for `capacity` positions: the prompt and all output but the last token.
+    ///
+    /// - Parameter scope: with whom pages are shared if both begin alike; `nil` for nobody.
     public init(
-        stage: Stage, promptTokens: Int, capacity: Int, sampling: SamplingParameters
+        stage: Stage, promptTokens: Int, capacity: Int, sampling: SamplingParameters,
+        scope: PrefixScope? = nil
     ) throws(EngineError) {
         if promptTokens < 1 { throw .emptyInput }
         guard promptTokens <= capacity else {
@@ -43,7 +46,7 @@ public struct StageRunner: Sendable {
         self.promptTokens = promptTokens
         sampler = try Sampler(sampling)
         self.sampling = SHA256.hash(sampling.canonicalBytes())
-        session = try stage.makeSession(capacity: capacity)
+        session = try stage.makeSession(capacity: capacity, scope: scope)
     }
 
     /// How many positions have been run.
@@ -54,20 +57,12 @@ public struct StageRunner: Sendable {
 
     /// Runs `tokens` at the next positions. Only on the first stage.
     public mutating func run(tokens: [Int32]) throws(EngineError) -> StageOutput {
-        let rows = try session.run(tokens: tokens)
-        for token in tokens { transcript.receive(token: token) }
-        return try finish(rows, count: tokens.count)
+        try run(.tokens(tokens))
     }
 
     /// Runs rows of the stage before at the next positions. Not on the first stage.
     public mutating func run(activations: [Float]) throws(EngineError) -> StageOutput {
-        let hidden = stage.model.architecture.hidden
-        let count = activations.count / hidden
-        let rows = try session.run(activations: activations, count: count)
-        for row in 0..<count {
-            transcript.receive(row: activations[row * hidden..<(row + 1) * hidden])
-        }
-        return try finish(rows, count: count)
+        try run(.activations(activations))
     }
 
     /// Forgets every position from `position` on, and what was said about them: what comes next is
@@ -81,28 +76,85 @@ public struct StageRunner: Sendable {
         }
     }
 
-    private mutating func finish(
-        _ rows: [Float], count: Int
-    ) throws(EngineError) -> StageOutput {
-        let hidden = stage.model.architecture.hidden
-        guard stage.isLast else {
-            for row in 0..<count { transcript.send(row: rows[row * hidden..<(row + 1) * hidden]) }
-            return .activations(rows)
+    private mutating func run(_ input: PassInput) throws(EngineError) -> StageOutput {
+        var runners = [self]
+        let results = Self.run([input], on: &runners)
+        self = runners[0]
+        return try results[0].get()
+    }
+
+    /// Runs the next positions of several jobs on one stage in one pass: the same outputs and roots
+    /// as one after the other. An error of one does not touch the others.
+    ///
+    /// - Parameters:
+    ///   - inputs: what each job takes next.
+    ///   - runners: the jobs, all on one stage.
+    public static func run(
+        _ inputs: [PassInput], on runners: inout [StageRunner]
+    ) -> [Result<StageOutput, EngineError>] {
+        precondition(inputs.count == runners.count, "an input for each job")
+        guard let stage = runners.first?.stage else { return [] }
+        let results = stage.run(zip(runners, inputs).map { StageWork($0.session, $1) })
+        var chosen: [Float] = []
+        for (index, result) in results.enumerated() {
+            guard case .success(let rows) = result else { continue }
+            runners[index].receive(inputs[index])
+            if stage.isLast { chosen += rows.suffix(runners[index].sampledFloats(of: rows)) }
         }
-        let start = positions - count
-        let first = max(start, promptTokens - 1)
-        for _ in start..<min(first, positions) { transcript.passUnsampled() }
-        guard first < positions else { return .nothing }
+        var logits = stage.logitRows(of: chosen)[...]
+        return results.enumerated().map { index, result in
+            result.flatMap { rows in
+                guard stage.isLast else { return .success(runners[index].send(rows)) }
+                let count = runners[index].sampledFloats(of: rows) / stage.model.architecture.hidden
+                defer { logits = logits.dropFirst(count) }
+                return runners[index].sample(logits.prefix(count), rows: rows)
+            }
+        }
+    }
+
+    private mutating func receive(_ input: PassInput) {
+        switch input {
+        case .tokens(let tokens):
+            for token in tokens { transcript.receive(token: token) }
+        case .activations(let rows):
+            let hidden = stage.model.architecture.hidden
+            for start in stride(from: 0, to: rows.count, by: hidden) {
+                transcript.receive(row: rows[start..<start + hidden])
+            }
+        }
+    }
+
+    private mutating func send(_ rows: [Float]) -> StageOutput {
+        let hidden = stage.model.architecture.hidden
+        for start in stride(from: 0, to: rows.count, by: hidden) {
+            transcript.send(row: rows[start..<start + hidden])
+        }
+        return .activations(rows)
+    }
+
+    /// How many of the last floats of `rows`, which end at this position, belong to positions whose
+    /// next token is to be chosen.
+    private func sampledFloats(of rows: [Float]) -> Int {
+        let hidden = stage.model.architecture.hidden
+        return min(rows.count, max(positions - promptTokens + 1, 0) * hidden)
+    }
+
+    private mutating func sample(
+        _ logits: ArraySlice<[Float]?>, rows: [Float]
+    ) -> Result<StageOutput, EngineError> {
+        let count = rows.count / stage.model.architecture.hidden
+        for _ in logits.count..<count { transcript.passUnsampled() }
+        if logits.isEmpty { return .success(.nothing) }
+        let first = positions - logits.count
         var tokens: [Int32] = []
-        for position in first..<positions {
-            let row = position - start
-            let logits = try stage.logits(of: Array(rows[row * hidden..<(row + 1) * hidden]))
-            let token = sampler.sample(logits: logits, position: position + 1)
+        for (index, logits) in logits.enumerated() {
+            guard let logits else { return .failure(.resultNotFinite) }
+            let token = sampler.sample(logits: logits, position: first + index + 1)
             let hash = Transcript.hash(logits: logits[...])
             transcript.sample(token: token, logits: hash, sampling: sampling)
             logitsHashes.append(hash)
             tokens.append(token)
         }
-        return .sampled(first: first, tokens)
+        return .success(.sampled(first: first, tokens))
     }
 }

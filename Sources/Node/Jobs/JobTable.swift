@@ -5,7 +5,9 @@ public import Primitives
 /// All the work of a node: assignments and frames in, effects out. Decides everything, waits for
 /// nothing and reads no clock; the runtime sends, posts and reports.
 ///
-/// `receive` computes, which takes milliseconds to seconds: call it on a thread of its own.
+/// Frames wait in their jobs' sessions until a pass runs them: each pass takes what waits for one
+/// stage, of all jobs, and gives the bytes that one job after the other would get. `runPass`
+/// computes, which takes milliseconds: call it on a thread of its own, while `hasWork`.
 public struct JobTable: Sendable {
     /// What is to be done.
     public enum Effect: Equatable, Sendable {
@@ -42,6 +44,10 @@ public struct JobTable: Sendable {
             }
         }
 
+        var stage: NodeSession? {
+            if case .stage(let session) = self { session } else { nil }
+        }
+
         var ready: WireFrame {
             switch self {
             case .stage(let session): session.ready
@@ -53,6 +59,10 @@ public struct JobTable: Sendable {
     private let identity: Ed25519.PrivateKey
     private let served: [ServedStage]
     private let upstream: ServedUpstream?
+    /// What waits for each of the served stages.
+    private var schedulers: [BatchScheduler<Key>]
+    /// The stage whose pass was the last.
+    private var lastPlace = 0
     private var sessions: [Key: Session] = [:]
     /// Jobs that ended not long ago: late frames for them are no news.
     private var ended: [Key] = []
@@ -66,6 +76,7 @@ public struct JobTable: Sendable {
         self.identity = identity
         self.served = served
         self.upstream = upstream
+        schedulers = served.map { _ in BatchScheduler() }
     }
 
     /// How many jobs are being worked on.
@@ -113,28 +124,99 @@ public struct JobTable: Sendable {
         case .fault: return drop(key, nil)
         case .ready, .tokens, .activations, .sampled, .end: break
         }
-        guard var session = sessions.removeValue(forKey: key) else {
-            if ended.contains(key) { return [] }
-            if let held = stages(of: frame.job, attempt: frame.attempt).first {
-                let fault = NodeFault(
-                    .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
-                return [
-                    .send(fault.frame(stage: held.stage, job: held.job, attempt: held.attempt))
-                ] + drop(held, fault)
+        switch sessions[key] {
+        case .stage:
+            return change(key, at: now) { session in
+                session.take(frame)
+                return nil
             }
-            let fault = NodeFault(
-                .unknownJob, "job \(frame.job), attempt \(frame.attempt), was not assigned here")
-            return [
-                .send(fault.frame(stage: frame.stage, job: frame.job, attempt: frame.attempt))
-            ]
+        case .upstream(let session): return advance(session, key, frame, at: now)
+        case nil: break
         }
+        if ended.contains(key) { return [] }
+        if let held = stages(of: frame.job, attempt: frame.attempt).first {
+            let fault = NodeFault(
+                .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
+            if case .upstream(let session)? = sessions.removeValue(forKey: held) {
+                return giveUp(held, .upstream(session), fault)
+            }
+            return change(held, at: now) { session in
+                session.take(fault)
+                return nil
+            }
+        }
+        let fault = NodeFault(
+            .unknownJob, "job \(frame.job), attempt \(frame.attempt), was not assigned here")
+        return [
+            .send(fault.frame(stage: frame.stage, job: frame.job, attempt: frame.attempt))
+        ]
+    }
+
+    /// Whether frames wait to be run.
+    public var hasWork: Bool { schedulers.contains { !$0.isEmpty } }
+
+    /// Runs one pass of one stage over what waits for it; the stages take turns.
+    public mutating func runPass(at now: Timestamp) -> [Effect] {
+        let places = schedulers.indices
+        let turns = places.map { (lastPlace + 1 + $0) % places.count }
+        guard let place = turns.first(where: { !schedulers[$0].isEmpty }) else { return [] }
+        lastPlace = place
+        let shares = schedulers[place].next()
+        let members = shares.compactMap { sessions[$0.id]?.stage }
+        var runners = members.map(\.runner)
+        let inputs = zip(members, shares).map { $0.input($1.positions) }
+        let results = StageRunner.run(inputs, on: &runners)
+        var effects: [Effect] = []
+        for (index, share) in shares.enumerated() {
+            effects += change(share.id, at: now) { session in
+                switch results[index] {
+                case .success(let output):
+                    return session.advance(share.positions, runners[index], output)
+                case .failure(let error):
+                    session.fail(error)
+                    return nil
+                }
+            }
+        }
+        return effects
+    }
+
+    /// Changes a stage's session, sends the frame that this gives, and does what then comes first
+    /// in its inbox and needs no pass.
+    private mutating func change(
+        _ key: Key, at now: Timestamp, _ body: (inout NodeSession) -> WireFrame?
+    ) -> [Effect] {
+        guard case .stage(var session)? = sessions.removeValue(forKey: key) else { return [] }
+        let reply: [Effect] = body(&session).map { [.send($0)] } ?? []
         do throws(NodeFault) {
-            if frame.kind == .end { return try end(session, key, frame.position, now) }
-            let effects = try Self.advance(&session, frame)
-            sessions[key] = session
-            return effects
+            switch session.next {
+            case nil: sessions[key] = .stage(session)
+            case .run:
+                sessions[key] = .stage(session)
+                schedulers[session.place].set(key, positions: session.positionsToRun)
+            case .end(let positions):
+                return try reply + end(.stage(session), key, positions, now)
+            case .fail(let fault): throw fault
+            }
+            return reply
         } catch {
-            return giveUp(key, session, error)
+            schedulers[session.place].remove(key)
+            return reply + giveUp(key, .stage(session), error)
+        }
+    }
+
+    private mutating func advance(
+        _ session: UpstreamSession, _ key: Key, _ frame: WireFrame, at now: Timestamp
+    ) -> [Effect] {
+        sessions[key] = nil
+        var session = session
+        do throws(NodeFault) {
+            if frame.kind == .end { return try end(.upstream(session), key, frame.position, now) }
+            let request = try session.receive(frame)
+            sessions[key] = .upstream(session)
+            return request.map { [.ask($0)] } ?? []
+        } catch {
+            return giveUp(key, .upstream(session), error)
         }
     }
 
@@ -176,21 +258,6 @@ public struct JobTable: Sendable {
         return [.hangUp(session.assignment.job, attempt: session.assignment.attempt)]
     }
 
-    private static func advance(
-        _ session: inout Session, _ frame: WireFrame
-    ) throws(NodeFault) -> [Effect] {
-        switch session {
-        case .stage(var stage):
-            let reply = try stage.receive(frame)
-            session = .stage(stage)
-            return reply.map { [.send($0)] } ?? []
-        case .upstream(var upstream):
-            let request = try upstream.receive(frame)
-            session = .upstream(upstream)
-            return request.map { [.ask($0)] } ?? []
-        }
-    }
-
     /// Forgets a job that the house cancelled.
     public mutating func cancel(job: JobID, attempt: UInt32) -> [Effect] {
         stages(of: job, attempt: attempt).flatMap { drop($0, nil) }
@@ -215,6 +282,7 @@ public struct JobTable: Sendable {
 
     private mutating func drop(_ key: Key, _ fault: NodeFault?) -> [Effect] {
         guard let session = sessions.removeValue(forKey: key) else { return [] }
+        if let stage = session.stage { schedulers[stage.place].remove(key) }
         remember(key)
         return Self.hangUp(session) + [.dropped(key.job, attempt: key.attempt, fault)]
     }
@@ -252,6 +320,7 @@ public struct JobTable: Sendable {
                 continue
             }
             sessions[key] = nil
+            schedulers[session.place].remove(key)
             remember(key)
             try session.resume(assignment)
             return .stage(session)
@@ -269,17 +338,19 @@ public struct JobTable: Sendable {
             return .upstream(UpstreamSession(assignment, on: upstream, at: now))
         }
         let place = try place(for: assignment)
-        return .stage(try NodeSession(assignment, on: place, at: now))
+        return .stage(
+            try NodeSession(assignment, on: served[place], place: place, at: now))
     }
 
-    private func place(for assignment: Assignment) throws(NodeFault) -> ServedStage {
-        let place = served.first {
+    private func place(for assignment: Assignment) throws(NodeFault) -> Int {
+        let index = served.firstIndex {
             $0.stage.layers == assignment.layers && $0.model == assignment.model
                 && $0.weights == assignment.weights && $0.profile == assignment.profile
         }
-        guard let place else {
+        guard let index else {
             throw NodeFault(.notOffered, "layers \(assignment.layers) of this model: not offered")
         }
+        let place = served[index]
         guard place.stage.isFirst == (assignment.stage == 0),
             place.stage.isLast == (assignment.stage + 1 == assignment.stages)
         else {
@@ -289,7 +360,7 @@ public struct JobTable: Sendable {
                     + "\(assignment.stages)")
         }
         try checkRoom(for: assignment, context: place.context, concurrency: place.concurrency)
-        return place
+        return index
     }
 
     private func checkRoom(

@@ -68,11 +68,12 @@ public struct NodeFault: Error, Hashable, Sendable {
             self.init(.notFinite, "an activation is infinite or not a number")
         case .tooManyPositions(let capacity, let needed):
             self.init(.tooManyPositions, "\(needed) positions where \(capacity) fit")
-        case .outOfMemory:
+        case .outOfMemory, .poolExhausted:
             self.init(.outOfMemory, "not enough memory for this job")
         case .notFirstStage, .isFirstStage, .emptyInput:
             self.init(.wrongKind, "this stage does not take such input")
-        case .notLastStage, .positionOutOfRange, .resultNotFinite, .invalidParameter:
+        case .notLastStage, .positionOutOfRange, .resultNotFinite, .invalidParameter,
+            .sessionRepeated, .queueFull:
             self.init(.engineFailed, "the engine gave up: \(error)")
         }
     }

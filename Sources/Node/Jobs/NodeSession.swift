@@ -3,16 +3,37 @@ import Inference
 import Primitives
 import Verification
 
-/// One stage of one attempt at one job: takes the house's frames, gives the frames to send.
+/// One stage of one attempt at one job: takes the house's frames in order, gives the frames to
+/// send.
 struct NodeSession: Sendable {
+    /// What the house said and has not been done.
+    enum Item: Sendable {
+        /// Run the positions of this frame.
+        case run(WireFrame)
+        /// Sign; the house counts so many positions, 0 if it gave no count.
+        case end(positions: UInt32)
+        /// The work is over: this was wrong with it.
+        case fail(NodeFault)
+    }
+
     private(set) var assignment: Assignment
+    /// Which of the node's stages this runs on.
+    let place: Int
     let startedAt: Timestamp
     private(set) var runner: StageRunner
+    private var inbox: [Item] = []
+    /// Positions of the frames in the inbox.
+    private var waiting = 0
+    /// What came out for the first positions of the first frame.
+    private var done: (positions: Int, rows: [Float], first: Int, tokens: [Int32]) = (0, [], 0, [])
     /// The most rows or tokens in one frame.
     static let maximumRows = 256
 
-    init(_ assignment: Assignment, on served: ServedStage, at now: Timestamp) throws(NodeFault) {
+    init(
+        _ assignment: Assignment, on served: ServedStage, place: Int, at now: Timestamp
+    ) throws(NodeFault) {
         self.assignment = assignment
+        self.place = place
         startedAt = now
         do {
             runner = try StageRunner(
@@ -48,10 +69,36 @@ struct NodeSession: Sendable {
             throw NodeFault(error)
         }
         assignment = next
+        (inbox, waiting, done) = ([], 0, (0, [], 0, []))
     }
 
-    /// Runs what a frame brings. A fault means that the session is over.
-    mutating func receive(_ frame: WireFrame) throws(NodeFault) -> WireFrame? {
+    /// What is to be done first.
+    var next: Item? { inbox.first }
+
+    /// Takes a frame. One that cannot be is a fault when its turn comes; after it, and after the
+    /// end, nothing counts.
+    mutating func take(_ frame: WireFrame) {
+        switch inbox.last {
+        case .end, .fail: return
+        case .run, nil: break
+        }
+        do throws(NodeFault) {
+            if frame.kind == .end {
+                inbox.append(.end(positions: frame.position))
+            } else {
+                try check(frame)
+                inbox.append(.run(frame))
+                waiting += Int(frame.count)
+            }
+        } catch {
+            inbox.append(.fail(error))
+        }
+    }
+
+    /// The work is over once what came before is done.
+    mutating func take(_ fault: NodeFault) { inbox.append(.fail(fault)) }
+
+    private func check(_ frame: WireFrame) throws(NodeFault) {
         guard frame.kind == (runner.stage.isFirst ? .tokens : .activations) else {
             throw NodeFault(.wrongKind, "this stage does not take \(frame.kind) frames")
         }
@@ -59,50 +106,80 @@ struct NodeSession: Sendable {
             throw NodeFault(
                 .oversizedFrame, "\(frame.count) rows in one frame, at most \(Self.maximumRows)")
         }
-        guard Int(frame.position) == runner.positions else {
+        let reached = runner.positions - done.positions + waiting
+        guard Int(frame.position) == reached else {
             throw NodeFault(
                 .outOfOrder,
-                "the frame starts at position \(frame.position), the next is \(runner.positions)")
+                "the frame starts at position \(frame.position), the next is \(reached)")
         }
-        guard Int(frame.count) <= runner.capacity - runner.positions else {
+        guard Int(frame.count) <= runner.capacity - reached else {
             throw NodeFault(
                 .tooManyPositions,
-                "\(Int(frame.position) + Int(frame.count)) positions where \(runner.capacity) fit")
+                "\(reached + Int(frame.count)) positions where \(runner.capacity) fit")
         }
-        do throws(EngineError) {
-            switch frame.kind {
-            case .tokens: return reply(try runner.run(tokens: frame.tokenIDs), to: frame)
-            default: return reply(try runner.run(activations: try rows(frame)), to: frame)
-            }
-        } catch {
-            throw NodeFault(error)
-        }
-    }
-
-    private func rows(_ frame: WireFrame) throws(EngineError) -> [Float] {
         let hidden = runner.stage.model.architecture.hidden
-        guard frame.rowWidth == hidden else {
-            throw .wrongActivationCount(
-                expected: Int(frame.count) * hidden, found: frame.payload.count / 4)
+        guard frame.kind == .tokens || frame.rowWidth == hidden else {
+            throw NodeFault(
+                EngineError.wrongActivationCount(
+                    expected: Int(frame.count) * hidden, found: frame.payload.count / 4))
         }
-        return frame.activationValues
     }
 
-    /// What the house is sent for a run of positions; `nil` where nothing is due.
-    private func reply(_ output: StageOutput, to frame: WireFrame) -> WireFrame? {
+    /// How many positions of the first frame have not been run.
+    var positionsToRun: Int {
+        guard case .run(let frame) = inbox.first else { return 0 }
+        return Int(frame.count) - done.positions
+    }
+
+    /// The next `count` positions of the first frame.
+    func input(_ count: Int) -> PassInput {
+        guard case .run(let frame) = inbox.first else { return .tokens([]) }
+        let range = done.positions..<done.positions + count
+        if frame.kind == .tokens { return .tokens(Array(frame.tokenIDs[range])) }
+        let hidden = runner.stage.model.architecture.hidden
+        return .activations(
+            Array(frame.activationValues[range.lowerBound * hidden..<range.upperBound * hidden]))
+    }
+
+    /// The next `count` positions of the first frame were run by `runner` and gave `output`.
+    /// Returns what the house is sent if they were its last.
+    mutating func advance(
+        _ count: Int, _ runner: StageRunner, _ output: StageOutput
+    ) -> WireFrame? {
+        self.runner = runner
+        guard case .run(let frame) = inbox.first else { return nil }
+        done.positions += count
+        switch output {
+        case .nothing: break
+        case .activations(let rows): done.rows += rows
+        case .sampled(let first, let tokens):
+            if done.tokens.isEmpty { done.first = first }
+            done.tokens += tokens
+        }
+        guard done.positions == Int(frame.count) else { return nil }
+        defer {
+            inbox.removeFirst()
+            waiting -= Int(frame.count)
+            done = (0, [], 0, [])
+        }
+        return reply(to: frame)
+    }
+
+    /// The first item of the inbox cannot be done.
+    mutating func fail(_ error: EngineError) { inbox = [.fail(NodeFault(error))] }
+
+    /// What the house is sent for a whole frame; `nil` where nothing is due.
+    private func reply(to frame: WireFrame) -> WireFrame? {
         do {
-            switch output {
-            case .nothing:
-                return nil
-            case .activations(let rows):
+            if !done.rows.isEmpty {
                 return try .activations(
-                    rows, rows: frame.count, stage: assignment.stage, job: assignment.job,
+                    done.rows, rows: frame.count, stage: assignment.stage, job: assignment.job,
                     attempt: assignment.attempt, position: frame.position)
-            case .sampled(let first, let tokens):
-                return try .tokens(
-                    tokens, kind: .sampled, stage: assignment.stage, job: assignment.job,
-                    attempt: assignment.attempt, position: UInt32(first))
             }
+            if done.tokens.isEmpty { return nil }
+            return try .tokens(
+                done.tokens, kind: .sampled, stage: assignment.stage, job: assignment.job,
+                attempt: assignment.attempt, position: UInt32(done.first))
         } catch {
             preconditionFailure("as many rows as came in fit a frame: \(error)")
         }

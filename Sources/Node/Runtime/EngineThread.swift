@@ -19,6 +19,11 @@ final class EngineThread: Sendable {
         }
     }
 
+    /// Runs `work` after what was handed in before, whoever waits for more.
+    func later(_ work: @escaping @Sendable () -> Void) {
+        queue.async(execute: work)
+    }
+
     /// Hands in `work` and returns at once, or after a while if much is waiting.
     func enqueue(_ work: @escaping @Sendable () -> Void) async {
         let count = waiting.withLock { count in

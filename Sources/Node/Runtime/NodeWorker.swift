@@ -18,6 +18,8 @@ final class NodeWorker: Sendable {
     private let audits = EngineThread("audits")
     private let outbound = Mutex<AsyncStream<WireFrame>.Continuation?>(nil)
     private let pending = Mutex(0)
+    /// Whether a pass waits for its turn on the engine's thread.
+    private let passes = Mutex(false)
     /// Audits that wait or run; more are refused.
     private let maximumAudits = 64
     /// The audits that wait or run: the house reminds of what is owed.
@@ -55,7 +57,25 @@ final class NodeWorker: Sendable {
         }
         await jobs.enqueue {
             self.perform(self.table.withLock { $0.receive(bytes, at: Self.now) })
+            self.schedulePass()
         }
+    }
+
+    /// On the engine's thread: runs passes behind what is handed in, so that each pass takes all
+    /// frames that came in while the one before ran.
+    private func schedulePass() {
+        guard table.withLock({ $0.hasWork }) else { return }
+        let isNew = passes.withLock { isWaiting in
+            defer { isWaiting = true }
+            return !isWaiting
+        }
+        if isNew { jobs.later { self.runPass() } }
+    }
+
+    private func runPass() {
+        passes.withLock { $0 = false }
+        perform(table.withLock { $0.runPass(at: Self.now) })
+        schedulePass()
     }
 
     /// Takes one event of the house's stream.

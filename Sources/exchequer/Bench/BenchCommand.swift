@@ -60,7 +60,7 @@ struct BenchCommand: AsyncParsableCommand {
         var engine: [BenchRow] = []
         if parts.contains(.engine) {
             if model.isEmpty { throw ValidationError("The engine needs --model.") }
-            engine = try EngineBench(models: model, runs: runs, freesOrder: freeOrder)
+            engine = try await EngineBench(models: model, runs: runs, freesOrder: freeOrder)
                 .rows(say: Console.say)
         }
         var figures: [Figure] = []
