@@ -162,7 +162,10 @@ let package = Package(
         tests("CommitSimulation", ["CommitSimulation", "commitsimulator"]),
         tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests(
-            "Inference", ["Primitives", "Cryptography", "CKernels", "KernelGolden", "Inference"]),
+            "Inference",
+            [
+                "Primitives", "Cryptography", "CKernels", "KernelGolden", "Verification", "Inference",
+            ]),
         // Cases for the kernels, which the program for an ARM emulator (main.c) shares.
         .target(
             name: "KernelGolden", dependencies: ["CKernels"], path: "Tests/KernelGolden",
