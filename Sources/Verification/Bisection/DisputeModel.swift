@@ -143,7 +143,8 @@ extension DisputeModel {
         func head(_ other: StageOperation, _ head: Int) -> OperationInput {
             .vector(other, blocks: shape(of: other, at: position)?.blocks(ofGroup: head) ?? 0..<0)
         }
-        let place = shape(of: operation, at: position)?.place(of: block) ?? (group: 0, numbers: 0..<0)
+        let place =
+            shape(of: operation, at: position)?.place(of: block) ?? (group: 0, numbers: 0..<0)
         let rows = OperationInput.weights(rows: place.numbers)
         switch operation {
         case .embed: return [.token, .weights(rows: token..<token + 1)]
