@@ -24,7 +24,7 @@ import Testing
     /// Three stages, one of which goes silent with its link up, or dies; then a second node for it.
     @Test(arguments: [0, 1, 2], [true, false])
     func anotherNodeTakesTheStage(lost: Int, isSilent: Bool) async throws {
-        try await RunningHouse.with { house in
+        try await RunningHouse.with(silence: 700) { house in
             var nodes: [ProtocolNode] = []
             for (place, layers) in Self.layers.enumerated() {
                 var misdeeds = ProtocolNode.Misdeeds()
@@ -67,7 +67,7 @@ import Testing
 
     /// A doubt about the only node for some layers ends no job.
     @Test func whoCannotBeReplacedIsWaitedFor() async throws {
-        try await RunningHouse.with { house in
+        try await RunningHouse.with(silence: 700) { house in
             var misdeeds = ProtocolNode.Misdeeds()
             misdeeds.isGoneAfter = 3
             let node = try await ProtocolNode.start(

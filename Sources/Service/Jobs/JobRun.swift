@@ -176,8 +176,9 @@ final class JobRun: Sendable {
         // A house that was held up itself has not heard anyone.
         let isLate = state.ticked.map { now - $0 > 2 * Self.tickMilliseconds } ?? true
         state.ticked = now
-        let silent = isLate ? [] : state.pipeline.map { context.hub.silence(of: $0.node) }
-        return state.machine.tick(at: now, queued: queued, silent: silent)
+        // Asked in any case: from then on the nodes are pinged often.
+        let silent = state.pipeline.map { context.hub.silence(of: $0.node) }
+        return state.machine.tick(at: now, queued: queued, silent: isLate ? [] : silent)
     }
 
     private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {
