@@ -6,7 +6,7 @@ BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 REQUANTISED := .models/SmolLM2-135M-Instruct.Q4_0.gguf
 
-.PHONY: help deps venv model build demo test soak mutants sanitize neon peers bench format lint docs clean
+.PHONY: help deps venv model build demo test soak mutants sanitize fuzz neon peers bench format lint docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,11 @@ mutants: ## Break the code in small ways, each of which a test must notice
 
 sanitize: deps ## Run the commit path's tests under the thread and the address sanitizer
 	@Tests/Harness/sanitize.sh
+
+FUZZ_SECONDS ?= 60
+
+fuzz: model ## Fuzz model files, tokenizers and chats with libFuzzer, FUZZ_SECONDS each
+	@Tests/Harness/fuzz.sh $(FUZZ_SECONDS)
 
 neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes
 	@Tests/Harness/neon.sh

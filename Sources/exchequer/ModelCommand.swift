@@ -204,7 +204,12 @@ struct ModelTokenizeCommand: ParsableCommand {
 
     func run() throws {
         let tokenizer = try model.open().tokenizer
-        let tokens = tokenizer.encode(try ModelArgument.text(text), parseSpecial: special)
+        let tokens: [Int32]
+        do {
+            tokens = try tokenizer.encode(try ModelArgument.text(text), parseSpecial: special)
+        } catch let error as ModelError {
+            throw ModelArgument.end(error)
+        }
         let texts = tokens.map { tokenizer.decode([$0]) }
         if json {
             try Console.put(json: Report(tokens: tokens, pieces: texts))
@@ -236,6 +241,8 @@ struct ModelGenerateCommand: ParsableCommand {
     @Argument(help: "The prompt; standard input if left out.") var prompt: String?
     @Flag(help: "Ask in the model's chat format instead of continuing the text.") var chat = false
     @Option(help: "The system message of a chat; the model's own if left out.") var system: String?
+    @Option(help: "The chat format if the model has none this engine knows: chatml, llama-3, ...")
+    var chatTemplate: String?
     @Option(help: "The most tokens to produce.") var maxTokens = 256
     @Option(help: "0 for the most likely token; higher is more random.") var temperature: Float = 0
     @Option(help: "Only the K most likely tokens; 0 for all.") var topK: UInt32 = 0
@@ -257,6 +264,7 @@ struct ModelGenerateCommand: ParsableCommand {
         if maxTokens < 0 { throw ValidationError("--max-tokens cannot be negative.") }
         if let threads, threads < 1 { throw ValidationError("--threads is at least 1.") }
         if system != nil, !chat { throw ValidationError("--system needs --chat.") }
+        if chatTemplate != nil, !chat { throw ValidationError("--chat-template needs --chat.") }
     }
 
     func run() throws {
@@ -275,10 +283,11 @@ struct ModelGenerateCommand: ParsableCommand {
     }
 
     private func promptTokens(_ file: ModelFile, _ input: String) throws -> [Int32] {
-        guard chat else { return file.tokenizer.encode(input, addSpecial: true) }
+        guard chat else { return try file.tokenizer.encode(input, addSpecial: true) }
         var messages = [ChatMessage(role: "user", content: input)]
         if let system { messages.insert(ChatMessage(role: "system", content: system), at: 0) }
-        return try file.requireChatTemplate().encode(messages, with: file.tokenizer)
+        return try file.requireChatTemplate(named: chatTemplate)
+            .encode(messages, with: file.tokenizer)
     }
 
     private func generate(_ generator: Generator, _ prompt: [Int32]) throws {

@@ -16,7 +16,7 @@ import Transport
     {
         let file = try ModelFile(path: RunningHouse.modelPath())
         let generator = try Generator(model: file, threads: 2)
-        let prompt = file.tokenizer.encode(Self.prompt, addSpecial: true)
+        let prompt = try file.tokenizer.encode(Self.prompt, addSpecial: true)
         let result = try generator.generate(
             prompt: prompt, parameters: sampling, maxTokens: maxTokens)
         return (file.tokenizer.decode(result.tokens, showSpecial: false), result.tokens.count)

@@ -72,7 +72,7 @@ import Testing
 
     @Test func theRealModelGivesTheSameBytesInEveryWayOfRunningIt() throws {
         let model = try ModelFixture.model()
-        let tokens = model.tokenizer.encode(
+        let tokens = try model.tokenizer.encode(
             "def f(x: int) -> int:\n    return x**2  # square\nThe capital of France is Paris.")
         let expected = try #require(try bits(model, tokens, Run(path: .automatic)))
         var runs = [

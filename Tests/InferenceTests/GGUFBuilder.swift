@@ -61,6 +61,18 @@ struct GGUFBuilder {
         entries.append((key, 9, writer.bytes))
     }
 
+    /// Puts another text in the place of a token.
+    mutating func replaceToken(_ number: Int, _ text: String) {
+        guard let place = entries.firstIndex(where: { $0.key == "tokenizer.ggml.tokens" }) else {
+            return
+        }
+        let bytes = entries[place].bytes
+        var start = 12
+        func size() -> Int { (0..<8).reduce(0) { $0 | Int(bytes[start + $1]) << (8 * $1) } }
+        for _ in 0..<number { start += 8 + size() }
+        entries[place].bytes = bytes[..<start] + Self.text(text) + bytes[(start + 8 + size())...]
+    }
+
     mutating func set(_ key: String, type: UInt32, _ bytes: [UInt8]) {
         entries.removeAll { $0.key == key }
         entries.append((key, type, bytes))

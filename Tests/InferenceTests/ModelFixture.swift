@@ -29,6 +29,14 @@ enum ModelFixture {
         return path
     }
 
+    /// Tests/Fixtures.
+    static let fixtures = repository.appending(path: "Tests/Fixtures")
+
+    /// A small vocabulary of Tests/Fixtures/tokenizer-vectors.
+    static func vocabulary(_ name: String) throws -> [UInt8] {
+        Array(try Data(contentsOf: fixtures.appending(path: "tokenizer-vectors/\(name).gguf")))
+    }
+
     /// The lines of a page of docs/reference.
     static func page(_ name: String) throws -> [String] {
         let file = repository.appending(path: "docs/reference/\(name)")

@@ -79,7 +79,10 @@ struct CompletionPlan: Sendable {
         do throws(ModelError) {
             return try model.file.requireChatTemplate().encode(turns, with: model.file.tokenizer)
         } catch {
-            throw .invalid("model", "this model cannot chat: \(error)")
+            let blamesMessages = error.code == .unsuitableConversation || error.code == .textTooLong
+            throw blamesMessages
+                ? .invalid("messages", "\(error)")
+                : .invalid("model", "this model cannot chat: \(error)")
         }
     }
 
@@ -89,7 +92,11 @@ struct CompletionPlan: Sendable {
         switch prompt {
         case .text(let text):
             try check(bytes: text.utf8.count, "prompt", model)
-            return model.file.tokenizer.encode(text, addSpecial: true)
+            do throws(ModelError) {
+                return try model.file.tokenizer.encode(text, addSpecial: true)
+            } catch {
+                throw .invalid("prompt", "\(error)")
+            }
         case .tokens(let tokens):
             guard tokens.allSatisfy({ $0 >= 0 && Int($0) < model.file.tokenizer.count }) else {
                 throw .invalid("prompt", "a token is not in the model's vocabulary")

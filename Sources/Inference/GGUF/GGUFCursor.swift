@@ -7,12 +7,15 @@ struct GGUFCursor {
         static let keyBytes = 1_024
         static let textBytes = 4 << 20
         static let elements = 4 << 20
+        /// In all arrays together: small numbers take more memory than file.
+        static let allElements = 8 << 20
         static let nameBytes = 256
         static let dimensions = 4
     }
 
     let bytes: ModelBytes
     private(set) var offset = 0
+    private var elements = 0
 
     init(_ bytes: ModelBytes) {
         self.bytes = bytes
@@ -40,6 +43,19 @@ struct GGUFCursor {
             throw ModelError(.limitExceeded, "\(what()): \(value), at most \(limit)")
         }
         return Int(value)
+    }
+
+    /// Reads the length of an array whose elements take at least `leastBytes` each.
+    mutating func elementCount(
+        leastBytes: Int, of what: @autoclosure () -> String
+    ) throws(ModelError) -> Int {
+        let count = try count(limit: Limit.elements, of: what())
+        elements += count
+        guard elements <= Limit.allElements else {
+            throw ModelError(.limitExceeded, "\(what()): more than \(Limit.allElements) in all")
+        }
+        guard count * leastBytes <= remaining else { throw ModelError(.truncated, what()) }
+        return count
     }
 
     /// Reads counted UTF-8 text of at most `limit` bytes.

@@ -1,5 +1,5 @@
-/// A model file in the GGUF format, version 3: metadata and the places of the tensors, checked so
-/// that every later read is inside the file. The tensors stay in the mapped file.
+/// A model file in the GGUF format, version 2 or 3: metadata and the places of the tensors, checked
+/// so that every later read is inside the file. The tensors stay in the mapped file.
 ///
 /// Format: github.com/ggml-org/ggml, docs/gguf.md. Stricter than the format: arrays are flat,
 /// names and keys are unique, tensors do not overlap, and counts have limits.
@@ -29,8 +29,8 @@ public final class GGUFFile: Sendable {
         let magic = try cursor.integer(UInt32.self, of: "magic")
         guard magic == 0x4655_4747 else { throw ModelError(.badMagic, "not a GGUF file") }
         let version = try cursor.integer(UInt32.self, of: "version")
-        guard version == 3 else {
-            throw ModelError(.unsupportedVersion, "version \(version), this engine reads 3")
+        guard version == 2 || version == 3 else {
+            throw ModelError(.unsupportedVersion, "version \(version), this engine reads 2 and 3")
         }
         let tensorCount = try cursor.count(limit: GGUFCursor.Limit.tensors, of: "tensor count")
         let entryCount = try cursor.count(limit: GGUFCursor.Limit.entries, of: "metadata count")

@@ -108,8 +108,7 @@ extension GGUFCursor {
     private mutating func array(of key: String) throws(ModelError) -> GGUFValue {
         let type = try valueType(of: key)
         if type == .array { throw ModelError(.nestedArray, key) }
-        let count = try count(limit: Limit.elements, of: key)
-        guard count * type.leastBytes <= remaining else { throw ModelError(.truncated, key) }
+        let count = try elementCount(leastBytes: type.leastBytes, of: key)
         var integers: [Int64] = []
         var floats: [Double] = []
         var texts: [String] = []

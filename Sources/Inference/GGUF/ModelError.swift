@@ -7,7 +7,7 @@ public struct ModelError: Error, Hashable, Sendable {
         case cannotOpen = 101
         /// The file does not start with `GGUF`.
         case badMagic = 102
-        /// The format version is not 3.
+        /// The format version is neither 2 nor 3.
         case unsupportedVersion = 103
         /// The file ends before what it announces.
         case truncated = 104
@@ -65,6 +65,10 @@ public struct ModelError: Error, Hashable, Sendable {
         case unsupportedChatTemplate = 503
         /// The model has no chat template.
         case noChatTemplate = 504
+        /// The chat template refuses this conversation, such as two user messages in a row.
+        case unsuitableConversation = 505
+        /// A text is too long to be turned into tokens.
+        case textTooLong = 506
         /// Not enough memory.
         case outOfMemory = 601
         /// A weight is infinite or not a number.

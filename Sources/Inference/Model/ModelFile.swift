@@ -30,19 +30,36 @@ public final class ModelFile: Sendable {
         architecture = try ModelArchitecture(file)
         try ModelLayout(architecture).check(file)
         tokenizer = try Tokenizer(file)
-        chatTemplate = Self.templateText(file).flatMap(ChatTemplate.init(source:))
+        let (begin, end) = (tokenizer.beginName, tokenizer.endName)
+        chatTemplate = Self.templateText(file).flatMap {
+            ChatTemplate(source: $0, begin: begin, end: end)
+        }
         name = if case .text(let name)? = file.value("general.name") { name } else { "" }
         self.file = file
     }
 
     /// The chat template, or why there is none.
-    public func requireChatTemplate() throws(ModelError) -> ChatTemplate {
+    ///
+    /// - Parameter name: a format to use whatever the file says, one of `ChatTemplate.names`.
+    public func requireChatTemplate(named name: String? = nil) throws(ModelError) -> ChatTemplate {
+        if let name {
+            guard
+                let template = ChatTemplate(
+                    named: name, begin: tokenizer.beginName, end: tokenizer.endName)
+            else { throw ModelError(.unsupportedChatTemplate, "\(name); \(Self.templateAdvice)") }
+            return template
+        }
         if let chatTemplate { return chatTemplate }
         guard let text = Self.templateText(file) else {
-            throw ModelError(.noChatTemplate, name)
+            throw ModelError(.noChatTemplate, "\(self.name); \(Self.templateAdvice)")
         }
         throw ModelError(
-            .unsupportedChatTemplate, "not ChatML; it starts with: \(text.prefix(60))")
+            .unsupportedChatTemplate,
+            "it starts with: \(text.prefix(60)); \(Self.templateAdvice)")
+    }
+
+    private static var templateAdvice: String {
+        "choose one with --chat-template: \(ChatTemplate.names.joined(separator: ", "))"
     }
 
     /// The number format that most weight bytes of the layers have: `Q4_1`.

@@ -20,14 +20,22 @@ enum ByteAlphabet {
         (0x21...0x7e).contains(byte) || (0xa1...0xac).contains(byte) || (0xae...0xff).contains(byte)
     }
 
-    /// The bytes that `text` stands for; `nil` if it has a character outside the alphabet.
-    static func decode(_ text: String) -> [UInt8]? {
+    /// The bytes that `text` stands for, given as UTF-8; `nil` if it has a character outside the
+    /// alphabet.
+    static func decode(_ text: ArraySlice<UInt8>) -> [UInt8]? {
         var bytes: [UInt8] = []
-        for scalar in text.unicodeScalars {
-            guard scalar.value < 0x144 else { return nil }
-            let byte = byteOfScalar[Int(scalar.value)]
-            guard byte >= 0 else { return nil }
-            bytes.append(UInt8(byte))
+        bytes.reserveCapacity(text.count)
+        var place = text.startIndex
+        while place < text.endIndex {
+            var point = Int(text[place])
+            if point >= 0x80 {
+                guard point < 0xe0, place + 1 < text.endIndex else { return nil }
+                place += 1
+                point = (point & 0x1f) << 6 | Int(text[place] & 0x3f)
+            }
+            guard point < byteOfScalar.count, byteOfScalar[point] >= 0 else { return nil }
+            bytes.append(UInt8(byteOfScalar[point]))
+            place += 1
         }
         return bytes
     }

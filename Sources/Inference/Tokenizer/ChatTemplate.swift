@@ -1,3 +1,5 @@
+public import Primitives
+
 /// One message of a conversation.
 public struct ChatMessage: Hashable, Sendable {
     /// Who speaks: `system`, `user`, `assistant`.
@@ -12,70 +14,131 @@ public struct ChatMessage: Hashable, Sendable {
     }
 }
 
-/// How a conversation becomes a prompt: ChatML, the only format this engine knows. A template in a
-/// model file is recognised as a whole, never interpreted; every other text is refused.
+/// How a conversation becomes a prompt. The Jinja text in a model file is recognised as a whole,
+/// by its hash, and rendered by code that gives the same; it is never interpreted. ChatML is also
+/// recognised by its form, whatever its default system message is.
 public struct ChatTemplate: Hashable, Sendable {
-    /// The system message put first when the conversation does not start with one.
-    public let defaultSystem: String?
+    /// What the format is called: `chatml`, `llama-3`; one of `names`.
+    public let name: String
+    private let format: ChatFormat
+    private let begin: String
+    private let end: String
 
-    private static let start = "<|im_start|>"
-    private static let end = "<|im_end|>"
-    private static let prologue = "{% for message in messages %}"
-    private static let systemOpening =
-        "{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
-    private static let systemClosing = "<|im_end|>\n' }}{% endif %}"
-    private static let epilogue =
-        "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}"
-        + "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    /// The names of all formats, for people to choose from.
+    public static let names = ChatFormat.all.map(\.name)
 
-    /// Recognises the Jinja text of a model file; `nil` if it is not ChatML.
-    public init?(source: String) {
-        var rest = source.replacing("\\n", with: "\n")[...]
-        guard rest.hasPrefix(Self.prologue), rest.hasSuffix(Self.epilogue) else { return nil }
-        rest = rest.dropFirst(Self.prologue.count).dropLast(Self.epilogue.count)
-        if rest.isEmpty {
-            defaultSystem = nil
-            return
-        }
-        guard rest.hasPrefix(Self.systemOpening), rest.hasSuffix(Self.systemClosing) else {
-            return nil
-        }
-        let text = rest.dropFirst(Self.systemOpening.count).dropLast(Self.systemClosing.count)
-        guard !text.contains(where: { "'\\{}".contains($0) }) else { return nil }
-        defaultSystem = String(text)
+    /// Recognises the Jinja text of a model file; `nil` if this engine does not know it, as if it
+    /// is longer than 64 KiB.
+    ///
+    /// - Parameters:
+    ///   - begin: the name of the begin token, `bos_token` in Jinja.
+    ///   - end: the name of the end token, `eos_token` in Jinja.
+    public init?(source: String, begin: String = "", end: String = "") {
+        guard let format = ChatFormat(source: source) else { return nil }
+        self.init(format, begin, end)
     }
 
-    /// The prompt as text, special tokens by name. Only for showing: a message that contains the
-    /// name of a special token cannot be told from the token. Use `encode` to run it.
-    public func render(_ messages: [ChatMessage], addGenerationPrompt: Bool = true) -> String {
-        var text = ""
-        for message in complete(messages) {
-            text += "\(Self.start)\(message.role)\n\(message.content)\(Self.end)\n"
+    /// The format of the Jinja text with this SHA-256; `nil` if this engine does not know it. The
+    /// text is taken with `\n` as line end and without one at its end.
+    public init?(sha256: Digest, begin: String = "", end: String = "") {
+        guard let format = ChatFormat(sha256: sha256) else { return nil }
+        self.init(format, begin, end)
+    }
+
+    /// The format with this name, whatever a model file says; `nil` if there is none.
+    public init?(named name: String, begin: String = "", end: String = "") {
+        guard let format = ChatFormat(named: name) else { return nil }
+        self.init(format, begin, end)
+    }
+
+    private init(_ format: ChatFormat, _ begin: String, _ end: String) {
+        name = format.name
+        self.format = format
+        self.begin = begin
+        self.end = end
+    }
+
+    /// The system message put first when the conversation does not start with one.
+    public var defaultSystem: String? { format.turns?.defaultSystem }
+
+    /// The prompt: the template's words as markup, the messages as content.
+    ///
+    /// - Throws: `unsuitableConversation` where the Jinja text raises an exception, and for no
+    ///   messages at all where it reads the first.
+    public func render(
+        _ messages: [ChatMessage], addGenerationPrompt: Bool = true
+    ) throws(ModelError) -> PromptText {
+        var writer = ChatWriter(begin: begin, end: end)
+        switch format.layout {
+        case .turns(let turns):
+            try turns.render(messages, addGenerationPrompt, into: &writer)
+        case .qwen3:
+            try ReasoningLayouts.qwen3(messages, addGenerationPrompt, into: &writer)
+        case .deepSeekR1(let prompt):
+            ReasoningLayouts.deepSeekR1(messages, addGenerationPrompt ? prompt : "", into: &writer)
         }
-        return addGenerationPrompt ? text + "\(Self.start)assistant\n" : text
+        return writer.prompt
     }
 
     /// The prompt as tokens. Messages are plain text: no message can forge a special token.
     public func encode(
         _ messages: [ChatMessage], with tokenizer: Tokenizer, addGenerationPrompt: Bool = true
     ) throws(ModelError) -> [Int32] {
-        guard let start = tokenizer.special(Self.start), let end = tokenizer.special(Self.end)
-        else { throw ModelError(.invalidVocabulary, "ChatML without its special tokens") }
-        var tokens: [Int32] = []
-        for message in complete(messages) {
-            tokens.append(start)
-            tokens += tokenizer.encode("\(message.role)\n\(message.content)")
-            tokens.append(end)
-            tokens += tokenizer.encode("\n")
+        for token in format.tokens where tokenizer.special(token) == nil {
+            throw ModelError(.invalidVocabulary, "chat template \(name) without token \(token)")
         }
-        guard addGenerationPrompt else { return tokens }
-        return tokens + [start] + tokenizer.encode("assistant\n")
+        return try tokenizer.encode(render(messages, addGenerationPrompt: addGenerationPrompt))
+    }
+}
+
+/// Writes a prompt. In markup `{bos}` and `{eos}` stand for the names of the begin and end token.
+struct ChatWriter {
+    private(set) var prompt = PromptText()
+    private let begin: String
+    private let end: String
+
+    init(begin: String, end: String) {
+        self.begin = begin
+        self.end = end
     }
 
-    private func complete(_ messages: [ChatMessage]) -> [ChatMessage] {
-        guard let defaultSystem, let first = messages.first, first.role != "system" else {
-            return messages
+    mutating func markup(_ text: String) {
+        guard text.contains("{") else {
+            prompt.append(markup: text)
+            return
         }
-        return [ChatMessage(role: "system", content: defaultSystem)] + messages
+        prompt.append(
+            markup: text.replacing("{bos}", with: begin).replacing("{eos}", with: end))
+    }
+
+    mutating func content(_ text: some StringProtocol) { prompt.append(content: text) }
+}
+
+extension StringProtocol {
+    /// Without white space at both ends, as Python's `strip()` understands it.
+    var stripped: SubSequence { strippedRight.strippedLeft }
+
+    /// Without white space at the end.
+    var strippedRight: SubSequence {
+        var rest = self[...]
+        while let last = rest.unicodeScalars.last, last.isPythonSpace {
+            rest = rest[..<rest.unicodeScalars.index(before: rest.endIndex)]
+        }
+        return rest
+    }
+
+    private var strippedLeft: SubSequence {
+        var rest = self[...]
+        while let first = rest.unicodeScalars.first, first.isPythonSpace {
+            rest = rest[rest.unicodeScalars.index(after: rest.startIndex)...]
+        }
+        return rest
+    }
+}
+
+extension Unicode.Scalar {
+    /// What Python's `str.isspace` accepts.
+    fileprivate var isPythonSpace: Bool {
+        (0x1c...0x1f).contains(value) || CharacterClass(value) == .space
     }
 }

@@ -1,6 +1,7 @@
 public import Primitives
 
-/// Text to tokens and back: byte-level byte-pair encoding with the `smollm` pre-tokenizer.
+/// Text to tokens and back, with the ids llama.cpp gives: byte-level byte-pair encoding with the
+/// pre-tokenizers of the common families, and SentencePiece.
 ///
 /// A token is a number from 0; special tokens such as `<|im_end|>` steer the model and must only
 /// come from text that is trusted (`parseSpecial`).
@@ -21,6 +22,9 @@ public final class Tokenizer: Sendable {
         case byte = 6
     }
 
+    /// The most bytes one text may have.
+    public static let maximumTextBytes = 16 << 20
+
     /// How many tokens there are.
     public let count: Int
     /// The token put before a text if the model wants one.
@@ -29,28 +33,61 @@ public final class Tokenizer: Sendable {
     public let endToken: Int32?
     /// Whether `encode` puts `beginToken` first when asked to add special tokens.
     public let addsBegin: Bool
+    /// Whether `encode` puts `endToken` last when asked to add special tokens.
+    public let addsEnd: Bool
     /// SHA-256 over all tables: two tokenizers with the same digest give the same tokens.
     public let digest: Digest
     private let kinds: [Kind]
-    private let pieces: [[UInt8]]
-    private let merges: BytePairMerges
-    /// Tokens found in text before anything else, the longest first.
-    private let specials: [(bytes: [UInt8], token: Int32)]
+    private let pieces: TextList
+    private let specials: SpecialTokens
     private let endTokens: [Int32]
+    private let encoder: Encoder
+    private let addsSpace: Bool
 
-    /// Builds the tables from a file's metadata.
-    init(_ file: GGUFFile) throws(ModelError) {
+    private enum Encoder: Sendable {
+        case bytePair(BytePairEncoder)
+        case sentencePiece(SentencePieceEncoder)
+    }
+
+    /// Reads the tables of a file's metadata and checks that they fit together.
+    public init(_ file: GGUFFile) throws(ModelError) {
         let tables = try TokenizerTables(file)
-        count = tables.pieces.count
+        switch tables.model {
+        case .bytePair:
+            guard let preTokenizer = PreTokenizer(named: tables.pre) else {
+                throw ModelError(
+                    .unsupportedTokenizer,
+                    "pre-tokenizer \(tables.pre); this engine knows \(PreTokenizer.examples)")
+            }
+            encoder = .bytePair(
+                try BytePairEncoder(
+                    tables.merges, preTokenizer: preTokenizer, tokens: tables.tokens))
+        case .sentencePiece:
+            encoder = .sentencePiece(
+                SentencePieceEncoder(
+                    tables.tokens, scores: tables.scores, unknownToken: tables.unknownToken))
+        }
+        count = tables.tokens.count
         beginToken = tables.beginToken
         endToken = tables.endToken
         addsBegin = tables.addsBegin
-        digest = tables.digest
+        addsEnd = tables.addsEnd
+        addsSpace = tables.addsSpace
+        digest = tables.digest()
         kinds = tables.kinds
-        pieces = tables.pieces
-        merges = tables.merges
-        specials = tables.specials
+        pieces = try Self.pieces(tables)
+        specials = Self.specials(tables)
         endTokens = tables.endTokens
+    }
+
+    /// The name of the begin token; empty if there is none.
+    public var beginName: String { name(of: beginToken) }
+
+    /// The name of the end token; empty if there is none.
+    public var endName: String { name(of: endToken) }
+
+    private func name(of token: Int32?) -> String {
+        token.map { String(decoding: bytes(of: $0), as: UTF8.self) } ?? ""
     }
 
     /// What a token is for; `nil` if there is no such token.
@@ -59,97 +96,116 @@ public final class Tokenizer: Sendable {
     }
 
     /// The bytes of a token, which need not be whole characters; a control token's are its name.
-    /// Empty if there is no such token.
+    /// Empty if there is no such token or if it is unused.
     public func bytes(of token: Int32) -> [UInt8] {
-        token >= 0 && Int(token) < count ? pieces[Int(token)] : []
+        token >= 0 && Int(token) < count ? Array(pieces[token]) : []
     }
 
     /// Whether a model that produces this token has finished its answer.
     public func isEnd(_ token: Int32) -> Bool { endTokens.contains(token) }
 
     /// The special token with this exact name.
-    public func special(_ name: String) -> Int32? {
-        let bytes = Array(name.utf8)
-        return specials.first { $0.bytes == bytes }?.token
-    }
+    public func special(_ name: String) -> Int32? { specials.find(name) }
 
-    /// The tokens of `text`.
+    /// The tokens of `text`. O(n log n).
     ///
     /// - Parameters:
     ///   - parseSpecial: whether names of control tokens in the text become those tokens. Leave
     ///     off for text from strangers: with it a user could end the system message.
-    ///   - addSpecial: whether to put the begin token first if the model asks for one.
+    ///   - addSpecial: whether to put the begin token first and the end token last if the model
+    ///     asks for them.
+    /// - Throws: `textTooLong` for more than `maximumTextBytes`.
     public func encode(
         _ text: String, parseSpecial: Bool = false, addSpecial: Bool = false
-    ) -> [Int32] {
+    ) throws(ModelError) -> [Int32] {
+        var prompt = PromptText()
+        if parseSpecial { prompt.append(markup: text) } else { prompt.append(content: text) }
+        return try encode(prompt, addSpecial: addSpecial)
+    }
+
+    /// The tokens of a text of which only parts may contain names of control tokens. The parts
+    /// are encoded as one text: a word may cross from one into the next, a control token may not.
+    public func encode(
+        _ prompt: PromptText, addSpecial: Bool = false
+    ) throws(ModelError) -> [Int32] {
+        guard prompt.bytes.count <= Self.maximumTextBytes else {
+            throw ModelError(
+                .textTooLong, "\(prompt.bytes.count) bytes, at most \(Self.maximumTextBytes)")
+        }
         var tokens: [Int32] = []
         if addSpecial, addsBegin, let beginToken { tokens.append(beginToken) }
-        for fragment in fragments(of: text, parseSpecial: parseSpecial) {
+        var follows = true
+        for fragment in specials.cut(prompt.bytes, trusted: prompt.parts) {
             switch fragment {
-            case .special(let token): tokens.append(token)
-            case .text(let part): encodeWords(part, into: &tokens)
+            case .token(let token):
+                tokens.append(token)
+                follows = true
+            case .text(let range):
+                switch encoder {
+                case .bytePair(let encoder): encoder.encode(prompt.bytes[range], into: &tokens)
+                case .sentencePiece(let encoder):
+                    encoder.encode(
+                        prompt.bytes[range], prefixed: addsSpace && follows, into: &tokens)
+                }
+                follows = false
             }
         }
+        if addSpecial, addsEnd, let endToken { tokens.append(endToken) }
         return tokens
     }
 
-    /// The text of `tokens`; bytes that are no UTF-8 become U+FFFD.
+    /// The text of `tokens`; bytes that are no UTF-8 become U+FFFD. The space that `encode` put
+    /// before the text is taken off again.
     ///
     /// - Parameter showSpecial: whether control tokens appear by name or not at all.
     public func decode(_ tokens: [Int32], showSpecial: Bool = true) -> String {
         var bytes: [UInt8] = []
-        for token in tokens where showSpecial || kind(token) != .control {
-            bytes.append(contentsOf: self.bytes(of: token))
+        for (place, token) in tokens.enumerated() {
+            let kind = kind(token)
+            if !showSpecial, kind == .control || kind == .unknown { continue }
+            var piece = self.bytes(of: token)[...]
+            if place == 0, addsSpace, piece.first == 0x20 { piece = piece.dropFirst() }
+            bytes.append(contentsOf: piece)
         }
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private func encodeWords(_ text: Substring, into tokens: inout [Int32]) {
-        let bytes = Array(text.utf8)
-        PreTokenizer(text).forEachWord { range in
-            merges.encode(bytes[range], into: &tokens)
-        }
-    }
-
-    private enum Fragment {
-        case text(Substring)
-        case special(Int32)
-    }
-
-    /// Cuts out special tokens: all places of the longest name first, then of the next.
-    private func fragments(of text: String, parseSpecial: Bool) -> [Fragment] {
-        var fragments: [Fragment] = text.isEmpty ? [] : [.text(text[...])]
-        for (name, token) in specials
-        where parseSpecial || kinds[Int(token)] == .userDefined {
-            var result: [Fragment] = []
-            for fragment in fragments {
-                guard case .text(let part) = fragment else {
-                    result.append(fragment)
-                    continue
-                }
-                split(part, at: name, token, into: &result)
-            }
-            fragments = result
-        }
-        return fragments
-    }
-
-    private func split(
-        _ text: Substring, at name: [UInt8], _ token: Int32, into result: inout [Fragment]
-    ) {
-        let bytes = text.utf8
-        var start = bytes.startIndex
-        var place = start
-        while place < bytes.endIndex {
-            if bytes[place] == name[0], bytes[place...].starts(with: name) {
-                if start < place { result.append(.text(text[start..<place])) }
-                result.append(.special(token))
-                place = bytes.index(place, offsetBy: name.count)
-                start = place
-            } else {
-                place = bytes.index(after: place)
+    /// The bytes that each token stands for, with control tokens by their names.
+    private static func pieces(_ tables: TokenizerTables) throws(ModelError) -> TextList {
+        var pieces = TextList()
+        for token in 0..<Int32(tables.tokens.count) {
+            let text = tables.tokens[token]
+            switch (tables.kinds[Int(token)], tables.model) {
+            case (.normal, .bytePair), (.byte, .bytePair):
+                // Command R has tokens outside the alphabet, which no text becomes.
+                pieces.append(ByteAlphabet.decode(text) ?? Array(text))
+            case (.normal, .sentencePiece):
+                pieces.append(SentencePieceEncoder.unescape(text))
+            case (.byte, .sentencePiece):
+                let name = String(decoding: text, as: UTF8.self)
+                guard name.utf8.count == 6, name.hasPrefix("<0x"), name.hasSuffix(">"),
+                    let byte = UInt8(name.dropFirst(3).dropLast(), radix: 16)
+                else { throw ModelError(.invalidVocabulary, "token \(token) is no byte: \(name)") }
+                pieces.append([byte])
+            case (.unused, _):
+                pieces.append([])
+            default:
+                pieces.append(text)
             }
         }
-        if start < bytes.endIndex { result.append(.text(text[start...])) }
+        return pieces
+    }
+
+    private static func specials(_ tables: TokenizerTables) -> SpecialTokens {
+        var specials = SpecialTokens(capacity: 0)
+        for (index, kind) in tables.kinds.enumerated()
+        where kind == .control || kind == .userDefined || kind == .unknown {
+            let name = tables.tokens[Int32(index)]
+            let text = String(decoding: name, as: UTF8.self)
+            specials.add(
+                name, Int32(index), isUserDefined: kind == .userDefined,
+                strips: tables.stripsRight && !["<unk>", "<s>", "<|endoftext|>"].contains(text))
+        }
+        return specials
     }
 }

@@ -29,7 +29,7 @@ import Testing
         let tokenizer = try tokenizer()
         var answer = AnswerText(tokenizer: tokenizer, stops: stops)
         var got = ""
-        for token in tokenizer.encode(text) { got += answer.append(token) }
+        for token in try tokenizer.encode(text) { got += answer.append(token) }
         got += answer.finish()
         #expect(got.utf8.elementsEqual(wanted.utf8))
         #expect(answer.isStopped == (wanted != text))
@@ -41,7 +41,7 @@ import Testing
         let text = "We say END, then EN and END of it."
         var answer = AnswerText(tokenizer: tokenizer, stops: ["END of"])
         var pieces: [String] = []
-        for token in tokenizer.encode(text) { pieces.append(answer.append(token)) }
+        for token in try tokenizer.encode(text) { pieces.append(answer.append(token)) }
         #expect(pieces.joined() == "We say END, then EN and ")
         #expect(answer.isStopped)
         #expect(answer.append(5).isEmpty)

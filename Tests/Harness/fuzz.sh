@@ -1,0 +1,44 @@
+#!/bin/sh
+# Fuzzes the text side of the engine with libFuzzer: model files, encoding, decoding, chats.
+# Builds into .build/fuzz; finds stay in .build/fuzz/corpus, an input that fails in the folder
+# .build/fuzz/failures.
+# Usage: Tests/Harness/fuzz.sh [SECONDS EACH] [TARGET...]
+set -eu
+
+seconds=${1:-60}
+[ $# -gt 0 ] && shift
+targets=${*:-gguf encode decode chat}
+root=$(cd "$(dirname "$0")/../.." && pwd)
+cd "$root"
+scratch=.build/fuzz
+vocabularies=Tests/Fixtures/tokenizer-vectors
+model=.models/SmolLM2-135M-Instruct.Q4_1.gguf
+[ -f "$model" ] || { echo "fuzz: no $model: run \`make model\`" >&2; exit 1; }
+
+# The backtracer would take over the signals that libFuzzer handles.
+export SWIFT_BACKTRACE=enable=no
+export EXCHEQUER_FUZZ=1
+echo "building the fuzz targets into $scratch" >&2
+mkdir -p "$scratch/failures"
+{
+    swift build -c release -j 2 --scratch-path "$scratch" --product Fuzz \
+        -Xswiftc -sanitize=fuzzer -Xcc -fsanitize=fuzzer-no-link &&
+        swiftc -sanitize=fuzzer "$scratch/release/libFuzz.a" -lsodium -lsecp256k1 \
+            -o "$scratch/fuzz"
+} >"$scratch/build.log" 2>&1 || { tail -40 "$scratch/build.log" >&2; exit 1; }
+
+export EXCHEQUER_FUZZ_VOCABULARIES="$model:$vocabularies/sentence-pieces-prefixed.gguf"
+EXCHEQUER_FUZZ_VOCABULARIES="$EXCHEQUER_FUZZ_VOCABULARIES:$vocabularies/sentence-pieces-plain.gguf"
+for target in $targets; do
+    corpus="$scratch/corpus/$target"
+    mkdir -p "$corpus"
+    case $target in
+    gguf) seeds=$vocabularies length=65536 ;;
+    *) seeds=docs length=2048 ;;
+    esac
+    EXCHEQUER_FUZZ_TARGET=$target "$scratch/fuzz" -max_total_time="$seconds" -max_len="$length" \
+        -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+        -artifact_prefix="$scratch/failures/$target-" "$corpus" "$seeds" 2>"$scratch/$target.log" ||
+        { tail -40 "$scratch/$target.log" >&2; exit 1; }
+    echo "$target: $(sed -n 's/^stat::number_of_executed_units: */executions /p' "$scratch/$target.log")"
+done
