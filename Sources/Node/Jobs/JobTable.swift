@@ -83,7 +83,8 @@ public struct JobTable: Sendable {
         case .pong: return []
         case .cancel: return drop(key, nil)
         case .fault: return drop(key, nil)
-        case .ready, .tokens, .activations, .sampled, .end: break
+        case .ready, .tokens, .activations, .sampled, .end, .open, .window, .verdict, .discard:
+            break
         }
         guard var session = sessions.removeValue(forKey: key) else {
             if ended.contains(key) { return [] }

@@ -1,0 +1,133 @@
+import Cryptography
+import Primitives
+import Synchronization
+import Transport
+
+/// What happens on the links of a hub.
+protocol RingHubOwner: AnyObject, Sendable {
+    /// A frame came. While this waits, the link is not read.
+    func receive(_ frame: WireFrame, from link: RingLink) async
+    /// Bytes came that are not a frame, for this request as far as that can be told.
+    func refuse(_ fault: RingFault, job: JobID, from link: RingLink)
+    /// A link has ended, or never came about.
+    func lost(_ link: RingLink, reason: String)
+    /// A link that was full can take more.
+    func hasRoom(_ link: RingLink)
+}
+
+/// The links to the other members of a private cluster: one to each, dialled when it is needed and
+/// kept, or accepted from a listed peer.
+final class RingHub: Sendable {
+    private struct State {
+        weak var owner: (any RingHubOwner)?
+        var links: [PublicKey: RingLink] = [:]
+        var tasks: [ObjectIdentifier: Task<Void, Never>] = [:]
+        var isClosed = false
+    }
+
+    let identity: Ed25519.PrivateKey
+    private let limits: RingLimits
+    private let state = Mutex(State())
+
+    init(identity: Ed25519.PrivateKey, limits: RingLimits) {
+        self.identity = identity
+        self.limits = limits
+    }
+
+    deinit { close() }
+
+    /// Frames go to `owner` from now on, which is not kept alive.
+    func attach(_ owner: any RingHubOwner) { state.withLock { $0.owner = owner } }
+
+    /// The link to a peer, if there is one.
+    func link(with peer: PublicKey) -> RingLink? {
+        state.withLock { state in state.links[peer].flatMap { $0.isOver ? nil : $0 } }
+    }
+
+    /// The link to the peer at an address: the one there is, or a new one that is being dialled.
+    func link(to hop: RingOpen.Hop) throws(RingFault) -> RingLink {
+        if let link = link(with: hop.key) { return link }
+        guard let colon = hop.address.lastIndex(of: ":"),
+            let port = UInt16(hop.address[hop.address.index(after: colon)...]), port > 0
+        else { throw RingFault(.badHop, "\(hop.address) is not HOST:PORT") }
+        let host = String(hop.address[..<colon])
+        let identity = identity
+        return start(hop.key) { () async throws(SecureLinkError) in
+            try await SecureLink.connect(
+                host: host, port: Int(port), identity: identity, expecting: hop.key)
+        }
+    }
+
+    /// Keeps a link that a listed peer opened.
+    func accept(_ link: SecureLink) {
+        _ = start(link.peer) { () async throws(SecureLinkError) in link }
+    }
+
+    private func start(
+        _ peer: PublicKey,
+        _ connect: @escaping @Sendable () async throws(SecureLinkError) -> SecureLink
+    ) -> RingLink {
+        let link = RingLink(peer: peer, limit: limits.unsentBytes)
+        let onRoom: @Sendable () -> Void = { [weak self] in self?.owner?.hasRoom(link) }
+        let receive: @Sendable ([UInt8]) async -> Void = { [weak self] bytes in
+            await self?.receive(bytes, from: link)
+        }
+        state.withLock { state in
+            guard !state.isClosed else { return link.abandon() }
+            state.links[peer] = link
+            state.tasks[ObjectIdentifier(link)] = Task { [weak self] in
+                let reason = await link.run(connect, onRoom: onRoom, receive: receive)
+                self?.end(link, reason)
+            }
+        }
+        return link
+    }
+
+    private var owner: (any RingHubOwner)? { state.withLock { $0.owner } }
+
+    private func end(_ link: RingLink, _ reason: String) {
+        state.withLock { state in
+            state.tasks[ObjectIdentifier(link)] = nil
+            if state.links[link.peer] === link { state.links[link.peer] = nil }
+        }
+        owner?.lost(link, reason: reason)
+    }
+
+    private func receive(_ bytes: [UInt8], from link: RingLink) async {
+        do throws(WireFrameError) {
+            let frame = try WireFrame(bytes)
+            switch frame.kind {
+            case .ping: link.push(Self.pong(frame))
+            case .pong: link.answered()
+            default: await owner?.receive(frame, from: link)
+            }
+        } catch {
+            // The request's number stands at the same place in any frame.
+            var reader = ByteReader(Array(bytes.dropFirst(4).prefix(8)))
+            let job = (try? reader.read(JobID.self)) ?? .none
+            owner?.refuse(
+                RingFault(.unreadableFrame, "the bytes are not a frame: \(error)"), job: job,
+                from: link)
+        }
+    }
+
+    private static func pong(_ ping: WireFrame) -> WireFrame {
+        do {
+            return try WireFrame(
+                kind: .pong, stage: ping.stage, job: ping.job, attempt: ping.attempt,
+                position: ping.position)
+        } catch {
+            preconditionFailure("a frame without payload always fits: \(error)")
+        }
+    }
+
+    /// Ends all links.
+    func close() {
+        let tasks = state.withLock { state in
+            state.isClosed = true
+            defer { state.tasks = [:] }
+            return state.tasks
+        }
+        for task in tasks.values { task.cancel() }
+    }
+}
