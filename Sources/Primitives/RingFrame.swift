@@ -35,6 +35,8 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
     public var model: Digest
     /// The head, whom the last stage answers.
     public var head: PublicKey
+    /// On which of the head's links: the number of the ping that it sent there.
+    public var answers: JobID
     /// The first layer that is still to be run.
     public var layer: UInt16
     /// Tokens in the prompt: the first token is chosen at the last of them.
@@ -48,11 +50,12 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
 
     /// An order to open, with all its fields.
     public init(
-        model: Digest, head: PublicKey, layer: UInt16, promptTokens: UInt32, capacity: UInt32,
-        sampling: [UInt8], hops: [Hop]
+        model: Digest, head: PublicKey, answers: JobID, layer: UInt16, promptTokens: UInt32,
+        capacity: UInt32, sampling: [UInt8], hops: [Hop]
     ) {
         self.model = model
         self.head = head
+        self.answers = answers
         self.layer = layer
         self.promptTokens = promptTokens
         self.capacity = capacity
@@ -63,6 +66,7 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(model)
         writer.write(head)
+        writer.write(answers)
         writer.write(layer)
         writer.write(promptTokens)
         writer.write(capacity)
@@ -73,6 +77,7 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
     public init(from reader: inout ByteReader) throws(CodecError) {
         model = try reader.readDigest()
         head = try reader.read()
+        answers = try reader.read()
         layer = try reader.readUInt16()
         promptTokens = try reader.readUInt32()
         capacity = try reader.readUInt32()

@@ -1,7 +1,6 @@
 public import Inference
 import Primitives
 import Synchronization
-import Transport
 
 extension ClusterHead {
     /// Continues `prompt` until an end token, `maxTokens` or the context is full: the same tokens as
@@ -28,7 +27,7 @@ extension ClusterHead {
         } catch {
             throw ClusterFailure(fault: error, settled: [])
         }
-        let job = JobID(Self.number())
+        let job = Self.number()
         var first: Duration?
         do throws(RingFault) {
             let links = try await links()
@@ -79,11 +78,6 @@ extension ClusterHead {
         return PipelineHead(
             prompt: prompt, limits: limits, draft: draft, controller: options.controller
         ) { tokenizer.isEnd($0) }
-    }
-
-    /// A number that nobody else in the cluster can guess.
-    private static func number() -> UInt64 {
-        Entropy.bytes(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     /// Sends windows and takes verdicts until the answer has ended.

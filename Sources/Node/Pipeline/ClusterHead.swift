@@ -28,6 +28,8 @@ public final class ClusterHead: Sendable {
     private let routes: RingRoutes
     private let events: Mailboxes
     private let patience: Duration
+    /// What this head calls its links, so that several heads may share an identity.
+    private let number = ClusterHead.number()
     /// Sources of guesses that run models.
     let drafts = EngineThread("drafts")
 
@@ -121,6 +123,11 @@ public final class ClusterHead: Sendable {
         hub.close()
     }
 
+    /// A number that nobody else in the cluster can guess.
+    static func number() -> JobID {
+        JobID(Entropy.bytes(8).reduce(0) { $0 << 8 | UInt64($1) } | 1)
+    }
+
     /// How many requests run.
     public var requests: Int { events.count }
 
@@ -128,7 +135,8 @@ public final class ClusterHead: Sendable {
     func links() async throws(RingFault) -> (first: RingLink, last: RingLink) {
         let first = try hub.link(to: route[0])
         let last = try hub.link(to: route[route.count - 1])
-        for link in [first, last] where !(await link.prove(patience: patience)) {
+        for link in [first, last] 
+        where !(await link.prove(number: number, patience: patience)) {
             let hop = route.first { $0.key == link.peer }
             throw RingFault(
                 .linkLost,
@@ -145,8 +153,8 @@ public final class ClusterHead: Sendable {
     ) throws(RingFault) -> AsyncStream<Event> {
         let stage = engine?.stage
         let order = RingOpen(
-            model: root, head: hub.identity.publicKey, layer: stage?.layers.end ?? 0,
-            promptTokens: UInt32(promptTokens), capacity: UInt32(capacity),
+            model: root, head: hub.identity.publicKey, answers: number,
+            layer: stage?.layers.end ?? 0, promptTokens: UInt32(promptTokens), capacity: UInt32(capacity),
             sampling: sampling.canonicalBytes(), hops: Array(route.dropFirst()))
         try engine?.open(
             job, promptTokens: promptTokens, capacity: capacity, sampling: sampling)

@@ -183,7 +183,7 @@ public final class ClusterStage: Sendable {
             }
             return try hub.link(to: hop)
         }
-        guard let link = hub.link(with: order.head) else {
+        guard let link = hub.link(of: order.head, number: order.answers) else {
             throw RingFault(.badHop, "the head \(order.head.hex) has no link to the last stage")
         }
         return link

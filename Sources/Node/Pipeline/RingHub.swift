@@ -15,13 +15,13 @@ protocol RingHubOwner: AnyObject, Sendable {
     func hasRoom(_ link: RingLink)
 }
 
-/// The links to the other members of a private cluster: one to each, dialled when it is needed and
-/// kept, or accepted from a listed peer.
+/// The links to the other members of a private cluster: those that were dialled, one to each peer,
+/// when it was needed and then kept, and those that listed peers opened.
 final class RingHub: Sendable {
     private struct State {
         weak var owner: (any RingHubOwner)?
-        var links: [PublicKey: RingLink] = [:]
-        var tasks: [ObjectIdentifier: Task<Void, Never>] = [:]
+        var dialled: [PublicKey: RingLink] = [:]
+        var links: [ObjectIdentifier: (link: RingLink, task: Task<Void, Never>)] = [:]
         var isClosed = false
     }
 
@@ -39,23 +39,27 @@ final class RingHub: Sendable {
     /// Frames go to `owner` from now on, which is not kept alive.
     func attach(_ owner: any RingHubOwner) { state.withLock { $0.owner = owner } }
 
-    /// The link to a peer, if there is one.
-    func link(with peer: PublicKey) -> RingLink? {
-        state.withLock { state in state.links[peer].flatMap { $0.isOver ? nil : $0 } }
+    /// The link that a peer opened and gave this number.
+    func link(of peer: PublicKey, number: JobID) -> RingLink? {
+        state.withLock { state in
+            state.links.values.first { $0.link.peer == peer && $0.link.number == number }?.link
+        }
     }
 
     /// The link to the peer at an address: the one there is, or a new one that is being dialled.
     func link(to hop: RingOpen.Hop) throws(RingFault) -> RingLink {
-        if let link = link(with: hop.key) { return link }
+        if let link = state.withLock({ $0.dialled[hop.key] }), !link.isOver { return link }
         guard let colon = hop.address.lastIndex(of: ":"),
             let port = UInt16(hop.address[hop.address.index(after: colon)...]), port > 0
         else { throw RingFault(.badHop, "\(hop.address) is not HOST:PORT") }
         let host = String(hop.address[..<colon])
         let identity = identity
-        return start(hop.key) { () async throws(SecureLinkError) in
+        let link = start(hop.key) { () async throws(SecureLinkError) in
             try await SecureLink.connect(
                 host: host, port: Int(port), identity: identity, expecting: hop.key)
         }
+        state.withLock { $0.dialled[hop.key] = link }
+        return link
     }
 
     /// Keeps a link that a listed peer opened.
@@ -74,11 +78,11 @@ final class RingHub: Sendable {
         }
         state.withLock { state in
             guard !state.isClosed else { return link.abandon() }
-            state.links[peer] = link
-            state.tasks[ObjectIdentifier(link)] = Task { [weak self] in
+            let task = Task { [weak self] in
                 let reason = await link.run(connect, onRoom: onRoom, receive: receive)
                 self?.end(link, reason)
             }
+            state.links[ObjectIdentifier(link)] = (link, task)
         }
         return link
     }
@@ -87,8 +91,8 @@ final class RingHub: Sendable {
 
     private func end(_ link: RingLink, _ reason: String) {
         state.withLock { state in
-            state.tasks[ObjectIdentifier(link)] = nil
-            if state.links[link.peer] === link { state.links[link.peer] = nil }
+            state.links[ObjectIdentifier(link)] = nil
+            if state.dialled[link.peer] === link { state.dialled[link.peer] = nil }
         }
         owner?.lost(link, reason: reason)
     }
@@ -97,7 +101,9 @@ final class RingHub: Sendable {
         do throws(WireFrameError) {
             let frame = try WireFrame(bytes)
             switch frame.kind {
-            case .ping: link.push(Self.pong(frame))
+            case .ping:
+                link.announced(frame.job)
+                link.push(Self.pong(frame))
             case .pong: link.answered()
             default: await owner?.receive(frame, from: link)
             }
@@ -125,9 +131,9 @@ final class RingHub: Sendable {
     func close() {
         let tasks = state.withLock { state in
             state.isClosed = true
-            defer { state.tasks = [:] }
-            return state.tasks
+            defer { state.links = [:] }
+            return state.links.values.map(\.task)
         }
-        for task in tasks.values { task.cancel() }
+        for task in tasks { task.cancel() }
     }
 }

@@ -7,7 +7,10 @@ final class RingLink: Sendable {
     private struct State {
         var unsent = 0
         var isOver = false
+        var isAsked = false
         var isProven = false
+        var waiters: [CheckedContinuation<Bool, Never>] = []
+        var number = JobID.none
     }
 
     let peer: PublicKey
@@ -15,8 +18,6 @@ final class RingLink: Sendable {
     private let state = Mutex(State())
     private let outgoing: AsyncStream<[UInt8]>
     private let sender: AsyncStream<[UInt8]>.Continuation
-    private let pongs: AsyncStream<Void>
-    private let pong: AsyncStream<Void>.Continuation
 
     /// A link that is not connected yet; frames can be queued.
     ///
@@ -25,7 +26,6 @@ final class RingLink: Sendable {
         self.peer = peer
         self.limit = limit
         (outgoing, sender) = AsyncStream.makeStream()
-        (pongs, pong) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Whether more should be computed for this link.
@@ -41,29 +41,59 @@ final class RingLink: Sendable {
         sender.yield(bytes)
     }
 
-    /// Waits until the other side has answered once: it knows of the link then.
+    /// Tells the other side the link's number, and waits for its answer: it knows of the link then.
     ///
-    /// - Returns: whether it did within `patience`.
-    func prove(patience: Duration) async -> Bool {
-        if state.withLock({ $0.isProven && !$0.isOver }) { return true }
-        do {
-            push(try WireFrame(kind: .ping, stage: 0, job: .none, attempt: 0))
-        } catch {
-            preconditionFailure("a frame without payload always fits: \(error)")
+    /// - Returns: whether it answered within `patience`.
+    func prove(number: JobID, patience: Duration) async -> Bool {
+        let isNew = state.withLock { state in
+            defer { state.isAsked = true }
+            return !state.isAsked
         }
-        let timer = Task { [pong] in
+        if isNew {
+            do {
+                push(try WireFrame(kind: .ping, stage: 0, job: number, attempt: 0))
+            } catch {
+                preconditionFailure("a frame without payload always fits: \(error)")
+            }
+        }
+        let timer = Task {
             try await Task.sleep(for: patience)
-            pong.finish()
+            settle()
         }
-        var answers = pongs.makeAsyncIterator()
-        let answer: Void? = await answers.next()
-        timer.cancel()
-        if answer != nil { state.withLock { $0.isProven = true } }
-        return answer != nil
+        defer { timer.cancel() }
+        return await withCheckedContinuation { waiter in
+            let known = state.withLock { state -> Bool? in
+                if state.isProven || state.isOver { return !state.isOver }
+                state.waiters.append(waiter)
+                return nil
+            }
+            if let known { waiter.resume(returning: known) }
+        }
+    }
+
+    /// Tells those who wait for the other side's answer whether it has come.
+    private func settle() {
+        let (waiters, isProven) = state.withLock {
+            state -> ([CheckedContinuation<Bool, Never>], Bool) in
+            defer { state.waiters = [] }
+            return (state.waiters, state.isProven && !state.isOver)
+        }
+        for waiter in waiters { waiter.resume(returning: isProven) }
+    }
+
+    /// The number that the other side gave this link; one, the first.
+    var number: JobID { state.withLock { $0.number } }
+
+    /// A ping came with a number.
+    func announced(_ number: JobID) {
+        state.withLock { if $0.number == .none { $0.number = number } }
     }
 
     /// A pong came.
-    func answered() { pong.yield() }
+    func answered() {
+        state.withLock { $0.isProven = true }
+        settle()
+    }
 
     /// Carries frames both ways until the link ends or the task is cancelled, and says why.
     ///
@@ -91,7 +121,7 @@ final class RingLink: Sendable {
     func abandon() {
         state.withLock { $0.isOver = true }
         sender.finish()
-        pong.finish()
+        settle()
     }
 
     private func carry(

@@ -23,22 +23,24 @@ struct BenchCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer bench --model M.gguf
               exchequer bench --only engine --free-order --model M.gguf
+              exchequer bench --only pipeline --model M.gguf
               exchequer bench --only ledger
               exchequer bench --model M.gguf --json
             """)
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, house, ledger
+        case engine, pipeline, house, ledger
     }
 
     @Option(
-        help: "A model file, for the engine; may be repeated.",
+        help: "A model file, for engine and pipeline; may be repeated.",
         completion: .file(extensions: ["gguf"]))
     var model: [String] = []
     @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
     var freeOrder = false
-    @Option(help: "Only this part: engine, house or ledger; may be repeated.") var only: [Part] = []
+    @Option(help: "Only this part: engine, pipeline, house or ledger; may be repeated.")
+    var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
     @Option(help: "The folder with the peers' scripts.") var harness = "Tests/Harness"
@@ -62,6 +64,11 @@ struct BenchCommand: AsyncParsableCommand {
             engine = try EngineBench(models: model, runs: runs, freesOrder: freeOrder)
                 .rows(say: Console.say)
         }
+        var pipeline: [BenchRow] = []
+        if parts.contains(.pipeline) {
+            guard let path = model.first else { throw ValidationError("Pipelines need --model.") }
+            pipeline = try await PipelineBench(model: path, runs: runs).rows(say: Console.say)
+        }
         var figures: [Figure] = []
         if parts.contains(.house) {
             Console.say("the house's ledger in memory and journal on disk")
@@ -75,16 +82,19 @@ struct BenchCommand: AsyncParsableCommand {
                 harness: URL(fileURLWithPath: harness).path, runs: runs)
             rows = try bench.rows(say: Console.say)
         }
-        try put(engine, figures, rows)
+        try put(engine, pipeline, figures, rows)
     }
 
-    private func put(_ engine: [BenchRow], _ figures: [Figure], _ rows: [BenchRow]) throws {
+    private func put(
+        _ engine: [BenchRow], _ pipeline: [BenchRow], _ figures: [Figure], _ rows: [BenchRow]
+    ) throws {
         if json {
-            for row in engine + rows { try Console.put(json: row) }
+            for row in engine + pipeline + rows { try Console.put(json: row) }
             for figure in figures { try Console.put(json: figure) }
             return
         }
         put("engine", engine)
+        put("pipeline, 10 ms a hop", pipeline)
         if !figures.isEmpty {
             let cells = figures.map {
                 [

@@ -3,7 +3,7 @@
 ///
 /// It chooses with the parameters of the request, and so from the same random numbers: with the
 /// same logits as the large model it would choose the same tokens at any temperature.
-public struct ModelDraft: DraftSource {
+public struct DraftModel: DraftSource {
     /// The class of its guesses, above those of `SuffixDraft`.
     private static let modelEvidence = DraftController.classes - 1
     /// From this class on the text itself is the better guess.
