@@ -174,7 +174,9 @@ import Transport
                     if seen.withLock({ count in
                         count += 1
                         return count == 5
-                    }) { ring.stages[place].stop() }
+                    }) {
+                        ring.stages[place].stop()
+                    }
                     return true
                 }
                 Issue.record("the answer ended without a fault")

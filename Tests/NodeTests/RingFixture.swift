@@ -31,7 +31,7 @@ enum RingFixture {
 }
 
 /// A running ring: stages with identities of their own, and a head.
-final class Ring {
+final class Ring: Sendable {
     let head: ClusterHead
     let stages: [ClusterStage]
     let proxies: [WireProxy]

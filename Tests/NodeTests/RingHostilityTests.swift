@@ -15,7 +15,8 @@ import Transport
     private func order(_ ring: Ring) throws -> RingOpen {
         RingOpen(
             model: try RingFixture.root.get(), head: ring.identity.publicKey, answers: Self.number,
-            layer: 14, promptTokens: 4, capacity: 16, sampling: SamplingParameters.greedy.canonicalBytes(),
+            layer: 14, promptTokens: 4, capacity: 16,
+            sampling: SamplingParameters.greedy.canonicalBytes(),
             hops: [])
     }
 

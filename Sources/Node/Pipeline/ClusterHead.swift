@@ -135,7 +135,7 @@ public final class ClusterHead: Sendable {
     func links() async throws(RingFault) -> (first: RingLink, last: RingLink) {
         let first = try hub.link(to: route[0])
         let last = try hub.link(to: route[route.count - 1])
-        for link in [first, last] 
+        for link in [first, last]
         where !(await link.prove(number: number, patience: patience)) {
             let hop = route.first { $0.key == link.peer }
             throw RingFault(
@@ -154,7 +154,8 @@ public final class ClusterHead: Sendable {
         let stage = engine?.stage
         let order = RingOpen(
             model: root, head: hub.identity.publicKey, answers: number,
-            layer: stage?.layers.end ?? 0, promptTokens: UInt32(promptTokens), capacity: UInt32(capacity),
+            layer: stage?.layers.end ?? 0, promptTokens: UInt32(promptTokens),
+            capacity: UInt32(capacity),
             sampling: sampling.canonicalBytes(), hops: Array(route.dropFirst()))
         try engine?.open(
             job, promptTokens: promptTokens, capacity: capacity, sampling: sampling)

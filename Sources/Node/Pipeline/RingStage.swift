@@ -61,7 +61,8 @@ final class RingStage: Sendable {
     ) throws(RingFault) {
         var judge: DraftJudge?
         do throws(EngineError) {
-            judge = stage.isLast
+            judge =
+                stage.isLast
                 ? try DraftJudge(promptTokens: promptTokens, sampling: sampling) : nil
         } catch {
             throw RingFault(error)
