@@ -201,7 +201,10 @@ let package = Package(
             ]),
         tests(
             "Node",
-            ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
+            [
+                "Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node",
+                "exchequer", "ProcessHarness",
+            ]),
         tests(
             "LedgerServer",
             [

@@ -65,7 +65,7 @@ struct SpeculationTests {
         let full = controller.plan(evidence: 5)
         #expect(full.rows >= 8 && full.windows >= 3)
         #expect(full.windows <= DraftController.maximumWindows)
-        for _ in 0..<200 { controller.observe(evidence: 5, right: 0, failed: true) }
+        for _ in 0..<600 { controller.observe(evidence: 5, right: 0, failed: true) }
         let bad = controller.plan(evidence: 5)
         #expect(bad.rows <= 2)
         #expect(controller.chance(evidence: 5) < 0.1)

@@ -23,11 +23,11 @@ enum RingFixture {
     }
 
     /// A text whose continuation repeats it.
-    static let copied = """
-        Apples are red, pears are green, plums are blue.
-        Apples are red, pears are green, plums are blue.
-        Apples are red, pears
-        """
+    static let copied: String = {
+        let lines = (1...6).map { "set oak_\($0) = read(\"oak/\($0 * 3).txt\", limit: \($0 * 7))" }
+        let text = lines.joined(separator: "\n")
+        return text + "\n\n" + text + "\n\n" + lines[0] + "\n"
+    }()
 }
 
 /// A running ring: stages with identities of their own, and a head.

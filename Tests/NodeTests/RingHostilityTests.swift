@@ -50,6 +50,9 @@ import Transport
         for frame in try frames(ring) { try await link.send(frame) }
         #expect(try await fault(link) == code)
         link.close()
+        for _ in 0..<500 where ring.stages[0].requests > 0 {
+            try await Task.sleep(for: .milliseconds(10))
+        }
         // The stage lives, and takes the next request.
         let prompt = try RingFixture.text("The sea is")
         #expect(try await ring.head.generate(prompt: prompt, maxTokens: 3).tokens.count == 3)

@@ -116,6 +116,7 @@ struct RingTable {
         guard request.bytes + bytes <= limits.waitingBytesPerRequest else {
             throw RingFault(.tooMuchWaiting, "more windows wait than one request may have")
         }
+        requests[job]?.settled = max(request.settled, Int(window.settled))
         requests[job]?.waiting.append(window)
         requests[job]?.bytes += bytes
         waitingBytes += bytes
@@ -143,6 +144,11 @@ struct RingTable {
         }
         guard window.settled <= window.start else {
             throw RingFault(.outOfOrder, "what is settled ends after the window's start")
+        }
+        guard Int(window.start) >= request.settled else {
+            throw RingFault(
+                .settledTakenBack,
+                "position \(window.start) is taken back, settled are \(request.settled)")
         }
     }
 
@@ -195,12 +201,6 @@ struct RingTable {
             throw RingFault(
                 .outOfOrder, "a window starts at position \(start), the next is \(position)")
         }
-        guard start >= request.settled else {
-            throw RingFault(
-                .settledTakenBack, "position \(start) is taken back, settled are \(request.settled)"
-            )
-        }
-        request.settled = max(request.settled, Int(window.settled))
         request.epoch = window.epoch
         request.isRunning = true
         requests[job] = request
