@@ -126,9 +126,10 @@ import Transport
         try await expect(.wrongWidth) { _ in try bytes(window(0, 0, rows: 2, width: 0)) }
         var limits = RingLimits()
         limits.rows = 3
-        limits.waitingBytesPerRequest = 4_000
         try await expect(.tooManyRows, limits: limits) { _ in try bytes(window(0, 0, rows: 4)) }
-        try await expect(.tooMuchWaiting, limits: limits) { _ in try bytes(window(0, 0, rows: 3)) }
+        limits = RingLimits()
+        limits.waitingBytesPerRequest = 8_000
+        try await expect(.tooMuchWaiting, limits: limits) { _ in try bytes(window(0, 0, rows: 4)) }
         try await expect(.notFinite) { _ in
             var broken = window(0, 0, rows: 1)
             broken.rows[7] = .nan

@@ -12,7 +12,7 @@
 /// but with `load` requests on the same stages no more than they can compute, of which about half
 /// of the windows that are under way when a guess fails are wasted. The best `n` is tried out from
 /// a short list. `windows` never exceeds what keeps the slowest stage busy, as overfilling only
-/// makes the next correction wait. One position at a time, without guesses, has the rate `1 / l(1)`.
+/// makes the next correction wait. One position at a time, without guesses, has the rate 1 / l(1).
 public struct DraftController: Sendable {
     /// What to send.
     public struct Plan: Hashable, Sendable {

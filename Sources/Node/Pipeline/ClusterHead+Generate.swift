@@ -3,8 +3,8 @@ import Primitives
 import Synchronization
 
 extension ClusterHead {
-    /// Continues `prompt` until an end token, `maxTokens` or the context is full: the same tokens as
-    /// `Generator.generate`.
+    /// Continues `prompt` until an end token, `maxTokens` or the context is full: the same tokens
+    /// as `Generator.generate`.
     ///
     /// - Parameter onToken: called with each token as it becomes certain; `false` stops.
     ///

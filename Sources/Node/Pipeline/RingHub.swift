@@ -103,7 +103,7 @@ final class RingHub: Sendable {
             switch frame.kind {
             case .ping:
                 link.announced(frame.job)
-                link.push(Self.pong(frame))
+                link.push(JobTable.pong(frame))
             case .pong: link.answered()
             default: await owner?.receive(frame, from: link)
             }
@@ -114,16 +114,6 @@ final class RingHub: Sendable {
             owner?.refuse(
                 RingFault(.unreadableFrame, "the bytes are not a frame: \(error)"), job: job,
                 from: link)
-        }
-    }
-
-    private static func pong(_ ping: WireFrame) -> WireFrame {
-        do {
-            return try WireFrame(
-                kind: .pong, stage: ping.stage, job: ping.job, attempt: ping.attempt,
-                position: ping.position)
-        } catch {
-            preconditionFailure("a frame without payload always fits: \(error)")
         }
     }
 

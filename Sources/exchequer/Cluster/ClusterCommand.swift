@@ -93,8 +93,8 @@ struct ClusterServeCommand: AsyncParsableCommand {
         abstract: "Serve some layers of a model to listed peers.",
         discussion: """
             Listed are the heads that may ask, and the machines with the layers before and after \
-            these. Everybody else is turned away. When it is ready it prints one JSON line with its \
-            port and key. Ctrl-C ends it, and what it is working on.
+            these. Everybody else is turned away. When it is ready it prints one JSON line with \
+            its port and key. Ctrl-C ends it, and what it is working on.
 
             EXAMPLES
               exchequer cluster serve --model M.gguf --layers '15..<30' --identity stage.key \\
