@@ -165,7 +165,10 @@ let package = Package(
         tests(
             "Chains", ["Primitives", "Cryptography", "Transport", "Chains", "LoopbackServer"]),
         tests(
-            "Inference", ["Primitives", "Cryptography", "CKernels", "KernelGolden", "Inference"]),
+            "Inference",
+            [
+                "Primitives", "Cryptography", "CKernels", "KernelGolden", "Verification", "Inference",
+            ]),
         // Cases for the kernels, which the program for an ARM emulator (main.c) shares.
         .target(
             name: "KernelGolden", dependencies: ["CKernels"], path: "Tests/KernelGolden",

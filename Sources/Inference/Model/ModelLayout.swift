@@ -27,7 +27,7 @@ struct ModelLayout {
     }
 
     /// Inputs and outputs of a part of a layer; no outputs for a norm.
-    private func shape(of part: String) -> (columns: Int, rows: Int?) {
+    func shape(of part: String) -> (columns: Int, rows: Int?) {
         let hidden = architecture.hidden
         let wide = architecture.heads * architecture.headSize
         let narrow = architecture.keyValueHeads * architecture.headSize

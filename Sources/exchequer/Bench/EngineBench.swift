@@ -40,6 +40,9 @@ struct EngineBench {
                 say("engine, \(load.rawValue), \(model.quantisation)")
                 rows += try await self.rows(load, model, path, peer)
             }
+            say("engine, commitments, \(model.quantisation)")
+            let stage = try Generator(model: model, threads: 2).stage
+            rows += try CommitmentBench(stage: stage, runs: runs).rows()
         }
         return rows
     }
