@@ -6,7 +6,8 @@ BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 REQUANTISED := .models/SmolLM2-135M-Instruct.Q4_0.gguf
 
-.PHONY: help deps venv model build demo test soak mutants sanitize fuzz neon peers bench format lint docs clean
+.PHONY: help deps venv model llama build demo test soak mutants sanitize fuzz neon peers bench format lint \
+    docs clean
 
 help: ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,6 +21,9 @@ venv: deps ## Create .venv with the test chain, the compiler of the contracts an
 model: venv ## Fetch the demonstration model into .models and check its hash
 	@Tests/Harness/fetch-model.sh
 
+llama: deps ## Create .venv-llama with a llama.cpp server, which stands behind nodes in tests
+	@Tests/Harness/setup-venv.sh .venv-llama Tests/Harness/requirements-llama.txt
+
 build: deps ## Build the release executable
 	@echo "building (the first time takes about 8 minutes on 2 cores)"
 	@$(BUILD) --product exchequer
@@ -27,7 +31,7 @@ build: deps ## Build the release executable
 demo: build model ## Run the whole house on real input, from chain to claims
 	@$(BIN) demo
 
-test: model ## Run every test
+test: model llama ## Run every test
 	@swift build -c release -j 2 --build-tests
 	@swift test -c release -j 2 --disable-testable-imports
 	@Tests/Harness/neon.sh

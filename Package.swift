@@ -131,7 +131,9 @@ let package = Package(
             "ClearingWorld", ["Primitives", "Economics", "Ledger", "Clearing"],
             path: "Tests/ClearingWorld"),
         tests("Verification", ["Primitives", "Cryptography", "Verification"]),
-        tests("Transport", ["Primitives", "Cryptography", "Transport"]),
+        tests("Transport", ["Primitives", "Cryptography", "Transport", "LoopbackServer"]),
+        // A plain TCP server of this machine, for saying what no good peer would.
+        swift("LoopbackServer", [], path: "Tests/LoopbackServer"),
         tests(
             "Storage",
             [
@@ -160,9 +162,13 @@ let package = Package(
             name: "commitsimulator", dependencies: ["CommitSimulation"],
             path: "Tests/CommitSimulator", swiftSettings: strict),
         tests("CommitSimulation", ["CommitSimulation", "commitsimulator"]),
-        tests("Chains", ["Primitives", "Cryptography", "Transport", "Chains"]),
         tests(
-            "Inference", ["Primitives", "Cryptography", "CKernels", "KernelGolden", "Inference"]),
+            "Chains", ["Primitives", "Cryptography", "Transport", "Chains", "LoopbackServer"]),
+        tests(
+            "Inference",
+            [
+                "Primitives", "Cryptography", "CKernels", "KernelGolden", "Verification", "Inference",
+            ]),
         // Cases for the kernels, which the program for an ARM emulator (main.c) shares.
         .target(
             name: "KernelGolden", dependencies: ["CKernels"], path: "Tests/KernelGolden",
@@ -194,14 +200,20 @@ let package = Package(
             "Gateway",
             [
                 "Primitives", "Cryptography", "Economics", "Clearing", "Verification", "Transport",
-                "Storage", "Inference", "Service", "Node", "Gateway",
+                "Storage", "Inference", "Service", "Node", "Gateway", "LoopbackServer",
+                "UpstreamHarness",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]),
         tests(
             "Node",
-            ["Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node"]),
+            [
+                "Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node",
+                "LoopbackServer", "UpstreamHarness", "exchequer", "ProcessHarness",
+            ]),
+        // A real llama.cpp server as a process, and one that replays what others answer.
+        swift("UpstreamHarness", ["LoopbackServer"], path: "Tests/UpstreamHarness"),
         tests(
             "LedgerServer",
             [

@@ -119,12 +119,14 @@ public struct OfferDraft: Hashable, Sendable {
     public var region: String
     /// When the offer ends by itself.
     public var expiresAt: Timestamp
+    /// What the arithmetic can be held to. Statistical offers are for whole models only.
+    public var numerics: Numerics
 
     /// A draft with all its fields.
     public init(
         node: NodeID, model: ModelID, layers: LayerRange, weights: Digest, inputPrice: Price,
         outputPrice: Price, concurrency: UInt16, context: UInt32, region: String,
-        expiresAt: Timestamp
+        expiresAt: Timestamp, numerics: Numerics = .exact
     ) {
         self.node = node
         self.model = model
@@ -136,6 +138,7 @@ public struct OfferDraft: Hashable, Sendable {
         self.context = context
         self.region = region
         self.expiresAt = expiresAt
+        self.numerics = numerics
     }
 }
 
@@ -163,10 +166,12 @@ public struct Demand: Hashable, Sendable {
     public var ignore: [PartyID]
     /// Whether providers outside `order` may serve when none inside can.
     public var allowFallbacks: Bool
+    /// Whether work that no audit can re-execute will do: without it only exact offers are matched.
+    public var acceptsStatistical: Bool
     /// The hash of prompt, sampling parameters and seed: what the job is about.
     public var input: Digest
 
-    /// A demand for a model at any price from anyone.
+    /// A demand for a model at any price from anyone whose work can be re-executed.
     public init(
         buyer: PartyID, request: UInt128, model: ModelID, promptTokens: UInt32,
         maxTokens: UInt32, input: Digest
@@ -181,6 +186,7 @@ public struct Demand: Hashable, Sendable {
         only = []
         ignore = []
         allowFallbacks = true
+        acceptsStatistical = false
     }
 }
 

@@ -20,6 +20,10 @@ extension ModelDraft: CanonicalCodable {
 }
 
 extension OfferDraft: CanonicalCodable {
+    /// Above every concurrency there can be (`Limits.concurrency`): the bit that says statistical.
+    /// Without it the bytes, and so the state hashes, are those of before there was such a thing.
+    private static let statisticalBit: UInt16 = 0x8000
+
     public func encode(into writer: inout ByteWriter) {
         writer.write(node)
         writer.write(model)
@@ -27,7 +31,7 @@ extension OfferDraft: CanonicalCodable {
         writer.write(weights)
         writer.write(inputPrice)
         writer.write(outputPrice)
-        writer.write(concurrency)
+        writer.write(concurrency | (numerics == .statistical ? Self.statisticalBit : 0))
         writer.write(context)
         writer.write(region)
         writer.write(expiresAt)
@@ -41,6 +45,10 @@ extension OfferDraft: CanonicalCodable {
             context: try reader.readUInt32(),
             region: try reader.readString(limit: Limits.textBytes),
             expiresAt: try reader.read())
+        if concurrency & Self.statisticalBit != 0 {
+            concurrency &= ~Self.statisticalBit
+            numerics = .statistical
+        }
     }
 }
 
@@ -56,7 +64,8 @@ extension Demand: CanonicalCodable {
         writer.write(order)
         writer.write(only)
         writer.write(ignore)
-        writer.write(allowFallbacks)
+        // The second bit is the younger one: without it the bytes are those of before.
+        writer.write(UInt8(allowFallbacks ? 1 : 0) | (acceptsStatistical ? 2 : 0))
         writer.write(input)
     }
 
@@ -71,7 +80,8 @@ extension Demand: CanonicalCodable {
         let order: [PartyID] = try reader.readArray(limit: Limits.preferences)
         let only: [PartyID] = try reader.readArray(limit: Limits.preferences)
         let ignore: [PartyID] = try reader.readArray(limit: Limits.preferences)
-        let allowFallbacks = try reader.readBool()
+        let flags = try reader.readUInt8()
+        guard flags < 4 else { throw .invalidValue("flag") }
         self.init(
             buyer: buyer, request: request, model: model, promptTokens: promptTokens,
             maxTokens: maxTokens, input: try reader.readDigest())
@@ -80,7 +90,8 @@ extension Demand: CanonicalCodable {
         self.order = order
         self.only = only
         self.ignore = ignore
-        self.allowFallbacks = allowFallbacks
+        allowFallbacks = flags & 1 != 0
+        acceptsStatistical = flags & 2 != 0
     }
 }
 

@@ -21,6 +21,7 @@ struct NodeCommand: AsyncParsableCommand {
                   --key-file provider.key --identity node.identity
               exchequer node ... --layers '0..<10' --input-price 0.03 --output-price 0.13
               exchequer node ... --layers all --verifier --json
+              exchequer node ... --upstream http://127.0.0.1:8081
             """)
 
     @Option(help: "The house's address.") var house: String
@@ -52,6 +53,23 @@ struct NodeCommand: AsyncParsableCommand {
             Audits will convict the node.
             """)
     var serveWeights: String?
+    @Option(
+        help: """
+            A llama.cpp, vLLM or SGLang server that computes the whole model instead of this \
+            process, such as http://127.0.0.1:8081. Its work is offered as statistical.
+            """)
+    var upstream: String?
+    @Option(
+        help: ArgumentHelp(
+            "What the upstream is, asked of it if left out.",
+            valueName: UpstreamKind.allCases.map(\.rawValue).joined(separator: "|")),
+        transform: Self.kind)
+    var upstreamKind: UpstreamKind?
+    @Option(help: "What the upstream calls the model; the first it lists if left out.")
+    var upstreamModel: String?
+    @Option(help: "The file with the upstream's API key.", completion: .file())
+    var upstreamKeyFile: String?
+    @Option(help: "Seconds the upstream may take for the next token.") var upstreamPatience = 15
     @Flag(help: "Print one JSON object a line for each event.") var json = false
 
     func run() async throws {
@@ -78,6 +96,7 @@ struct NodeCommand: AsyncParsableCommand {
         settings.chain = chainID
         settings.offerSeconds = offerSeconds
         settings.serveWeights = serveWeights
+        settings.upstream = try upstreamSettings()
         let wanted = layers.isEmpty && !verifier ? ["all"] : layers
         for text in wanted {
             let range = LayerRange(text: text)
@@ -89,6 +108,29 @@ struct NodeCommand: AsyncParsableCommand {
                     layers: range, inputPrice: inputPrice, outputPrice: outputPrice,
                     concurrency: concurrency, context: context))
         }
+        return settings
+    }
+
+    private static func kind(_ text: String) throws -> UpstreamKind {
+        guard let kind = UpstreamKind(rawValue: text) else {
+            let kinds = UpstreamKind.allCases.map(\.rawValue).joined(separator: ", ")
+            throw ValidationError("--upstream-kind is one of \(kinds).")
+        }
+        return kind
+    }
+
+    private func upstreamSettings() throws -> NodeConfiguration.Upstream? {
+        guard let upstream else {
+            guard upstreamKind == nil, upstreamModel == nil, upstreamKeyFile == nil else {
+                throw ValidationError("--upstream-... options need --upstream.")
+            }
+            return nil
+        }
+        var settings = NodeConfiguration.Upstream(url: upstream)
+        settings.kind = upstreamKind
+        settings.model = upstreamModel
+        settings.keyFile = upstreamKeyFile
+        settings.patience = .seconds(upstreamPatience)
         return settings
     }
 
@@ -126,8 +168,10 @@ struct NodeCommand: AsyncParsableCommand {
 
     private static func exitCode(_ error: NodeError) -> ExitCode {
         switch error.code {
-        case .badConfiguration, .badKeyFile, .badModel, .modelMismatch: Exit.configuration
-        case .houseUnreachable, .linkLost: Exit.network
+        case .badConfiguration, .badKeyFile, .badModel, .modelMismatch, .upstreamMismatch,
+            .upstreamUnusable:
+            Exit.configuration
+        case .houseUnreachable, .linkLost, .upstreamUnreachable: Exit.network
         case .houseRefused, .badAnswer: .failure
         }
     }

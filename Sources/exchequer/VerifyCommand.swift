@@ -15,6 +15,10 @@ struct VerifyCommand: ParsableCommand {
             Ends with 0 if the work reproduces, 4 if a stage is at fault, 5 if the evidence itself \
             is not sound, which convicts nobody, and 3 if it is about another model.
 
+            Statistical work cannot be run again byte by byte. Its tokens are scored instead, \
+            which convicts nobody: 0 if they are consistent with the model or too few to tell, 5 \
+            if they look like another model's.
+
             EXAMPLES
               exchequer verify job-7.evidence --model M.gguf
               exchequer verify job-7.evidence --model M.gguf --json
@@ -40,9 +44,12 @@ struct VerifyCommand: ParsableCommand {
             Console.say("exchequer: \(error)")
             throw Exit.configuration
         }
-        let judgement: Judgement
+        let evidence: VerifiedEvidence
+        let judgement: Judgement?
         do throws(EvidenceRejection) {
-            judgement = try judge(Array(data), file)
+            evidence = try EvidenceBundle(untrusted: Array(data)).verified()
+            let isStatistical = evidence.bundle.profile == Numerics.statisticalProfile
+            judgement = isStatistical ? nil : try judge(evidence, file)
             Console.progress("")
         } catch {
             Console.progress("")
@@ -50,19 +57,43 @@ struct VerifyCommand: ParsableCommand {
             Console.say("exchequer: \(error)")
             throw error.code == .otherModel ? Exit.configuration : Exit.checkFailed
         }
+        guard let judgement else { return try score(evidence, file) }
         if json { try Console.put(json: JudgementReport(judgement)) } else { show(judgement) }
         if judgement.code != .reproduced { throw Exit.fault }
     }
 
     private func judge(
-        _ bytes: [UInt8], _ file: ModelFile
+        _ evidence: VerifiedEvidence, _ file: ModelFile
     ) throws(EvidenceRejection) -> Judgement {
-        let evidence = try EvidenceBundle(untrusted: bytes).verified()
         Console.progress("running job \(evidence.bundle.job) again")
         let engine = ModelReexecutor(
             file: file, manifest: manifest(of: file, root: evidence.bundle.model),
             threads: threads ?? Stage.defaultThreads)
         return try Judge.judge(evidence, with: engine)
+    }
+
+    /// Scores the tokens of statistical work with this model, and says what they look like.
+    private func score(_ evidence: VerifiedEvidence, _ file: ModelFile) throws {
+        let bundle = evidence.bundle
+        guard manifest(of: file, root: bundle.model).root == bundle.model else {
+            Console.say("exchequer: the evidence is about model \(bundle.model), not this file's")
+            throw Exit.configuration
+        }
+        Console.progress("scoring job \(bundle.job)")
+        var test = TokenChoiceTest()
+        let sampling = try SamplingParameters(canonicalBytes: bundle.sampling)
+        if sampling.temperature == 0 {
+            let generator = try Generator(model: file, threads: threads ?? Stage.defaultThreads)
+            test.add(
+                greedy: try generator.score(
+                    prompt: Array(bundle.tokens.prefix(Int(bundle.promptTokens))),
+                    continuation: bundle.output, top: 1))
+        }
+        Console.progress("")
+        if json { try Console.put(json: TokenChoiceReport(bundle.job, test)) }
+        let found = "\(test.mismatches) of \(test.tokens) tokens are not this model's own choice"
+        if !json { Console.put("job \(bundle.job): statistical, \(test.finding): \(found)") }
+        if test.finding == .inconsistent { throw Exit.checkFailed }
     }
 
     /// The file's manifest under the name that gives it this root, if one of the likely names does.
@@ -113,6 +144,24 @@ private struct JudgementReport: Encodable {
         evidence = judgement.evidence.hex
         unjudged_stages = judgement.unjudged
         reasons = judgement.reasons
+    }
+}
+
+/// What `--json` prints for statistical work.
+private struct TokenChoiceReport: Encodable {
+    let job: UInt64
+    let numerics = "statistical"
+    let finding: String
+    let tokens: Int
+    let mismatches: Int
+    let log_likelihood_ratio: Double
+
+    init(_ job: JobID, _ test: TokenChoiceTest) {
+        self.job = job.rawValue
+        finding = "\(test.finding)"
+        tokens = test.tokens
+        mismatches = test.mismatches
+        log_likelihood_ratio = test.ratio
     }
 }
 

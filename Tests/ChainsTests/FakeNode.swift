@@ -1,5 +1,6 @@
 import Chains
 import Foundation
+import LoopbackServer
 import Transport
 
 /// What an HTTP server says that should be a node and is none, or a broken one.

@@ -1,5 +1,6 @@
 import Chains
 import Cryptography
+import LoopbackServer
 import Primitives
 import Synchronization
 import Testing

@@ -18,11 +18,12 @@ import Testing
         let start = world
         var twin = world
         var random = Steps(seed: seed)
+        var others = Steps(seed: seed + 1_000)
         var accepted: [(Command, UInt64)] = []
         var outcomes: [Int: Int] = [:]
         for step in 0..<1_500 {
             let kind = Int(random.below(UInt64(World.kinds)))
-            let command = world.command(kind, &random)
+            let command = mixed(world.command(kind, &random), &others)
             world.seconds += random.below(3)
             // A house that was read back from its encoding must answer everything as this one.
             if step % 25 == 24 {
@@ -39,6 +40,7 @@ import Testing
             check(world.house)
         }
         #expect(outcomes.count >= 14, "accepted kinds: \(outcomes.keys.sorted())")
+        #expect(world.house.jobs.contains { isStatistical($0, world.house) && $0.cost > .zero })
         var replay = start.house
         for (command, second) in accepted {
             guard let copy = try? Command(canonicalBytes: command.canonicalBytes()) else {
@@ -60,6 +62,10 @@ import Testing
         var escrow = Amount.zero
         var exposure: [PartyID: Amount] = [:]
         for job in house.jobs {
+            if isStatistical(job, house) {
+                #expect(job.demand.acceptsStatistical && !job.suspect)
+                #expect(![.auditing, .disputed, .refunded].contains(job.state))
+            }
             switch job.state {
             case .running:
                 for stage in job.pipeline { exposure[stage.party, default: .zero] += stage.cost }
@@ -80,6 +86,23 @@ import Testing
         for party in house.parties {
             #expect(party.exposure == exposure[party.id] ?? .zero)
         }
+    }
+
+    /// The same command, now and then of statistical work.
+    private func mixed(_ command: Command, _ random: inout Steps) -> Command {
+        switch command {
+        case .openJob(var demand):
+            demand.acceptsStatistical = random.below(4) > 0
+            return .openJob(demand)
+        case .postOffer(var offer):
+            if random.below(2) == 0 { offer.numerics = .statistical }
+            return .postOffer(offer)
+        default: return command
+        }
+    }
+
+    private func isStatistical(_ job: Job, _ house: ClearingHouse) -> Bool {
+        job.pipeline.contains { house.offer($0.offer)?.draft.numerics == .statistical }
     }
 
     /// What is owed to everybody, counted holder by holder, is what double entry says it is; and

@@ -150,7 +150,7 @@ public struct World: Sendable {
             let receipt = Receipt(
                 job: id, attempt: job.attempt, stage: UInt16(place),
                 stages: UInt16(job.pipeline.count), layers: stage.layers, model: model.draft.root,
-                weights: offer.draft.weights, profile: model.draft.profile,
+                weights: offer.draft.weights, profile: offer.profile(of: model.draft),
                 positions: job.demand.promptTokens + output - 1,
                 promptTokens: job.demand.promptTokens, outputTokens: output,
                 inputRoot: World.digest(id.rawValue * 100 + UInt64(place)),

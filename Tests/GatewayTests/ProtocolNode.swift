@@ -23,6 +23,8 @@ final class ProtocolNode: Sendable {
         }
         /// Never says that it is ready.
         var isSilent = false
+        /// After so many results it hears and says nothing more, with its link still up.
+        var isGoneAfter = Int.max
     }
 
     let signer: RequestSigner
@@ -31,6 +33,8 @@ final class ProtocolNode: Sendable {
     private let work: Mutex<JobTable>
     private let misdeeds: Misdeeds
     private let tasks = Mutex<[Task<Void, Never>]>([])
+    /// Results sent, and positions computed.
+    let results = Mutex((frames: 0, positions: 0))
     /// Statuses the house answered receipts with.
     let receiptAnswers = Mutex<[HTTPResponse]>([])
 
@@ -141,13 +145,21 @@ final class ProtocolNode: Sendable {
             switch effect {
             case .send(let frame):
                 let isWork = frame.kind == .activations || frame.kind == .sampled
+                let sent = results.withLock { results in
+                    if isWork {
+                        results.frames += 1
+                        results.positions += Int(frame.count)
+                    }
+                    return results.frames
+                }
+                if sent > misdeeds.isGoneAfter { continue }
                 for bytes in isWork ? misdeeds.alter(frame) : [frame.encoded()] {
                     try? await link.send(bytes)
                 }
             case .submit(let receipt, let logits):
                 guard let receipt = misdeeds.sign(receipt, signer.identity) else { continue }
                 await submit(receipt, logits)
-            case .started, .dropped: continue
+            case .started, .dropped, .ask, .hangUp: continue
             }
         }
     }

@@ -178,22 +178,16 @@ final class RunningHouse: Sendable {
     /// Starts a real node of account `number` in this process and waits until it is online.
     func startNode(
         _ number: UInt8, name: String, layers: LayerRange? = nil, price: String = "0.10",
-        offers: Bool = true, verifies: Bool = false, weights: String? = nil
+        offers: Bool = true, verifies: Bool = false, weights: String? = nil,
+        upstream: String? = nil
     ) async throws {
-        let account = try Self.account(number)
-        try await observe(.bonded(account: account.address, chainUnits: 100_000_000))
-        let keyFile = folder.appending(path: "\(name).key").path()
-        try SecretFile.create(keyFile, account.bytes)
-        var configuration = NodeConfiguration(
-            house: base, identityFile: folder.appending(path: "\(name).identity").path(),
-            keyFile: keyFile, modelPath: try Self.modelPath())
+        var configuration = try await nodeConfiguration(number, name: name)
         if offers {
             configuration.offers = [.init(layers: layers, inputPrice: price, outputPrice: price)]
         }
         configuration.isVerifier = verifies
-        configuration.threads = 1
-        configuration.name = name
         configuration.serveWeights = weights
+        configuration.upstream = upstream.map { .init(url: $0) }
         let (ready, sink) = AsyncStream.makeStream(of: String.self)
         let runtime = NodeRuntime(configuration: configuration) { sink.yield($0.name) }
         let task = Task { try await runtime.run() }
@@ -208,6 +202,20 @@ final class RunningHouse: Sendable {
                 house.party(named: name)?.nodes.contains { house.node($0)?.online == true } ?? false
             }
         }
+    }
+
+    /// What a bonded node of account `number` is told that offers nothing yet.
+    func nodeConfiguration(_ number: UInt8, name: String) async throws -> NodeConfiguration {
+        let account = try Self.account(number)
+        try await observe(.bonded(account: account.address, chainUnits: 100_000_000))
+        let keyFile = folder.appending(path: "\(name).key").path()
+        try SecretFile.create(keyFile, account.bytes)
+        var configuration = NodeConfiguration(
+            house: base, identityFile: folder.appending(path: "\(name).identity").path(),
+            keyFile: keyFile, modelPath: try Self.modelPath())
+        configuration.threads = 1
+        configuration.name = name
+        return configuration
     }
 
     // MARK: HTTP
@@ -307,6 +315,7 @@ struct Completion: Decodable {
         let cost: String
         let providers: [String]
         let attempt: Int
+        let numerics: String
     }
     let object: String
     let choices: [Choice]

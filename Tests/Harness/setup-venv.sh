@@ -1,11 +1,12 @@
 #!/bin/sh
-# Makes the project's Python environment (.venv at the root) from requirements-chain.txt.
+# Makes a Python environment: the project's (.venv at the root, from requirements-chain.txt) unless
+# told otherwise.
 # Does nothing when it is up to date: the environment keeps the hash of what it was made from.
-# Usage: Tests/Harness/setup-venv.sh [DIRECTORY]
+# Usage: Tests/Harness/setup-venv.sh [DIRECTORY [REQUIREMENTS]]
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
-requirements="$here/requirements-chain.txt"
+requirements=${2:-$here/requirements-chain.txt}
 venv=${1:-$(cd "$here/../.." && pwd)/.venv}
 python=${PYTHON:-python3}
 

@@ -2,6 +2,7 @@ import Cryptography
 import Inference
 import Primitives
 import Testing
+import Verification
 
 /// What makes a file a model of one family and not of another.
 @Suite struct ArchitectureTests {
@@ -202,6 +203,25 @@ import Testing
             #expect(throws: CodecError.self) {
                 try ModelManifest(canonicalBytes: Array(bytes[..<length]))
             }
+        }
+    }
+
+    /// A referee that computed them as Llama's would convict an honest provider.
+    @Test func singleOperationsOfOtherFamiliesAreRefused() throws {
+        let error = ModelError(.unsupportedFeature, "single operations of numerics-v1.2")
+        #expect(try SyntheticModel().model().manifest().disputeModel.layers.count == 3)
+        for synthetic in [
+            SyntheticModel(family: .qwen2), SyntheticModel(family: .qwen3),
+            SyntheticModel(family: .gemma3), SyntheticModel(ropeFactors: true),
+        ] {
+            let model = try synthetic.model()
+            let manifest = model.manifest()
+            #expect(throws: error) { try manifest.disputeModel }
+            let task = StageTask(
+                stage: 0, stages: 1, layers: try #require(model.architecture.allLayers),
+                positions: 2, promptTokens: 1, sampling: SamplingParameters().canonicalBytes(),
+                input: .tokens([1, 2]))
+            #expect(throws: error) { try StageTrace(model: model, task: task, threads: 1) }
         }
     }
 

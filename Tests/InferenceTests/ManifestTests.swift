@@ -2,6 +2,7 @@ import Cryptography
 import Inference
 import Primitives
 import Testing
+import Verification
 
 @Suite struct ManifestTests {
     @Test func theRealModelHasItsGoldenRoot() throws {
@@ -96,12 +97,9 @@ import Testing
     @Test func oneChunkOpensAgainstTheTensorRoot() throws {
         let model = try ModelFixture.model()
         let tensor = try #require(model.file.tensor("blk.7.ffn_down.weight"))
-        let size = WeightHasher.chunkBytes
-        let leaves = stride(from: 0, to: tensor.byteCount, by: size).map { start in
-            WeightHasher.leaf(
-                tensor: tensor.name, chunk: start / size,
-                bytes: model.file.copyBytes(tensor, offset: start, count: size))
-        }
+        let leaves = TensorCommitment.leaves(
+            name: tensor.name, first: 0,
+            bytes: model.file.copyBytes(tensor, offset: 0, count: tensor.byteCount))
         #expect(leaves.count == 9)
         var writer = ByteWriter()
         writer.write(UInt8(2))

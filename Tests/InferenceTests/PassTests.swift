@@ -84,24 +84,24 @@ import Testing
 
     @Test func anOverflowOfOneLeavesItsMatesWell() throws {
         // Weights so large that only a row of zeros does not overflow.
-        var synthetic = SyntheticModel(.f32)
-        let place = try #require(
-            synthetic.builder.tensors.firstIndex { $0.name == "blk.2.ffn_down.weight" })
-        for byte in stride(from: 3, to: synthetic.builder.tensors[place].bytes.count, by: 4) {
-            synthetic.builder.tensors[place].bytes[byte] = 0x7e
-        }
+        let synthetic = SyntheticModel.overflowing()
         let stage = try Stage(
             model: try synthetic.model(), layers: try #require(LayerRange(1, 3)), threads: 2)
         let row = [Float](repeating: 0, count: SyntheticModel.hidden)
         let huge = row.indices.map { Float($0 % 7) - 3 }
         let expected = try stage.makeSession(capacity: 1).run(activations: row, count: 1)
-        let sessions = try (0..<3).map { _ in try stage.makeSession(capacity: 1) }
+        let sessions = try (0..<3).map {
+            try stage.makeSession(capacity: 1, scope: $0 == 1 ? PrefixScope([1]) : nil)
+        }
         let results = stage.run([
             StageWork(sessions[0], .activations(row)), StageWork(sessions[1], .activations(huge)),
             StageWork(sessions[2], .activations(row)),
         ])
         #expect(results == [.success(expected), .failure(.resultNotFinite), .success(expected)])
         #expect(sessions.map(\.position) == [1, 0, 1])
+        // What failed left nothing behind.
+        #expect(stage.memory.usage.pages == 2)
+        #expect(try sessions[1].run(activations: row, count: 1) == expected)
     }
 
     @Test("Around the ends of pages", arguments: [63, 64, 65, 127, 128, 129])

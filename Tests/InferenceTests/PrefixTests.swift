@@ -63,8 +63,10 @@ import Testing
             let sessions = try scopes.map { try stage.makeSession(capacity: 128, scope: $0) }
             let outputs = try sessions.map { try $0.run(tokens: Self.tokens(128)) }
             #expect(outputs.allSatisfy { $0 == outputs[0] })
-            #expect(stage.memory.usage.pages == 8)
-            #expect(stage.memory.usage.kept == (sharing == .on ? 4 : 0))
+            withExtendedLifetime(sessions) {
+                #expect(stage.memory.usage.pages == 8)
+                #expect(stage.memory.usage.kept == (sharing == .on ? 4 : 0))
+            }
         }
     }
 
@@ -106,6 +108,25 @@ import Testing
         #expect((results + [adopted]).allSatisfy { $0[...] == expected })
     }
 
+    @Test func aPageThatIsWrittenAgainIsNotWhatItWas() throws {
+        let stage = try stage()
+        let (prompt, other) = (Self.tokens(64), Self.tokens(64, seed: 1))
+        let expected = try stage.makeSession(capacity: 64).run(tokens: prompt)
+        let twins = try (0..<2).map { _ in try stage.makeSession(capacity: 64, scope: Self.bob) }
+        _ = stage.run(twins.map { StageWork($0, .tokens(prompt)) })
+        // One twin's page is kept; the other's is its own, and is written in place.
+        for twin in twins {
+            try twin.truncate(to: 10)
+            _ = try twin.run(tokens: Array(other[..<20]))
+            try twin.truncate(to: 10)
+            let again = try twin.run(tokens: Array(prompt[10...]))
+            #expect(again[...] == expected[(10 * SyntheticModel.hidden)...])
+        }
+        // The kept page, after all that, too.
+        let third = try stage.makeSession(capacity: 64, scope: Self.bob)
+        #expect(try third.run(tokens: prompt) == expected)
+    }
+
     @Test func keptPagesMakeRoomTheLeastRecentlyUsedFirst() throws {
         let page = try stage().memory.pageBytes
         let stage = try stage(memoryLimit: 4 * page)
@@ -118,9 +139,15 @@ import Testing
         #expect(stage.memory.usage == KVPool.Usage(pages: 4, kept: 4))
         try ask(1)
         #expect(stage.memory.usage == KVPool.Usage(pages: 4, kept: 4))
+        #expect(stage.memory.sharedPositions == 128)
         // The second page of the second prompt goes first, then its first.
         try ask(3, 64)
         #expect(stage.memory.usage == KVPool.Usage(pages: 4, kept: 4))
+        try ask(1)
+        try ask(2, 64)
+        #expect(stage.memory.sharedPositions == 128 + 128 + 64)
+        try ask(3, 64)
+        #expect(stage.memory.sharedPositions == 128 + 128 + 64 + 64)
         let session = try stage.makeSession(capacity: 256, scope: Self.alice)
         _ = try session.run(tokens: Self.tokens(128, seed: 1))
         #expect(stage.memory.usage.pages == 4)

@@ -65,12 +65,7 @@ import Testing
     }
 
     @Test func anOverflowIsAnErrorAndNotACommitment() throws {
-        var synthetic = SyntheticModel(.f32)
-        let place = try #require(
-            synthetic.builder.tensors.firstIndex { $0.name == "blk.2.ffn_down.weight" })
-        for byte in stride(from: 3, to: synthetic.builder.tensors[place].bytes.count, by: 4) {
-            synthetic.builder.tensors[place].bytes[byte] = 0x7e
-        }
+        let synthetic = SyntheticModel.overflowing()
         let stage = try Generator(model: try synthetic.model(), threads: 1).stage
         let session = try stage.makeSession(capacity: 4)
         refuses(.resultNotFinite, code: 5) { _ = try session.run(tokens: [1, 2]) }

@@ -51,6 +51,18 @@ struct SyntheticModel {
         if !tied { addMatrix("output.weight", type, hidden, Self.vocabulary) }
     }
 
+    /// Weights so large that every row but zeros overflows in the last layer.
+    static func overflowing() -> SyntheticModel {
+        var synthetic = SyntheticModel(.f32)
+        for place in synthetic.builder.tensors.indices
+        where synthetic.builder.tensors[place].name == "blk.2.ffn_down.weight" {
+            for byte in stride(from: 3, to: synthetic.builder.tensors[place].bytes.count, by: 4) {
+                synthetic.builder.tensors[place].bytes[byte] = 0x7e
+            }
+        }
+        return synthetic
+    }
+
     func model() throws -> ModelFile { try ModelFile(bytes: builder.build()) }
 
     mutating func next() -> UInt64 {

@@ -26,6 +26,26 @@ struct ConfigurationTests {
             { $0.offers[0].concurrency = 0 },
             { $0.offers[0].context = 1 },
             { $0.threads = 0 },
+            { $0.upstream = .init(url: "127.0.0.1:8081") },
+            { $0.upstream = .init(url: "http://127.0.0.1:8081") },
+            {
+                $0.offers[0].layers = nil
+                $0.upstream = .init(url: "http://127.0.0.1:8081")
+                $0.upstream?.patience = .zero
+            },
+            {
+                $0.offers[0].layers = nil
+                $0.upstream = .init(url: "http://user:secret@127.0.0.1:8081")
+            },
+            {
+                $0.offers[0].layers = nil
+                $0.upstream = .init(url: "http://127.0.0.1:8081/?key=secret")
+            },
+            {
+                $0.offers[0].layers = nil
+                $0.upstream = .init(url: "http://127.0.0.1:8081")
+                $0.serveWeights = "other.gguf"
+            },
         ]
         for change in changes {
             var bad = try configuration()

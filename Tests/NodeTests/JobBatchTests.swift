@@ -31,15 +31,16 @@ import Testing
         let manifest = try NodeFixture.manifest.get()
         return JobTable(
             identity: try NodeFixture.key(3),
-            served: try [NodeFixture.first, .middle, .last].map {
+            served: try [NodeFixture.first, NodeFixture.middle, NodeFixture.last].map {
                 ServedStage(
                     stage: try $0.get(), manifest: manifest, concurrency: 16, context: 512)
             })
     }
 
     /// A job with a prompt in chunks, then single positions, windows, and its end.
-    private func job(_ number: UInt64, _ dice: inout Dice) throws -> Job {
-        let stage = UInt16(dice.roll(3))
+    private func job(
+        _ number: UInt64, on stage: UInt16, _ dice: inout Dice
+    ) throws -> Job {
         let layers = try [
             NodeFixture.range(0, 1), NodeFixture.range(10, 11), NodeFixture.range(29, 30),
         ][Int(stage)]
@@ -64,8 +65,10 @@ import Testing
                         tokens, stage: 0, job: JobID(number), attempt: 1,
                         position: UInt32(position)))
             } else {
-                let rows = tokens.flatMap { token in
-                    (0..<Self.width).map { Float((Int(token) * 31 + $0 * 17) % 199) / 100 - 1 }
+                var rows: [Float] = []
+                for place in 0..<count * Self.width {
+                    let number = Int(tokens[place / Self.width]) * 31 + place % Self.width * 17
+                    rows.append(Float(number % 199) / 100 - 1)
                 }
                 frames.append(
                     try .activations(
@@ -114,7 +117,9 @@ import Testing
         "Jobs beside others say what they say alone", arguments: [(2, 1), (3, 2), (8, 3), (8, 4)])
     func beside(count: Int, seed: Int) throws {
         var dice = Dice(state: UInt64(seed))
-        let jobs = try (1...count).map { try job(UInt64($0), &dice) }
+        let jobs = try (1...count).map { number in
+            try job(UInt64(number), on: count == 2 ? 1 : UInt16(dice.roll(3)), &dice)
+        }
         let expected = try jobs.map(alone)
         // Some jobs are cancelled or send something that cannot be, at a place of their own.
         let ends = jobs.map { job in
@@ -169,9 +174,9 @@ import Testing
         var dice = Dice(state: 7)
         var jobs: [Job] = []
         while jobs.count < 3 {
-            let job = try job(UInt64(jobs.count + 1), &dice)
+            let job = try job(UInt64(jobs.count + 1), on: 1, &dice)
             let isLong = job.assignment.promptTokens > 20 && job.assignment.maxTokens > 1
-            if job.assignment.stage == 1, isLong { jobs.append(job) }
+            if isLong { jobs.append(job) }
         }
         _ = jobs.map { table.assign($0.assignment, at: Self.now) }
         // The first job's prompt waits whole; the others have run theirs and send one position.
@@ -191,5 +196,32 @@ import Testing
         }
         let answered = said(table.runPass(at: Self.now))
         #expect(answered[2]?.count == 1 && answered[3]?.count == 1)
+    }
+
+    @Test func whatTheEngineRefusesEndsOneJobOnly() throws {
+        var dice = Dice(state: 3)
+        let jobs = try (1...3).map { try job(UInt64($0), on: 1, &dice) }
+        let expected = try jobs.map(alone)
+        var table = try table()
+        var effects = jobs.flatMap { table.assign($0.assignment, at: Self.now) }
+        for (index, job) in jobs.enumerated() {
+            let frame = job.frames[0]
+            guard index == 1 else {
+                effects += table.receive(frame, at: Self.now)
+                continue
+            }
+            let rows = [Float](repeating: .nan, count: Int(frame.count) * Self.width)
+            effects += table.receive(
+                try .activations(
+                    rows, rows: frame.count, stage: 1, job: frame.job, attempt: 1, position: 0),
+                at: Self.now)
+        }
+        effects += table.runPasses(at: Self.now)
+        let found = said(effects)
+        for number in [1, 3] {
+            #expect(found[UInt64(number)]?[...] == expected[number - 1].prefix(3))
+        }
+        #expect(found[2]?.last == "dropped 106")
+        #expect(table.count == 2)
     }
 }

@@ -152,6 +152,68 @@ import Verification
                 == receipt.body.outputRoot)
     }
 
+    /// A later attempt goes on where the house says, and signs as if there had been only one.
+    @Test func aLaterAttemptGoesOnWithTheSession() throws {
+        var table = try table()
+        var next = try middle()
+        _ = table.assign(next, at: Self.now)
+        for position in 0..<4 { _ = table.receive(try rows(1, at: UInt32(position)), at: Self.now) }
+        next.attempt = 2
+        next.stage = 2
+        next.stages = 4
+        next.chosenTokens = 1
+        next.resume = .init(attempt: 1, position: 2)
+        let ready = try WireFrame(
+            kind: .ready, stage: 2, job: JobID(5), attempt: 2, position: 2)
+        #expect(table.assign(next, at: Self.now) == [.started(next), .send(ready)])
+        #expect(table.count == 1)
+        // What was under way for the attempt before is no news.
+        #expect(table.receive(try rows(1, at: 4), at: Self.now).isEmpty)
+        _ = table.receive(try rows(2, at: 2, stage: 2, attempt: 2), at: Self.now)
+        let end = try WireFrame(kind: .end, stage: 2, job: JobID(5), attempt: 2, position: 4)
+        guard case .submit(let resumed, _)? = table.receive(end, at: Self.now).first else {
+            Issue.record("no receipt")
+            return
+        }
+        var whole = try self.table()
+        _ = whole.assign(try middle(), at: Self.now)
+        _ = whole.receive(try rows(4), at: Self.now)
+        guard
+            case .submit(let straight, _)? = whole.receive(
+                try plain(.end, position: 4), at: Self.now
+            ).first
+        else {
+            Issue.record("no receipt")
+            return
+        }
+        #expect(resumed.body.inputRoot == straight.body.inputRoot)
+        #expect(resumed.body.outputRoot == straight.body.outputRoot)
+        #expect(resumed.body.positions == 4)
+        #expect(resumed.body.attempt == 2)
+        #expect(resumed.body.stages == 4)
+    }
+
+    /// What cannot go on begins at position 0, and says so.
+    @Test func whatCannotGoOnBegins() throws {
+        let changes: [(inout Assignment) -> Void] = [
+            { $0.resume = .init(attempt: 2, position: 1) },
+            { $0.resume = .init(attempt: 1, position: 3) },
+            { $0.promptTokens = 1 },
+            { $0.sampling = SamplingParameters(temperature: 1, seed: 4) },
+        ]
+        for change in changes {
+            var table = try table()
+            _ = table.assign(try middle(), at: Self.now)
+            _ = table.receive(try rows(2), at: Self.now)
+            var next = try middle()
+            next.attempt = 3
+            next.resume = .init(attempt: 1, position: 1)
+            change(&next)
+            let ready = try WireFrame(kind: .ready, stage: 1, job: JobID(5), attempt: 3)
+            #expect(table.assign(next, at: Self.now) == [.started(next), .send(ready)])
+        }
+    }
+
     struct BadFrame: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let code: NodeFault.Code

@@ -35,6 +35,8 @@ enum NodeFixture {
         return path
     }
 
+    static func tokenizer() throws -> Tokenizer { try model.get().tokenizer }
+
     static func range(_ first: UInt16, _ end: UInt16) throws -> LayerRange {
         try #require(LayerRange(first, end))
     }
@@ -48,15 +50,16 @@ enum NodeFixture {
     }
 
     /// The model with the low bit of every weight in these layers' Q4_1 tensors cleared: what
-    /// somebody runs who wants to save memory and hopes that nobody looks.
-    static func tampered(layers: Range<Int>) throws -> ModelFile {
+    /// somebody runs who wants to save memory and hopes that nobody looks. `mask` says which bits
+    /// of a pair of weights are kept.
+    static func tampered(layers: Range<Int>, mask: UInt8 = 0xee) throws -> ModelFile {
         let file = try model.get()
         var bytes = Array(try Data(contentsOf: URL(filePath: modelPath())))
         let prefixes = layers.map { "blk.\($0)." }
         for tensor in file.file.tensors where tensor.type == .q4_1 {
             guard prefixes.contains(where: { tensor.name.hasPrefix($0) }) else { continue }
             for block in stride(from: tensor.offset, to: tensor.offset + tensor.byteCount, by: 20) {
-                for index in block + 4..<block + 20 { bytes[index] &= 0xee }
+                for index in block + 4..<block + 20 { bytes[index] &= mask }
             }
         }
         return try ModelFile(bytes: bytes)

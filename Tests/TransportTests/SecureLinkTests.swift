@@ -1,4 +1,5 @@
 import Cryptography
+import LoopbackServer
 import Primitives
 import Testing
 import Transport

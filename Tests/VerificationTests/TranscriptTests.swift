@@ -65,4 +65,31 @@ struct TranscriptTests {
         #expect(base != Transcript.request(prompt: [1, 2], sampling: [4]))
         #expect(base != Transcript.request(prompt: [1], sampling: [2, 3]))
     }
+
+    /// What is taken back leaves no trace.
+    @Test func aTruncatedTranscriptIsAsIfTheRestHadNeverBeen() {
+        func transcript(_ tokens: Range<Int32>) -> Transcript {
+            var transcript = Transcript()
+            for token in tokens { add(token, to: &transcript) }
+            return transcript
+        }
+        func add(_ token: Int32, to transcript: inout Transcript) {
+            transcript.receive(token: token)
+            transcript.sample(token: token, logits: .zero, sampling: .zero)
+        }
+        for length in 0..<20 as Range<Int32> {
+            for kept in 0...length {
+                var cut = transcript(0..<length)
+                cut.truncate(to: Int(kept))
+                let straight = transcript(0..<kept)
+                #expect(cut.inputRoot == straight.inputRoot)
+                #expect(cut.outputRoot == straight.outputRoot)
+                #expect(cut.inputCount == Int(kept))
+                add(99, to: &cut)
+                var longer = straight
+                add(99, to: &longer)
+                #expect(cut.outputRoot == longer.outputRoot)
+            }
+        }
+    }
 }

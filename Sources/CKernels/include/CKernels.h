@@ -132,6 +132,32 @@ void xk_tensor_row(const xk_tensor *tensor, int32_t row, float *out);
 int32_t xk_multiply(
     const xk_tensor *tensor, const float *x, int32_t count, int32_t path, float *out);
 
+// The operations of one position one by one, in plain C, for traces and referees. They give the
+// bytes that xk_stage_run gives; a matrix product is xk_multiply with the scalar path.
+//
+// Numbers `first` to `first + rows` of the norm of `count` floats; `weights` are theirs.
+void xk_operation_norm(
+    const float *x, int32_t count, float epsilon, const float *weights, int32_t first, int32_t rows,
+    float *out);
+// Numbers `first` to `first + count` of one head, rotated; both even.
+void xk_operation_rotate(
+    const float *values, int32_t first, int32_t count, int32_t rope_size, double rope_base,
+    int32_t position, float *out);
+// The scores of a head of `size` numbers and `count` keys (halves, `stride` bytes apart).
+void xk_operation_scores(
+    const float *query, int32_t size, const uint8_t *keys, size_t stride, int32_t count, float *out);
+// exp(score - largest) of `count` scores, then the inverse of their sum: `count + 1` floats.
+void xk_operation_softmax(const float *scores, int32_t count, float *out);
+// `count` numbers of the values (halves, `stride` bytes apart) of `positions` positions, weighted by
+// what xk_operation_softmax gave.
+void xk_operation_mix(
+    const float *weights, int32_t positions, const uint8_t *values, size_t stride, int32_t count,
+    float *out);
+// (gate / (1 + exp(-gate))) * up.
+void xk_operation_activate(const float *gate, const float *up, int32_t count, float *out);
+// x + y.
+void xk_operation_add(const float *x, const float *y, int32_t count, float *out);
+
 // Whether all of `count` floats are finite.
 int32_t xk_all_finite(const float *values, size_t count);
 

@@ -120,6 +120,7 @@ extension ClearingHouse {
         for place in oldestOpenJob..<jobs.count
         where jobs[place].state == .delivered
             && jobs[place].pipeline.contains(where: { $0.node == node })
+            && isExact(jobs[place].pipeline)
         {
             jobs[place].suspect = true
             queue(jobs[place].id)
@@ -186,11 +187,17 @@ extension ClearingHouse {
         queue(id)
     }
 
-    /// Puts a delivered job among those the next beacon is drawn for, once.
+    /// Puts a delivered job among those the next beacon is drawn for, once. Statistical work is
+    /// never drawn: re-execution would convict an honest engine of having another arithmetic.
     mutating func queue(_ id: JobID) {
-        if jobs[id].isQueued { return }
+        if jobs[id].isQueued || !isExact(jobs[id].pipeline) { return }
         jobs[id].isQueued = true
         undrawn.append(id)
+    }
+
+    /// Whether all of a pipeline can be re-executed.
+    func isExact(_ pipeline: [StageAssignment]) -> Bool {
+        pipeline.allSatisfy { offers[$0.offer].draft.numerics == .exact }
     }
 
     private mutating func close(audit job: JobID, verdict: VerdictID, by auditor: NodeID) {

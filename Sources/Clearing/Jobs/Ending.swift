@@ -1,5 +1,5 @@
 import Economics
-import Primitives
+public import Primitives
 
 /// How a running job goes on or ends: replacement, delivery, failure.
 extension ClearingHouse {
@@ -53,6 +53,23 @@ extension ClearingHouse {
             isWithin(job, pipeline)
         else { return nil }
         return pipeline
+    }
+
+    /// Whether a stage that was lost now would be replaced. Looks at nodes for its layers only, and
+    /// counts the stage as if it still ran: never too hopeful.
+    public func hasAlternative(to stage: Int, of id: JobID) -> Bool {
+        guard let job = jobs.at(id), job.state == .running, stage < job.pipeline.count,
+            job.attempt < ClearingHouse.attemptLimit
+        else { return false }
+        var rest = job.pipeline
+        let lost = rest.remove(at: stage)
+        guard rest.allSatisfy({ nodes[$0.node].online }),
+            let patch = match(
+                job.demand, layers: lost.layers, excluding: job.failedNodes + [lost.node],
+                at: now)
+        else { return false }
+        rest.insert(contentsOf: patch, at: stage)
+        return rest.count <= Limits.stages && isWithin(job, rest)
     }
 
     /// Never dearer than what is held, nor than the buyer allows.
@@ -124,8 +141,9 @@ extension ClearingHouse {
             else { throw .receiptMisaddressed }
             let stage = job.pipeline[Int(body.stage)]
             if receipt.signer != nodes[stage.node].key { throw .wrongSigner }
+            let offer = offers[stage.offer]
             guard body.model == model.root, body.layers == stage.layers,
-                body.weights == offers[stage.offer].draft.weights, body.profile == model.profile
+                body.weights == offer.draft.weights, body.profile == offer.profile(of: model)
             else { throw .wrongWork }
             guard delivery.outputTokens > 0, body.promptTokens == job.demand.promptTokens,
                 body.outputTokens == delivery.outputTokens,

@@ -98,6 +98,7 @@ extension ClearingHouse {
                 nodes[offer.draft.node].online, offer.running < offer.draft.concurrency,
                 UInt64(offer.draft.context) >= UInt64(demand.promptTokens)
                     + UInt64(demand.maxTokens),
+                offer.draft.numerics == .exact || demand.acceptsStatistical,
                 !failed.contains(offer.draft.node), !demand.ignore.contains(offer.party),
                 demand.only.isEmpty || demand.only.contains(offer.party)
             else { continue }

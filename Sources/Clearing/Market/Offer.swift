@@ -27,6 +27,11 @@ public struct Offer: Hashable, Sendable {
     /// Jobs that run on it now.
     public internal(set) var running: UInt16 = 0
 
+    /// The arithmetic that receipts for work on this offer name, for a model of this profile.
+    public func profile(of model: ModelDraft) -> Digest {
+        draft.numerics == .exact ? model.profile : Numerics.statisticalProfile
+    }
+
     /// The most that serving this many tokens costs.
     public func cost(promptTokens: UInt32, outputTokens: UInt32) -> Amount {
         draft.inputPrice.cost(tokens: UInt64(promptTokens))

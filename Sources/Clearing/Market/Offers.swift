@@ -16,6 +16,9 @@ extension ClearingHouse {
         if draft.layers.end > model.draft.layers || widest < Int(model.draft.layers) {
             throw .invalidLayers
         }
+        if draft.numerics == .statistical, draft.layers.count != Int(model.draft.layers) {
+            throw .invalidLayers
+        }
         guard draft.concurrency > 0, draft.concurrency <= Limits.concurrency,
             draft.context > 1, draft.context <= model.draft.context,
             draft.inputPrice <= ClearingHouse.highestPrice,

@@ -4,7 +4,8 @@ import Primitives
 
 /// From escrow to the stages that earned it.
 extension ClearingHouse {
-    /// Pays every stage that signed, except a convicted one, and counts its work as verified.
+    /// Pays every stage that signed, except a convicted one, and counts its work as verified if it
+    /// could have been audited.
     /// Without a convicted stage the job is final.
     mutating func payStages(
         of id: JobID, except guilty: Int?, at time: Timestamp, into events: inout [Event]
@@ -28,7 +29,7 @@ extension ClearingHouse {
             pay, from: escrow, to: .init(.payable, .usd, of: stage.party), .payout, id.rawValue,
             at: time)
         move(fee, from: escrow, to: .init(.fee, .usd), .fee, id.rawValue, at: time)
-        guard stage.roots != nil else { return }
+        guard stage.roots != nil, offers[stage.offer].draft.numerics == .exact else { return }
         let job = jobs[id]
         let tokens = UInt64(job.demand.promptTokens) + UInt64(job.outputTokens)
         let work = tokens * UInt64(stage.layers.count)

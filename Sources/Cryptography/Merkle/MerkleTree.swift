@@ -5,23 +5,28 @@ public import Primitives
 /// Leaf and node hashes cannot be taken for each other.
 public struct MerkleTree: Sendable {
     /// Every level, leaves first, the root alone in the last.
-    private let levels: [[Digest]]
+    let levels: [[Digest]]
 
     /// The tree over leaf hashes made by `leaf`, in this order.
     public init(leaves: [Digest]) {
         var levels = [leaves]
         var level = leaves
         while level.count > 1 {
-            var above: [Digest] = []
-            above.reserveCapacity((level.count + 1) / 2)
-            for index in stride(from: 0, to: level.count - 1, by: 2) {
-                above.append(Self.node(level[index], level[index + 1]))
-            }
-            if !level.count.isMultiple(of: 2), let last = level.last { above.append(last) }
-            levels.append(above)
-            level = above
+            level = Self.level(above: level)
+            levels.append(level)
         }
         self.levels = levels
+    }
+
+    /// The nodes over two neighbours each; one without a sibling moves up as it is.
+    static func level(above level: [Digest]) -> [Digest] {
+        var above: [Digest] = []
+        above.reserveCapacity((level.count + 1) / 2)
+        for index in stride(from: 0, to: level.count - 1, by: 2) {
+            above.append(node(level[index], level[index + 1]))
+        }
+        if !level.count.isMultiple(of: 2), let last = level.last { above.append(last) }
+        return above
     }
 
     /// The tree over the raw bytes of each leaf.

@@ -8,7 +8,7 @@ import Service
 enum MarketViews {
     struct Offer: Encodable, Sendable {
         let offer, party, node: UInt64
-        let provider, model, modelName, inputPrice, outputPrice, region, state: String
+        let provider, model, modelName, inputPrice, outputPrice, region, state, numerics: String
         let layers: [UInt16]
         let concurrency, running: UInt16
         let context: UInt32
@@ -27,6 +27,7 @@ enum MarketViews {
             outputPrice = Asset.usd.format(Amount(UInt128(draft.outputPrice.perMillion)))
             region = draft.region
             state = "\(offer.state)"
+            numerics = draft.numerics.name
             layers = [draft.layers.first, draft.layers.end]
             concurrency = draft.concurrency
             running = offer.running

@@ -34,6 +34,8 @@ enum NodeRoutes {
                     .required("context", "integer", "The longest prompt plus output"),
                     .optional("region", "string", "Where the node is"),
                     .required("expires_in", "integer", "Seconds"),
+                    .optional(
+                        "numerics", "string", "'exact' (if left out) or 'statistical'"),
                 ]
             ) { try await postOffer($0) },
             Route(
@@ -153,6 +155,7 @@ enum NodeRoutes {
         let context: UInt32
         let region: String?
         let expiresIn: UInt64
+        let numerics: String?
     }
 
     private struct PostedOffer: Encodable {
@@ -187,6 +190,9 @@ enum NodeRoutes {
         guard served.manifest.weightsRoot(of: layers) == weights else {
             throw .invalid("weights", "this is not the weights root of these layers")
         }
+        guard let numerics = Numerics(name: body.numerics ?? "exact") else {
+            throw .invalid("numerics", "'numerics' is 'exact' or 'statistical'")
+        }
         guard (1...longestOffer).contains(body.expiresIn) else {
             throw .invalid("expires_in", "'expires_in' is from 1 second to a year")
         }
@@ -195,7 +201,7 @@ enum NodeRoutes {
             inputPrice: try price(body.inputPrice, "input_price"),
             outputPrice: try price(body.outputPrice, "output_price"),
             concurrency: body.concurrency, context: body.context, region: body.region ?? "",
-            expiresAt: .systemNow + .seconds(body.expiresIn))
+            expiresAt: .systemNow + .seconds(body.expiresIn), numerics: numerics)
         for event in try await call.submit(.postOffer(draft)) {
             if case .offerPosted(let id) = event {
                 return JSON.ok(PostedOffer(offer: id.rawValue))

@@ -23,6 +23,8 @@ struct CompletionAnswer: Sendable {
         let attempt: UInt32
         /// As the request's `seed` takes it.
         let seed: Int64
+        /// `statistical` if no audit can re-execute the answer.
+        let numerics: String
     }
 
     struct Message: Encodable, Sendable {
@@ -81,7 +83,8 @@ struct CompletionAnswer: Sendable {
     private func house(_ result: JobResult) -> House {
         House(
             job: job.rawValue, cost: Asset.usd.format(result.cost), providers: result.providers,
-            attempt: result.attempt, seed: Int64(bitPattern: plan.sampling.seed))
+            attempt: result.attempt, seed: Int64(bitPattern: plan.sampling.seed),
+            numerics: result.numerics.name)
     }
 
     /// OpenAI has no word for a buyer who went away.

@@ -99,6 +99,8 @@ struct CompletionBody: Decodable, Sendable {
         let dataCollection: String?
         let zdr: Bool?
         let quantizations: [String]?
+        /// This house's own: `exact`, or `any` for statistical offers too.
+        let numerics: String?
     }
 
     struct ResponseFormat: Decodable, Sendable {

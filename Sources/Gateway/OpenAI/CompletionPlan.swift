@@ -46,6 +46,9 @@ struct CompletionPlan: Sendable {
             ? try Self.chat(body.messages ?? [], model) : try Self.plain(body.prompt, model)
         sampling = try Self.sampling(body)
         maxTokens = try Self.limit(body, isChat, prompt: prompt.count, model)
+        guard ["exact", "any"].contains(body.provider?.numerics ?? "exact") else {
+            throw .invalid("provider.numerics", "'provider.numerics' is 'exact' or 'any'")
+        }
         stops = body.stop?.texts ?? []
         guard stops.count <= Self.maximumStops,
             stops.allSatisfy({ (1...Self.maximumStopBytes).contains($0.utf8.count) })
@@ -182,6 +185,7 @@ struct CompletionPlan: Sendable {
         routing.only = parties(wanted.only)
         routing.ignore = parties(wanted.ignore)
         routing.allowFallbacks = wanted.allowFallbacks ?? true
+        routing.acceptsStatistical = wanted.numerics == "any"
         routing.maxInputPrice = Self.price(wanted.maxPrice?.prompt)
         routing.maxOutputPrice = Self.price(wanted.maxPrice?.completion)
         if wanted.only?.isEmpty == false, routing.only.isEmpty { return .failure(.noOffers) }

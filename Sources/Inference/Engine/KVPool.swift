@@ -29,6 +29,7 @@ public final class KVPool: Sendable {
     private struct State {
         var usage = Usage()
         var prefixes = PrefixIndex()
+        var sharedPositions = 0
     }
 
     /// Positions of a page.
@@ -53,6 +54,9 @@ public final class KVPool: Sendable {
             return usage
         }
     }
+
+    /// How many positions were not run since a kept page held them.
+    public var sharedPositions: Int { state.withLock { $0.sharedPositions } }
 
     /// Half of the machine's memory.
     public static var defaultByteLimit: Int { Int(clamping: xk_memory_bytes() / 2) }
@@ -108,6 +112,11 @@ public final class KVPool: Sendable {
     /// The kept page that goes on from `parent` like `links`; see `PrefixIndex.find`.
     func find(_ links: ArraySlice<Digest>, after parent: Digest, depth: Int) -> KVPage? {
         state.withLock { $0.prefixes.find(links, after: parent, depth: depth) }
+    }
+
+    /// A session moved over `positions` that kept pages hold.
+    func share(_ positions: Int) {
+        if positions > 0 { state.withLock { $0.sharedPositions += positions } }
     }
 
     func keep(_ page: KVPage, after parent: Digest, depth: Int) {

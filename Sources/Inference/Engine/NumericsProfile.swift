@@ -70,6 +70,14 @@ public enum NumericsProfile {
 
     /// SHA-256 of version 1.2.
     public static let idOfArchitectures = SHA256.hash(Array(contractOfArchitectures.utf8))
+
+    /// Throws `unsupportedFeature` unless single operations under this contract can be executed:
+    /// those of version 1.2 cannot be yet.
+    static func requireSingleOperations(_ profile: Digest) throws(ModelError) {
+        if profile == idOfArchitectures {
+            throw ModelError(.unsupportedFeature, "single operations of numerics-v1.2")
+        }
+    }
 }
 
 extension ModelFile {

@@ -28,7 +28,8 @@ public enum KernelPath: Int32, CaseIterable, Hashable, Sendable {
 /// gives the same bytes as one stage with all layers.
 ///
 /// Reads only its own tensors. Safe to share: calls on one stage wait for each other, so sessions
-/// take turns unless they are run together. `run` blocks for milliseconds to seconds: never call it on an event loop.
+/// take turns unless they are run together. `run` blocks for milliseconds to seconds: never call it
+/// on an event loop.
 @safe
 public final class Stage: @unchecked Sendable {
     /// The model.

@@ -134,6 +134,7 @@ public final class StageSession: @unchecked Sendable {
             outputs += page.outputs[row * hidden..<(row + 1) * hidden]
             position += 1
         }
+        stage.memory.share(position - self.position)
         reached.store(position, ordering: .releasing)
         return outputs
     }
@@ -146,6 +147,7 @@ public final class StageSession: @unchecked Sendable {
             if !isKnownUniquelyReferenced(&pages[first]) {
                 pages[first] = try stage.memory.copy(pages[first], of: stage)
             }
+            // What is written now is not what the links stand for.
             pages[first].links = []
         }
         while pages.count < KVPool.pages(for: position + count) {

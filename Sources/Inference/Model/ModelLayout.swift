@@ -8,7 +8,7 @@ struct ModelLayout {
     }
 
     /// A tensor and its shape: inputs and outputs of a matrix, or a vector.
-    private struct Part {
+    struct Part {
         let name: String
         let columns: Int
         var rows: Int?
@@ -18,6 +18,8 @@ struct ModelLayout {
             self.columns = columns
             self.rows = rows
         }
+
+        var dimensions: [Int] { rows.map { [columns, $0] } ?? [columns] }
     }
 
     /// What the angles of each pair are divided by, in all layers; Llama 3.1 and later.
@@ -29,7 +31,7 @@ struct ModelLayout {
     static func layerTensor(_ layer: Int, _ part: String) -> String { "blk.\(layer).\(part)" }
 
     /// The tensors of one layer, in the order of their roots in the manifest.
-    private var layerParts: [Part] {
+    var layerParts: [Part] {
         let (hidden, feed) = (architecture.hidden, architecture.feed)
         let wide = architecture.heads * architecture.headSize
         let narrow = architecture.keyValueHeads * architecture.headSize
@@ -101,9 +103,9 @@ struct ModelLayout {
             guard let tensor = file.tensor(part.name) else {
                 throw ModelError(.missingTensor, part.name)
             }
-            let shape = part.rows.map { [part.columns, $0] } ?? [part.columns]
-            guard tensor.dimensions == shape else {
-                throw ModelError(.wrongShape, "\(part.name): \(tensor.dimensions), not \(shape)")
+            guard tensor.dimensions == part.dimensions else {
+                throw ModelError(
+                    .wrongShape, "\(part.name): \(tensor.dimensions), not \(part.dimensions)")
             }
             if part.rows == nil, tensor.type != .f32 {
                 throw ModelError(.wrongTensorType, part.name)

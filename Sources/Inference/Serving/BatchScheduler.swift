@@ -3,8 +3,8 @@
 ///
 /// A pass has room for some positions. Sequences with few positions to run (a decoded token, a
 /// window of guesses) go first, those that waited longest before others; what is left goes to
-/// prompts, cut where the room ends. Prompts take turns, and while any waits, a share of the room is
-/// theirs. So each sequence moves within a bounded number of passes, whatever the others do.
+/// prompts, cut where the room ends. Prompts take turns, and while any waits, a share of the room
+/// is theirs. So each sequence moves within a bounded number of passes, whatever the others do.
 public struct BatchScheduler<ID: Hashable & Sendable>: Sendable {
     /// A sequence's share of a pass.
     public struct Share: Hashable, Sendable {

@@ -50,18 +50,9 @@ public final class ModelReexecutor: StageReexecutor, Sendable {
                 _ = try runner.run(tokens: Array(tokens[start..<end]))
             case .activations(let bytes):
                 let rows = bytes[start * rowBytes..<end * rowBytes]
-                _ = try runner.run(activations: Self.floats(rows))
+                _ = try runner.run(activations: [Float](littleEndian: rows))
             }
         }
         return runner.transcript.outputRoot
-    }
-
-    private static func floats(_ bytes: ArraySlice<UInt8>) -> [Float] {
-        unsafe bytes.withUnsafeBytes { raw in
-            (0..<raw.count / 4).map { index in
-                let word = unsafe raw.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)
-                return Float(bitPattern: UInt32(littleEndian: word))
-            }
-        }
     }
 }

@@ -65,6 +65,17 @@ public struct StageRunner: Sendable {
         try run(.activations(activations))
     }
 
+    /// Forgets every position from `position` on, and what was said about them: what comes next is
+    /// as if they had never been.
+    public mutating func rewind(to position: Int) throws(EngineError) {
+        try session.truncate(to: position)
+        transcript.truncate(to: position)
+        let sampled = max(position - promptTokens + 1, 0)
+        if sampled < logitsHashes.count {
+            logitsHashes.removeLast(logitsHashes.count - sampled)
+        }
+    }
+
     private mutating func run(_ input: PassInput) throws(EngineError) -> StageOutput {
         var runners = [self]
         let results = Self.run([input], on: &runners)

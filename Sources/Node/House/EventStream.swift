@@ -1,4 +1,3 @@
-import Synchronization
 import Transport
 
 /// The house's event stream with a watchdog: the house sends a heartbeat every five seconds, so
@@ -30,13 +29,4 @@ struct EventStream: Sendable {
         }
     }
 
-}
-
-/// When something was last heard.
-private final class Pulse: Sendable {
-    private let last = Mutex(ContinuousClock.now)
-
-    var age: Duration { last.withLock { $0 }.duration(to: .now) }
-
-    func beat() { last.withLock { $0 = .now } }
 }

@@ -1,5 +1,4 @@
 import Cryptography
-import Foundation
 import Primitives
 import Transport
 
@@ -47,19 +46,20 @@ struct HouseClient: Sendable {
 
     func enlist(model: Digest) async throws(NodeError) {
         _ = try await call(
-            "POST", "/v1/node/verifier", body: encode(HouseMessages.Verifier(model: model.hex)))
+            "POST", "/v1/node/verifier",
+            body: SnakeCaseJSON.encode(HouseMessages.Verifier(model: model.hex)))
     }
 
     func submit(_ receipt: Signed<Receipt>, logits: [Digest]) async throws(NodeError) {
         let body = HouseMessages.Receipt(
             receipt: Hex.encode(receipt.canonicalBytes()),
             logits: logits.isEmpty ? nil : logits.map(\.hex).joined())
-        _ = try await call("POST", "/v1/node/receipts", body: encode(body))
+        _ = try await call("POST", "/v1/node/receipts", body: SnakeCaseJSON.encode(body))
     }
 
     func submit(_ verdict: Signed<Verdict>) async throws(NodeError) {
         let body = HouseMessages.Verdict(verdict: Hex.encode(verdict.canonicalBytes()))
-        _ = try await call("POST", "/v1/node/verdicts", body: encode(body))
+        _ = try await call("POST", "/v1/node/verdicts", body: SnakeCaseJSON.encode(body))
     }
 
     func evidence(of job: JobID) async throws(NodeError) -> [UInt8] {
@@ -94,7 +94,7 @@ struct HouseClient: Sendable {
     private func post<Answer: Decodable>(
         _ path: String, _ body: some Encodable
     ) async throws(NodeError) -> Answer {
-        try decode(try await call("POST", path, body: encode(body)), path)
+        try decode(try await call("POST", path, body: SnakeCaseJSON.encode(body)), path)
     }
 
     private func request(_ method: String, _ path: String, body: [UInt8]?) -> HTTPRequest {
@@ -123,9 +123,7 @@ struct HouseClient: Sendable {
     static let transientRejections: Set<UInt16> = [101, 201, 206, 209, 301]
 
     static func refusal(_ response: HTTPResponse, _ method: String, _ path: String) -> NodeError {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        let failure = try? decoder.decode(HouseMessages.Failure.self, from: Data(response.body))
+        let failure: HouseMessages.Failure? = SnakeCaseJSON.decode(response.body)
         let number = failure?.number
         let message = failure?.error?.message ?? String(response.text.prefix(200))
         return NodeError(
@@ -134,26 +132,12 @@ struct HouseClient: Sendable {
                 || number.map(transientRejections.contains) == true)
     }
 
-    private func encode(_ body: some Encodable) -> [UInt8] {
-        let encoder = JSONEncoder()
-        encoder.keyEncodingStrategy = .convertToSnakeCase
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do {
-            return Array(try encoder.encode(body))
-        } catch {
-            preconditionFailure("text and numbers always encode: \(error)")
-        }
-    }
-
     private func decode<Answer: Decodable>(
         _ bytes: [UInt8], _ path: String
     ) throws(NodeError) -> Answer {
-        do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            return try decoder.decode(Answer.self, from: Data(bytes))
-        } catch {
+        guard let answer: Answer = SnakeCaseJSON.decode(bytes) else {
             throw NodeError(.badAnswer, "\(path): the answer is not what the protocol says")
         }
+        return answer
     }
 }

@@ -45,6 +45,7 @@ enum HouseMessages {
         let context: UInt32
         let region: String
         let expiresIn: UInt64
+        let numerics: String
     }
 
     struct OfferAnswer: Decodable, Sendable {

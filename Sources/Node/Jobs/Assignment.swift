@@ -1,4 +1,3 @@
-import Foundation
 public import Inference
 public import Primitives
 
@@ -25,14 +24,32 @@ public struct Assignment: Hashable, Sendable {
     public var promptTokens: UInt32
     /// The most output tokens, at least 1.
     public var maxTokens: UInt32
+    /// Output tokens that were chosen in earlier attempts and are fed again behind the prompt.
+    public var chosenTokens: UInt32
     /// How the last stage chooses tokens.
     public var sampling: SamplingParameters
+    /// Where to go on from, if this node had these layers in an earlier attempt; `nil` to begin.
+    public var resume: Resume?
+
+    /// A place in the work on an earlier attempt.
+    public struct Resume: Hashable, Sendable {
+        /// The attempt, before the current one.
+        public var attempt: UInt32
+        /// The first position that is to be run again or anew.
+        public var position: UInt32
+
+        /// A place in an earlier attempt.
+        public init(attempt: UInt32, position: UInt32) {
+            self.attempt = attempt
+            self.position = position
+        }
+    }
 
     /// An assignment with all its fields.
     public init(
         job: JobID, attempt: UInt32, stage: UInt16, stages: UInt16, layers: LayerRange,
         model: Digest, weights: Digest, profile: Digest, promptTokens: UInt32, maxTokens: UInt32,
-        sampling: SamplingParameters
+        chosenTokens: UInt32 = 0, sampling: SamplingParameters, resume: Resume? = nil
     ) {
         self.job = job
         self.attempt = attempt
@@ -44,7 +61,9 @@ public struct Assignment: Hashable, Sendable {
         self.profile = profile
         self.promptTokens = promptTokens
         self.maxTokens = maxTokens
+        self.chosenTokens = chosenTokens
         self.sampling = sampling
+        self.resume = resume
     }
 
     /// How many positions the work can have: the prompt and all output but the last token.
@@ -52,12 +71,7 @@ public struct Assignment: Hashable, Sendable {
 
     /// Reads the data of a `job` event. Throws `badAssignment`, naming the field.
     public init(json text: String) throws(NodeFault) {
-        let raw: Raw
-        do {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            raw = try decoder.decode(Raw.self, from: Data(text.utf8))
-        } catch {
+        guard let raw: Raw = SnakeCaseJSON.decode(text.utf8) else {
             throw NodeFault(.badAssignment, "the assignment is not readable JSON of its kind")
         }
         try self.init(raw)
@@ -65,7 +79,8 @@ public struct Assignment: Hashable, Sendable {
 
     private init(_ raw: Raw) throws(NodeFault) {
         guard raw.job > 0, raw.attempt > 0, raw.stage < raw.stages, raw.promptTokens > 0,
-            raw.maxTokens > 0
+            raw.maxTokens > 0, raw.chosenTokens ?? 0 < raw.maxTokens,
+            raw.resume.map({ $0.attempt > 0 && $0.attempt < raw.attempt }) ?? true
         else { throw NodeFault(.badAssignment, "a number in the assignment is out of its range") }
         guard raw.layers.count == 2, let layers = LayerRange(raw.layers[0], raw.layers[1]) else {
             throw NodeFault(.badAssignment, "the layers are not a range")
@@ -82,7 +97,9 @@ public struct Assignment: Hashable, Sendable {
         self.init(
             job: JobID(raw.job), attempt: raw.attempt, stage: raw.stage, stages: raw.stages,
             layers: layers, model: model, weights: weights, profile: profile,
-            promptTokens: raw.promptTokens, maxTokens: raw.maxTokens, sampling: sampling)
+            promptTokens: raw.promptTokens, maxTokens: raw.maxTokens,
+            chosenTokens: raw.chosenTokens ?? 0, sampling: sampling,
+            resume: raw.resume.map { Resume(attempt: $0.attempt, position: $0.position) })
     }
 
     private struct Raw: Decodable {
@@ -96,6 +113,13 @@ public struct Assignment: Hashable, Sendable {
         let profile: String
         let promptTokens: UInt32
         let maxTokens: UInt32
+        let chosenTokens: UInt32?
         let sampling: String
+        let resume: RawResume?
+    }
+
+    private struct RawResume: Decodable {
+        let attempt: UInt32
+        let position: UInt32
     }
 }

@@ -15,6 +15,10 @@ public struct JobTable: Sendable {
         case send(WireFrame)
         /// Hand in this receipt; the last stage also hands in the hashes of its logits.
         case submit(Signed<Receipt>, logits: [Digest])
+        /// Ask the upstream for this, and hand its tokens to `receive(tokens:job:attempt:)`.
+        case ask(UpstreamRequest)
+        /// Hang up on the upstream if it still works on this attempt.
+        case hangUp(JobID, attempt: UInt32)
         /// Work on a job began.
         case started(Assignment)
         /// Work on a job was given up.
@@ -28,22 +32,50 @@ public struct JobTable: Sendable {
         let stage: UInt16
     }
 
+    /// What computes a job.
+    private enum Session {
+        case stage(NodeSession)
+        case upstream(UpstreamSession)
+
+        var assignment: Assignment {
+            switch self {
+            case .stage(let session): session.assignment
+            case .upstream(let session): session.assignment
+            }
+        }
+
+        var stage: NodeSession? {
+            if case .stage(let session) = self { session } else { nil }
+        }
+
+        var ready: WireFrame {
+            switch self {
+            case .stage(let session): session.ready
+            case .upstream(let session): session.ready
+            }
+        }
+    }
+
     private let identity: Ed25519.PrivateKey
     private let served: [ServedStage]
+    private let upstream: ServedUpstream?
     /// What waits for each of the served stages.
     private var schedulers: [BatchScheduler<Key>]
     /// The stage whose pass was the last.
     private var lastPlace = 0
-    private var sessions: [Key: NodeSession] = [:]
+    private var sessions: [Key: Session] = [:]
     /// Jobs that ended not long ago: late frames for them are no news.
     private var ended: [Key] = []
     private var previousReceipt = Digest.zero
     private var isStopping = false
 
-    /// A table that serves these stages and signs as `identity`.
-    public init(identity: Ed25519.PrivateKey, served: [ServedStage]) {
+    /// A table that serves these stages, and what an upstream computes, and signs as `identity`.
+    public init(
+        identity: Ed25519.PrivateKey, served: [ServedStage], upstream: ServedUpstream? = nil
+    ) {
         self.identity = identity
         self.served = served
+        self.upstream = upstream
         schedulers = served.map { _ in BatchScheduler() }
     }
 
@@ -58,9 +90,8 @@ public struct JobTable: Sendable {
             return [.send(session.ready)]
         }
         do throws(NodeFault) {
-            let place = try place(for: assignment)
-            let session = try NodeSession(
-                assignment, on: served[place], place: place, at: now)
+            let old = try resumed(assignment)
+            let session = if let old { old } else { try begin(assignment, at: now) }
             sessions[key] = session
             return [.started(assignment), .send(session.ready)]
         } catch {
@@ -91,28 +122,35 @@ public struct JobTable: Sendable {
         case .pong: return []
         case .cancel: return drop(key, nil)
         case .fault: return drop(key, nil)
-        case .ready, .tokens, .activations, .sampled, .end: break
+        case .ready, .tokens, .activations, .sampled, .end, .open, .window, .verdict, .discard:
+            break
         }
-        guard sessions[key] != nil else {
-            if ended.contains(key) { return [] }
-            if let held = stages(of: frame.job, attempt: frame.attempt).first {
-                let fault = NodeFault(
-                    .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
-                return change(held, at: now) { session in
-                    session.take(fault)
-                    return nil
-                }
+        switch sessions[key] {
+        case .stage:
+            return change(key, at: now) { session in
+                session.take(frame)
+                return nil
             }
+        case .upstream(let session): return advance(session, key, frame, at: now)
+        case nil: break
+        }
+        if ended.contains(key) { return [] }
+        if let held = stages(of: frame.job, attempt: frame.attempt).first {
             let fault = NodeFault(
-                .unknownJob, "job \(frame.job), attempt \(frame.attempt), was not assigned here")
-            return [
-                .send(fault.frame(stage: frame.stage, job: frame.job, attempt: frame.attempt))
-            ]
+                .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
+            if case .upstream(let session)? = sessions.removeValue(forKey: held) {
+                return giveUp(held, .upstream(session), fault)
+            }
+            return change(held, at: now) { session in
+                session.take(fault)
+                return nil
+            }
         }
-        return change(key, at: now) { session in
-            session.take(frame)
-            return nil
-        }
+        let fault = NodeFault(
+            .unknownJob, "job \(frame.job), attempt \(frame.attempt), was not assigned here")
+        return [
+            .send(fault.frame(stage: frame.stage, job: frame.job, attempt: frame.attempt))
+        ]
     }
 
     /// Whether frames wait to be run.
@@ -125,7 +163,7 @@ public struct JobTable: Sendable {
         guard let place = turns.first(where: { !schedulers[$0].isEmpty }) else { return [] }
         lastPlace = place
         let shares = schedulers[place].next()
-        let members = shares.compactMap { sessions[$0.id] }
+        let members = shares.compactMap { sessions[$0.id]?.stage }
         var runners = members.map(\.runner)
         let inputs = zip(members, shares).map { $0.input($1.positions) }
         let results = StageRunner.run(inputs, on: &runners)
@@ -144,31 +182,81 @@ public struct JobTable: Sendable {
         return effects
     }
 
-    /// Changes a session, sends the frame that this gives, and does what then comes first in its
-    /// inbox and needs no pass.
+    /// Changes a stage's session, sends the frame that this gives, and does what then comes first
+    /// in its inbox and needs no pass.
     private mutating func change(
         _ key: Key, at now: Timestamp, _ body: (inout NodeSession) -> WireFrame?
     ) -> [Effect] {
-        guard var session = sessions.removeValue(forKey: key) else { return [] }
+        guard case .stage(var session)? = sessions.removeValue(forKey: key) else { return [] }
         let reply: [Effect] = body(&session).map { [.send($0)] } ?? []
         do throws(NodeFault) {
             switch session.next {
-            case nil: sessions[key] = session
+            case nil: sessions[key] = .stage(session)
             case .run:
-                sessions[key] = session
+                sessions[key] = .stage(session)
                 schedulers[session.place].set(key, positions: session.positionsToRun)
-            case .end(let positions): return try reply + [end(session, key, positions, now)]
+            case .end(let positions):
+                return try reply + end(.stage(session), key, positions, now)
             case .fail(let fault): throw fault
             }
             return reply
         } catch {
             schedulers[session.place].remove(key)
-            remember(key)
-            return reply + [
-                .send(error.frame(stage: key.stage, job: key.job, attempt: key.attempt)),
-                .dropped(key.job, attempt: key.attempt, error),
-            ]
+            return reply + giveUp(key, .stage(session), error)
         }
+    }
+
+    private mutating func advance(
+        _ session: UpstreamSession, _ key: Key, _ frame: WireFrame, at now: Timestamp
+    ) -> [Effect] {
+        sessions[key] = nil
+        var session = session
+        do throws(NodeFault) {
+            if frame.kind == .end { return try end(.upstream(session), key, frame.position, now) }
+            let request = try session.receive(frame)
+            sessions[key] = .upstream(session)
+            return request.map { [.ask($0)] } ?? []
+        } catch {
+            return giveUp(key, .upstream(session), error)
+        }
+    }
+
+    /// Takes tokens that the upstream chose. Those of a job that is over are old news.
+    public mutating func receive(
+        tokens: [Int32], job: JobID, attempt: UInt32
+    ) -> [Effect] {
+        let key = Key(job: job, attempt: attempt, stage: 0)
+        guard case .upstream(var session)? = sessions.removeValue(forKey: key) else { return [] }
+        do throws(NodeFault) {
+            let frames = try session.choose(tokens)
+            sessions[key] = .upstream(session)
+            return frames.map { .send($0) }
+        } catch {
+            return giveUp(key, .upstream(session), error)
+        }
+    }
+
+    /// The upstream will not finish a job: the house is told, and replaces this node.
+    public mutating func fail(job: JobID, attempt: UInt32, _ fault: NodeFault) -> [Effect] {
+        let key = Key(job: job, attempt: attempt, stage: 0)
+        guard let session = sessions.removeValue(forKey: key) else { return [] }
+        return giveUp(key, session, fault)
+    }
+
+    /// Tells the house that a job is given up; its session is out of the table already.
+    private mutating func giveUp(
+        _ key: Key, _ session: Session, _ fault: NodeFault
+    ) -> [Effect] {
+        remember(key)
+        return Self.hangUp(session) + [
+            .send(fault.frame(stage: key.stage, job: key.job, attempt: key.attempt)),
+            .dropped(key.job, attempt: key.attempt, fault),
+        ]
+    }
+
+    private static func hangUp(_ session: Session) -> [Effect] {
+        guard case .upstream(let session) = session else { return [] }
+        return [.hangUp(session.assignment.job, attempt: session.assignment.attempt)]
     }
 
     /// Forgets a job that the house cancelled.
@@ -195,9 +283,9 @@ public struct JobTable: Sendable {
 
     private mutating func drop(_ key: Key, _ fault: NodeFault?) -> [Effect] {
         guard let session = sessions.removeValue(forKey: key) else { return [] }
-        schedulers[session.place].remove(key)
+        if let stage = session.stage { schedulers[stage.place].remove(key) }
         remember(key)
-        return [.dropped(key.job, attempt: key.attempt, fault)]
+        return Self.hangUp(session) + [.dropped(key.job, attempt: key.attempt, fault)]
     }
 
     private mutating func remember(_ key: Key) {
@@ -207,17 +295,55 @@ public struct JobTable: Sendable {
 
     /// Signs for a finished job. The chain of receipts only grows by what is really signed.
     private mutating func end(
-        _ session: NodeSession, _ key: Key, _ positions: UInt32, _ now: Timestamp
-    ) throws(NodeFault) -> Effect {
-        let receipt = try session.receipt(
-            positions: positions, previous: previousReceipt, at: now)
+        _ session: Session, _ key: Key, _ positions: UInt32, _ now: Timestamp
+    ) throws(NodeFault) -> [Effect] {
+        let receipt: Receipt
+        var logits: [Digest] = []
+        switch session {
+        case .stage(let session):
+            receipt = try session.receipt(
+                positions: positions, previous: previousReceipt, at: now)
+            logits = session.runner.logitsHashes
+        case .upstream(let session):
+            receipt = try session.receipt(
+                positions: positions, previous: previousReceipt, at: now)
+        }
         previousReceipt = receipt.digest
         remember(key)
-        return .submit(receipt.signed(by: identity), logits: session.runner.logitsHashes)
+        return Self.hangUp(session) + [.submit(receipt.signed(by: identity), logits: logits)]
+    }
+
+    /// The session of an earlier attempt that goes on as this one; `nil` if there is none.
+    private mutating func resumed(_ assignment: Assignment) throws(NodeFault) -> Session? {
+        guard let resume = assignment.resume else { return nil }
+        for key in stages(of: assignment.job, attempt: resume.attempt) {
+            guard case .stage(var session)? = sessions[key], session.canResume(assignment) else {
+                continue
+            }
+            sessions[key] = nil
+            schedulers[session.place].remove(key)
+            remember(key)
+            try session.resume(assignment)
+            return .stage(session)
+        }
+        return nil
+    }
+
+    private func begin(
+        _ assignment: Assignment, at now: Timestamp
+    ) throws(NodeFault) -> Session {
+        if isStopping { throw NodeFault(.stopping, "the node is shutting down") }
+        if let upstream, upstream.offers(assignment) {
+            try checkRoom(
+                for: assignment, context: upstream.context, concurrency: upstream.concurrency)
+            return .upstream(UpstreamSession(assignment, on: upstream, at: now))
+        }
+        let place = try place(for: assignment)
+        return .stage(
+            try NodeSession(assignment, on: served[place], place: place, at: now))
     }
 
     private func place(for assignment: Assignment) throws(NodeFault) -> Int {
-        if isStopping { throw NodeFault(.stopping, "the node is shutting down") }
         let index = served.firstIndex {
             $0.stage.layers == assignment.layers && $0.model == assignment.model
                 && $0.weights == assignment.weights && $0.profile == assignment.profile
@@ -234,16 +360,21 @@ public struct JobTable: Sendable {
                 "layers \(assignment.layers) cannot be stage \(assignment.stage) of "
                     + "\(assignment.stages)")
         }
-        guard assignment.capacity < place.context else {
+        try checkRoom(for: assignment, context: place.context, concurrency: place.concurrency)
+        return index
+    }
+
+    private func checkRoom(
+        for assignment: Assignment, context: Int, concurrency: Int
+    ) throws(NodeFault) {
+        guard assignment.capacity < context else {
             throw NodeFault(
-                .contextTooLong,
-                "\(assignment.capacity + 1) tokens, offered are \(place.context)")
+                .contextTooLong, "\(assignment.capacity + 1) tokens, offered are \(context)")
         }
         let running = sessions.values.count { $0.assignment.layers == assignment.layers }
-        guard running < place.concurrency else {
-            throw NodeFault(.busy, "\(running) jobs are running, offered are \(place.concurrency)")
+        guard running < concurrency else {
+            throw NodeFault(.busy, "\(running) jobs are running, offered are \(concurrency)")
         }
-        return index
     }
 
     static func pong(_ ping: WireFrame) -> WireFrame {

@@ -40,6 +40,8 @@ public struct NodeFault: Error, Hashable, Sendable {
         case outOfMemory = 205
         /// The node is shutting down.
         case stopping = 206
+        /// The server that computes for this node is gone, or does not answer as it should.
+        case upstreamFailed = 207
         /// The engine's result is not finite.
         case engineFailed = 301
     }

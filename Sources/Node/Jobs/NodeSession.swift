@@ -3,7 +3,8 @@ import Inference
 import Primitives
 import Verification
 
-/// One stage of one attempt at one job: takes the house's frames in order, gives the frames to send.
+/// One stage of one attempt at one job: takes the house's frames in order, gives the frames to
+/// send.
 struct NodeSession: Sendable {
     /// What the house said and has not been done.
     enum Item: Sendable {
@@ -15,7 +16,7 @@ struct NodeSession: Sendable {
         case fail(NodeFault)
     }
 
-    let assignment: Assignment
+    private(set) var assignment: Assignment
     /// Which of the node's stages this runs on.
     let place: Int
     let startedAt: Timestamp
@@ -43,7 +44,33 @@ struct NodeSession: Sendable {
         }
     }
 
-    var ready: WireFrame { frame(.ready) }
+    /// Says that the session stands, and at which position.
+    var ready: WireFrame { frame(.ready, position: UInt32(runner.positions)) }
+
+    /// Whether `next` is a later attempt at the same work, which this session can go on with.
+    func canResume(_ next: Assignment) -> Bool {
+        guard let resume = next.resume, Int(resume.position) <= runner.positions else {
+            return false
+        }
+        var same = next
+        same.attempt = assignment.attempt
+        same.stage = assignment.stage
+        same.stages = assignment.stages
+        same.chosenTokens = assignment.chosenTokens
+        same.resume = assignment.resume
+        return same == assignment
+    }
+
+    /// Goes on as a later attempt, from the position it names. Only if `canResume`.
+    mutating func resume(_ next: Assignment) throws(NodeFault) {
+        do throws(EngineError) {
+            try runner.rewind(to: Int(next.resume?.position ?? 0))
+        } catch {
+            throw NodeFault(error)
+        }
+        assignment = next
+        (inbox, waiting, done) = ([], 0, (0, [], 0, []))
+    }
 
     /// What is to be done first.
     var next: Item? { inbox.first }
@@ -181,11 +208,11 @@ struct NodeSession: Sendable {
             startedAt: startedAt, finishedAt: now, previous: previous)
     }
 
-    private func frame(_ kind: WireFrame.Kind) -> WireFrame {
+    private func frame(_ kind: WireFrame.Kind, position: UInt32) -> WireFrame {
         do {
             return try WireFrame(
                 kind: kind, stage: assignment.stage, job: assignment.job,
-                attempt: assignment.attempt)
+                attempt: assignment.attempt, position: position)
         } catch {
             preconditionFailure("a frame without payload always fits: \(error)")
         }

@@ -28,6 +28,24 @@ public struct NodeConfiguration: Sendable {
         }
     }
 
+    /// A server that computes the whole model for this node.
+    public struct Upstream: Hashable, Sendable {
+        /// Its address, such as `http://127.0.0.1:8081`, without a path.
+        public var url: String
+        /// What kind of server it is; `nil` to find out.
+        public var kind: UpstreamKind?
+        /// What it calls the model; `nil` for the first it lists.
+        public var model: String?
+        /// The file with its API key, one line; `nil` if it wants none.
+        public var keyFile: String?
+        /// How long it may take for the next token. Less than the house's patience, or the house
+        /// finds the node at fault before the node can decline.
+        public var patience = Duration.seconds(15)
+
+        /// A server at this address.
+        public init(url: String) { self.url = url }
+    }
+
     /// The house's address, such as `https://house.example`, without a path.
     public var house: String
     /// The file with the node's Ed25519 seed, as 64 hexadecimal digits; made if it is not there.
@@ -55,6 +73,9 @@ public struct NodeConfiguration: Sendable {
     public var offerSeconds: UInt64
     /// **Fault injection, for tests and the demo**: run these weights instead of the ones offered.
     public var serveWeights: String?
+    /// Who computes; `nil` for this process. With an upstream the node offers the whole model, as
+    /// statistical work.
+    public var upstream: Upstream?
 
     /// A node that offers nothing yet.
     public init(house: String, identityFile: String, keyFile: String, modelPath: String) {
@@ -89,8 +110,33 @@ public struct NodeConfiguration: Sendable {
                 throw NodeError(.badConfiguration, "concurrency and context must be above zero")
             }
         }
+        try checkUpstream()
         if let threads, !(1...256).contains(threads) {
             throw NodeError(.badConfiguration, "threads must be from 1 to 256")
+        }
+    }
+
+    private func checkUpstream() throws(NodeError) {
+        guard let upstream else { return }
+        guard upstream.url.hasPrefix("http://") || upstream.url.hasPrefix("https://") else {
+            throw NodeError(
+                .badConfiguration, "the upstream's address must start with http(s)://")
+        }
+        // The address is reported; a key in it would be, too.
+        if upstream.url.contains(where: { "@?#".contains($0) }) {
+            throw NodeError(
+                .badConfiguration,
+                "the upstream's address is scheme, host and port; its key goes into a file")
+        }
+        guard offers.count == 1, offers[0].layers == nil else {
+            throw NodeError(
+                .badConfiguration, "an upstream computes whole models: offer all layers, once")
+        }
+        if serveWeights != nil {
+            throw NodeError(.badConfiguration, "with an upstream there are no weights to replace")
+        }
+        if upstream.patience < .seconds(1) || upstream.patience > .seconds(600) {
+            throw NodeError(.badConfiguration, "the upstream's patience is from 1 to 600 seconds")
         }
     }
 }

@@ -11,6 +11,10 @@ public struct NodeError: Error, Hashable, Sendable {
         case badModel = 403
         /// The house has no model with these weights.
         case modelMismatch = 404
+        /// The upstream serves another model than the one to be offered.
+        case upstreamMismatch = 405
+        /// The upstream lacks what a node needs of it, or answers something else.
+        case upstreamUnusable = 406
         /// The house cannot be reached, or the answer was lost.
         case houseUnreachable = 501
         /// The house refused a request.
@@ -19,6 +23,8 @@ public struct NodeError: Error, Hashable, Sendable {
         case badAnswer = 503
         /// The link to the house broke or was refused.
         case linkLost = 504
+        /// The upstream cannot be reached, or is not ready.
+        case upstreamUnreachable = 505
     }
 
     /// What was wrong.
@@ -37,7 +43,8 @@ public struct NodeError: Error, Hashable, Sendable {
         self.code = code
         self.reason = reason
         self.rejection = rejection
-        self.isTransient = isTransient ?? (code == .houseUnreachable || code == .linkLost)
+        let passing: [Code] = [.houseUnreachable, .linkLost, .upstreamUnreachable]
+        self.isTransient = isTransient ?? passing.contains(code)
     }
 }
 

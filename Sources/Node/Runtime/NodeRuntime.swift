@@ -17,10 +17,8 @@ public final class NodeRuntime: Sendable {
     private let drainPatience = Duration.seconds(10)
 
     private struct Running: Sendable {
-        let client: HouseClient
         let worker: NodeWorker
-        let memory: OfferMemory
-        var offers: [UInt64] = []
+        let offers: OfferKeeper
     }
 
     /// A node that does not run yet. `report` is called from any thread.
@@ -70,14 +68,17 @@ public final class NodeRuntime: Sendable {
         let node = try await prepare(client, identity, account)
         let chain = try await chain(client)
         let worker = NodeWorker(node: node, client: client, report: report)
-        let memory = OfferMemory(
-            identityFile: configuration.identityFile, house: configuration.house)
-        running.withLock { $0 = Running(client: client, worker: worker, memory: memory) }
+        let offers = OfferKeeper(
+            node: node, client: client,
+            memory: OfferMemory(
+                identityFile: configuration.identityFile, house: configuration.house),
+            report: report)
+        running.withLock { $0 = Running(worker: worker, offers: offers) }
         _ = try await register(client, node, chain)
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                try await self.announce(node, client, memory)
-                try await self.renewOffers(node, client, memory)
+                try await self.announce(node, client, offers)
+                try await self.lookAfter(node, offers)
             }
             group.addTask { try await self.stayConnected(node, client, worker, chain) }
             try await group.waitForAll()
@@ -106,9 +107,17 @@ public final class NodeRuntime: Sendable {
         let matched = try await retry("asking for the models").run { () async throws(NodeError) in
             try await loaded.matched(with: client)
         }
-        let node = try await loader.run {
-            Result { () throws(NodeError) in try matched.withStages() }
-        }.get()
+        let node: PreparedNode
+        if let upstream = configuration.upstream {
+            report(NodeEvent("checking_upstream", "checking the upstream at \(upstream.url)"))
+            node = try await retry("checking the upstream").run { () async throws(NodeError) in
+                try await matched.withUpstream()
+            }
+        } else {
+            node = try await loader.run {
+                Result { () throws(NodeError) in try matched.withStages() }
+            }.get()
+        }
         report(
             NodeEvent(
                 "model_ready", "model \(node.manifest.name), root \(node.manifest.root)",
@@ -137,27 +146,10 @@ public final class NodeRuntime: Sendable {
     /// Posts the offers and enlists as a verifier. Waits for what passes by itself, such as a bond
     /// that the house has not seen yet.
     private func announce(
-        _ node: PreparedNode, _ client: HouseClient, _ memory: OfferMemory
+        _ node: PreparedNode, _ client: HouseClient, _ offers: OfferKeeper
     ) async throws {
-        for offer in memory.load() { try? await client.withdraw(offer: offer) }
-        memory.save([])
-        for index in node.served.indices {
-            let id = try await retry("posting an offer").run { () async throws(NodeError) in
-                try await client.post(node.offer(index))
-            }
-            let offers = running.withLock { running in
-                running?.offers.append(id)
-                return running?.offers ?? []
-            }
-            memory.save(offers)
-            report(
-                NodeEvent(
-                    "offer_posted",
-                    "offer \(id): layers \(node.served[index].stage.layers) at "
-                        + "\(node.configuration.offers[index].inputPrice) / "
-                        + "\(node.configuration.offers[index].outputPrice) dollars per million",
-                    [("offer", .number(id))]))
-        }
+        await offers.forgetEarlier()
+        try await offers.post(retry("posting an offer"))
         if node.configuration.isVerifier {
             try await retry("enlisting as a verifier").run { () async throws(NodeError) in
                 do throws(NodeError) {
@@ -172,29 +164,21 @@ public final class NodeRuntime: Sendable {
         report(NodeEvent("announced", "everything is announced"))
     }
 
-    /// Posts each offer anew, and takes the old one back, before it runs out.
-    private func renewOffers(
-        _ node: PreparedNode, _ client: HouseClient, _ memory: OfferMemory
-    ) async throws {
+    /// Renews the offers before they run out, and takes them back while the upstream is away.
+    private func lookAfter(_ node: PreparedNode, _ offers: OfferKeeper) async throws {
         let pause = max(configuration.offerSeconds / 4 * 3, 1)
-        while true {
-            try await Task.sleep(for: .seconds(pause))
-            for index in node.served.indices {
-                let new = try await retry("renewing an offer").run { () async throws(NodeError) in
-                    try await client.post(node.offer(index))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask {
+                while true {
+                    try await Task.sleep(for: .seconds(pause))
+                    try await offers.renew(self.retry("renewing an offer"))
                 }
-                let (old, offers) = running.withLock { running -> (UInt64?, [UInt64]) in
-                    guard var offers = running?.offers, index < offers.count else {
-                        return (nil, [new])
-                    }
-                    let old = offers[index]
-                    offers[index] = new
-                    running?.offers = offers
-                    return (old, offers)
-                }
-                memory.save(offers)
-                if let old { try? await client.withdraw(offer: old) }
             }
+            group.addTask {
+                try await UpstreamWatch(node: node, offers: offers, report: self.report)
+                    .run(self.retry("posting an offer"))
+            }
+            try await group.waitForAll()
         }
     }
 
@@ -225,16 +209,7 @@ public final class NodeRuntime: Sendable {
     private func shutDown() async {
         guard let running = running.withLock({ $0 }) else { return }
         report(NodeEvent("stopping", "taking offers back and finishing jobs"))
-        var left: [UInt64] = []
-        for offer in running.offers {
-            do throws(NodeError) {
-                try await running.client.withdraw(offer: offer)
-            } catch {
-                left.append(offer)
-                report(NodeEvent("offer_stands", .warning, "offer \(offer) stands: \(error)"))
-            }
-        }
-        running.memory.save(left)
+        await running.offers.withdraw()
         await running.worker.drain(patience: drainPatience)
         report(NodeEvent("stopped", "stopped"))
     }

@@ -13,6 +13,7 @@ final class NodeWorker: Sendable {
     private let client: HouseClient
     private let report: @Sendable (NodeEvent) -> Void
     private let table: Mutex<JobTable>
+    private let relay: UpstreamRelay?
     private let jobs = EngineThread("jobs")
     private let audits = EngineThread("audits")
     private let outbound = Mutex<AsyncStream<WireFrame>.Continuation?>(nil)
@@ -30,7 +31,10 @@ final class NodeWorker: Sendable {
         self.node = node
         self.client = client
         self.report = report
-        table = Mutex(JobTable(identity: node.identity, served: node.served))
+        table = Mutex(
+            JobTable(
+                identity: node.identity, served: node.served, upstream: node.upstream?.served))
+        relay = node.upstream.map { UpstreamRelay(server: $0.server) }
     }
 
     /// A link is up: frames to send go to `frames` from now on.
@@ -139,10 +143,35 @@ final class NodeWorker: Sendable {
                 _ = outbound.withLock { $0?.yield(frame) }
             case .submit(let receipt, let logits):
                 submit(receipt, logits)
+            case .ask(let request):
+                ask(request)
+            case .hangUp(let job, let attempt):
+                relay?.hangUp(job, attempt: attempt)
             case .started(let assignment):
                 report(.started(assignment))
             case .dropped(let job, let attempt, let fault):
                 report(.dropped(job, attempt, fault))
+            }
+        }
+    }
+
+    /// Asks the upstream, and lets the table decide about what comes.
+    private func ask(_ request: UpstreamRequest) {
+        let (job, attempt) = (request.job, request.attempt)
+        relay?.ask(request) { tokens in
+            await self.jobs.enqueue {
+                self.perform(
+                    self.table.withLock {
+                        $0.receive(tokens: tokens, job: job, attempt: attempt)
+                    })
+            }
+        } onFailure: { error in
+            // The reason names addresses that are nobody's business but the provider's.
+            self.report(.upstreamFailed(request.job, "\(error)"))
+            let fault = NodeFault(.upstreamFailed, "the upstream did not finish the answer")
+            await self.jobs.enqueue {
+                self.perform(
+                    self.table.withLock { $0.fail(job: job, attempt: attempt, fault) })
             }
         }
     }
@@ -237,6 +266,12 @@ extension NodeEvent {
                 ("job", .number(job.rawValue)), ("attempt", .number(UInt64(attempt))),
                 ("fault", .number(UInt64(fault?.code.rawValue ?? 0))),
             ])
+    }
+
+    static func upstreamFailed(_ job: JobID, _ reason: String) -> NodeEvent {
+        NodeEvent(
+            "upstream_failed", .warning, "job \(job): \(reason)",
+            [("job", .number(job.rawValue)), ("reason", .text(reason))])
     }
 
     static func finished(_ receipt: Receipt) -> NodeEvent {

@@ -11,6 +11,14 @@ struct PreparedNode: Sendable {
     let file: ModelFile
     let manifest: ModelManifest
     let served: [ServedStage]
+    /// The server that computes instead of `served`.
+    var upstream: PreparedUpstream?
+
+    /// An upstream that was checked, and what is offered of it.
+    struct PreparedUpstream: Sendable {
+        let server: UpstreamServer
+        let served: ServedUpstream
+    }
 
     /// Loads what `configuration` names. Takes seconds and blocks.
     static func load(
@@ -97,6 +105,50 @@ struct PreparedNode: Sendable {
             manifest: manifest, served: served)
     }
 
+    /// The same node with its upstream found and checked. Throws `upstreamUnreachable` while it is
+    /// not there yet.
+    func withUpstream() async throws(NodeError) -> PreparedNode {
+        var node = self
+        node.upstream = try await connectedUpstream()
+        return node
+    }
+
+    /// The configured upstream, found and checked.
+    func connectedUpstream() async throws(NodeError) -> PreparedUpstream {
+        guard let settings = configuration.upstream, let offer = configuration.offers.first,
+            let layers = file.architecture.allLayers
+        else { throw NodeError(.badConfiguration, "no upstream is configured") }
+        var key: String?
+        if let path = settings.keyFile { key = try UpstreamLink.key(inFile: path) }
+        let server: UpstreamServer
+        do throws(UpstreamError) {
+            server = try await UpstreamServer.find(
+                at: settings.url, kind: settings.kind, model: settings.model, key: key,
+                patience: settings.patience, tokenizer: file.tokenizer)
+        } catch {
+            throw NodeError(error)
+        }
+        try await UpstreamCheck.check(server, file, manifest)
+        let told = server.description
+        let context = min(
+            offer.context.map { Int($0) } ?? manifest.context, manifest.context,
+            told.context ?? manifest.context)
+        return PreparedUpstream(
+            server: server,
+            served: ServedUpstream(
+                manifest: manifest, layers: layers,
+                concurrency: min(Int(offer.concurrency), told.slots ?? Int(offer.concurrency)),
+                context: context))
+    }
+
+    /// How many offers there are.
+    var offerCount: Int { upstream == nil ? served.count : 1 }
+
+    /// The layers of offer `index`.
+    func layers(_ index: Int) -> LayerRange {
+        upstream?.served.layers ?? served[index].stage.layers
+    }
+
     /// The request that lets this node work for the provider's address.
     func registration(chain: UInt64) -> HouseMessages.Register {
         let address = account.address.hex
@@ -105,18 +157,26 @@ struct PreparedNode: Sendable {
         let signature = account.sign(EIP191.digest(Array(text.utf8)))
         return HouseMessages.Register(
             address: address, authorisation: Hex.encode(signature.bytes),
-            name: configuration.name, kernel: "exchequer-c numerics-v1")
+            name: configuration.name,
+            kernel: upstream.map { "\($0.server.kind.rawValue) statistical" }
+                ?? "exchequer-c numerics-v1")
     }
 
-    /// What is promised for served stage `index`.
+    /// What is promised as offer `index`.
     func offer(_ index: Int) -> HouseMessages.Offer {
         let offer = configuration.offers[index]
-        let layers = served[index].stage.layers
+        let layers = layers(index)
+        let (weights, context, concurrency, numerics) =
+            upstream.map { upstream in
+                (
+                    upstream.served.weights, upstream.served.context,
+                    UInt16(upstream.served.concurrency), Numerics.statistical
+                )
+            } ?? (served[index].weights, served[index].context, offer.concurrency, .exact)
         return HouseMessages.Offer(
             model: manifest.root.hex, layers: [layers.first, layers.end],
-            weights: served[index].weights.hex, inputPrice: offer.inputPrice,
-            outputPrice: offer.outputPrice, concurrency: offer.concurrency,
-            context: UInt32(served[index].context), region: configuration.region,
-            expiresIn: configuration.offerSeconds)
+            weights: weights.hex, inputPrice: offer.inputPrice, outputPrice: offer.outputPrice,
+            concurrency: concurrency, context: UInt32(context), region: configuration.region,
+            expiresIn: configuration.offerSeconds, numerics: numerics.name)
     }
 }

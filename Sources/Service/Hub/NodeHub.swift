@@ -63,6 +63,13 @@ public final class NodeHub: Sendable {
         state.withLock { $0.connections.values.count(where: \.isOnline) }
     }
 
+    /// For how many milliseconds nothing was heard on a node's link; 0 without a link, whose loss
+    /// is told apart. From now on the node is asked for a sign of life often enough to notice
+    /// within a second.
+    func silence(of node: PublicKey) -> UInt64 {
+        state.withLock { $0.connections[node]?.link }?.silence() ?? 0
+    }
+
     /// Sends a frame; false if the node has no link, or is too far behind, which ends the link.
     @discardableResult
     func send(_ frame: WireFrame, to node: PublicKey) -> Bool {
@@ -168,9 +175,12 @@ private final class LinkPump: Sendable {
     private let outbound: AsyncStream<[UInt8]>
     private let sink: AsyncStream<[UInt8]>.Continuation
     private let heard = Mutex(ContinuousClock.now)
+    /// When somebody last asked how silent the node is: it has work then.
+    private let watched = Mutex<ContinuousClock.Instant?>(nil)
     /// The house pings every so often, and gives up a node it has not heard for so long.
     private static let pingInterval = Duration.seconds(3)
-    private static let silence = Duration.seconds(12)
+    private static let workingPingInterval = Duration.milliseconds(200)
+    private static let patience = Duration.seconds(12)
 
     init(_ link: SecureLink) {
         self.link = link
@@ -187,6 +197,13 @@ private final class LinkPump: Sendable {
     func close() {
         sink.finish()
         link.close()
+    }
+
+    /// Milliseconds since something was heard.
+    func silence() -> UInt64 {
+        watched.withLock { $0 = .now }
+        let silence = heard.withLock { $0.duration(to: .now) }
+        return UInt64(max(silence / .milliseconds(1), 0))
     }
 
     /// Hands each frame to `body` until the link ends, from either side. A node that sends bytes
@@ -225,9 +242,15 @@ private final class LinkPump: Sendable {
     }
 
     private func ping() async {
+        var pinged = ContinuousClock.now
         while true {
-            do { try await Task.sleep(for: Self.pingInterval) } catch { return }
-            if heard.withLock({ $0.duration(to: .now) }) > Self.silence { return }
+            do { try await Task.sleep(for: Self.workingPingInterval) } catch { return }
+            if heard.withLock({ $0.duration(to: .now) }) > Self.patience { return }
+            let isWorking = watched.withLock { $0.map { $0.duration(to: .now) < .seconds(1) } }
+            guard isWorking == true || pinged.duration(to: .now) >= Self.pingInterval else {
+                continue
+            }
+            pinged = .now
             guard let frame = try? Self.frame(.ping, answering: nil) else { return }
             if !send(frame) { return }
         }

@@ -4,7 +4,8 @@ public import Primitives
 /// clock and no ledger; `JobRun` carries its effects out.
 ///
 /// All positions pass through the house, which keeps every boundary: they are the evidence, and
-/// what a replaced pipeline computes again must give the tokens the buyer has been sent already.
+/// what a replaced stage is fed again. What it computes from them must be, byte for byte, what the
+/// one before it gave; the other stages go on where they were.
 public struct JobMachine: Sendable {
     /// Where the attempt stands.
     public enum Phase: Hashable, Sendable {
@@ -40,6 +41,8 @@ public struct JobMachine: Sendable {
         case deliver(text: String, tokens: Int)
         /// Tell the stage's node, where it gets its assignments, to drop the attempt.
         case dismiss(stage: Int)
+        /// The stage's node has not been heard for a while: replace it if there is another.
+        case doubt(stage: Int)
         /// The attempt is over because of this stage: ask the clearing for another pipeline.
         case replace(stage: Int, code: FaultCode, reason: String)
         /// All stages were told the end: receipts are due.
@@ -76,9 +79,15 @@ public struct JobMachine: Sendable {
     /// Why the answer ended, once it has.
     public private(set) var finish: Finish?
     private var text: AnswerText
+    /// Whether the only stage chooses token after token without each being fed back.
+    private var runsAhead: Bool
     private var isCancelled = false
     private var isLate = false
     private var hasDiverged = false
+    /// The attempt before, and where each stage that was kept from it goes on; `nil` where a stage
+    /// begins.
+    private var previousAttempt: UInt32 = 0
+    private var resumeAt: [Int?] = []
     /// Stages that will not sign any more.
     public private(set) var unsigned: Set<Int> = []
     private var isReady: [Bool] = []
@@ -89,9 +98,11 @@ public struct JobMachine: Sendable {
     private var since: [UInt64] = []
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
-    /// clock that only moves on.
-    public init(spec: JobSpec, stages: Int, at now: UInt64) {
+    /// clock that only moves on. `runsAhead` is for a pipeline of one stage that chooses token
+    /// after token without each being fed back.
+    public init(spec: JobSpec, stages: Int, runsAhead: Bool = false, at now: UInt64) {
         self.spec = spec
+        self.runsAhead = runsAhead
         attempt = 1
         text = spec.text
         reset(stages: stages, at: now)
@@ -103,6 +114,7 @@ public struct JobMachine: Sendable {
         unsigned = []
         stageCount = stages
         isReady = Array(repeating: false, count: stages)
+        resumeAt = Array(repeating: nil, count: stages)
         sent = Array(repeating: 0, count: stages)
         done = sent
         since = Array(repeating: now, count: stages)
@@ -115,10 +127,36 @@ public struct JobMachine: Sendable {
     /// What every attempt begins with.
     public func begin() -> [Effect] { (0..<stageCount).map { .assign(stage: $0) } }
 
-    /// Other nodes took over: everything is computed again from position 0.
-    public mutating func restart(attempt: UInt32, stages: Int, at now: UInt64) -> [Effect] {
+    /// Where a stage goes on with what its node did in an earlier attempt; `nil` if it begins.
+    public func resume(stage: Int) -> (attempt: UInt32, position: Int)? {
+        resumeAt[stage].map { (previousAttempt, $0) }
+    }
+
+    /// Whether stages of the attempt that broke down can go on: not after two attempts gave
+    /// different results, when nothing that was computed is beyond doubt.
+    public var canResume: Bool { !hasDiverged }
+
+    /// Of the attempt that broke down only the stages in `kept` go on: the others are told to drop
+    /// it. Comes before `restart`, while stages still have their old numbers.
+    public func release(but kept: Set<Int>) -> [Effect] { cancelAll(but: kept) }
+
+    /// Other nodes took over. `kept` says for each stage of the new pipeline which stage of the
+    /// old one goes on in its place, with the same node and layers; `nil` for those that begin.
+    public mutating func restart(
+        attempt: UInt32, kept: [Int?], runsAhead: Bool = false, at now: UInt64
+    ) -> [Effect] {
+        let (reached, rows) = (done, boundaries)
+        previousAttempt = self.attempt
         self.attempt = attempt
-        reset(stages: stages, at: now)
+        self.runsAhead = runsAhead
+        reset(stages: kept.count, at: now)
+        for (stage, old) in kept.enumerated() {
+            guard let old else { continue }
+            resumeAt[stage] = reached[old]
+            if stage < boundaries.count, old < rows.count { boundaries[stage] = rows[old] }
+            if stage > 0, old > 0 { boundaries[stage - 1] = rows[old - 1] }
+            (sent[stage], done[stage]) = (reached[old], reached[old])
+        }
         return begin()
     }
 
@@ -134,7 +172,12 @@ public struct JobMachine: Sendable {
         }
         switch (phase, frame.kind) {
         case (.assigning, .ready):
+            let position = Int(frame.position)
+            guard position == 0 || position == resumeAt[stage] else {
+                return lose(stage: stage, "ready at a position it was not asked for")
+            }
             isReady[stage] = true
+            (sent[stage], done[stage]) = (position, position)
             return isReady.allSatisfy(\.self) ? start(at: now) : []
         case (.running, .activations) where stage < stageCount - 1:
             return pass(frame, stage, at: now)
@@ -155,7 +198,7 @@ public struct JobMachine: Sendable {
         switch phase {
         case .assigning, .running:
             phase = .replacing
-            return cancelAll(but: stage) + [.replace(stage: stage, code: code, reason: reason)]
+            return [.replace(stage: stage, code: code, reason: reason)]
         case .signing:
             unsigned.insert(stage)
             return []
@@ -166,7 +209,10 @@ public struct JobMachine: Sendable {
 
     /// Lets time pass: whoever owes something for too long is lost. `queued` says how many
     /// positions of all jobs wait at the node of each stage: what is behind others takes longer.
-    public mutating func tick(at now: UInt64, queued: [Int]) -> [Effect] {
+    /// `silent` says for how long each stage's node has not been heard.
+    public mutating func tick(
+        at now: UInt64, queued: [Int], silent: [UInt64] = []
+    ) -> [Effect] {
         func allowance(_ stage: Int) -> UInt64 {
             spec.patience.position * UInt64(stage < queued.count ? max(queued[stage], 0) : 0)
         }
@@ -181,7 +227,10 @@ public struct JobMachine: Sendable {
             let late = (0..<stageCount).first { stage in
                 owes(stage) && now > since[stage] + spec.patience.step + allowance(stage)
             }
-            return late.map { lose(stage: $0, "no result in time") } ?? []
+            if let late { return lose(stage: late, "no result in time") }
+            return silent.indices.filter { stage in
+                stage < stageCount && owes(stage) && silent[stage] > spec.patience.silence
+            }.map { .doubt(stage: $0) }
         case .signing:
             guard now > since[0] + spec.patience.receipts else { return [] }
             phase = .over
@@ -215,8 +264,27 @@ public struct JobMachine: Sendable {
 
     private mutating func start(at now: UInt64) -> [Effect] {
         phase = .running
-        // A replay feeds what was chosen before, so that it must be chosen again.
-        return feed(spec.prompt + output, at: now)
+        // What was chosen before is fed again, so that it must be chosen again.
+        let tokens = spec.prompt + output
+        var effects = feed(Array(tokens[sent[0]...]), at: now)
+        for stage in boundaries.indices { effects += replay(stage, at: now) }
+        return effects
+    }
+
+    /// Sends the rows that are kept of a boundary to the stage behind it, from where that stage is.
+    private mutating func replay(_ boundary: Int, at now: UInt64) -> [Effect] {
+        var effects: [Effect] = []
+        let (stage, width) = (boundary + 1, spec.rowBytes)
+        let count = boundaries[boundary].count / width
+        touch(stage, at: now)
+        while sent[stage] < count {
+            let end = min(sent[stage] + Self.rowsPerFrame, count)
+            let rows = boundaries[boundary][sent[stage] * width..<end * width]
+            effects.append(
+                .send(rowsFrame(rows, position: sent[stage], to: stage), stage: stage))
+            sent[stage] = end
+        }
+        return effects
     }
 
     /// Sends tokens to the first stage, in frames of at most `rowsPerFrame`.
@@ -234,7 +302,8 @@ public struct JobMachine: Sendable {
         return effects
     }
 
-    /// Hands a stage's rows on to the next and keeps them.
+    /// Hands a stage's rows on to the next and keeps them. Rows that an earlier attempt gave must
+    /// be the same again; the next stage has them.
     private mutating func pass(_ frame: WireFrame, _ stage: Int, at now: UInt64) -> [Effect] {
         let rows = Int(frame.count)
         guard Int(frame.position) == done[stage], rows <= sent[stage] - done[stage],
@@ -243,41 +312,54 @@ public struct JobMachine: Sendable {
         guard Self.areFinite(frame.payload) else {
             return lose(stage: stage, "rows that are not finite")
         }
-        boundaries[stage] += frame.payload
+        let place = done[stage] * spec.rowBytes
+        let again = min(boundaries[stage].count - place, frame.payload.count)
+        guard boundaries[stage][place..<place + again] == frame.payload[..<again] else {
+            return diverge(stage)
+        }
         touch(stage, at: now, always: true)
         done[stage] += rows
+        let new = frame.payload[again...]
+        if new.isEmpty { return [] }
+        boundaries[stage] += new
         touch(stage + 1, at: now)
-        sent[stage + 1] += rows
-        return [.send(readdress(frame, to: stage + 1), stage: stage + 1)]
+        let position = sent[stage + 1]
+        sent[stage + 1] = done[stage]
+        return [.send(rowsFrame(new, position: position, to: stage + 1), stage: stage + 1)]
     }
 
     /// Takes the tokens the last stage chose.
     private mutating func choose(_ frame: WireFrame, _ stage: Int, at now: UInt64) -> [Effect] {
         let first = Int(frame.position) - (spec.prompt.count - 1)
         let tokens = frame.tokenIDs
+        let most = runsAhead ? spec.prompt.count - 1 + spec.maxTokens : sent[stage]
         guard Int(frame.position) == max(done[stage], spec.prompt.count - 1),
-            Int(frame.position) + tokens.count <= sent[stage],
+            Int(frame.position) + tokens.count <= most,
             tokens.allSatisfy({ $0 >= 0 && $0 < spec.vocabulary })
         else { return lose(stage: stage, "tokens that are not those of the next positions") }
         touch(stage, at: now, always: true)
         done[stage] = Int(frame.position) + tokens.count
+        if runsAhead { sent[stage] = max(sent[stage], done[stage] + 1) }
+        var effects: [Effect] = []
         for (place, token) in tokens.enumerated() {
             if first + place < output.count {
                 if output[first + place] == token { continue }
                 return diverge(stage)
             }
-            // Only the token after the last position fed is new.
-            return take(token, at: now)
+            // New is only the token after the last position fed, or what was chosen ahead.
+            effects += take(token, at: now)
+            guard runsAhead, phase == .running else { break }
         }
-        return []
+        return effects
     }
 
-    /// Two attempts chose different tokens. One of them is wrong, and nobody can say here which:
-    /// another pipeline is tried once, without blame; then the job fails.
+    /// Two attempts gave different rows or tokens. One of them is wrong, and nobody can say here
+    /// which: another pipeline is tried once from the beginning, without blame; then the job fails.
     private mutating func diverge(_ stage: Int) -> [Effect] {
         if !hasDiverged {
             hasDiverged = true
-            return lose(stage: stage, "another token than was chosen before", code: .declined)
+            return lose(
+                stage: stage, "another result than an earlier attempt's", code: .declined)
         }
         phase = .over
         return cancelAll() + [.fail(.diverged)]
@@ -294,7 +376,8 @@ public struct JobMachine: Sendable {
             finish = .cancelled
         }
         guard finish != nil else {
-            return [.deliver(text: piece, tokens: 1)] + feed([token], at: now)
+            let fed = runsAhead ? [] : feed([token], at: now)
+            return [.deliver(text: piece, tokens: 1)] + fed
         }
         piece += text.finish()
         return [.deliver(text: piece, tokens: 1)] + end(at: now)
@@ -315,12 +398,12 @@ public struct JobMachine: Sendable {
         phase == .running ? zip(sent, done).map { $0 - $1 } : Array(repeating: 0, count: stageCount)
     }
 
-    /// Node faults that are no failure: busy, and shutting down.
-    private static let declining: Set<UInt16> = [203, 206]
+    /// Node faults that are no failure: busy, shutting down, and an upstream that is gone.
+    private static let declining: Set<UInt16> = [203, 206, 207]
 
     /// By frame, which stops what is queued, and by event, which comes before the next assignment.
-    private func cancelAll(but left: Int? = nil) -> [Effect] {
-        (0..<stageCount).filter { $0 != left }.flatMap { stage -> [Effect] in
+    private func cancelAll(but left: Set<Int> = []) -> [Effect] {
+        (0..<stageCount).filter { !left.contains($0) }.flatMap { stage -> [Effect] in
             [.send(frame(.cancel, stage: stage), stage: stage), .dismiss(stage: stage)]
         }
     }
@@ -356,11 +439,14 @@ public struct JobMachine: Sendable {
         }
     }
 
-    private func readdress(_ frame: WireFrame, to stage: Int) -> WireFrame {
+    private func rowsFrame(
+        _ rows: ArraySlice<UInt8>, position: Int, to stage: Int
+    ) -> WireFrame {
         do {
             return try WireFrame(
                 kind: .activations, stage: UInt16(stage), job: spec.job, attempt: attempt,
-                position: frame.position, count: frame.count, payload: frame.payload)
+                position: UInt32(position), count: UInt32(rows.count / spec.rowBytes),
+                payload: Array(rows))
         } catch {
             preconditionFailure("what came in a frame fits one: \(error)")
         }

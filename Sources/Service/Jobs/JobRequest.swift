@@ -35,8 +35,10 @@ public struct JobRequest: Sendable {
         public var ignore: [PartyID] = []
         /// Whether others than `order` will do.
         public var allowFallbacks = true
+        /// Whether work that no audit can re-execute will do.
+        public var acceptsStatistical = false
 
-        /// Anyone at any price.
+        /// Anyone at any price whose work can be re-executed.
         public init() {}
     }
 
@@ -79,6 +81,8 @@ public struct JobResult: Hashable, Sendable {
     public let providers: [String]
     /// The attempt that completed, from 1.
     public let attempt: UInt32
+    /// What the arithmetic of the attempt that completed can be held to.
+    public let numerics: Numerics
 }
 
 /// Why a job came to nothing.

@@ -34,6 +34,7 @@ final class JobRun: Sendable {
     private let nodes: Mutex<[PublicKey]>
     /// Inputs that may wait: a node that sends more than it is asked for is lost.
     private static let waitingInputs = 4_096
+    private static let tickMilliseconds: UInt64 = 250
 
     init(
         job: JobID, request: JobRequest, input: Digest, context: JobRunner.Context,
@@ -73,12 +74,14 @@ final class JobRun: Sendable {
     func run(_ pipeline: [JobRunner.Stage]) async {
         let ticker = Task { [sink] in
             while !Task.isCancelled {
-                try? await Task.sleep(for: .milliseconds(250))
+                try? await Task.sleep(for: .milliseconds(Int(Self.tickMilliseconds)))
                 sink.yield(.tick)
             }
         }
         var state = State(
-            machine: JobMachine(spec: spec(), stages: pipeline.count, at: context.milliseconds()),
+            machine: JobMachine(
+                spec: spec(), stages: pipeline.count, runsAhead: Self.runsAhead(pipeline),
+                at: context.milliseconds()),
             pipeline: pipeline)
         adopt(pipeline)
         await carryOut(state.machine.begin(), &state)
@@ -109,6 +112,8 @@ final class JobRun: Sendable {
         var replies: [@Sendable (Rejection?) -> Void] = []
         /// What this job has told `NodeLoad`.
         var load: [(PublicKey, Int)] = []
+        /// When time last passed.
+        var ticked: UInt64?
         var isOver = false
     }
 
@@ -121,6 +126,11 @@ final class JobRun: Sendable {
             isEnd: { tokenizer.isEnd($0) },
             text: AnswerText(tokenizer: tokenizer, stops: request.stops),
             patience: context.patience, endBy: endBy)
+    }
+
+    /// An engine that is not ours chooses its tokens without the house feeding each back.
+    private static func runsAhead(_ pipeline: [JobRunner.Stage]) -> Bool {
+        pipeline.contains { $0.numerics == .statistical }
     }
 
     private func adopt(_ pipeline: [JobRunner.Stage]) {
@@ -143,8 +153,7 @@ final class JobRun: Sendable {
         case .receipt(let receipt, let logits, let reply):
             accept(receipt, logits, reply, &state)
         case .tick:
-            let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
-            effects = state.machine.tick(at: now, queued: queued)
+            effects = tick(at: now, &state)
         case .cancel:
             effects = state.machine.cancel()
         case .ended(let reason):
@@ -160,6 +169,15 @@ final class JobRun: Sendable {
         let load = zip(state.pipeline, state.machine.waiting).map { ($0.node, $1) }
         context.load.change(from: state.load, to: load)
         state.load = load
+    }
+
+    private func tick(at now: UInt64, _ state: inout State) -> [JobMachine.Effect] {
+        let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
+        // A house that was held up itself has not heard anyone.
+        let isLate = state.ticked.map { now - $0 > 2 * Self.tickMilliseconds } ?? true
+        state.ticked = now
+        let silent = isLate ? [] : state.pipeline.map { context.hub.silence(of: $0.node) }
+        return state.machine.tick(at: now, queued: queued, silent: silent)
     }
 
     private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {
@@ -182,6 +200,11 @@ final class JobRun: Sendable {
                 output.yield(.text(text, tokens: tokens))
             case .replace(let stage, let code, let reason):
                 await replace(stage, code, reason, &state)
+            case .doubt(let stage):
+                guard await hasAlternative(to: stage) else { continue }
+                let lost = state.machine.lose(
+                    stage: stage, "not heard for a while", code: .declined)
+                await carryOut(lost, &state)
             case .collect:
                 state.check = receiptCheck(state)
             case .close:
@@ -207,19 +230,46 @@ final class JobRun: Sendable {
                 .replaceStage(
                     job, attempt: state.machine.attempt, stage: UInt16(stage), code: code))
             for event in events {
-                if case .jobFailed(_, let reason) = event { return fail(reason, &state) }
+                guard case .jobFailed(_, let reason) = event else { continue }
+                await carryOut(state.machine.abort(), &state)
+                return fail(reason, &state)
             }
             guard let (attempt, pipeline) = await context.pipeline(of: job) else {
+                await carryOut(state.machine.abort(), &state)
                 return await submitFailure(.interrupted, &state)
             }
+            let kept = kept(by: pipeline, of: state, without: stage)
+            await carryOut(state.machine.release(but: Set(kept.compactMap(\.self))), &state)
             state.pipeline = pipeline
             adopt(pipeline)
             let effects = state.machine.restart(
-                attempt: attempt, stages: pipeline.count, at: context.milliseconds())
+                attempt: attempt, kept: kept, runsAhead: Self.runsAhead(pipeline),
+                at: context.milliseconds())
             await carryOut(effects, &state)
         } catch {
+            await carryOut(state.machine.abort(), &state)
             end(.failed(error), &state)
         }
+    }
+
+    /// For each stage of a new pipeline the old one whose node goes on with the same layers.
+    private func kept(
+        by pipeline: [JobRunner.Stage], of state: State, without lost: Int
+    ) -> [Int?] {
+        pipeline.map { stage in
+            guard state.machine.canResume, stage.numerics == .exact else { return nil }
+            return state.pipeline.indices.first { old in
+                old != lost && state.pipeline[old] == stage
+            }
+        }
+    }
+
+    /// Whether the clearing has other nodes for a stage: a doubt alone ends no job.
+    private func hasAlternative(to stage: Int) async -> Bool {
+        let found = try? await context.sequencer.read { house in
+            house.hasAlternative(to: stage, of: self.job)
+        }
+        return found ?? false
     }
 
     private func submitFailure(_ reason: FailureReason, _ state: inout State) async {
@@ -248,7 +298,6 @@ final class JobRun: Sendable {
     private func receiptCheck(_ state: State) -> ReceiptCheck {
         ReceiptCheck(
             job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
-            profile: request.model.manifest.profile,
             stages: state.pipeline,
             promptTokens: request.prompt.count, output: state.machine.output,
             sampling: request.sampling.canonicalBytes(),
@@ -271,7 +320,7 @@ final class JobRun: Sendable {
         }
         state.receipts[stage] = receipt
         state.replies.append(reply)
-        if stage == state.pipeline.count - 1 { state.logits = logits }
+        if stage == state.pipeline.count - 1 { state.logits = check.logits(logits) }
     }
 
     /// Writes the evidence down, then moves the money: what is charged can be audited.
@@ -302,7 +351,8 @@ final class JobRun: Sendable {
                         outputTokens: state.machine.output.count,
                         finish: state.machine.finish?.rawValue ?? "stop", cost: cost,
                         providers: state.pipeline.map(\.provider),
-                        attempt: state.machine.attempt)), &state)
+                        attempt: state.machine.attempt,
+                        numerics: Self.runsAhead(state.pipeline) ? .statistical : .exact)), &state)
         } catch {
             // Nothing is charged for what cannot be kept.
             context.log.error(
@@ -316,7 +366,7 @@ final class JobRun: Sendable {
         let output = state.machine.output
         return EvidenceBundle(
             job: job, attempt: state.machine.attempt, model: request.model.manifest.root,
-            profile: request.model.manifest.profile, request: input,
+            profile: state.pipeline.first?.profile ?? .zero, request: input,
             promptTokens: UInt32(request.prompt.count),
             tokens: request.prompt + output.dropLast(), output: output, logits: state.logits,
             sampling: request.sampling.canonicalBytes(),
@@ -335,19 +385,26 @@ final class JobRun: Sendable {
         return SHA256.hash(writer.bytes)
     }
 
+    private func resume(_ place: Int, _ state: State) -> [String] {
+        guard let (attempt, position) = state.machine.resume(stage: place) else { return [] }
+        return ["\"resume\":{\"attempt\":\(attempt),\"position\":\(position)}"]
+    }
+
     /// The `job` event of a stage.
     private func assignment(_ place: Int, _ state: State) -> NodeEvent {
         let stage = state.pipeline[place]
         let manifest = request.model.manifest
-        let fields = [
-            "\"job\":\(job)", "\"attempt\":\(state.machine.attempt)", "\"stage\":\(place)",
-            "\"stages\":\(state.pipeline.count)",
-            "\"layers\":[\(stage.layers.first),\(stage.layers.end)]",
-            "\"model\":\"\(manifest.root.hex)\"", "\"weights\":\"\(stage.weights.hex)\"",
-            "\"profile\":\"\(manifest.profile.hex)\"",
-            "\"prompt_tokens\":\(request.prompt.count)", "\"max_tokens\":\(request.maxTokens)",
-            "\"sampling\":\"\(Hex.encode(request.sampling.canonicalBytes()))\"",
-        ]
+        let fields =
+            [
+                "\"job\":\(job)", "\"attempt\":\(state.machine.attempt)", "\"stage\":\(place)",
+                "\"stages\":\(state.pipeline.count)",
+                "\"layers\":[\(stage.layers.first),\(stage.layers.end)]",
+                "\"model\":\"\(manifest.root.hex)\"", "\"weights\":\"\(stage.weights.hex)\"",
+                "\"profile\":\"\(stage.profile.hex)\"",
+                "\"prompt_tokens\":\(request.prompt.count)", "\"max_tokens\":\(request.maxTokens)",
+                "\"chosen_tokens\":\(state.machine.output.count)",
+                "\"sampling\":\"\(Hex.encode(request.sampling.canonicalBytes()))\"",
+            ] + resume(place, state)
         return NodeEvent("job", "{" + fields.joined(separator: ",") + "}")
     }
 }

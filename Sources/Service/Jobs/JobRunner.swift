@@ -11,10 +11,13 @@ import Verification
 /// Opens jobs and runs them to their delivery.
 public final class JobRunner: Sendable {
     /// One stage of a matched pipeline, as the runner needs it.
-    struct Stage: Sendable {
+    struct Stage: Hashable, Sendable {
         let node: PublicKey
         let layers: LayerRange
         let weights: Digest
+        /// The arithmetic its receipts name.
+        let profile: Digest
+        let numerics: Numerics
         let provider: String
     }
 
@@ -131,6 +134,7 @@ public final class JobRunner: Sendable {
         demand.only = request.routing.only
         demand.ignore = request.routing.ignore
         demand.allowFallbacks = request.routing.allowFallbacks
+        demand.acceptsStatistical = request.routing.acceptsStatistical
         let events = try await context.submit(.openJob(demand))
         var held: JobID?
         for event in events { if case .jobHeld(let id, _) = event { held = id } }
@@ -200,11 +204,13 @@ public final class JobRunner: Sendable {
 
 extension JobRunner.Stage {
     init?(_ assignment: StageAssignment, in house: borrowing ClearingHouse) {
-        guard let node = house.node(assignment.node), let offer = house.offer(assignment.offer)
+        guard let node = house.node(assignment.node), let offer = house.offer(assignment.offer),
+            let model = house.model(offer.draft.model)
         else { return nil }
         let party = house.party(assignment.party)
         self.init(
             node: node.key, layers: assignment.layers, weights: offer.draft.weights,
+            profile: offer.profile(of: model.draft), numerics: offer.draft.numerics,
             provider: party.map(\.publicName) ?? "")
     }
 }

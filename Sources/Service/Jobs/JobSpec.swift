@@ -48,6 +48,9 @@ public struct JobSpec: Sendable {
         public var step: UInt64 = 20_000
         /// More, for each position of any job that waits at the stage's node.
         public var position: UInt64 = 50
+        /// How long a node that owes a result may not be heard before another is looked for. It
+        /// is not blamed, and keeps the work if there is no other.
+        public var silence: UInt64 = 700
         /// For receipts after the end.
         public var receipts: UInt64 = 10_000
 

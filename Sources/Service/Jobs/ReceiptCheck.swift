@@ -12,7 +12,6 @@ struct ReceiptCheck: Sendable {
     let job: JobID
     let attempt: UInt32
     let model: Digest
-    let profile: Digest
     /// The pipeline as it was matched.
     let stages: [JobRunner.Stage]
     let promptTokens: Int
@@ -29,7 +28,7 @@ struct ReceiptCheck: Sendable {
         else { return .receiptMisaddressed }
         let stage = stages[Int(body.stage)]
         guard signed.signer == stage.node, signed.verified() != nil else { return .wrongSigner }
-        guard body.model == model, body.profile == profile, body.layers == stage.layers,
+        guard body.model == model, body.profile == stage.profile, body.layers == stage.layers,
             body.weights == stage.weights
         else { return .wrongWork }
         guard Int(body.promptTokens) == promptTokens, Int(body.outputTokens) == output.count,
@@ -41,8 +40,15 @@ struct ReceiptCheck: Sendable {
             place < stages.count - 1
             ? boundaryRoots[place]
             : Transcript.root(
-                sampled: output, logits: logits, sampling: SHA256.hash(sampling),
+                sampled: output, logits: self.logits(logits), sampling: SHA256.hash(sampling),
                 promptTokens: promptTokens)
         return body.outputRoot == expected ? nil : .brokenChain
+    }
+
+    /// The hashes of logits that open the output root: those the last stage handed in, or, since
+    /// statistical work commits to none, zeros.
+    func logits(_ handedIn: [Digest]) -> [Digest] {
+        stages.last?.numerics == .statistical
+            ? Array(repeating: .zero, count: output.count) : handedIn
     }
 }

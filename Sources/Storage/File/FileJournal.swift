@@ -180,7 +180,11 @@ extension FileJournal {
     ) throws(JournalError) {
         let leftovers = try onDisk { () throws(DiskError) in try disk.list() }
         if leftovers.contains(SegmentName.spare) {
-            try onDisk { () throws(DiskError) in try disk.remove(SegmentName.spare) }
+            // Durably: or a power cut could give the segment's name to what is removed here.
+            try onDisk { () throws(DiskError) in
+                try disk.remove(SegmentName.spare)
+                try disk.syncFolder()
+            }
         }
         let bytes = try options.bytesOfSegment(used: 0, holding: RecordFormat.block)
         try makeSegment(after: .empty, bytes: bytes, disk, spare)

@@ -15,46 +15,74 @@ public import Primitives
 /// SHA-256 of the sampling parameters. All numbers are little endian. Serving and re-execution
 /// fill the same type, so that they cannot differ in format.
 public struct Transcript: Sendable {
-    private var inputs = MerkleAccumulator()
-    private var outputs = MerkleAccumulator()
+    private var inputs = Side()
+    private var outputs = Side()
 
     /// Nothing in, nothing out.
     public init() {}
 
+    /// A tree with its leaves, so that the last ones can be taken back.
+    private struct Side: Sendable {
+        private(set) var tree = MerkleAccumulator()
+        private var leaves: [Digest] = []
+
+        mutating func append(leaf: Digest) {
+            tree.append(leaf: leaf)
+            leaves.append(leaf)
+        }
+
+        mutating func truncate(to count: Int) {
+            guard count < leaves.count else { return }
+            leaves.removeLast(leaves.count - count)
+            tree = MerkleAccumulator()
+            for leaf in leaves { tree.append(leaf: leaf) }
+        }
+    }
+
     /// How many positions came in.
-    public var inputCount: Int { Int(inputs.count) }
+    public var inputCount: Int { Int(inputs.tree.count) }
     /// How many positions went out.
-    public var outputCount: Int { Int(outputs.count) }
+    public var outputCount: Int { Int(outputs.tree.count) }
     /// The root over what came in.
-    public var inputRoot: Digest { inputs.root }
+    public var inputRoot: Digest { inputs.tree.root }
     /// The root over what went out.
-    public var outputRoot: Digest { outputs.root }
+    public var outputRoot: Digest { outputs.tree.root }
+
+    /// Forgets every position from `position` on: what comes next is as if they had never been.
+    /// O(n) hashes for the n positions that stay.
+    public mutating func truncate(to position: Int) {
+        inputs.truncate(to: max(position, 0))
+        outputs.truncate(to: max(position, 0))
+    }
 
     /// A token came in.
     public mutating func receive(token: Int32) {
-        inputs.append(TranscriptLeaf.token(token, position: UInt32(inputs.count)))
+        inputs.append(
+            leaf: MerkleTree.leaf(TranscriptLeaf.token(token, position: UInt32(inputCount))))
     }
 
     /// One row of activations came in.
     public mutating func receive(row: ArraySlice<Float>) {
-        inputs.append(leaf: TranscriptLeaf.activation(row, position: UInt32(inputs.count)))
+        inputs.append(leaf: TranscriptLeaf.activation(row, position: UInt32(inputCount)))
     }
 
     /// One row of activations went out.
     public mutating func send(row: ArraySlice<Float>) {
-        outputs.append(leaf: TranscriptLeaf.activation(row, position: UInt32(outputs.count)))
+        outputs.append(leaf: TranscriptLeaf.activation(row, position: UInt32(outputCount)))
     }
 
     /// The last stage passed a position of the prompt whose next token is known already.
     public mutating func passUnsampled() {
-        outputs.append(TranscriptLeaf.unsampled(position: UInt32(outputs.count)))
+        outputs.append(
+            leaf: MerkleTree.leaf(TranscriptLeaf.unsampled(position: UInt32(outputCount))))
     }
 
     /// The last stage chose the token that follows its next position.
     public mutating func sample(token: Int32, logits: Digest, sampling: Digest) {
         outputs.append(
-            TranscriptLeaf.sampled(
-                token, logits: logits, sampling: sampling, position: UInt32(outputs.count)))
+            leaf: MerkleTree.leaf(
+                TranscriptLeaf.sampled(
+                    token, logits: logits, sampling: sampling, position: UInt32(outputCount))))
     }
 
     /// The input root of a first stage that was given these tokens.

@@ -1,27 +1,30 @@
 import Cryptography
-import Primitives
+public import Primitives
 
 #if _endian(big)
     #error("activations are hashed as they lie in memory, which must be little endian")
 #endif
 
 /// The bytes, or at once the hashes, of the leaves of a `Transcript`.
-enum TranscriptLeaf {
-    static func token(_ token: Int32, position: UInt32) -> [UInt8] {
+public enum TranscriptLeaf {
+    /// A token that came in.
+    public static func token(_ token: Int32, position: UInt32) -> [UInt8] {
         var writer = ByteWriter()
         writer.write(position)
         writer.write(UInt32(bitPattern: token))
         return writer.bytes
     }
 
-    static func unsampled(position: UInt32) -> [UInt8] {
+    /// A position of the prompt after which nothing is chosen.
+    public static func unsampled(position: UInt32) -> [UInt8] {
         var writer = ByteWriter()
         writer.write(position)
         writer.write(false)
         return writer.bytes
     }
 
-    static func sampled(
+    /// A token that was chosen.
+    public static func sampled(
         _ token: Int32, logits: Digest, sampling: Digest, position: UInt32
     ) -> [UInt8] {
         var writer = ByteWriter()
@@ -34,7 +37,7 @@ enum TranscriptLeaf {
     }
 
     /// The leaf hash of a row of floats, without copying the row.
-    static func activation(_ row: ArraySlice<Float>, position: UInt32) -> Digest {
+    public static func activation(_ row: ArraySlice<Float>, position: UInt32) -> Digest {
         unsafe row.withUnsafeBytes { unsafe activation($0, position) }
     }
 

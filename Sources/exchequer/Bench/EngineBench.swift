@@ -14,14 +14,23 @@ struct EngineBench {
         case decodeAlone = "decode 128, 1 thread"
         case decode = "decode 128, 2 threads"
         case prefill = "prefill 512, 2 threads"
+        case together = "8 sequences of 8 + 128, 2 threads"
 
         var threads: Int { self == .decodeAlone ? 1 : 2 }
-        /// What `llama-bench` takes: tokens of a prompt and tokens generated one by one.
-        var lengths: (prompt: Int, generated: Int) { self == .prefill ? (512, 0) : (0, 128) }
+        /// Answers at a time.
+        var sequences: Int { self == .together ? 8 : 1 }
+        /// Tokens of a prompt and tokens generated one by one.
+        var lengths: (prompt: Int, generated: Int) {
+            switch self {
+            case .decodeAlone, .decode: (0, 128)
+            case .prefill: (512, 0)
+            case .together: (8, 128)
+            }
+        }
     }
 
     /// Every row; `say` gets a line before each.
-    func rows(say: (String) -> Void) throws -> [BenchRow] {
+    func rows(say: (String) -> Void) async throws -> [BenchRow] {
         let peer = LlamaPeer()
         if peer == nil { say("no llama.cpp: `make peers` builds it, LLAMA_BENCH names another") }
         var rows: [BenchRow] = []
@@ -29,15 +38,18 @@ struct EngineBench {
             let model = try ModelArgument.open(path)
             for load in Load.allCases {
                 say("engine, \(load.rawValue), \(model.quantisation)")
-                rows += try self.rows(load, model, path, peer)
+                rows += try await self.rows(load, model, path, peer)
             }
+            say("engine, commitments, \(model.quantisation)")
+            let stage = try Generator(model: model, threads: 2).stage
+            rows += try CommitmentBench(stage: stage, runs: runs).rows()
         }
         return rows
     }
 
     private func rows(
         _ load: Load, _ model: ModelFile, _ path: String, _ peer: LlamaPeer?
-    ) throws -> [BenchRow] {
+    ) async throws -> [BenchRow] {
         let stage = try Generator(model: model, threads: load.threads).stage
         var free: Stage?
         if freesOrder {
@@ -45,13 +57,13 @@ struct EngineBench {
         }
         var (own, unordered, theirs): ([Double], [Double], [Double]) = ([], [], [])
         for _ in 0..<runs {
-            own.append(try rate(load, stage))
-            if let free { unordered.append(try rate(load, free)) }
+            own.append(try await rate(load, stage))
+            if let free { unordered.append(try await rate(load, free)) }
             if let peer {
                 theirs.append(
                     try peer.rate(
-                        model: path, threads: load.threads, prompt: load.lengths.prompt,
-                        generated: load.lengths.generated))
+                        model: path, threads: load.threads, sequences: load.sequences,
+                        lengths: load.lengths))
             }
         }
         var row = BenchRow(
@@ -67,7 +79,8 @@ struct EngineBench {
     }
 
     /// Tokens a second, after a few that are not counted.
-    private func rate(_ load: Load, _ stage: Stage) throws -> Double {
+    private func rate(_ load: Load, _ stage: Stage) async throws -> Double {
+        if load.sequences > 1 { return try await rateTogether(load, stage) }
         let clock = ContinuousClock()
         let (prompt, generated) = load.lengths
         let vocabulary = stage.model.architecture.vocabulary
@@ -84,10 +97,34 @@ struct EngineBench {
         return Double(tokens.count) / ((clock.now - started) / .seconds(1))
     }
 
+    /// Tokens a second of whole answers, all in work at once: prompts, sampling and all.
+    private func rateTogether(_ load: Load, _ stage: Stage) async throws -> Double {
+        let generator = BatchGenerator(stage: stage, running: load.sequences)
+        let (prompt, generated) = load.lengths
+        let vocabulary = stage.model.architecture.vocabulary
+        @Sendable func answer(_ number: Int, _ length: Int) async throws -> Int {
+            let tokens = (0..<prompt).map { place in
+                Int32(((number * prompt + place) * 7_919 + 17) % vocabulary)
+            }
+            return try await generator.generate(prompt: tokens, maxTokens: length).tokens.count
+        }
+        _ = try await answer(0, 1)
+        let clock = ContinuousClock()
+        let started = clock.now
+        let count = try await withThrowingTaskGroup(of: Int.self) { group in
+            for number in 0..<load.sequences {
+                group.addTask { try await answer(number, generated) }
+            }
+            return try await group.reduce(0, +)
+        }
+        return Double(count) / ((clock.now - started) / .seconds(1))
+    }
+
     private func middle(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 }
 
-/// llama.cpp's own benchmark, `llama-bench`.
+/// llama.cpp's own benchmarks: `llama-bench`, and `llama-batched-bench` beside it for several
+/// sequences at once.
 struct LlamaPeer {
     let program: String
 
@@ -101,16 +138,28 @@ struct LlamaPeer {
         self.program = URL(fileURLWithPath: program).path
     }
 
-    /// Tokens a second that it reports.
-    func rate(model: String, threads: Int, prompt: Int, generated: Int) throws -> Double {
+    /// Tokens a second that it reports; of several sequences those generated, without prompts and
+    /// without choosing tokens, which it leaves out.
+    func rate(
+        model: String, threads: Int, sequences: Int, lengths: (prompt: Int, generated: Int)
+    ) throws -> Double {
+        let (prompt, generated) = lengths
+        var tool = URL(fileURLWithPath: program)
+        var arguments = ["-p", "\(prompt)", "-n", "\(generated)", "-r", "1", "-o", "jsonl"]
+        var label = "\"avg_ts\":"
+        if sequences > 1 {
+            tool = tool.deletingLastPathComponent().appendingPathComponent("llama-batched-bench")
+            arguments = [
+                "-tb", "\(threads)", "-c", "\(sequences * (prompt + generated))",
+                "-npp", "\(prompt)", "-ntg", "\(generated)", "-npl", "\(sequences)",
+                "--output-format", "jsonl",
+            ]
+            label = "\"speed_tg\":"
+        }
         let text = try BenchPeer.run(
-            program,
-            [
-                "-m", model, "-t", "\(threads)", "-p", "\(prompt)", "-n", "\(generated)", "-r", "1",
-                "-o", "jsonl",
-            ], in: ".")
-        guard let rate = BenchPeer.number(after: "\"avg_ts\":", in: text) else {
-            throw BenchError.unexpected("llama-bench reported no rate: \(text.suffix(300))")
+            tool.path, ["-m", model, "-t", "\(threads)"] + arguments, in: ".")
+        guard let rate = BenchPeer.number(after: label, in: text) else {
+            throw BenchError.unexpected("llama.cpp reported no rate: \(text.suffix(300))")
         }
         return rate
     }

@@ -7,7 +7,7 @@ import Testing
 /// The machine that runs a job, driven by a toy pipeline: rows of one number, tokens that follow
 /// from it.
 @Suite struct JobMachineTests {
-    private static let file = Result { try ModelFile(path: modelPath()) }
+    static let file = Result { try ModelFile(path: modelPath()) }
 
     private static func modelPath() throws -> String {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -166,12 +166,13 @@ import Testing
         toy.take(toy.machine.lose(stage: 1, "gone"))
         #expect(toy.machine.phase == .replacing)
         #expect(toy.seen.contains(.replace(stage: 1, code: .abandoned, reason: "gone")))
+        toy.take(toy.machine.release(but: []))
         #expect(toy.seen.contains(.dismiss(stage: 0)))
         let late = try WireFrame.tokens(
             [1], kind: .sampled, stage: 1, job: JobID(7), attempt: 1, position: 3)
         toy.inbox = []
         toy.stages = 3
-        toy.take(toy.machine.restart(attempt: 2, stages: 3, at: 0))
+        toy.take(toy.machine.restart(attempt: 2, kept: [nil, nil, nil], at: 0))
         toy.frame(late)
         #expect(toy.machine.phase == .assigning)
         try toy.readyAll()
@@ -192,7 +193,7 @@ import Testing
             toy.take(toy.machine.lose(stage: 0, "gone"))
             toy.inbox = []
             toy.tokens = try words(" ten two three four")
-            toy.take(toy.machine.restart(attempt: attempt, stages: 1, at: 0))
+            toy.take(toy.machine.restart(attempt: attempt, kept: [nil], at: 0))
             toy.seen = []
             try toy.readyAll()
             try toy.work()

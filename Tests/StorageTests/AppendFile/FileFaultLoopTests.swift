@@ -101,6 +101,28 @@ import Testing
         #expect(torn > 0)
     }
 
+    /// A new journal can be made whatever two power cuts have left of earlier tries.
+    @Test func powerCutsWhileAJournalIsMadeDoNotSpoilIt() {
+        for seed: UInt64 in 1...60 {
+            for (first, second) in (1...9).flatMap({ one in (1...9).map { (one, $0) } }) {
+                var house = SimulatedHouse(SimulatedDisk(seed: seed))
+                let place = "seed \(seed), power cuts at calls \(first) and \(second)"
+                for call in [first, second] {
+                    house.disk.fail(at: call, .crashAfterwards)
+                    _ = FileJournal.error { () throws(JournalError) in try house.open(place) }
+                    house.disk.cancelFailures()
+                    house.kill()
+                    house.disk.crash()
+                }
+                do throws(JournalError) {
+                    try house.open(place)
+                } catch {
+                    Issue.record("\(place): \(error)")
+                }
+            }
+        }
+    }
+
     /// Nothing is tried again after a failure, and nothing more is accepted.
     @Test func aFailureIsFinal() throws {
         for failure in [DiskFailure.error, .errorAfterwards, .errorMeanwhile, .full] {

@@ -2,14 +2,15 @@ import Foundation
 import Synchronization
 
 /// A plain blocking TCP connection, for saying to our code what a well-behaved peer never would.
-final class TCPConnection: Sendable {
+public final class TCPConnection: Sendable {
     private let descriptor: Int32
 
     init(descriptor: Int32) { self.descriptor = descriptor }
 
     deinit { Foundation.close(descriptor) }
 
-    static func connect(port: Int) throws -> TCPConnection {
+    /// Dials a port of this machine.
+    public static func connect(port: Int) throws -> TCPConnection {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var address = loopback(port)
         let failed = unsafe withUnsafePointer(to: &address) { pointer in
@@ -31,14 +32,14 @@ final class TCPConnection: Sendable {
     }
 
     /// Up to `count` bytes; none at the end.
-    func read(_ count: Int = 65_536) -> [UInt8] {
+    public func read(_ count: Int = 65_536) -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: count)
         let got = unsafe recv(descriptor, &buffer, count, 0)
         return got > 0 ? Array(buffer[..<got]) : []
     }
 
     /// Exactly `count` bytes, fewer at the end.
-    func readExactly(_ count: Int) -> [UInt8] {
+    public func readExactly(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
             let more = read(count - bytes.count)
@@ -49,7 +50,7 @@ final class TCPConnection: Sendable {
     }
 
     /// One HTTP request with its body, as text; `nil` at the end.
-    func readRequest() -> String? {
+    public func readRequest() -> String? {
         var text = ""
         while true {
             if let end = text.range(of: "\r\n\r\n") {
@@ -65,39 +66,57 @@ final class TCPConnection: Sendable {
         }
     }
 
+    /// Sends all bytes; `false` once the peer is gone.
     @discardableResult
-    func write(_ bytes: [UInt8]) -> Bool {
-        var offset = 0
-        while offset < bytes.count {
-            let rest = Array(bytes[offset...])
+    public func write(_ bytes: [UInt8]) -> Bool {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let chunk = Array(rest.prefix(1 << 20))
             let sent = unsafe Foundation.send(
-                descriptor, rest, rest.count, Int32(MSG_NOSIGNAL))
+                descriptor, chunk, chunk.count, Int32(MSG_NOSIGNAL))
             if sent <= 0 { return false }
-            offset += sent
+            rest = rest.dropFirst(sent)
         }
         return true
     }
 
+    /// Sends a text.
     @discardableResult
-    func write(_ text: String) -> Bool { write(Array(text.utf8)) }
+    public func write(_ text: String) -> Bool { write(Array(text.utf8)) }
 
-    func close() { Foundation.shutdown(descriptor, Int32(SHUT_RDWR)) }
+    /// Ends the connection in both directions.
+    public func close() { Foundation.shutdown(descriptor, Int32(SHUT_RDWR)) }
 }
 
 /// Accepts plain TCP connections on a free port and hands each to `handler` on its own thread.
-final class TCPServer: Sendable {
-    let port: Int
-    private let descriptor: Int32
-    private let accepted = Atomic(0)
+public final class TCPServer: Sendable {
+    /// The port the system chose.
+    public let port: Int
+    private let listener: Listener
 
+    /// A listening socket, closed when neither the server nor the thread that accepts uses it any
+    /// more: the number of one that is closed earlier is soon another socket's, whose connections
+    /// the thread would take and never answer.
+    private final class Listener: Sendable {
+        let descriptor: Int32
+        let accepted = Atomic(0)
+
+        init(descriptor: Int32) { self.descriptor = descriptor }
+
+        deinit { Foundation.close(descriptor) }
+    }
+
+    /// Where it listens.
+    public var url: String { "http://127.0.0.1:\(port)" }
     /// How many connections were accepted.
-    var connections: Int { accepted.load(ordering: .sequentiallyConsistent) }
+    public var connections: Int { listener.accepted.load(ordering: .sequentiallyConsistent) }
 
-    init(_ handler: @escaping @Sendable (TCPConnection) -> Void) throws {
-        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    /// Begins to listen.
+    public init(_ handler: @escaping @Sendable (TCPConnection) -> Void) throws {
+        let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        let listener = Listener(descriptor: socket)
         var address = TCPConnection.loopback(0)
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let socket = descriptor
         let failed = unsafe withUnsafeMutablePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 unsafe bind(socket, $0, size) != 0 || listen(socket, 64) != 0
@@ -106,23 +125,22 @@ final class TCPServer: Sendable {
         }
         guard !failed else { throw POSIXError(.EADDRINUSE) }
         port = Int(UInt16(bigEndian: address.sin_port))
-        Thread { [weak self] in
+        self.listener = listener
+        Thread {
             while true {
-                let connection = accept(socket, nil, nil)
-                guard connection >= 0, let self else { return }
-                accepted.add(1, ordering: .sequentiallyConsistent)
+                let connection = accept(listener.descriptor, nil, nil)
+                guard connection >= 0 else { return }
+                listener.accepted.add(1, ordering: .sequentiallyConsistent)
                 Thread { handler(TCPConnection(descriptor: connection)) }.start()
             }
         }.start()
     }
 
-    deinit {
-        shutdown(descriptor, Int32(SHUT_RDWR))
-        Foundation.close(descriptor)
-    }
+    /// Ends the accepting, also where it has not begun.
+    deinit { shutdown(listener.descriptor, Int32(SHUT_RDWR)) }
 
     /// A port nobody listens on: it was free a moment ago.
-    static func closedPort() throws -> Int {
+    public static func closedPort() throws -> Int {
         try TCPServer { _ in }.port
     }
 }
