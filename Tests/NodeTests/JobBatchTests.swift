@@ -101,6 +101,7 @@ import Testing
                 said[assignment.job.rawValue, default: []].append("started")
             case .dropped(let job, _, let fault):
                 said[job.rawValue, default: []].append("dropped \(fault?.code.rawValue ?? 0)")
+            case .ask, .hangUp: continue
             }
         }
         return said

@@ -157,7 +157,7 @@ import Verification
         var table = try table()
         var next = try middle()
         _ = table.assign(next, at: Self.now)
-        for position in 0..<4 { _ = table.receive(try rows(1, at: UInt32(position)), at: Self.now) }
+        for position in 0..<4 { _ = table.settle(try rows(1, at: UInt32(position)), at: Self.now) }
         next.attempt = 2
         next.stage = 2
         next.stages = 4
@@ -168,18 +168,18 @@ import Verification
         #expect(table.assign(next, at: Self.now) == [.started(next), .send(ready)])
         #expect(table.count == 1)
         // What was under way for the attempt before is no news.
-        #expect(table.receive(try rows(1, at: 4), at: Self.now).isEmpty)
-        _ = table.receive(try rows(2, at: 2, stage: 2, attempt: 2), at: Self.now)
+        #expect(table.settle(try rows(1, at: 4), at: Self.now).isEmpty)
+        _ = table.settle(try rows(2, at: 2, stage: 2, attempt: 2), at: Self.now)
         let end = try WireFrame(kind: .end, stage: 2, job: JobID(5), attempt: 2, position: 4)
-        guard case .submit(let resumed, _)? = table.receive(end, at: Self.now).first else {
+        guard case .submit(let resumed, _)? = table.settle(end, at: Self.now).first else {
             Issue.record("no receipt")
             return
         }
         var whole = try self.table()
         _ = whole.assign(try middle(), at: Self.now)
-        _ = whole.receive(try rows(4), at: Self.now)
+        _ = whole.settle(try rows(4), at: Self.now)
         guard
-            case .submit(let straight, _)? = whole.receive(
+            case .submit(let straight, _)? = whole.settle(
                 try plain(.end, position: 4), at: Self.now
             ).first
         else {
@@ -204,7 +204,7 @@ import Verification
         for change in changes {
             var table = try table()
             _ = table.assign(try middle(), at: Self.now)
-            _ = table.receive(try rows(2), at: Self.now)
+            _ = table.settle(try rows(2), at: Self.now)
             var next = try middle()
             next.attempt = 3
             next.resume = .init(attempt: 1, position: 1)

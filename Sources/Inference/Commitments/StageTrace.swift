@@ -68,8 +68,10 @@ public final class StageTrace: StageComputation {
     /// The rows of a state; none for tokens.
     public func rows(ofState state: Int) -> [Float] { rows[state] }
 
+    /// The leaf of each position of a state.
     public func leaves(ofState state: Int) -> [Digest] { leaves[state] }
 
+    /// The leaf of each position's keys and values in a layer's step; none for other steps.
     public func cacheLeaves(ofStep step: Int) throws -> [Digest] {
         guard case .layer(let layer) = steps[step] else { return [] }
         let bytes = try cache(ofStep: step)
@@ -80,12 +82,14 @@ public final class StageTrace: StageComputation {
         }
     }
 
+    /// The keys and values of some positions in a layer's step, half precision, little endian.
     public func cached(ofStep step: Int, at positions: Range<Int>) throws -> [UInt8] {
         let size = model.architecture.cacheBytes
         return Array(
             try cache(ofStep: step)[positions.lowerBound * size..<positions.upperBound * size])
     }
 
+    /// The bytes of one position of a state: a row of F32, or a token.
     public func row(ofState state: Int, at position: Int) throws -> [UInt8] {
         if state == 0, case .tokens(let tokens) = task.input {
             var writer = ByteWriter()
@@ -95,6 +99,7 @@ public final class StageTrace: StageComputation {
         return row(state, position).littleEndianBytes
     }
 
+    /// Rows of the tensor that an operation of a step reads, with their proof.
     public func weights(
         of operation: StageOperation, step: Int, rows: Range<Int>
     ) throws -> WeightOpening {
@@ -104,6 +109,7 @@ public final class StageTrace: StageComputation {
             rows: rows)
     }
 
+    /// What each operation of a unit gives at one position, as bytes; computed once.
     public func results(
         of unit: OperationUnit, step: Int, at position: Int
     ) throws -> [[UInt8]] {

@@ -138,7 +138,8 @@ public struct JobTable: Sendable {
         if let held = stages(of: frame.job, attempt: frame.attempt).first {
             let fault = NodeFault(
                 .wrongStage, "a frame for stage \(frame.stage), here is \(held.stage)")
-            if case .upstream(let session)? = sessions.removeValue(forKey: held) {
+            if case .upstream(let session)? = sessions[held] {
+                sessions[held] = nil
                 return giveUp(held, .upstream(session), fault)
             }
             return change(held, at: now) { session in

@@ -82,12 +82,12 @@ public struct RingFault: Error, Hashable, Sendable {
             self.init(.notFinite, "a value that came in is infinite or not a number")
         case .tooManyPositions(let capacity, let needed):
             self.init(.contextTooLong, "\(needed) positions where \(capacity) fit")
-        case .outOfMemory:
+        case .outOfMemory, .poolExhausted:
             self.init(.outOfMemory, "not enough memory for this request")
         case .invalidParameter(let field):
             self.init(.badOpen, "the sampling parameter \(field) is out of its range")
         case .emptyInput, .notFirstStage, .isFirstStage, .notLastStage, .positionOutOfRange,
-            .resultNotFinite:
+            .resultNotFinite, .sessionRepeated, .queueFull:
             self.init(.engineFailed, "the engine gave up: \(error)")
         }
     }

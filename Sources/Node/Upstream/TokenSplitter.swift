@@ -31,7 +31,9 @@ struct TokenSplitter: Sendable {
             text.suffix(tail.count) == tail[...]
         else { return nil }
         let usual = try? tokenizer.encode(String(decoding: text, as: UTF8.self))
-        if let usual, usual.count == missing + known.count, usual.suffix(known.count) == known[...] {
+        if let usual, usual.count == missing + known.count,
+            usual.suffix(known.count) == known[...]
+        {
             return Array(usual.prefix(missing))
         }
         var dead: Set<[Int]> = []

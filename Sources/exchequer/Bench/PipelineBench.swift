@@ -37,11 +37,11 @@ struct PipelineBench {
         let first = try stage(file, 0, half)
         let second = try stage(file, half, layers)
         let novel = Load(
-            prompt: file.tokenizer.encode(Self.novel, addSpecial: true),
+            prompt: try file.tokenizer.encode(Self.novel, addSpecial: true),
             sampling: SamplingParameters(temperature: 1, seed: 11))
-        let copies = (0..<streams).map {
+        let copies = try (0..<streams).map {
             Load(
-                prompt: file.tokenizer.encode(Self.copied($0), addSpecial: true),
+                prompt: try file.tokenizer.encode(Self.copied($0), addSpecial: true),
                 sampling: .greedy)
         }
         let remote = try await BenchRing(file, root, nil, [first, second])

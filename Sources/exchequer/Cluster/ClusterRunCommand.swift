@@ -103,8 +103,8 @@ struct ClusterRunCommand: AsyncParsableCommand {
     }
 
     private func promptTokens(_ file: ModelFile, _ input: String) throws -> [Int32] {
-        guard chat else { return file.tokenizer.encode(input, addSpecial: true) }
         do throws(ModelError) {
+            guard chat else { return try file.tokenizer.encode(input, addSpecial: true) }
             return try file.requireChatTemplate().encode(
                 [ChatMessage(role: "user", content: input)], with: file.tokenizer)
         } catch {
