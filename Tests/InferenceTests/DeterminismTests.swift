@@ -123,7 +123,7 @@ import Testing
     @Test func theLargestGemmaScalesScoresByItsWidthOverItsHeads() throws {
         let model = try SyntheticModel(.f32, embedding: .f32, family: .gemma3, layers: 62).model()
         #expect(model.architecture.scoreSize == SyntheticModel.hidden / 4)
-        try compareWithNaive(model, 4e-3)
+        try compareWithNaive(model, 8e-3)
     }
 
     private func compareWithNaive(_ model: ModelFile, _ tolerance: Double) throws {
@@ -152,7 +152,7 @@ import Testing
         let model = try SyntheticModel(family: family).model()
         let stage = try Generator(model: model, threads: 2).stage
         let lengths = [70, 3, 41]
-        let prompts = lengths.map { length in (0..<length).map { Int32($0 * 53 % 250 + length) } }
+        let prompts = lengths.map { length in (0..<length).map { Int32($0 * 53 % 199 + length) } }
         let expected = try prompts.map { try stage.makeSession(capacity: 80).run(tokens: $0) }
         let sessions = try prompts.map { _ in try stage.makeSession(capacity: 80) }
         var found: [[Float]] = [[], [], []]
