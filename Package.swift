@@ -167,7 +167,8 @@ let package = Package(
         tests(
             "Inference",
             [
-                "Primitives", "Cryptography", "CKernels", "KernelGolden", "Verification", "Inference",
+                "Primitives", "Cryptography", "CKernels", "KernelGolden", "Verification",
+                "Inference",
             ]),
         // Cases for the kernels, which the program for an ARM emulator (main.c) shares.
         .target(

@@ -35,7 +35,8 @@ import Verification
         builder.add(key, text: text)
     }
 
-    private static func addVector(_ builder: inout GGUFBuilder, _ name: String, _ numbers: [Float]) {
+    private static func addVector(_ builder: inout GGUFBuilder, _ name: String, _ numbers: [Float])
+    {
         var writer = ByteWriter()
         for number in numbers { writer.write(number.bitPattern) }
         builder.tensors.append(

@@ -145,7 +145,9 @@ import Testing
         #expect(largest < tolerance * spread)
     }
 
-    @Test("Sessions of a family in one pass give what each gives alone", arguments: ModelFamily.allCases)
+    @Test(
+        "Sessions of a family in one pass give what each gives alone",
+        arguments: ModelFamily.allCases)
     func sharedPasses(family: ModelFamily) throws {
         let model = try SyntheticModel(family: family).model()
         let stage = try Generator(model: model, threads: 2).stage
