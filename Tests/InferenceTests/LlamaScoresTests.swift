@@ -110,7 +110,7 @@ import Testing
         "Gemma 3 270M agrees with llama.cpp",
         .enabled(if: python != nil, "no .venv-llama with llama.cpp: `make llama` makes it"),
         .enabled(if: gemma != nil, "no Gemma: Tests/Harness/fetch-gemma.sh fetches it"))
-    func gemma() throws {
+    func gemmaOf270M() throws {
         let path = try #require(Self.gemma)
         let model = try ModelFile(path: path)
         let texts = [
