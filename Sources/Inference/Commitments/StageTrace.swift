@@ -30,8 +30,8 @@ public final class StageTrace: StageComputation {
         let position: Int
     }
 
-    /// Runs the task, with a fault if one is to be planted. Throws `ModelError` (also for a model of
-    /// version 1.2 of the contract), `EngineError` or `CodecError`.
+    /// Runs the task, with a fault if one is to be planted. Throws `ModelError` (also for a model
+    /// of version 1.2 of the contract), `EngineError` or `CodecError`.
     public init(
         model: ModelFile, task: StageTask, fault: PlantedFault? = nil,
         threads: Int = Stage.defaultThreads
