@@ -133,17 +133,22 @@ public final class ClusterHead: Sendable {
 
     /// The links to the first and last stage; dialled again if they are gone.
     func links() async throws(RingFault) -> (first: RingLink, last: RingLink) {
-        let first = try hub.link(to: route[0])
-        let last = try hub.link(to: route[route.count - 1])
-        for link in [first, last]
-        where !(await link.prove(number: number, patience: patience)) {
-            let hop = route.first { $0.key == link.peer }
-            throw RingFault(
-                .linkLost,
-                "\(hop?.address ?? "") does not answer, or does not list this head's key "
-                    + hub.identity.publicKey.hex)
+        (try await link(to: route[0]), try await link(to: route[route.count - 1]))
+    }
+
+    /// A link that the other side answers on. One that ends at once is dialled again: the other
+    /// side may still be closing an earlier one of ours.
+    private func link(to hop: RingOpen.Hop) async throws(RingFault) -> RingLink {
+        for _ in 0..<3 {
+            let link = try hub.link(to: hop)
+            if await link.prove(number: number, patience: patience) { return link }
+            if !link.isOver { break }
+            try? await Task.sleep(for: .milliseconds(50))
         }
-        return (first, last)
+        throw RingFault(
+            .linkLost,
+            "\(hop.address) does not answer, or does not list this head's key "
+                + hub.identity.publicKey.hex)
     }
 
     /// Tells every stage of a request; returns what comes back.

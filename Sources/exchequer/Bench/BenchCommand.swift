@@ -90,7 +90,8 @@ struct BenchCommand: AsyncParsableCommand {
             resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
         }
         let tables = [
-            ("engine", engine), ("pipeline, 10 ms a hop", pipeline), ("a stage that is lost", resumed),
+            ("engine", engine), ("pipeline, 10 ms a hop", pipeline),
+            ("a stage that is lost", resumed),
             ("ledger server, durable", rows),
         ]
         try put(tables, figures)
