@@ -163,6 +163,9 @@ import Verification
         builder.add(key, integers: [1, 0, 1])
         #expect(try ModelFile(bytes: builder.build()).architecture == expected)
         #expect(expected.window == SlidingWindow(size: 16, period: 2, ropeBase: 500))
+        #expect(expected.ropeScale == 4)
+        Self.set(&builder, "gemma3.rope.scaling.type", text: "none")
+        #expect(try ModelFile(bytes: builder.build()).architecture.ropeScale == 1)
         #expect((0..<3).map { expected.window?.holds(layer: $0) } == [true, false, true])
     }
 

@@ -81,7 +81,9 @@ extension ModelArchitecture {
             scoreSize: scoreSize)
         if family.hasLocalLayers {
             window = try SlidingWindow(file, prefix: prefix, layers: layers)
-            ropeScale = try file.float(prefix + "rope.scaling.factor", or: 1)
+            if file.value(prefix + "rope.scaling.type") != .text("none") {
+                ropeScale = try file.float(prefix + "rope.scaling.factor", or: 1)
+            }
         }
         try check(
             valueSize: file.count(prefix + "attention.value_length", limit: 512, or: headSize))
@@ -126,6 +128,7 @@ extension ModelArchitecture {
         for base in [ropeBase, window?.ropeBase ?? ropeBase] {
             try require(base >= 1 && base <= 1e9, "rope base \(base)")
         }
+        try require(scoreSize >= 1, "scores scaled by \(scoreSize)")
         try require(ropeScale >= 1 && ropeScale <= Limit.ropeScale, "rope scale \(ropeScale)")
         try require(epsilon > 0 && epsilon < 1, "epsilon \(epsilon)")
     }
