@@ -230,7 +230,7 @@ static uint64_t stage_hash(int32_t type, const family *form, int32_t path, int32
     enum { POOL = 2 * HIDDEN };
     float *pool = make_floats(POOL, 77, 0);
     float factors[SIZE / 2];
-    for (int i = 0; i < SIZE / 2; i++) factors[i] = 1.0f + (float)(i * i) * 0.01f;
+    for (int i = 0; i < SIZE / 2; i++) factors[i] = (float)(64 + i * i) / 64.0f;
     xk_shape shape = {
         .hidden = HIDDEN, .feed = FEED, .heads = HEADS, .kv_heads = KV_HEADS, .head_size = SIZE,
         .rope_size = SIZE, .epsilon = 1e-5f, .rope_base = 10000.0,
