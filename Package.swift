@@ -211,7 +211,7 @@ let package = Package(
             "Node",
             [
                 "Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node",
-                "LoopbackServer", "UpstreamHarness",
+                "LoopbackServer", "UpstreamHarness", "exchequer", "ProcessHarness",
             ]),
         // A real llama.cpp server as a process, and one that replays what others answer.
         swift("UpstreamHarness", ["LoopbackServer"], path: "Tests/UpstreamHarness"),

@@ -113,17 +113,48 @@ static TARGET void NAME(multiply_share)(
         (int32_t)(panels * (thread + 1) / threads), out, stride, add);
 }
 
-static inline TARGET void NAME(rotate)(
-    float *values, int32_t heads, int32_t head_size, const float *rope, int32_t rope_size
+// Rotates pairs that start `step` apart and whose second number is `other` after the first.
+static inline TARGET void NAME(rotate_pairs)(
+    float *values, const float *rope, int32_t rope_size, const int32_t step, int32_t other
 ) {
-    for (int32_t head = 0; head < heads; head++) {
-        float *pair = values + (size_t)head * (size_t)head_size;
-        for (int32_t i = 0; i < rope_size; i += 2) {
-            float a = pair[i];
-            float b = pair[i + 1];
-            pair[i] = a * rope[i] - b * rope[i + 1];
-            pair[i + 1] = a * rope[i + 1] + b * rope[i];
+    for (int32_t i = 0; i < rope_size; i += 2) {
+        float *pair = values + i / 2 * step;
+        float a = pair[0];
+        float b = pair[other];
+        pair[0] = a * rope[i] - b * rope[i + 1];
+        pair[other] = a * rope[i + 1] + b * rope[i];
+    }
+}
+
+static inline TARGET void NAME(rotate)(
+    const xk_shape *shape, float *values, int32_t heads, const float *rope
+) {
+    for (int32_t head = 0; head < heads; head++, values += shape->head_size) {
+        if (shape->rope_halves) {
+            NAME(rotate_pairs)(values, rope, shape->rope_size, 1, shape->rope_size / 2);
+        } else {
+            NAME(rotate_pairs)(values, rope, shape->rope_size, 2, 1);
         }
+    }
+}
+
+// values = values + addends, for a multiple of eight.
+static inline TARGET void NAME(add_all)(float *values, const float *addends, int32_t count) {
+    for (int32_t i = 0; i < count; i += 8) {
+        STORE8(values + i, LOAD8(values + i) + LOAD8(addends + i));
+    }
+}
+
+// What comes between the products and the rotation of `heads` heads: the bias and the norm of each
+// head, where the architecture has them.
+static inline TARGET void NAME(finish_heads)(
+    const xk_shape *shape, float *values, int32_t heads, const float *bias, const float *norm
+) {
+    int32_t size = shape->head_size;
+    if (bias != NULL) NAME(add_all)(values, bias, heads * size);
+    for (int32_t head = 0; norm != NULL && head < heads; head++) {
+        float *own = values + (size_t)head * (size_t)size;
+        NAME(normalise)(own, norm, size, shape->epsilon, own);
     }
 }
 
@@ -143,95 +174,24 @@ static inline TARGET void NAME(store_halves)(uint16_t *out, const float *values,
 #endif
 }
 
-// 64 numbers of the values of `count` positions, each times its score, in the order of the
-// positions; `start` is where the values of the first begin in their pages.
-static inline TARGET void NAME(mix64)(
-    uint16_t *const *pages, size_t start, int32_t size, const float *scores, int32_t count,
-    float inverse, float *out
-) {
-    row_floats sums[64 / ROWS] = {{0}};
-    for (int32_t first = 0; first < count; first += XK_PAGE) {
-        const uint16_t *values = pages[first / XK_PAGE] + start;
-        int32_t end = count - first < XK_PAGE ? count : first + XK_PAGE;
-        for (int32_t s = first; s < end; s++, values += size) {
-            float score = scores[s];
-#pragma clang loop unroll(full)
-            for (int i = 0; i < 64 / ROWS; i++) {
-                sums[i] = sums[i] + score * ROW_HALVES(values + ROWS * i);
-            }
-        }
-    }
-    for (int i = 0; i < 64 / ROWS; i++) *(loose_floats *)(out + ROWS * i) = sums[i] * inverse;
-}
+#include "attention.h"
 
-// The same for eight numbers.
-static inline TARGET void NAME(mix8)(
-    uint16_t *const *pages, size_t start, int32_t size, const float *scores, int32_t count,
-    float inverse, float *out
+// up = activation(gate) * up for `count` numbers, a multiple of eight. `gelu` is a constant.
+static inline TARGET void NAME(activate)(
+    const float *gate, float *up, int32_t count, const int gelu
 ) {
-    f8 sum = {0};
-    for (int32_t s = 0; s < count; s++) {
-        const uint16_t *page = pages[s / XK_PAGE] + start;
-        sum = sum + scores[s] * HALF8(page + (size_t)(s % XK_PAGE) * (size_t)size);
-    }
-    STORE8(out, sum * inverse);
-}
-
-// The products of a query with the keys of `count` positions, times `factor`; the largest.
-static inline TARGET float NAME(score_keys)(
-    uint16_t *const *pages, size_t start, int32_t size, const float *query, float factor,
-    int32_t count, float *scores
-) {
-    float top = -__builtin_inff();
-    for (int32_t first = 0; first < count; first += XK_PAGE) {
-        const uint16_t *key = pages[first / XK_PAGE] + start;
-        int32_t end = count - first < XK_PAGE ? count : first + XK_PAGE;
-        for (int32_t s = first; s < end; s++, key += size) {
-            f8 lanes = {0};
-            for (int32_t i = 0; i < size; i += 8) {
-                lanes = lanes + LOAD8(query + i) * HALF8(key + i);
-            }
-            float score = TREE8(lanes) * factor;
-            scores[s] = score;
-            if (score > top) top = score;
-        }
-    }
-    return top;
-}
-
-// Attention of one head of one row over all positions of its session up to it, in their order.
-static TARGET void NAME(attend)(
-    const pass *run, int32_t layer_index, int32_t row, int32_t head, float *scores
-) {
-    const xk_shape *shape = &run->stage->shape;
-    const place *at = &run->places[row];
-    int32_t size = shape->head_size;
-    int32_t count = at->position + 1;
-    size_t place_of_head = (size_t)row * (size_t)(shape->heads * size) + (size_t)(head * size);
-    size_t keys = page_offset(shape, layer_index, head / (shape->heads / shape->kv_heads));
-    size_t values = keys + XK_PAGE * (size_t)size;
-    float top = NAME(score_keys)(
-        at->pages, keys, size, run->stage->query + place_of_head,
-        1.0f / __builtin_sqrtf((float)size), count, scores);
-    int32_t padded = (count + 7) & ~7;
-    for (int32_t s = count; s < padded; s++) scores[s] = -__builtin_inff();
-    for (int32_t s = 0; s < padded; s += 8) STORE8(scores + s, LOAD8(scores + s) - top);
-    NAME(exp_all)(scores, padded);
-    f8 lanes = {0};
-    for (int32_t s = 0; s < padded; s += 8) lanes = lanes + LOAD8(scores + s);
-    float inverse = 1.0f / TREE8(lanes);
-    float *out = run->stage->attended.values + place_of_head;
-    int32_t done = 0;
-    for (; done + 64 <= size; done += 64) {
-        NAME(mix64)(
-            at->pages, values + (size_t)done, size, scores, count, inverse, out + done);
-    }
-    for (; done < size; done += 8) {
-        NAME(mix8)(at->pages, values + (size_t)done, size, scores, count, inverse, out + done);
+    for (int32_t i = 0; i < count; i += 8) {
+        float powers[8];
+        f8 x = LOAD8(gate + i);
+        f8 slope = gelu ? (x * (1.0f + (x * x) * 0.044715f)) * 1.59576912f : x;
+        STORE8(powers, -slope);
+        NAME(exp_all)(powers, 8);
+        f8 active = x / (1.0f + LOAD8(powers));
+        STORE8(up + i, active * LOAD8(up + i));
     }
 }
 
-// gated = silu(gate) * gated, for the rows this thread computed.
+// Activates the numbers that this thread computed.
 static TARGET void NAME(activate_share)(const pass *run, int32_t thread) {
     xk_stage *stage = run->stage;
     int64_t panels = stage->layers[0].gate.panels;
@@ -239,15 +199,11 @@ static TARGET void NAME(activate_share)(const pass *run, int32_t thread) {
     int32_t end = (int32_t)(panels * (thread + 1) / stage->threads) * ROWS;
     if (end > stage->shape.feed) end = stage->shape.feed;
     for (int32_t position = 0; position < run->count; position++) {
-        size_t row = (size_t)position * (size_t)stage->shape.feed;
-        for (int32_t i = first; i < end; i += 8) {
-            float powers[8];
-            f8 gate = LOAD8(stage->gate + row + i);
-            STORE8(powers, -gate);
-            NAME(exp_all)(powers, 8);
-            f8 silu = gate / (1.0f + LOAD8(powers));
-            STORE8(stage->gated.values + row + i, silu * LOAD8(stage->gated.values + row + i));
-        }
+        size_t at = (size_t)position * (size_t)stage->shape.feed + (size_t)first;
+        const float *gate = stage->gate + at;
+        float *up = stage->gated.values + at;
+        if (stage->shape.gelu) NAME(activate)(gate, up, end - first, 1);
+        else NAME(activate)(gate, up, end - first, 0);
     }
 }
 
@@ -283,16 +239,22 @@ static TARGET void NAME(quantise_share)(const pass *run, int32_t thread, activat
 static TARGET void NAME(remember_positions)(const pass *run, int32_t thread, int32_t index) {
     xk_stage *stage = run->stage;
     const xk_shape *shape = &stage->shape;
+    const layer *weights = &stage->layers[index];
+    const float *ropes = stage->rotations[weights->window > 0].pairs;
     int32_t size = shape->head_size;
     size_t width = (size_t)(shape->kv_heads * size);
     for (int32_t row = thread; row < run->count; row += stage->threads) {
         const place *at = &run->places[row];
-        const float *rope = stage->rope + (size_t)row * (size_t)shape->rope_size;
+        const float *rope = ropes + (size_t)row * (size_t)shape->rope_size;
         float *query = stage->query + (size_t)row * (size_t)(shape->heads * size);
         float *key = stage->key + (size_t)row * width;
-        const float *value = stage->value + (size_t)row * width;
-        NAME(rotate)(query, shape->heads, size, rope, shape->rope_size);
-        NAME(rotate)(key, shape->kv_heads, size, rope, shape->rope_size);
+        float *value = stage->value + (size_t)row * width;
+        NAME(finish_heads)(
+            shape, query, shape->heads, weights->query_bias, weights->query_norm);
+        NAME(finish_heads)(shape, key, shape->kv_heads, weights->key_bias, weights->key_norm);
+        NAME(finish_heads)(shape, value, shape->kv_heads, weights->value_bias, NULL);
+        NAME(rotate)(shape, query, shape->heads, rope);
+        NAME(rotate)(shape, key, shape->kv_heads, rope);
         for (int32_t head = 0; head < shape->kv_heads; head++) {
             uint16_t *keys = at->pages[at->position / XK_PAGE] + page_offset(shape, index, head)
                 + (size_t)(at->position % XK_PAGE) * (size_t)size;
@@ -301,6 +263,25 @@ static TARGET void NAME(remember_positions)(const pass *run, int32_t thread, int
         }
     }
     pool_barrier(stage->workers);
+}
+
+// Adds `weight` by `in` to the residual stream, through `norm` if there is one.
+static TARGET void NAME(add_positions)(
+    const pass *run, int32_t thread, const matrix *weight, const activations *in,
+    const float *norm
+) {
+    xk_stage *stage = run->stage;
+    int32_t hidden = stage->shape.hidden;
+    float *out = norm == NULL ? run->x : stage->normed.values;
+    NAME(multiply_share)(run, thread, weight, in, out, hidden, norm == NULL);
+    pool_barrier(stage->workers);
+    if (norm == NULL) return;
+    // The thread of a position is that of `norm_positions`, which comes next: no need to wait.
+    for (int32_t position = thread; position < run->count; position += stage->threads) {
+        size_t row = (size_t)position * (size_t)hidden;
+        NAME(normalise)(out + row, norm, hidden, stage->shape.epsilon, out + row);
+        NAME(add_all)(run->x + row, out + row, hidden);
+    }
 }
 
 static TARGET void NAME(run_attention)(const pass *run, int32_t thread, int32_t index) {
@@ -322,9 +303,8 @@ static TARGET void NAME(run_attention)(const pass *run, int32_t thread, int32_t 
     }
     pool_barrier(stage->workers);
     NAME(quantise_share)(run, thread, &stage->attended);
-    NAME(multiply_share)(
-        run, thread, &weights->output, &stage->attended, run->x, shape->hidden, 1);
-    pool_barrier(stage->workers);
+    NAME(add_positions)(
+        run, thread, &weights->output, &stage->attended, weights->attention_post_norm);
 }
 
 static TARGET void NAME(run_feed)(const pass *run, int32_t thread, int32_t index) {
@@ -338,9 +318,7 @@ static TARGET void NAME(run_feed)(const pass *run, int32_t thread, int32_t index
     NAME(activate_share)(run, thread);
     pool_barrier(stage->workers);
     NAME(quantise_share)(run, thread, &stage->gated);
-    NAME(multiply_share)(
-        run, thread, &weights->down, &stage->gated, run->x, stage->shape.hidden, 1);
-    pool_barrier(stage->workers);
+    NAME(add_positions)(run, thread, &weights->down, &stage->gated, weights->feed_post_norm);
 }
 
 static TARGET void NAME(run_layers)(void *context, int32_t thread) {

@@ -37,7 +37,18 @@ typedef struct {
     const float *attention_norm;
     const float *feed_norm;
     matrix query, key, value, output, gate, up, down;
+    // Null or 0 where the architecture has none.
+    const float *query_bias, *key_bias, *value_bias;
+    const float *query_norm, *key_norm;
+    const float *attention_post_norm, *feed_post_norm;
+    int32_t window;
 } layer;
+
+// The rotation of a pass's rows. A stage has one for layers without a window and one for others.
+typedef struct {
+    float *pairs;          // [position][rope_size]: cosine, sine pairs
+    double *frequencies;   // [rope_size / 2]: radians per position
+} rotation;
 
 typedef struct pool pool;
 typedef void (*pool_job)(void *context, int32_t thread);
@@ -72,15 +83,14 @@ struct xk_stage {
     pool *workers;
     pthread_mutex_t lock;
     // Working memory for BATCH positions.
-    activations normed;    // hidden
+    activations normed;    // hidden; its values also hold what is normed before it is added
     activations attended;  // heads * head_size
     activations gated;     // feed
     float *query;          // [position][heads * head_size]
     float *key;            // [position][width]
     float *value;          // [position][width]
     float *gate;           // [position][feed]
-    float *rope;           // [position][rope_size]: cosine, sine pairs
-    double *frequencies;   // [rope_size / 2]: radians per position
+    rotation rotations[2]; // without a window, with one
     float *scores;         // [thread][score_stride], grown when a longer session runs
     int32_t score_stride;
 };

@@ -19,25 +19,60 @@ static int make_memory(xk_stage *stage) {
     stage->key = block_of(BATCH * narrow, sizeof(float));
     stage->value = block_of(BATCH * narrow, sizeof(float));
     stage->gate = block_of(BATCH * (size_t)shape->feed, sizeof(float));
-    stage->rope = block_of(BATCH * (size_t)shape->rope_size, sizeof(float));
-    stage->frequencies = block_of((size_t)shape->rope_size, sizeof(double));
-    if (stage->frequencies == NULL) return 0;
-    double slope = xk_log(shape->rope_base) / (double)shape->rope_size;
-    for (int32_t i = 0; i < shape->rope_size; i += 2) {
-        stage->frequencies[i / 2] = xk_exp(-(slope * (double)i));
-    }
     return activations_make(&stage->normed, shape->hidden)
         && activations_make(&stage->attended, wide) && activations_make(&stage->gated, shape->feed)
-        && stage->query && stage->key && stage->value && stage->gate && stage->rope;
+        && stage->query && stage->key && stage->value && stage->gate;
+}
+
+static int make_rotation(
+    rotation *target, int32_t size, double base, double scale, const float *factors
+) {
+    target->pairs = block_of(BATCH * (size_t)size, sizeof(float));
+    target->frequencies = block_of((size_t)size, sizeof(double));
+    if (target->pairs == NULL || target->frequencies == NULL) return 0;
+    double slope = xk_log(base) / (double)size;
+    for (int32_t i = 0; i < size; i += 2) {
+        double frequency = xk_exp(-(slope * (double)i));
+        if (factors != NULL) frequency = frequency / (double)factors[i / 2];
+        target->frequencies[i / 2] = scale > 0 ? frequency / scale : frequency;
+    }
+    return 1;
+}
+
+// Whether a vector that an architecture need not have is there and infinite or not a number.
+static int is_bad(const float *values, int32_t count) {
+    return values != NULL && !xk_all_finite(values, (size_t)count);
+}
+
+static int32_t prepare_vectors(layer *target, const xk_layer *source, const xk_shape *shape) {
+    int32_t hidden = shape->hidden;
+    int32_t size = shape->head_size;
+    int32_t narrow = shape->kv_heads * size;
+    if (is_bad(source->attention_norm, hidden) || is_bad(source->feed_norm, hidden)
+        || is_bad(source->query_bias, shape->heads * size) || is_bad(source->key_bias, narrow)
+        || is_bad(source->value_bias, narrow) || is_bad(source->query_norm, size)
+        || is_bad(source->key_norm, size) || is_bad(source->attention_post_norm, hidden)
+        || is_bad(source->feed_post_norm, hidden)) {
+        return XK_NOT_FINITE;
+    }
+    target->attention_norm = source->attention_norm;
+    target->feed_norm = source->feed_norm;
+    target->query_bias = source->query_bias;
+    target->key_bias = source->key_bias;
+    target->value_bias = source->value_bias;
+    target->query_norm = source->query_norm;
+    target->key_norm = source->key_norm;
+    target->attention_post_norm = source->attention_post_norm;
+    target->feed_post_norm = source->feed_post_norm;
+    target->window = source->window;
+    return XK_OK;
 }
 
 static int32_t prepare_layer(
-    layer *target, const xk_layer *source, int32_t hidden, const path_functions *path
+    layer *target, const xk_layer *source, const xk_shape *shape, const path_functions *path
 ) {
-    target->attention_norm = source->attention_norm;
-    target->feed_norm = source->feed_norm;
-    if (!xk_all_finite(source->attention_norm, (size_t)hidden)) return XK_NOT_FINITE;
-    if (!xk_all_finite(source->feed_norm, (size_t)hidden)) return XK_NOT_FINITE;
+    int32_t error = prepare_vectors(target, source, shape);
+    if (error != XK_OK) return error;
     const xk_tensor *tensors[7] = {
         &source->query, &source->key, &source->value, &source->output, &source->gate, &source->up,
         &source->down};
@@ -45,7 +80,7 @@ static int32_t prepare_layer(
         &target->query, &target->key, &target->value, &target->output, &target->gate, &target->up,
         &target->down};
     for (int index = 0; index < 7; index++) {
-        int32_t error = matrix_prepare(matrices[index], tensors[index], path);
+        error = matrix_prepare(matrices[index], tensors[index], path);
         if (error != XK_OK) return error;
     }
     return XK_OK;
@@ -57,15 +92,27 @@ static int32_t fill_stage(
     stage->layers = calloc((size_t)stage->layer_count, sizeof *stage->layers);
     stage->workers = pool_create(stage->threads);
     if (stage->layers == NULL || stage->workers == NULL) return XK_NO_MEMORY;
-    if (!make_memory(stage)) return XK_NO_MEMORY;
+    const xk_shape *shape = &stage->shape;
+    if (is_bad(shape->rope_factors, shape->rope_size / 2)) return XK_NOT_FINITE;
+    if (!make_memory(stage)
+        || !make_rotation(
+            &stage->rotations[0], shape->rope_size, shape->rope_base, shape->rope_scale,
+            shape->rope_factors)) {
+        return XK_NO_MEMORY;
+    }
+    if (shape->local_rope_base > 0
+        && !make_rotation(
+            &stage->rotations[1], shape->rope_size, shape->local_rope_base, 0, NULL)) {
+        return XK_NO_MEMORY;
+    }
     for (int32_t index = 0; index < stage->layer_count; index++) {
         int32_t error = prepare_layer(
-            &stage->layers[index], &layers[index], stage->shape.hidden, stage->path);
+            &stage->layers[index], &layers[index], shape, stage->path);
         if (error != XK_OK) return error;
     }
     if (tail == NULL) return XK_OK;
     stage->tail_norm = tail_norm;
-    if (!xk_all_finite(tail_norm, (size_t)stage->shape.hidden)) return XK_NOT_FINITE;
+    if (is_bad(tail_norm, shape->hidden)) return XK_NOT_FINITE;
     return matrix_prepare(&stage->tail, tail, stage->path);
 }
 
@@ -80,6 +127,7 @@ xk_stage *xk_stage_create(
     xk_stage *stage = calloc(1, sizeof *stage);
     if (stage == NULL) return NULL;
     stage->shape = *shape;
+    if (stage->shape.score_size == 0) stage->shape.score_size = shape->head_size;
     stage->threads = threads;
     stage->path = chosen;
     stage->layer_count = layer_count;
@@ -109,8 +157,10 @@ void xk_stage_destroy(xk_stage *stage) {
     free(stage->key);
     free(stage->value);
     free(stage->gate);
-    free(stage->rope);
-    free(stage->frequencies);
+    for (int index = 0; index < 2; index++) {
+        free(stage->rotations[index].pairs);
+        free(stage->rotations[index].frequencies);
+    }
     free(stage->scores);
     pthread_mutex_destroy(&stage->lock);
     free(stage);
@@ -140,17 +190,16 @@ static int grow_scores(xk_stage *stage, int32_t positions) {
     return 1;
 }
 
-// Cosine and sine of position * base^(-i / rope_size) for each pair, rounded once to single.
-static void fill_rope(const pass *run) {
+// Cosine and sine of position * frequency for each pair, rounded once to single.
+static void fill_rotation(const pass *run, const rotation *target) {
     int32_t size = run->stage->shape.rope_size;
     for (int32_t row = 0; row < run->count; row++) {
-        float *pair = run->stage->rope + (size_t)row * (size_t)size;
+        float *pair = target->pairs + (size_t)row * (size_t)size;
         for (int32_t i = 0; i < size; i += 2) {
             double sine;
             double cosine;
             xk_sincos(
-                (double)run->places[row].position * run->stage->frequencies[i / 2], &sine,
-                &cosine);
+                (double)run->places[row].position * target->frequencies[i / 2], &sine, &cosine);
             pair[i] = (float)cosine;
             pair[i + 1] = (float)sine;
         }
@@ -158,9 +207,11 @@ static void fill_rope(const pass *run) {
 }
 
 static void run_rows(pass *run) {
-    fill_rope(run);
-    pool_run(run->stage->workers, run->stage->path->run_layers, run);
-    run->x += (size_t)run->count * (size_t)run->stage->shape.hidden;
+    const xk_stage *stage = run->stage;
+    fill_rotation(run, &stage->rotations[0]);
+    if (stage->shape.local_rope_base > 0) fill_rotation(run, &stage->rotations[1]);
+    pool_run(stage->workers, stage->path->run_layers, run);
+    run->x += (size_t)run->count * (size_t)stage->shape.hidden;
     run->count = 0;
 }
 

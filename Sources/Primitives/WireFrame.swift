@@ -52,6 +52,14 @@ public struct WireFrame: Hashable, Sendable {
         case pong = 8
         /// Tokens the last stage chose: `count` signed 32-bit integers.
         case sampled = 9
+        /// Starts a request on a ring: a `RingOpen`. Count is 0.
+        case open = 10
+        /// Positions to be run on a ring: a `RingWindow` of `count` positions.
+        case window = 11
+        /// What the last stage of a ring found: a `RingVerdict` with `count` tokens.
+        case verdict = 12
+        /// Windows of earlier epochs need not be run any more: the 32-bit epoch. Count is 0.
+        case discard = 13
     }
 
     /// The version this type reads and writes.
@@ -103,6 +111,10 @@ public struct WireFrame: Hashable, Sendable {
             case .activations:
                 count > 0 && !payload.isEmpty && payload.count.isMultiple(of: 4 * Int(count))
             case .fault: count == 0 && payload.count >= 2
+            case .open: count == 0 && !payload.isEmpty
+            case .window: RingWindow.width(count: Int(count), payload: payload.count) != nil
+            case .verdict: payload.count == RingVerdict.fixedBytes + 4 * Int(count)
+            case .discard: count == 0 && payload.count == 4
             }
         guard fits else { throw .payloadMismatch }
         if kind == .fault, String(validating: payload.dropFirst(2), as: UTF8.self) == nil {

@@ -14,6 +14,7 @@ struct Exchequer: AsyncParsableCommand {
               exchequer demo                          run the whole house on this machine
               exchequer serve --data house --model M  run a house
               exchequer node --house URL --model M    serve a model to a house
+              exchequer cluster run --route ...       run a model over machines of your own
               exchequer simulate --jobs 20000         ask whether cheating pays
               exchequer audit --data house            replay the journal and prove its state
               exchequer prove-balance --url URL ...   have a house prove that it owes you
@@ -23,6 +24,7 @@ struct Exchequer: AsyncParsableCommand {
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
             VerifyCommand.self, ProveBalanceCommand.self, VerifyBalanceCommand.self,
-            AppealCommand.self, LedgerGroup.self, JournalCommand.self, BenchCommand.self,
+            AppealCommand.self, ClusterGroup.self, LedgerGroup.self, JournalCommand.self,
+            BenchCommand.self,
         ])
 }

@@ -135,7 +135,7 @@ struct ModelInspectCommand: ParsableCommand {
     private func report(_ file: ModelFile) -> Report {
         let sizes = file.architecture
         return Report(
-            name: name ?? file.name, family: sizes.family, layers: sizes.layers,
+            name: name ?? file.name, family: sizes.family.rawValue, layers: sizes.layers,
             hidden: sizes.hidden, feed: sizes.feed, heads: sizes.heads,
             keyValueHeads: sizes.keyValueHeads, vocabulary: sizes.vocabulary,
             context: sizes.contextLength, quantisation: file.quantisation,

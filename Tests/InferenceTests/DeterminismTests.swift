@@ -50,7 +50,19 @@ import Testing
             (.q8_0, true), (.bf16, false), (.q5_0, false), (.q4_K, true), (.q6_K, false),
         ])
     func synthetic(type: TensorType, tied: Bool) throws {
-        let model = try SyntheticModel(type, embedding: tied ? .q8_0 : type, tied: tied).model()
+        try compareAllWays(
+            try SyntheticModel(type, embedding: tied ? .q8_0 : type, tied: tied).model())
+    }
+
+    @Test("So does one of every family", arguments: ModelFamily.allCases)
+    func families(family: ModelFamily) throws {
+        try compareAllWays(
+            try SyntheticModel(
+                .q4_0, tied: family == .gemma3, family: family, ropeFactors: family == .llama
+            ).model())
+    }
+
+    private func compareAllWays(_ model: ModelFile) throws {
         let tokens = (0..<75).map { Int32($0 * 37 % SyntheticModel.vocabulary) }
         let expected = try #require(try bits(model, tokens, Run()))
         #expect(Set(expected).count > 1_000)
@@ -95,9 +107,27 @@ import Testing
             (.bf16, 2e-3), (.q5_0, 0.05), (.q4_K, 0.05), (.q6_K, 0.05),
         ])
     func naive(type: TensorType, tolerance: Double) throws {
-        let embedding: TensorType = type == .f32 ? .f32 : type
-        let model = try SyntheticModel(type, embedding: embedding, tied: false, seed: 5).model()
-        let tokens = (0..<20).map { Int32($0 * 91 % SyntheticModel.vocabulary) }
+        try compareWithNaive(
+            try SyntheticModel(type, embedding: type, tied: false, seed: 5).model(), tolerance)
+    }
+
+    @Test("So they do for every family", arguments: ModelFamily.allCases)
+    func naive(family: ModelFamily) throws {
+        try compareWithNaive(
+            try SyntheticModel(
+                .f32, embedding: .f32, tied: false, family: family, ropeFactors: family == .llama,
+                seed: 6
+            ).model(), 2e-3)
+    }
+
+    @Test func theLargestGemmaScalesScoresByItsWidthOverItsHeads() throws {
+        let model = try SyntheticModel(.f32, embedding: .f32, family: .gemma3, layers: 62).model()
+        #expect(model.architecture.scoreSize == SyntheticModel.hidden / 4)
+        try compareWithNaive(model, 8e-3)
+    }
+
+    private func compareWithNaive(_ model: ModelFile, _ tolerance: Double) throws {
+        let tokens = (0..<36).map { Int32($0 * 91 % SyntheticModel.vocabulary) }
         let expected = NaiveTransformer(model).logits(tokens)
         let stage = try Generator(model: model, threads: 1).stage
         let session = try stage.makeSession(capacity: tokens.count)
@@ -113,6 +143,29 @@ import Testing
         }
         #expect(spread > 0.5)
         #expect(largest < tolerance * spread)
+    }
+
+    @Test(
+        "Sessions of a family in one pass give what each gives alone",
+        arguments: ModelFamily.allCases)
+    func sharedPasses(family: ModelFamily) throws {
+        let model = try SyntheticModel(family: family).model()
+        let stage = try Generator(model: model, threads: 2).stage
+        let lengths = [70, 3, 41]
+        let prompts = lengths.map { length in (0..<length).map { Int32($0 * 53 % 199 + length) } }
+        let expected = try prompts.map { try stage.makeSession(capacity: 80).run(tokens: $0) }
+        let sessions = try prompts.map { _ in try stage.makeSession(capacity: 80) }
+        var found: [[Float]] = [[], [], []]
+        for (start, end) in [(0, 2), (2, 30), (30, 70)] {
+            let live = prompts.indices.filter { prompts[$0].count > start }
+            let results = stage.run(
+                live.map {
+                    let own = prompts[$0][start..<min(end, prompts[$0].count)]
+                    return StageWork(sessions[$0], .tokens(Array(own)))
+                })
+            for (index, result) in zip(live, results) { found[index] += try result.get() }
+        }
+        #expect(found == expected)
     }
 
     @Test func sessionsOfOneStageDoNotTouchEachOther() throws {

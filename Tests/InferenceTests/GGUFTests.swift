@@ -101,7 +101,7 @@ import Testing
             $0.set("llama.embedding_length", type: 10, count(1 << 60))
         },
         row(.unsupportedArchitecture, "another family") {
-            $0.set("general.architecture", type: 8, GGUFBuilder.text("gemma3"))
+            $0.set("general.architecture", type: 8, GGUFBuilder.text("gemma2"))
         },
         row(.unsupportedFeature, "rope scaling") {
             $0.set("llama.rope.scaling.type", type: 8, GGUFBuilder.text("linear"))
@@ -205,7 +205,9 @@ import Testing
             let start = "| \(code.rawValue) | \(code) | "
             #expect(page.contains { $0.hasPrefix(start) }, "\(start)")
         }
-        for profile in [NumericsProfile.id, NumericsProfile.idOfFormats] {
+        for profile in [
+            NumericsProfile.id, NumericsProfile.idOfFormats, NumericsProfile.idOfArchitectures,
+        ] {
             #expect(try ModelFixture.page("numerics-v1.md").contains("    \(profile.hex)"))
         }
     }

@@ -77,6 +77,26 @@ import Testing
         #expect(read > 50 && read < 600)
     }
 
+    @Test("Damaged sizes of any family are refused or run", arguments: ModelFamily.allCases)
+    func damagedSizes(family: ModelFamily) throws {
+        let bytes = SyntheticModel(family: family, ropeFactors: family == .llama).builder.build()
+        // The sizes come before the tokenizer.
+        let end = try #require(bytes.firstRange(of: Array("tokenizer.ggml.model".utf8)))
+        var random = SyntheticModel(seed: 31)
+        var ran = 0
+        for _ in 0..<400 {
+            var damaged = bytes
+            Self.damage(&damaged, &random, header: end.lowerBound)
+            guard let model = try? ModelFile(bytes: damaged),
+                let stage = try? Generator(model: model, threads: 1).stage,
+                let session = try? stage.makeSession(capacity: 1)
+            else { continue }
+            _ = try? session.run(tokens: [5])
+            ran += 1
+        }
+        #expect(ran > 5 && ran < 300, "\(ran) ran")
+    }
+
     /// Memory follows what is in a file and not what it claims.
     @Test func claimsWithoutBytesCostNothing() {
         for claim in Self.edges where claim > 1_000 {

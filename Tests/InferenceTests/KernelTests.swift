@@ -44,7 +44,7 @@ import Testing
             let words = line.split(separator: " ")
             expected[line.dropLast(words[words.count - 1].count + 1)] = words.last
         }
-        #expect(expected.count == 90)
+        #expect(expected.count == 94)
         #expect(Self.paths.contains(.scalar))
         for path in Self.paths {
             for index in 0..<golden_case_count() {
@@ -60,6 +60,13 @@ import Testing
                 let name = unsafe String(cString: golden_type_name(type)) + " stage"
                 for threads in [1, 3] as [Int32] {
                     let found = golden_stage_hash(type, path.rawValue, threads)
+                    if expected[name[...]] != hex(found) { Issue.record("\(name) on \(path)") }
+                }
+            }
+            for index in 0..<golden_family_count() {
+                let name = unsafe String(cString: golden_family_name(index)) + " stage"
+                for threads in [1, 3] as [Int32] {
+                    let found = golden_family_hash(index, path.rawValue, threads)
                     if expected[name[...]] != hex(found) { Issue.record("\(name) on \(path)") }
                 }
             }

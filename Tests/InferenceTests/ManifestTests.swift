@@ -34,6 +34,9 @@ import Verification
         #expect(
             NumericsProfile.idOfFormats.hex
                 == "30bea6e1b3d38605c506acbf7420baead013e73d583338dda8148b0957c932fd")
+        #expect(
+            NumericsProfile.idOfArchitectures.hex
+                == "25c4dd40b84002f32bfe4a13fc005db33c1237e8d67ee29a0004b8e50d012f99")
     }
 
     @Test func anotherWeightChangesOnlyItsLayer() throws {

@@ -4,6 +4,9 @@ import Primitives
 /// A tiny model with random weights in any number format: 3 layers, 64 wide, 4 heads on 2
 /// key-value heads of 16, 269 tokens. The odd sizes leave panels of eight rows incomplete. With
 /// weights in superblocks of 256 it is 256 wide, as rows must be whole superblocks.
+///
+/// Of any family: Qwen3 and Gemma 3 have heads of 24 that are not a part of the width, and two of
+/// Gemma's layers see 16 positions.
 struct SyntheticModel {
     static let layers = 3
     static let hidden = 64
@@ -12,31 +15,38 @@ struct SyntheticModel {
 
     var builder = GGUFBuilder()
     private var state: UInt64
+    private let family: ModelFamily
     private let hidden: Int
     private let feed: Int
+    private let headSize: Int
 
     init(
         _ type: TensorType = .q4_1, embedding: TensorType = .q8_0, tied: Bool = true,
+        family: ModelFamily = .llama, ropeFactors: Bool = false, layers: Int = Self.layers,
         seed: UInt64 = 1
     ) {
         state = seed
+        self.family = family
         hidden = type.blockCount == 256 ? 256 : Self.hidden
         feed = type.blockCount == 256 ? 512 : Self.feed
-        addMetadata()
+        headSize = family == .llama || family == .qwen2 ? hidden / 4 : 24
+        addMetadata(layers: layers)
         addVocabulary()
         addMatrix("token_embd.weight", embedding, hidden, Self.vocabulary)
-        for layer in 0..<Self.layers {
+        for layer in 0..<layers {
             let prefix = "blk.\(layer)."
             addNorm(prefix + "attn_norm.weight")
-            addMatrix(prefix + "attn_q.weight", type, hidden, hidden)
-            addMatrix(prefix + "attn_k.weight", type, hidden, hidden / 2)
-            addMatrix(prefix + "attn_v.weight", type, hidden, hidden / 2)
-            addMatrix(prefix + "attn_output.weight", type, hidden, hidden)
+            addMatrix(prefix + "attn_q.weight", type, hidden, 4 * headSize)
+            addMatrix(prefix + "attn_k.weight", type, hidden, 2 * headSize)
+            addMatrix(prefix + "attn_v.weight", type, hidden, 2 * headSize)
+            addMatrix(prefix + "attn_output.weight", type, 4 * headSize, hidden)
             addNorm(prefix + "ffn_norm.weight")
             addMatrix(prefix + "ffn_gate.weight", type, hidden, feed)
             addMatrix(prefix + "ffn_up.weight", type, hidden, feed)
             addMatrix(prefix + "ffn_down.weight", type, feed, hidden)
+            addVectors(prefix)
         }
+        if ropeFactors { addVector("rope_freqs.weight", headSize / 2, 1, 8) }
         addNorm("output_norm.weight")
         if !tied { addMatrix("output.weight", type, hidden, Self.vocabulary) }
     }
@@ -64,17 +74,44 @@ struct SyntheticModel {
         low + (high - low) * Float(next() & 0xffff) / 65_536
     }
 
-    private mutating func addMetadata() {
-        builder.add("general.architecture", text: "llama")
+    private mutating func addMetadata(layers: Int) {
+        builder.add("general.architecture", text: family.rawValue)
         builder.add("general.name", text: "synthetic")
         for (key, count) in [
-            ("block_count", Self.layers), ("context_length", 512),
+            ("block_count", layers), ("context_length", 512),
             ("embedding_length", hidden), ("feed_forward_length", feed),
             ("attention.head_count", 4), ("attention.head_count_kv", 2),
-            ("rope.dimension_count", hidden / 4), ("vocab_size", Self.vocabulary),
-        ] { builder.add("llama.\(key)", count: UInt32(count)) }
-        builder.add("llama.rope.freq_base", float: 10_000)
-        builder.add("llama.attention.layer_norm_rms_epsilon", float: 1e-5)
+            ("rope.dimension_count", headSize), ("vocab_size", Self.vocabulary),
+        ] { builder.add("\(family).\(key)", count: UInt32(count)) }
+        builder.add("\(family).rope.freq_base", float: 10_000)
+        builder.add("\(family).attention.layer_norm_rms_epsilon", float: 1e-5)
+        if headSize != hidden / 4 {
+            builder.add("\(family).attention.key_length", count: UInt32(headSize))
+            builder.add("\(family).attention.value_length", count: UInt32(headSize))
+        }
+        if family != .gemma3 { return }
+        builder.add("gemma3.attention.sliding_window", count: 16)
+        builder.add("gemma3.attention.sliding_window_pattern", count: 2)
+        builder.add("gemma3.rope.freq_base_swa", float: 500)
+        builder.add("gemma3.rope.scaling.type", text: "linear")
+        builder.add("gemma3.rope.scaling.factor", float: 4)
+    }
+
+    /// What the family has in a layer beside Llama's tensors.
+    private mutating func addVectors(_ prefix: String) {
+        if family == .qwen2 {
+            addVector(prefix + "attn_q.bias", 4 * headSize, -1, 1)
+            addVector(prefix + "attn_k.bias", 2 * headSize, -1, 1)
+            addVector(prefix + "attn_v.bias", 2 * headSize, -0.5, 0.5)
+        }
+        if family == .qwen3 || family == .gemma3 {
+            addVector(prefix + "attn_q_norm.weight", headSize, 0.5, 2)
+            addVector(prefix + "attn_k_norm.weight", headSize, 0.5, 2)
+        }
+        if family == .gemma3 {
+            addVector(prefix + "post_attention_norm.weight", hidden, 0.1, 1)
+            addVector(prefix + "post_ffw_norm.weight", hidden, 0.1, 1)
+        }
     }
 
     private mutating func addVocabulary() {
@@ -101,11 +138,13 @@ struct SyntheticModel {
         builder.add("tokenizer.ggml.eos_token_id", count: 2)
     }
 
-    private mutating func addNorm(_ name: String) {
+    private mutating func addNorm(_ name: String) { addVector(name, hidden, 0.5, 1.5) }
+
+    private mutating func addVector(_ name: String, _ count: Int, _ low: Float, _ high: Float) {
         var writer = ByteWriter()
-        for _ in 0..<hidden { writer.write(uniform(0.5, 1.5).bitPattern) }
+        for _ in 0..<count { writer.write(uniform(low, high).bitPattern) }
         builder.tensors.append(
-            .init(name: name, type: 0, dimensions: [UInt64(hidden)], bytes: writer.bytes))
+            .init(name: name, type: 0, dimensions: [UInt64(count)], bytes: writer.bytes))
     }
 
     private mutating func addMatrix(

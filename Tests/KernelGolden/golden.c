@@ -177,29 +177,78 @@ static uint64_t run_stage(xk_stage *stage, uint64_t seed) {
     return result;
 }
 
-uint64_t golden_stage_hash(int32_t type, int32_t path, int32_t threads) {
+// What an architecture has beside Llama's.
+typedef struct {
+    const char *name;
+    int rope_factors, rope_halves, biases, head_norms, post_norms, gelu;
+    int32_t window;        // of the first layer
+} family;
+
+static const family families[] = {
+    {.name = "llama3", .rope_factors = 1},
+    {.name = "qwen2", .rope_halves = 1, .biases = 1},
+    {.name = "qwen3", .rope_halves = 1, .head_norms = 1},
+    {.name = "gemma3", .rope_halves = 1, .head_norms = 1, .post_norms = 1, .gelu = 1, .window = 4},
+};
+
+int32_t golden_family_count(void) { return sizeof families / sizeof *families; }
+const char *golden_family_name(int32_t index) { return families[index].name; }
+
+// The matrices of a layer, with memory that the caller frees.
+static void make_matrices(xk_layer *layer, int32_t type, int32_t index, uint8_t **weights) {
     static const int32_t sizes[TENSORS][2] = {
         {HEADS * SIZE, HIDDEN}, {KV_HEADS * SIZE, HIDDEN}, {KV_HEADS * SIZE, HIDDEN},
         {HIDDEN, HEADS * SIZE}, {FEED, HIDDEN}, {FEED, HIDDEN}, {HIDDEN, FEED}};
-    xk_shape shape = {HIDDEN, FEED, HEADS, KV_HEADS, SIZE, SIZE, 1e-5f, 10000.0};
-    xk_layer layers[LAYERS];
+    xk_tensor *tensors[TENSORS] = {
+        &layer->query, &layer->key, &layer->value, &layer->output, &layer->gate, &layer->up,
+        &layer->down};
+    for (int i = 0; i < TENSORS; i++) {
+        uint64_t seed = (uint64_t)(type * 100 + index * TENSORS + i);
+        weights[i] = make_weights(type, sizes[i][0], sizes[i][1], seed, 0);
+        *tensors[i] = (xk_tensor){weights[i], type, sizes[i][0], sizes[i][1]};
+    }
+}
+
+// Gives a layer the vectors of its architecture, all parts of `pool`.
+static void add_vectors(xk_layer *layer, const family *form, const float *pool) {
+    if (form->biases) {
+        layer->query_bias = pool;
+        layer->key_bias = pool + 17;
+        layer->value_bias = pool + 35;
+    }
+    if (form->head_norms) {
+        layer->query_norm = pool + 53;
+        layer->key_norm = pool + 71;
+    }
+    if (form->post_norms) {
+        layer->attention_post_norm = pool + 5;
+        layer->feed_post_norm = pool + 11;
+    }
+}
+
+static uint64_t stage_hash(int32_t type, const family *form, int32_t path, int32_t threads) {
+    enum { POOL = 2 * HIDDEN };
+    float *pool = make_floats(POOL, 77, 0);
+    float factors[SIZE / 2];
+    for (int i = 0; i < SIZE / 2; i++) factors[i] = (float)(64 + i * i) / 64.0f;
+    xk_shape shape = {
+        .hidden = HIDDEN, .feed = FEED, .heads = HEADS, .kv_heads = KV_HEADS, .head_size = SIZE,
+        .rope_size = SIZE, .epsilon = 1e-5f, .rope_base = 10000.0,
+        .rope_factors = form->rope_factors ? factors : NULL,
+        .rope_scale = form->window > 0 ? 8.0 : 0.0, .score_size = form->window > 0 ? 24 : 0,
+        .local_rope_base = form->window > 0 ? 500.0 : 0.0, .rope_halves = form->rope_halves,
+        .gelu = form->gelu};
+    xk_layer layers[LAYERS] = {0};
     uint8_t *weights[LAYERS * TENSORS + 1];
     float *norms[2 * LAYERS + 1];
     for (int i = 0; i < 2 * LAYERS + 1; i++) norms[i] = make_floats(HIDDEN, (uint64_t)i + 90, 0);
     for (int index = 0; index < LAYERS; index++) {
-        xk_layer *layer = &layers[index];
-        xk_tensor *tensors[TENSORS] = {
-            &layer->query, &layer->key, &layer->value, &layer->output, &layer->gate, &layer->up,
-            &layer->down};
-        for (int i = 0; i < TENSORS; i++) {
-            uint64_t seed = (uint64_t)(type * 100 + index * TENSORS + i);
-            uint8_t *bytes = make_weights(type, sizes[i][0], sizes[i][1], seed, 0);
-            weights[index * TENSORS + i] = bytes;
-            *tensors[i] = (xk_tensor){bytes, type, sizes[i][0], sizes[i][1]};
-        }
-        layer->attention_norm = norms[2 * index];
-        layer->feed_norm = norms[2 * index + 1];
+        make_matrices(&layers[index], type, index, weights + index * TENSORS);
+        layers[index].attention_norm = norms[2 * index];
+        layers[index].feed_norm = norms[2 * index + 1];
+        add_vectors(&layers[index], form, pool + 97 * index);
     }
+    layers[0].window = form->window;
     weights[LAYERS * TENSORS] = make_weights(type, WORDS, HIDDEN, (uint64_t)type, 0);
     xk_tensor tail = {weights[LAYERS * TENSORS], type, WORDS, HIDDEN};
     int32_t error = 0;
@@ -209,5 +258,15 @@ uint64_t golden_stage_hash(int32_t type, int32_t path, int32_t threads) {
     xk_stage_destroy(stage);
     for (int i = 0; i < LAYERS * TENSORS + 1; i++) free(weights[i]);
     for (int i = 0; i < 2 * LAYERS + 1; i++) free(norms[i]);
+    free(pool);
     return result;
+}
+
+uint64_t golden_stage_hash(int32_t type, int32_t path, int32_t threads) {
+    const family llama = {.name = "llama"};
+    return stage_hash(type, &llama, path, threads);
+}
+
+uint64_t golden_family_hash(int32_t index, int32_t path, int32_t threads) {
+    return stage_hash(XK_Q8_0, &families[index], path, threads);
 }

@@ -27,6 +27,11 @@ int main(int count, char **arguments) {
             "%s stage %016llx\n", golden_type_name(type),
             (unsigned long long)golden_stage_hash(type, path, 2));
     }
+    for (int32_t index = 0; index < golden_family_count(); index++) {
+        printf(
+            "%s stage %016llx\n", golden_family_name(index),
+            (unsigned long long)golden_family_hash(index, path, 2));
+    }
     for (uint64_t seed = 1; seed <= 300; seed++) {
         item = golden_random_case(seed);
         if (golden_multiply_hash(&item, path) != golden_multiply_hash(&item, XK_PATH_SCALAR)) {

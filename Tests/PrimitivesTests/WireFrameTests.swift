@@ -13,6 +13,10 @@ struct WireFrameTests {
                 position: 7),
             WireFrame.fault(code: 302, text: "gone", stage: 0, job: job, attempt: 1),
             try WireFrame(kind: .ready, stage: 0, job: job, attempt: 1, payload: [9, 9]),
+            try RingFrameTests.open.frame(stage: 0, job: job),
+            try RingFrameTests.window.frame(stage: 1, job: job),
+            try RingFrameTests.verdict.frame(stage: 2, job: job),
+            WireFrame.discard(before: 7, stage: 0, job: job),
         ]
         for kind in [WireFrame.Kind.end, .cancel, .ping, .pong] {
             frames.append(try WireFrame(kind: kind, stage: 1, job: job, attempt: 1))
@@ -60,7 +64,7 @@ struct WireFrameTests {
         ([0, 2], WireFrameError.unknownVersion(0)),
         ([2, 2], .unknownVersion(2)),
         ([1, 0], .unknownKind(0)),
-        ([1, 10], .unknownKind(10)),
+        ([1, 14], .unknownKind(14)),
         ([1, 255], .unknownKind(255)),
     ])
     func garbageHeadersHaveTheirOwnErrors(start: [UInt8], error: WireFrameError) {
@@ -76,7 +80,11 @@ struct WireFrameTests {
             (3, 1, []),
             (4, 1, []), (4, 0, [1]), (5, 0, [1]), (6, 0, [1]), (6, 1, [1, 0]), (7, 0, [0]),
             (8, 1, []),
-            (9, 0, []), (1, 1, []),
+            (9, 0, []), (1, 1, []), (10, 0, []), (10, 1, [1]), (11, 0, []),
+            (11, 0, [UInt8](repeating: 0, count: 12)), (11, 1, [UInt8](repeating: 0, count: 15)),
+            (11, 2, [UInt8](repeating: 0, count: 24)), (11, 0xffff_ffff, [0, 0, 0, 0]),
+            (12, 1, [UInt8](repeating: 0, count: 8)), (12, 0, [UInt8](repeating: 0, count: 7)),
+            (13, 0, [0, 0, 0]), (13, 1, [0, 0, 0, 0]),
         ] as [(UInt8, UInt32, [UInt8])])
     func payloadsThatDoNotFitAreRefused(kind: UInt8, count: UInt32, payload: [UInt8]) {
         var writer = ByteWriter()
@@ -110,7 +118,7 @@ struct WireFrameTests {
         for round in 0..<20_000 {
             var bytes = random.bytes(28 + Int(random.next() % 3) * 4)
             bytes[0] = 1
-            bytes[1] = UInt8(round % 10)
+            bytes[1] = UInt8(round % 14)
             bytes.replaceSubrange(20..<28, with: [UInt8(random.next() % 3), 0, 0, 0])
             bytes.insert(contentsOf: [UInt8(bytes.count - 24), 0, 0, 0], at: 24)
             if let frame = try? WireFrame(bytes) {

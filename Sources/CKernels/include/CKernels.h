@@ -30,7 +30,8 @@ typedef struct {
     int32_t columns;
 } xk_tensor;
 
-// The tensors of one layer. The norm weights are `hidden` 32-bit floats.
+// The tensors of one layer. The norm weights are `hidden` 32-bit floats. What comes after `down` is
+// null or 0 where the architecture has no such thing.
 typedef struct {
     const float *attention_norm;
     xk_tensor query;
@@ -41,9 +42,23 @@ typedef struct {
     xk_tensor gate;
     xk_tensor up;
     xk_tensor down;
+    // Added to the products, as many floats as they have rows.
+    const float *query_bias;
+    const float *key_bias;
+    const float *value_bias;
+    // Norms of each head before the rotation: `head_size` floats.
+    const float *query_norm;
+    const float *key_norm;
+    // Norms of what attention and feed-forward add to the residual stream: `hidden` floats.
+    const float *attention_post_norm;
+    const float *feed_post_norm;
+    // How many positions a row sees, its own included; 0 for all. A layer with a window rotates by
+    // `local_rope_base`.
+    int32_t window;
 } xk_layer;
 
-// The sizes a model's layers share.
+// The sizes a model's layers share. What comes after `rope_base` is 0 or null where the
+// architecture has no such thing.
 typedef struct {
     int32_t hidden;
     int32_t feed;
@@ -53,6 +68,16 @@ typedef struct {
     int32_t rope_size;
     float epsilon;
     double rope_base;
+    // What angles are divided by in layers without a window: a number for all, or for each pair.
+    double rope_scale;
+    const float *rope_factors;
+    double local_rope_base;
+    // Whether the pairs of the rotation are (i, i + rope_size / 2), and not (2i, 2i + 1).
+    int32_t rope_halves;
+    // Whether the feed-forward part takes GELU, and not SiLU.
+    int32_t gelu;
+    // Scores are divided by its square root; 0 for `head_size`.
+    int32_t score_size;
 } xk_shape;
 
 // Positions whose keys and values lie in one page of memory.

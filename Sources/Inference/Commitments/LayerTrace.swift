@@ -79,7 +79,7 @@ struct LayerTrace {
             case .up: "ffn_up"
             default: "ffn_down"
             }
-        return try file.required(ModelLayout.layerTensor(Int(layer), part))
+        return try file.required(ModelLayout.layerTensor(Int(layer), part + ".weight"))
     }
 
     private func norm(_ operation: StageOperation, _ row: [Float]) throws -> [Float] {

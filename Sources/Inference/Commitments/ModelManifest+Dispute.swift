@@ -1,16 +1,22 @@
 public import Verification
 
 extension ModelManifest {
-    /// What the bisection game must know about this model.
+    /// What the bisection game must know about this model; throws `unsupportedFeature` for a model
+    /// of version 1.2 of the contract.
     public var disputeModel: DisputeModel {
+        get throws(ModelError) {
+            try NumericsProfile.requireSingleOperations(profile)
+            return allParts
+        }
+    }
+
+    private var allParts: DisputeModel {
         let layout = ModelLayout(architecture)
         let matrix = [hidden, vocabulary]
         func group(_ layer: Int) -> DisputeModel.Group {
-            let tensors = ModelLayout.layerParts.map { part in
-                let (columns, rows) = layout.shape(of: part)
-                return DisputeModel.Tensor(
-                    names: [ModelLayout.layerTensor(layer, part)],
-                    dimensions: rows.map { [columns, $0] } ?? [columns])
+            let tensors = layout.layerParts.map {
+                DisputeModel.Tensor(
+                    names: [ModelLayout.layerTensor(layer, $0.name)], dimensions: $0.dimensions)
             }
             return DisputeModel.Group(root: layerRoots[layer], tensors: tensors)
         }

@@ -30,12 +30,13 @@ public final class StageTrace: StageComputation {
         let position: Int
     }
 
-    /// Runs the task, with a fault if one is to be planted. Throws `ModelError`, `EngineError` or
-    /// `CodecError`.
+    /// Runs the task, with a fault if one is to be planted. Throws `ModelError` (also for a model
+    /// of version 1.2 of the contract), `EngineError` or `CodecError`.
     public init(
         model: ModelFile, task: StageTask, fault: PlantedFault? = nil,
         threads: Int = Stage.defaultThreads
     ) throws {
+        try NumericsProfile.requireSingleOperations(model.profile)
         self.model = model
         self.task = task
         self.fault = fault
@@ -102,7 +103,7 @@ public final class StageTrace: StageComputation {
     public func weights(
         of operation: StageOperation, step: Int, rows: Range<Int>
     ) throws -> WeightOpening {
-        let opener = WeightOpener(model.file)
+        let opener = WeightOpener(model)
         return opener.open(
             opener.group(of: steps[step]), DisputeModel.tensorIndex(of: operation) ?? 0,
             rows: rows)

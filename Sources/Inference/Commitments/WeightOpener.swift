@@ -5,11 +5,13 @@ import Verification
 /// Opens weights of a model file against the roots of its manifest.
 struct WeightOpener {
     private let file: GGUFFile
+    private let layout: ModelLayout
     private let hasher: WeightHasher
 
-    init(_ file: GGUFFile) {
-        self.file = file
-        hasher = WeightHasher(file)
+    init(_ model: ModelFile) {
+        file = model.file
+        layout = ModelLayout(model.architecture)
+        hasher = WeightHasher(model.file)
     }
 
     /// The tensors under one root of the manifest, in the order of its tree.
@@ -17,8 +19,7 @@ struct WeightOpener {
         let names =
             switch step {
             case .embedding: ModelLayout.headTensors
-            case .layer(let layer):
-                ModelLayout.layerParts.map { ModelLayout.layerTensor(Int(layer), $0) }
+            case .layer(let layer): layout.tensors(of: Int(layer), in: file)
             case .tail: ModelLayout.tailTensors(file)
             }
         return names.compactMap(file.tensor)

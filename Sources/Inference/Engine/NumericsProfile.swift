@@ -50,12 +50,43 @@ public enum NumericsProfile {
 
     /// SHA-256 of version 1.1.
     public static let idOfFormats = SHA256.hash(Array(contractOfFormats.utf8))
+
+    /// What version 1.2 adds: what other architectures than Llama 1 and 2 compute.
+    public static let contractOfArchitectures = """
+        numerics-v1.2
+        numerics-v1.1 and these architectures.
+        llama with rope_freqs.weight: angle = position * (exp(-(log(base)/size*2i))/factor(i)).
+        qwen2: rope, pairs (i, i+size/2) with the angle of pair i; q, k, v: y + bias before rope.
+        qwen3: rope as qwen2; each head of q and k becomes norm(head, w) before rope.
+        gemma3: rope and heads as qwen3. embed: w*sqrt(hidden). \
+        score(s) = lanes8(q*k(s), size)*(1/sqrt(n)), n = size, in a model of 62 layers \
+        n = hidden div heads. feed: (g/(1+exp(-((g*(1+(g*g)*0.044715))*1.59576912))))*u. \
+        Residual: x + norm(y, w). Layer i is local if the model has a window of c positions and \
+        period = 0 or i mod period < period-1. Local layers: rope by the local base; \
+        e(s) = 0 for s <= t-c, which have no part in max and out. \
+        Other layers: angle = position * (exp(-(log(base)/size*2i))/scale).
+
+        """
+
+    /// SHA-256 of version 1.2.
+    public static let idOfArchitectures = SHA256.hash(Array(contractOfArchitectures.utf8))
+
+    /// Throws `unsupportedFeature` unless single operations under this contract can be executed:
+    /// those of version 1.2 cannot be yet.
+    static func requireSingleOperations(_ profile: Digest) throws(ModelError) {
+        if profile == idOfArchitectures {
+            throw ModelError(.unsupportedFeature, "single operations of numerics-v1.2")
+        }
+    }
 }
 
 extension ModelFile {
-    /// The contract that work on this model is done under: version 1, or 1.1 if a tensor has a
-    /// format that only 1.1 defines. So what was registered under version 1 stays what it was.
+    /// The contract that work on this model is done under: the first version that defines its
+    /// architecture and its formats. So what was registered under version 1 stays what it was.
     public var profile: Digest {
+        if architecture.family != .llama || file.tensor(ModelLayout.ropeFactors) != nil {
+            return NumericsProfile.idOfArchitectures
+        }
         let added: [TensorType] = [.bf16, .q5_0, .q4_K, .q6_K]
         let needed = file.tensors.contains { added.contains($0.type) }
         return needed ? NumericsProfile.idOfFormats : NumericsProfile.id

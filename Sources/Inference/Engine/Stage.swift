@@ -202,6 +202,10 @@ public final class Stage: @unchecked Sendable {
                 unsafe xk_tensor_row(&matrix, token, base + index * hidden)
             }
         }
+        if model.architecture.family.scalesEmbedding {
+            let scale = Float(hidden).squareRoot()
+            for index in rows.indices { rows[index] *= scale }
+        }
         return rows
     }
 }

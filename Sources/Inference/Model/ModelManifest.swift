@@ -106,8 +106,9 @@ extension ModelFile {
     ///   own name if left out.
     public func manifest(name: String? = nil) -> ModelManifest {
         let hasher = WeightHasher(file)
+        let layout = ModelLayout(architecture)
         let layerRoots = (0..<architecture.layers).map { layer in
-            hasher.root(of: ModelLayout.layerParts.map { ModelLayout.layerTensor(layer, $0) })
+            hasher.root(of: layout.tensors(of: layer, in: file))
         }
         var chosen = Substring(name ?? self.name)
         while chosen.utf8.count > 256 { chosen.removeLast() }

@@ -23,22 +23,23 @@ struct BenchCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer bench --model M.gguf
               exchequer bench --only engine --free-order --model M.gguf
+              exchequer bench --only pipeline --model M.gguf
               exchequer bench --only ledger
               exchequer bench --model M.gguf --json
             """)
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, house, ledger, resume
+        case engine, pipeline, resume, house, ledger
     }
 
     @Option(
-        help: "A model file, for the engine; may be repeated.",
+        help: "A model file, for engine and pipeline; may be repeated.",
         completion: .file(extensions: ["gguf"]))
     var model: [String] = []
     @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
     var freeOrder = false
-    @Option(help: "Only this part: engine, house, ledger or resume; may be repeated.")
+    @Option(help: "Only this part: engine, pipeline, resume, house or ledger; may be repeated.")
     var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
@@ -63,6 +64,11 @@ struct BenchCommand: AsyncParsableCommand {
             engine = try await EngineBench(models: model, runs: runs, freesOrder: freeOrder)
                 .rows(say: Console.say)
         }
+        var pipeline: [BenchRow] = []
+        if parts.contains(.pipeline) {
+            guard let path = model.first else { throw ValidationError("Pipelines need --model.") }
+            pipeline = try await PipelineBench(model: path, runs: runs).rows(say: Console.say)
+        }
         var figures: [Figure] = []
         if parts.contains(.house) {
             Console.say("the house's ledger in memory and journal on disk")
@@ -83,18 +89,20 @@ struct BenchCommand: AsyncParsableCommand {
             }
             resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
         }
-        try put(engine, figures, rows, resumed)
+        let tables = [
+            ("engine", engine), ("pipeline, 10 ms a hop", pipeline),
+            ("a stage that is lost", resumed),
+            ("ledger server, durable", rows),
+        ]
+        try put(tables, figures)
     }
 
-    private func put(
-        _ engine: [BenchRow], _ figures: [Figure], _ rows: [BenchRow], _ resumed: [BenchRow]
-    ) throws {
+    private func put(_ tables: [(String, [BenchRow])], _ figures: [Figure]) throws {
         if json {
-            for row in engine + rows + resumed { try Console.put(json: row) }
+            for (_, rows) in tables { for row in rows { try Console.put(json: row) } }
             for figure in figures { try Console.put(json: figure) }
             return
         }
-        put("engine", engine)
         if !figures.isEmpty {
             let cells = figures.map {
                 [
@@ -105,8 +113,7 @@ struct BenchCommand: AsyncParsableCommand {
             Console.put(Console.table(["figure", "median", "unit", "against", "ratio"], cells))
             Console.put("")
         }
-        put("ledger server, durable", rows)
-        put("a stage that is lost", resumed)
+        for (title, rows) in tables { put(title, rows) }
     }
 
     private func put(_ title: String, _ rows: [BenchRow]) {

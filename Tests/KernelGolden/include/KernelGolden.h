@@ -28,6 +28,11 @@ uint64_t golden_multiply_hash(const golden_case *item, int32_t path);
 // positions in one pass and a tenth by itself. 0 if this machine lacks the path.
 uint64_t golden_stage_hash(int32_t type, int32_t path, int32_t threads);
 
+// The same with 8-bit weights and what an architecture has beside Llama's, in the order of the file.
+int32_t golden_family_count(void);
+const char *golden_family_name(int32_t index);
+uint64_t golden_family_hash(int32_t index, int32_t path, int32_t threads);
+
 // The types in the order of the file.
 int32_t golden_type_count(void);
 int32_t golden_type_at(int32_t index);
