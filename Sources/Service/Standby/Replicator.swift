@@ -157,7 +157,9 @@ final class Replicator: Sendable {
         }
     }
 
-    /// Ends replication; without a failure the standby is told that nobody need take over.
+    /// Ends replication; without a failure the standby is told that nobody need take over, and
+    /// closes the connection when it has read that: closing first, with its last answer unread,
+    /// would reset the connection and lose the farewell on the way.
     func stop() {
         let (link, isOrderly) = state.withLock { state -> (ReplicationLink?, Bool) in
             defer { state.isStopped = true }
@@ -166,7 +168,12 @@ final class Replicator: Sendable {
         }
         guard let link else { return }
         ReplicationThreads.wait { () -> Void? in
-            if isOrderly { try? await link.send(.farewell) }
+            if isOrderly, (try? await link.send(.farewell)) != nil {
+                let deadline = ContinuousClock.now + link.timeout
+                while self.state.withLock({ $0.link != nil }), ContinuousClock.now < deadline {
+                    try? await Task.sleep(for: .milliseconds(5))
+                }
+            }
             link.link.close()
             return nil
         }

@@ -177,7 +177,7 @@ public final class Standby<Machine: JournaledMachine>: Sendable {
             case .batch(let batch):
                 try await link.send(try books.append(batch, session: session))
             case .heartbeat: try await link.send(try books.heartbeat(session: session))
-            case .farewell: books.farewell(session: session)
+            case .farewell: return books.farewell(session: session)
             default: throw StandbySession.unexpected
             }
         }
