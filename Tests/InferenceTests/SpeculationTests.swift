@@ -163,7 +163,7 @@ struct SpeculationTests {
         ring.text = Array(ring.text.prefix(Int(window.start))) + window.tokens
         let text = ring.text
         let finding = try ring.judge.judge(window) { rows in
-            rows.flatMap { row -> [Float] in
+            rows.map { row -> [Float]? in
                 var logits = [Float](repeating: 0, count: 16)
                 logits[Int(Self.choice(text[...(Int(window.start) + row)]))] = 1
                 return logits
@@ -254,8 +254,8 @@ struct SpeculationTests {
             let rows = try first.run(tokens: window.tokens)
             let out = try second.run(activations: rows, count: window.tokens.count)
             let hidden = model.architecture.hidden
-            let finding = try judge.judge(window) { (range) throws(EngineError) in
-                try upper.logits(
+            let finding = try judge.judge(window) { range in
+                upper.logitRows(
                     of: Array(out[range.lowerBound * hidden..<range.upperBound * hidden]))
             }
             _ = try head.receive(

@@ -63,8 +63,10 @@ final class Ring: Sendable {
             route.append(.init(key: key.publicKey, address: "127.0.0.1:\(port)"))
         }
         (self.stages, self.proxies, self.route) = (stages, proxies, route)
+        // Every other test runs at the same time.
         head = try await ClusterHead.connect(
-            model: served[0].model, root: model, stage: first, route: route, identity: identity)
+            model: served[0].model, root: model, stage: first, route: route, identity: identity,
+            patience: .seconds(60))
     }
 
     deinit {

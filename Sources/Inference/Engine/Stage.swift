@@ -111,8 +111,8 @@ public final class Stage: @unchecked Sendable {
     }
 
     /// The logits of each row that `run` of this stage returned, all in one pass; `nil` where they
-    /// are not finite.
-    func logitRows(of activations: [Float]) -> [[Float]?] {
+    /// are not finite. Only on the last stage.
+    public func logitRows(of activations: [Float]) -> [[Float]?] {
         let count = activations.count / model.architecture.hidden
         if count == 0 { return [] }
         let (logits, areFinite) = multiplyTail(activations, count: count)

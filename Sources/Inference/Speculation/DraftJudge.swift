@@ -39,36 +39,40 @@ public struct DraftJudge: Sendable {
         return window.tokens.first == expected.token
     }
 
+    /// The rows of a window whose logits `judge` asks for first; empty if it asks for none.
+    public func firstRows(of window: RingWindow) -> Range<Int> {
+        let count = window.tokens.count
+        let first = min(max(promptTokens - 1 - Int(window.start), 0), count)
+        return first..<min(first + Self.step, count)
+    }
+
     /// Chooses the tokens after the positions of a window that was run.
     ///
-    /// - Parameter logits: the logits of these rows of the window, one after the other.
+    /// - Parameter logits: the logits of each of these rows of the window; `nil` for one where they
+    ///   are not finite, which throws if it is to be chosen from.
     public mutating func judge(
-        _ window: RingWindow, logits: (Range<Int>) throws(EngineError) -> [Float]
+        _ window: RingWindow, logits: (Range<Int>) -> [[Float]?]
     ) throws(EngineError) -> Finding {
         let start = Int(window.start)
         let count = window.tokens.count
-        let skipped = min(max(promptTokens - 1 - start, 0), count)
+        var rows = firstRows(of: window)
+        let first = rows.lowerBound
         var tokens: [Int32] = []
-        var row = skipped
-        while row < count {
-            let rows = row..<min(row + Self.step, count)
-            let values = try logits(rows)
-            let width = values.count / rows.count
-            for index in rows {
-                let offset = (index - row) * width
-                let token = sampler.sample(
-                    logits: Array(values[offset..<offset + width]), position: start + index + 1)
+        while !rows.isEmpty {
+            for (row, values) in zip(rows, logits(rows)) {
+                guard let values else { throw .resultNotFinite }
+                let token = sampler.sample(logits: values, position: start + row + 1)
                 tokens.append(token)
-                expected = (start + index + 1, token)
-                if index + 1 < count, window.tokens[index + 1] != token {
+                expected = (start + row + 1, token)
+                if row + 1 < count, window.tokens[row + 1] != token {
                     return Finding(
-                        first: start + skipped, tokens: tokens, through: start + index + 1,
+                        first: start + first, tokens: tokens, through: start + row + 1,
                         hasEnded: true)
                 }
             }
-            row = rows.upperBound
+            rows = rows.upperBound..<min(rows.upperBound + Self.step, count)
         }
         return Finding(
-            first: start + skipped, tokens: tokens, through: start + count, hasEnded: false)
+            first: start + first, tokens: tokens, through: start + count, hasEnded: false)
     }
 }

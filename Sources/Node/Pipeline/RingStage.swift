@@ -28,9 +28,9 @@ final class RingStage: Sendable {
     private let thread = DispatchQueue(label: "exchequer.ring", qos: .userInitiated)
     private let mayRun: @Sendable (JobID) -> Bool
     private let emit: @Sendable (JobID, Output) -> Void
-    /// Requests whose windows are run in one pass over the weights. `run` is where a pass over
-    /// several sessions at once goes.
-    private static let requestsPerPass = 1
+    /// Positions from which on no further request's window joins a pass: the kernels read each
+    /// weight once for so many.
+    private static let rowsPerPass = 64
 
     /// - Parameters:
     ///   - mayRun: whether there is room for what a request's window will give.
@@ -108,14 +108,17 @@ final class RingStage: Sendable {
 
     private func work() {
         while true {
-            let batch = release { $0.table.take(limit: Self.requestsPerPass, mayRun: mayRun) }
+            let batch = release { $0.table.take(rows: Self.rowsPerPass, mayRun: mayRun) }
             if batch.isEmpty { return }
+            var ready: [RingTable.Work] = []
             for item in batch {
                 switch item {
-                case .success(let work): run(work)
+                case .success(let work):
+                    if prepare(work) { ready.append(work) }
                 case .failure(let refusal): fail(refusal.job, refusal.fault)
                 }
             }
+            if !ready.isEmpty { run(ready) }
         }
     }
 
@@ -137,48 +140,100 @@ final class RingStage: Sendable {
         emit(job, .fault(fault))
     }
 
-    private func run(_ work: RingTable.Work) {
-        var work = work
+    /// Takes back what a window takes back; whether it is to be run at all.
+    private func prepare(_ work: RingTable.Work) -> Bool {
+        if let judge = work.judge, !judge.admits(work.window, continues: work.continues) {
+            finish(work, nil, hasEnded: true)
+            return false
+        }
+        guard work.session.position > Int(work.window.start) else { return true }
         do throws(EngineError) {
-            let (output, hasEnded) = try compute(&work)
-            let isWanted = state.withLock { $0.table.finish(work, hasEnded: hasEnded) }
-            if isWanted, let output { emit(work.job, output) }
+            try work.session.truncate(to: Int(work.window.start))
+            return true
         } catch {
             fail(work.job, RingFault(error))
+            return false
         }
     }
 
-    /// What a window gives, if anything, and whether its epoch is over.
-    private func compute(
-        _ work: inout RingTable.Work
-    ) throws(EngineError) -> (output: Output?, hasEnded: Bool) {
-        var window = work.window
-        if let judge = work.judge, !judge.admits(window, continues: work.continues) {
-            return (nil, true)
-        }
+    /// Runs windows of different requests in one pass over the weights.
+    private func run(_ batch: [RingTable.Work]) {
         let started = ContinuousClock.now
-        let session = work.session
-        if session.position > Int(window.start) { try session.truncate(to: Int(window.start)) }
-        let rows =
-            stage.isFirst
-            ? try session.run(tokens: window.tokens)
-            : try session.run(activations: window.rows, count: window.tokens.count)
+        let results = stage.run(
+            batch.map { work in
+                StageWork(
+                    work.session,
+                    stage.isFirst ? .tokens(work.window.tokens) : .activations(work.window.rows))
+            })
+        var firstLogits = stage.isLast ? logits(batch, results) : []
+        // A request's share of the pass: the controller of each counts the requests itself.
+        func slowest(_ window: RingWindow) -> UInt32 {
+            let took = (ContinuousClock.now - started) / .microseconds(batch.count)
+            return max(window.slowest, UInt32(min(max(took, 0), 4e9)))
+        }
+        for (index, work) in batch.enumerated() {
+            var work = work
+            do throws(EngineError) {
+                let rows = try results[index].get()
+                guard work.judge != nil else {
+                    var window = work.window
+                    window.rows = rows
+                    window.slowest = slowest(window)
+                    finish(work, .window(window), hasEnded: false)
+                    continue
+                }
+                let known = firstLogits[index]
+                firstLogits[index] = []
+                if let finding = try judge(&work, rows, known) {
+                    let verdict = RingVerdict(
+                        epoch: work.window.epoch, position: UInt32(finding.first),
+                        slowest: slowest(work.window), tokens: finding.tokens)
+                    finish(work, .verdict(verdict), hasEnded: finding.hasEnded)
+                }
+            } catch {
+                fail(work.job, RingFault(error))
+            }
+        }
+    }
+
+    /// The logits that the judges of a pass look at first, in one pass over the output matrix.
+    private func logits(
+        _ batch: [RingTable.Work], _ results: [Result<[Float], EngineError>]
+    ) -> [[[Float]?]] {
         let hidden = stage.model.architecture.hidden
-        let finding = try work.judge?.judge(window) { (range) throws(EngineError) in
-            try stage.logits(
+        var rows: [Float] = []
+        let counts = zip(batch, results).map { work, result in
+            guard case .success(let values) = result,
+                let wanted = work.judge?.firstRows(of: work.window)
+            else { return 0 }
+            rows += values[wanted.lowerBound * hidden..<wanted.upperBound * hidden]
+            return wanted.count
+        }
+        var logits = stage.logitRows(of: rows)[...]
+        return counts.map { count in
+            defer { logits = logits.dropFirst(count) }
+            return Array(logits.prefix(count))
+        }
+    }
+
+    /// What stands of a window that gave `rows`, whose first logits are known.
+    private func judge(
+        _ work: inout RingTable.Work, _ rows: [Float], _ known: [[Float]?]
+    ) throws(EngineError) -> DraftJudge.Finding? {
+        let hidden = stage.model.architecture.hidden
+        let first = work.judge?.firstRows(of: work.window)
+        let finding = try work.judge?.judge(work.window) { range in
+            if range == first { return known }
+            return stage.logitRows(
                 of: Array(rows[range.lowerBound * hidden..<range.upperBound * hidden]))
         }
-        let took = (ContinuousClock.now - started) / .microseconds(1)
-        let slowest = max(window.slowest, UInt32(min(max(took, 0), 4e9)))
-        guard let finding else {
-            window.rows = rows
-            window.slowest = slowest
-            return (.window(window), false)
-        }
-        try session.truncate(to: finding.through)
-        let verdict = RingVerdict(
-            epoch: window.epoch, position: UInt32(finding.first), slowest: slowest,
-            tokens: finding.tokens)
-        return (.verdict(verdict), finding.hasEnded)
+        if let finding { try work.session.truncate(to: finding.through) }
+        return finding
+    }
+
+    /// Hands out what came of a window if it is still wanted.
+    private func finish(_ work: RingTable.Work, _ output: Output?, hasEnded: Bool) {
+        let isWanted = state.withLock { $0.table.finish(work, hasEnded: hasEnded) }
+        if isWanted, let output { emit(work.job, output) }
     }
 }

@@ -152,18 +152,22 @@ struct RingTable {
         }
     }
 
-    /// What is to be run now: a window for each of at most `limit` requests that `mayRun`, in
-    /// turns. Windows of one request that follow each other become one.
-    mutating func take(limit: Int, mayRun: (JobID) -> Bool) -> [Result<Work, Refusal>] {
+    /// What is to be run now: a window of each request that `mayRun`, in turns, until they have
+    /// `rows` positions. Windows of one request that follow each other become one.
+    mutating func take(rows: Int, mayRun: (JobID) -> Bool) -> [Result<Work, Refusal>] {
         var taken: [Result<Work, Refusal>] = []
         var later: [JobID] = []
+        var count = 0
         for job in turns {
-            guard taken.count < limit, mayRun(job) else {
+            guard count < rows, mayRun(job) else {
                 later.append(job)
                 continue
             }
             do throws(RingFault) {
-                if let work = try take(job) { taken.append(.success(work)) }
+                if let work = try take(job) {
+                    count += work.window.tokens.count
+                    taken.append(.success(work))
+                }
             } catch {
                 taken.append(.failure(Refusal(job: job, fault: error)))
             }

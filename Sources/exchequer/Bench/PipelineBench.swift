@@ -39,6 +39,11 @@ struct PipelineBench {
         let novel = Load(
             prompt: try file.tokenizer.encode(Self.novel, addSpecial: true),
             sampling: SamplingParameters(temperature: 1, seed: 11))
+        let novels = (0..<streams).map {
+            Load(
+                prompt: novel.prompt,
+                sampling: SamplingParameters(temperature: 1, seed: 11 + UInt64($0)))
+        }
         let copies = try (0..<streams).map {
             Load(
                 prompt: try file.tokenizer.encode(Self.copied($0), addSpecial: true),
@@ -68,6 +73,7 @@ struct PipelineBench {
         }
         try await add("2 remote stages, novel text, no guesses", remote, [novel], .plain)
         try await add("2 remote stages, novel text", remote, [novel])
+        try await add("2 remote stages, novel text, \(streams) streams", remote, novels)
         try await add("half remote, novel text, no guesses", shared, [novel], .plain)
         try await add("half remote, novel text", shared, [novel])
         try await add("half remote, copied text", shared, [copies[0]])
@@ -104,18 +110,27 @@ struct PipelineBench {
             guessed: answers.reduce(0) { $0 + $1.counts.guessed })
     }
 
+    /// The same on this machine alone: several requests share the passes, one has the engine.
     private func rate(_ generator: Generator, _ loads: [Load]) async throws -> Sample {
         let tally = Tally()
+        let count: @Sendable (Int32) -> Bool = { _ in
+            tally.count()
+            return true
+        }
+        let batch = BatchGenerator(stage: generator.stage, running: loads.count)
         try await withThrowingTaskGroup(of: Void.self) { group in
             for load in loads {
                 group.addTask {
+                    guard loads.count == 1 else {
+                        _ = try await batch.generate(
+                            prompt: load.prompt, parameters: load.sampling, maxTokens: tokens,
+                            onToken: count)
+                        return
+                    }
                     try await onThread {
                         _ = try generator.generate(
-                            prompt: load.prompt, parameters: load.sampling, maxTokens: tokens
-                        ) { _ in
-                            tally.count()
-                            return true
-                        }
+                            prompt: load.prompt, parameters: load.sampling, maxTokens: tokens,
+                            onToken: count)
                     }
                 }
             }
