@@ -149,7 +149,7 @@ let package = Package(
             name: "journalwriter", dependencies: ["Primitives", "Storage"],
             path: "Tests/JournalWriter", swiftSettings: strict),
         // A disk for the tests that fails, tears and forgets.
-        swift("SimulatedDisk", ["Storage"], path: "Tests/SimulatedDisk"),
+        swift("SimulatedDisk", ["Primitives", "Storage"], path: "Tests/SimulatedDisk"),
         // Clients, network, clock, disk and servers of a ledger in one thread, from one seed.
         swift(
             "CommitSimulation",

@@ -53,12 +53,14 @@ struct AuditCommand: ParsableCommand {
         do throws(JournalError) {
             outcome = try audit(place, expecting: point)
         } catch {
-            guard case .cannotOpen = error else {
+            switch error {
+            case .cannotOpen, .unreachable:
+                Console.say("\(error)")
+                throw error.exitCode
+            default:
                 Console.say("the journal does not hold: \(error)")
                 throw Exit.checkFailed
             }
-            Console.say("\(error)")
-            throw Exit.configuration
         }
         switch outcome {
         case .house(let report):

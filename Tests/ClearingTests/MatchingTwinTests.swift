@@ -17,7 +17,7 @@ import Testing
     func findsWhatExhaustiveSearchFinds(_ seed: UInt64) {
         var world = World()
         for offer in world.house.offers { world.run(.withdrawOffer(offer.party, offer.id)) }
-        var random = Steps(seed: seed)
+        var random = SplitMix64(seed: seed)
         var edges: [Edge] = []
         for _ in 0..<(4 + random.below(9)) {
             let first = UInt16(random.below(6)) * 5

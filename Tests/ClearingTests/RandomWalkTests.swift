@@ -17,8 +17,8 @@ import Testing
         }
         let start = world
         var twin = world
-        var random = Steps(seed: seed)
-        var others = Steps(seed: seed + 1_000)
+        var random = SplitMix64(seed: seed)
+        var others = SplitMix64(seed: seed + 1_000)
         var accepted: [(Command, UInt64)] = []
         var outcomes: [Int: Int] = [:]
         for step in 0..<1_500 {
@@ -89,7 +89,7 @@ import Testing
     }
 
     /// The same command, now and then of statistical work.
-    private func mixed(_ command: Command, _ random: inout Steps) -> Command {
+    private func mixed(_ command: Command, _ random: inout SplitMix64) -> Command {
         switch command {
         case .openJob(var demand):
             demand.acceptsStatistical = random.below(4) > 0

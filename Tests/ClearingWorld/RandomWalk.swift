@@ -1,12 +1,12 @@
 public import Clearing
-import Primitives
+public import Primitives
 
 extension World {
     /// Kinds of commands of a random walk.
     public static let kinds = 16
 
     /// A command of one of `kinds` kinds, sensible or senseless.
-    public mutating func command(_ kind: Int, _ random: inout Steps) -> Command {
+    public mutating func command(_ kind: Int, _ random: inout SplitMix64) -> Command {
         let job = JobID(1 + random.below(UInt64(house.jobs.count) + 1))
         let party = PartyID(1 + random.below(6))
         switch kind {
@@ -69,19 +69,6 @@ extension World {
     }
 }
 
-/// A small seeded generator for tests (SplitMix64).
-public struct Steps: Sendable {
-    private var state: UInt64
-
-    public init(seed: UInt64) { state = seed }
-
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-
+extension SplitMix64 {
     public mutating func below(_ limit: UInt64) -> UInt64 { next() % limit }
 }

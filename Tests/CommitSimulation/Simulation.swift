@@ -37,7 +37,7 @@ public struct Simulation {
     /// What the disk was at some time, to begin another history from.
     var past: SimulatedDisk?
     let clock = SimulatedClock()
-    var numbers: SplitMix
+    var numbers: SplitMix64
     var clients: [Client] = []
     var network: [Message] = []
     /// The one that leads last; the ones before it may live on for a while.
@@ -63,7 +63,7 @@ public struct Simulation {
     }
 
     private init(seed: UInt64) {
-        numbers = SplitMix(state: seed)
+        numbers = SplitMix64(seed: seed)
         kind = [.honest, .honest, .forgetful, .damaging].randomElement(using: &numbers) ?? .honest
         disk = SimulatedDisk(seed: numbers.next())
         disk.buffersWrites = kind == .forgetful
@@ -129,7 +129,7 @@ public struct Simulation {
         if numbers.happens(0.1) { disk.capacity = Int.random(in: 80...400, using: &numbers) << 10 }
     }
 
-    // MARK: Steps
+    // MARK: SplitMix64
 
     private mutating func step() {
         report.steps += 1

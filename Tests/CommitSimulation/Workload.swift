@@ -7,13 +7,13 @@ import SimulatedDisk
 struct Workload {
     static let accounts: ClosedRange<UInt128> = 1...6
 
-    private var numbers: SplitMix
+    private var numbers: SplitMix64
     private var nextID: UInt128
     private var pendings: [TransferID] = []
     private var used: [Transfer] = []
 
     init(client: Int, seed: UInt64) {
-        numbers = SplitMix(state: seed ^ UInt64(client + 1) &* 0x9E37_79B9)
+        numbers = SplitMix64(seed: seed ^ UInt64(client + 1) &* 0x9E37_79B9)
         nextID = UInt128(client + 1) << 64
     }
 

@@ -146,7 +146,7 @@ struct Dispute {
             ProcessInfo.processInfo.environment["EXCHEQUER_BISECTION_GAMES"].flatMap { Int($0) }
             ?? 10_000
         let dispute = try Dispute()
-        var dice = SplitMix(state: 1)
+        var dice = SplitMix64(seed: 1)
         let traces = try dispute.tasks().map {
             try StageTrace(model: dispute.model, task: $0, threads: 1)
         }
@@ -176,7 +176,7 @@ struct Dispute {
     /// right.
     @Test func anHonestChallengerNeverLoses() throws {
         let dispute = try Dispute()
-        var dice = SplitMix(state: 2)
+        var dice = SplitMix64(seed: 2)
         let executor = SingleOperations(dispute.manifest.architecture)
         let task = try dispute.tasks()[1]
         let honest = try StageTrace(model: dispute.model, task: task, threads: 1)
@@ -274,16 +274,10 @@ struct Walk {
     }
 }
 
-/// Splitmix64, and ways to spoil a message.
-struct SplitMix {
-    var state: UInt64
-
+/// Dice, and ways to spoil a message.
+extension SplitMix64 {
     mutating func roll(_ sides: Int) -> Int {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return Int((mixed ^ mixed >> 31) % UInt64(max(sides, 1)))
+        Int(next() % UInt64(max(sides, 1)))
     }
 
     /// A random choice; now and then one out of range, of the wrong kind, or a spoiled proof.

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Wire records")
 struct WireRecordTests {
-    private var random = SeededGenerator(seed: 128)
+    private var random = SplitMix64(seed: 128)
 
     private mutating func some<Value: FixedWidthInteger>(_ type: Value.Type) -> Value {
         Value.random(in: .min ... .max, using: &random)

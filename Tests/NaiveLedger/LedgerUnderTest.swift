@@ -28,21 +28,7 @@ extension NaiveLedger: LedgerUnderTest {
     public func checkInvariants() -> [String] { [] }
 }
 
-/// A small generator with a printed seed (SplitMix64).
-public struct SeededGenerator: RandomNumberGenerator, Sendable {
-    private var state: UInt64
-
-    /// The numbers of a seed.
-    public init(seed: UInt64) { state = seed }
-
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
+extension SplitMix64 {
     /// True once in `times`.
     public mutating func once(in times: Int) -> Bool {
         Int.random(in: 0..<times, using: &self) == 0

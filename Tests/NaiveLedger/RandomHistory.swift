@@ -4,7 +4,7 @@ public import Primitives
 /// Draws batches that crowd around the edges: few accounts, ids used again, amounts at both ends,
 /// closed and overdue things, long chains.
 public struct RandomHistory: Sendable {
-    public var random: SeededGenerator
+    public var random: SplitMix64
     /// The moment of the latest batch, in nanoseconds.
     public private(set) var clock: UInt64
     private var requests: [Transfer] = []
@@ -15,7 +15,7 @@ public struct RandomHistory: Sendable {
 
     /// A history that hangs on its seed and on what it learns.
     public init(seed: UInt64) {
-        random = SeededGenerator(seed: seed)
+        random = SplitMix64(seed: seed)
         clock = 1_000_000_000
         // Now and then near the end of time, where timeouts overflow.
         if random.once(in: 8) { clock = UInt64(Int64.max) - 400_000_000_000 }

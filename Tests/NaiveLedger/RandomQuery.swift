@@ -3,10 +3,10 @@ import Primitives
 
 /// Draws filters, each afresh: around the edges of what is stored, of the limits and of the rules.
 public struct RandomQuery: Sendable {
-    private var random: SeededGenerator
+    private var random: SplitMix64
 
     /// Filters that hang on the seed and on what is stored.
-    public init(seed: UInt64) { random = SeededGenerator(seed: ~seed) }
+    public init(seed: UInt64) { random = SplitMix64(seed: ~seed) }
 
     /// A filter of an account's transfers.
     public mutating func accountFilter(_ ledger: LedgerState) -> AccountFilter {

@@ -32,7 +32,7 @@ private func naiveScaled(
 
 struct AmountTests {
     @Test func scalingAgreesWithSchoolbookArithmetic() {
-        var random = SplitMix(state: 3)
+        var random = SplitMix64(seed: 3)
         var (fitted, overflowed, rounded) = (0, 0, 0)
         for _ in 0..<3_000 {
             let (value, up, down): (UInt128, UInt128, UInt128) = (
@@ -106,7 +106,7 @@ struct AssetTests {
         #expect(Asset.usd.format(Amount(1)) == "0.000000000001")
         #expect(Asset.usd.format(.zero) == "0.00")
         #expect(Asset.usd.format(Amount(3_000_000_000_000), minimumDecimals: 0) == "3")
-        var random = SplitMix(state: 4)
+        var random = SplitMix64(seed: 4)
         for _ in 0..<1_000 {
             let amount = Amount(random.edgy())
             #expect(Asset.tly.parse(Asset.tly.format(amount)) == amount)

@@ -15,7 +15,7 @@ private struct Everything: Hashable, CanonicalCodable {
     var list: [LayerRange]
     var maybe: Price?
 
-    init(using random: inout SplitMix) {
+    init(using random: inout SplitMix64) {
         byte = random.edgy()
         short = random.edgy()
         word = random.edgy()
@@ -60,7 +60,7 @@ private struct Everything: Hashable, CanonicalCodable {
 
 struct CodecTests {
     @Test func randomRecordsSurviveARoundTripAndAnyCutOfThemIsRefused() throws {
-        var random = SplitMix(state: 1)
+        var random = SplitMix64(seed: 1)
         for _ in 0..<200 {
             let record = Everything(using: &random)
             let bytes = record.canonicalBytes()
@@ -77,7 +77,7 @@ struct CodecTests {
     }
 
     @Test func whateverDecodesEncodesToTheSameBytes() throws {
-        var random = SplitMix(state: 2)
+        var random = SplitMix64(seed: 2)
         var accepted = 0
         var refused = 0
         for _ in 0..<5_000 {

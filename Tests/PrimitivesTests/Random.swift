@@ -1,15 +1,6 @@
-/// SplitMix64: the same numbers for the same seed, on every machine.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
+import Primitives
 
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ mixed >> 27) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ mixed >> 31
-    }
-
+extension SplitMix64 {
     /// A number that is often at an edge: 0, 1, a power of two or just below one, the largest.
     mutating func edgy<Number: FixedWidthInteger & UnsignedInteger>() -> Number {
         switch next() % 5 {

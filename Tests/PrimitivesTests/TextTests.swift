@@ -10,7 +10,7 @@ struct TextTests {
     }
 
     @Test func digestsOrderAsTheirBytesDo() {
-        var random = SplitMix(state: 5)
+        var random = SplitMix64(seed: 5)
         for _ in 0..<500 {
             let (left, right) = (random.bytes(32), random.bytes(32))
             guard let one = Digest(left), let other = Digest(right) else {
@@ -25,7 +25,7 @@ struct TextTests {
     }
 
     @Test func addressesKeepTheirBytesAndOrder() {
-        var random = SplitMix(state: 6)
+        var random = SplitMix64(seed: 6)
         for _ in 0..<500 {
             let (left, right) = (random.bytes(20), random.bytes(20))
             guard let one = EVMAddress(left), let other = EVMAddress(right) else {

@@ -113,7 +113,7 @@ struct WireFrameTests {
     }
 
     @Test func randomBytesNeverDecodeToSomethingElse() {
-        var random = SplitMix(state: 7)
+        var random = SplitMix64(seed: 7)
         var accepted = 0
         for round in 0..<20_000 {
             var bytes = random.bytes(28 + Int(random.next() % 3) * 4)

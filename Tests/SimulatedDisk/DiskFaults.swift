@@ -1,3 +1,5 @@
+public import Primitives
+
 /// What goes wrong by chance on a `SimulatedDisk`; probabilities from 0 to 1, all 0 at first.
 public struct DiskFaults: Sendable {
     /// A read gives fewer bytes than were asked for, which it may.
@@ -63,24 +65,7 @@ public struct DiskOperation: Hashable, Sendable {
     public var succeeded: Bool
 }
 
-/// Deterministic numbers (SplitMix64): the same seed gives the same disk.
-public struct SplitMix: RandomNumberGenerator, Sendable {
-    var state: UInt64
-
-    /// The numbers of a seed.
-    public init(state: UInt64) {
-        self.state = state
-    }
-
-    /// The next number.
-    public mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-
+extension SplitMix64 {
     /// True with a probability.
     public mutating func happens(_ probability: Double) -> Bool {
         probability > 0 && Double.random(in: 0..<1, using: &self) < probability

@@ -1,3 +1,5 @@
+import Primitives
+
 /// The files of a simulated folder: what reads show and what the disk keeps.
 struct DiskImage {
     /// A change that is not durable yet.
@@ -73,14 +75,14 @@ struct DiskImage {
     }
 
     /// Makes any part of a file durable and forgets the rest, while reads go on to show it.
-    mutating func dropPages(_ file: Int, _ numbers: inout SplitMix) {
+    mutating func dropPages(_ file: Int, _ numbers: inout SplitMix64) {
         guard let pending = files[file]?.pending else { return }
         for change in pending { keepSome(of: change, file, tornSectors: 0, &numbers) }
         files[file]?.pending = []
     }
 
     /// Loses any of what is not durable: sectors of writes, sizes, names.
-    mutating func crash(_ faults: DiskFaults, _ numbers: inout SplitMix) {
+    mutating func crash(_ faults: DiskFaults, _ numbers: inout SplitMix64) {
         for id in files.keys.sorted() {
             for change in files[id]?.pending ?? [] {
                 keepSome(of: change, id, tornSectors: faults.tornSectors, &numbers)
@@ -113,7 +115,7 @@ struct DiskImage {
         }
     }
 
-    private mutating func flipOneBit(_ numbers: inout SplitMix) {
+    private mutating func flipOneBit(_ numbers: inout SplitMix64) {
         let name = names.keys.sorted().randomElement(using: &numbers)
         guard let name, let id = names[name], let count = files[id]?.durable.count, count > 0
         else { return }
@@ -124,7 +126,7 @@ struct DiskImage {
     }
 
     private mutating func keepSome(
-        of change: Change, _ file: Int, tornSectors: Double, _ numbers: inout SplitMix
+        of change: Change, _ file: Int, tornSectors: Double, _ numbers: inout SplitMix64
     ) {
         // Often all or nothing: a cache that was just written back, or was not at all.
         let shares: [Double] = [0, 0.2, 0.5, 0.8, 1]

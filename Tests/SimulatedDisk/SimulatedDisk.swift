@@ -1,3 +1,4 @@
+import Primitives
 public import Storage
 import Synchronization
 
@@ -10,7 +11,7 @@ import Synchronization
 public final class SimulatedDisk: Sendable {
     struct State {
         var image = DiskImage()
-        var numbers: SplitMix
+        var numbers: SplitMix64
         var faults = DiskFaults()
         var failures: [Int: DiskFailure] = [:]
         var calls = 0
@@ -26,7 +27,7 @@ public final class SimulatedDisk: Sendable {
 
     /// An empty folder.
     public init(seed: UInt64) {
-        state = Mutex(State(numbers: SplitMix(state: seed)))
+        state = Mutex(State(numbers: SplitMix64(seed: seed)))
     }
 
     private init(_ state: State) {
@@ -106,7 +107,7 @@ public final class SimulatedDisk: Sendable {
     /// could lose.
     public func afterTotalLoss() -> SimulatedDisk {
         state.withLock { state in
-            var copy = State(numbers: SplitMix(state: 0))
+            var copy = State(numbers: SplitMix64(seed: 0))
             copy.image = state.image
             copy.image.loseEverything()
             return SimulatedDisk(copy)

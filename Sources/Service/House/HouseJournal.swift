@@ -49,7 +49,7 @@ struct HouseJournal: Sendable {
     private static func kind(of error: JournalError) -> HouseError.Kind {
         switch error {
         case .cannotOpen: .configuration
-        case .connectionLost: .network
+        case .connectionLost, .unreachable: .network
         default: .storage
         }
     }

@@ -112,7 +112,7 @@ extension JournalError {
     /// Whether it says that the server, the journal or the lead is not there now.
     fileprivate var mayPass: Bool {
         switch self {
-        case .cannotOpen, .connectionLost, .notAJournal, .locked, .database: true
+        case .cannotOpen, .unreachable, .connectionLost, .notAJournal, .locked, .database: true
         default: false
         }
     }

@@ -25,6 +25,9 @@ public enum JournalDamage: Hashable, Sendable {
 public enum JournalError: Error, Equatable, Sendable {
     /// The file, its folder or the database cannot be opened or made; carries path and reason.
     case cannotOpen(String, String)
+    /// The database of the journal cannot be reached; carries the place and the words. Nothing was
+    /// under way.
+    case unreachable(String, String)
     /// Another process writes this journal; carries path and, if it is on this machine, its
     /// process id.
     case locked(String, holder: Int32?)
@@ -89,6 +92,7 @@ extension JournalError: CustomStringConvertible {
     public var description: String {
         switch self {
         case .cannotOpen(let path, let reason): "cannot open the journal \(path): \(reason)"
+        case .unreachable(let place, let words): "the journal \(place) cannot be reached: \(words)"
         case .locked(let path, let holder):
             "the journal \(path) is in use by another process"
                 + (holder.map { " (process \($0))" } ?? "")

@@ -34,7 +34,8 @@ extension JournalError {
     /// The same error while the journal at `place` is opened: then nothing was under way.
     func whileOpening(_ place: String) -> JournalError {
         switch self {
-        case .connectionLost(let words), .database(_, let words): .cannotOpen(place, words)
+        case .connectionLost(let words): .unreachable(place, words)
+        case .database(_, let words): .cannotOpen(place, words)
         default: self
         }
     }

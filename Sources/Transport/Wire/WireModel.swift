@@ -1,4 +1,5 @@
 import Foundation
+import Primitives
 
 /// What a network path does to the bytes that cross it, each way for itself. For tests and benches
 /// of what runs over a WAN where the kernel offers no such thing.
@@ -43,7 +44,7 @@ public struct WireSchedule {
     /// Two directions of one seed differ.
     public init(_ model: WireModel, direction: UInt64 = 0) {
         self.model = model
-        random = SplitMix64(state: model.seed &+ direction &* 0x9E37_79B9_7F4A_7C15)
+        random = SplitMix64(seed: model.seed &+ direction &* 0x9E37_79B9_7F4A_7C15)
         stallStart = model.stallInterval.map { random.exponential(mean: $0) }
     }
 
@@ -66,19 +67,8 @@ public struct WireSchedule {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014).
-private struct SplitMix64 {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func exponential(mean: Duration) -> Duration {
+extension SplitMix64 {
+    fileprivate mutating func exponential(mean: Duration) -> Duration {
         // From 2^-53 to 1, so that the logarithm is finite.
         let uniform = Double((next() >> 11) + 1) * 0x1p-53
         return mean * -log(uniform)

@@ -28,7 +28,8 @@ struct LedgerLoad {
     /// Creates the accounts, then sends so many transfers and waits for every reply. Each must say
     /// that its transfer was created.
     func run(transfers total: Int) throws -> Result {
-        var random = QuickRandom()
+        // A system call for each number would take longer than the ledger does.
+        var random = SplitMix64(seed: .random(in: .min ... .max))
         let requests = max(total / batch, clients)
         let all = (0..<requests).map { _ in transfers(&random) }
         if overHTTP {
@@ -81,7 +82,7 @@ struct LedgerLoad {
     }
 
     /// A request with random ids between random accounts.
-    private func transfers(_ random: inout QuickRandom) -> [Transfer] {
+    private func transfers(_ random: inout SplitMix64) -> [Transfer] {
         (0..<batch).map { _ in
             let debit = UInt128.random(in: 1...UInt128(accounts), using: &random)
             let step = UInt128.random(in: 1..<UInt128(accounts), using: &random)
@@ -166,20 +167,6 @@ struct LedgerLoad {
     private func milliseconds(_ duration: Duration) -> Double {
         let (seconds, attoseconds) = duration.components
         return Double(seconds) * 1e3 + Double(attoseconds) * 1e-15
-    }
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014) from a random start: a system call for each number would
-/// take longer than the ledger does.
-private struct QuickRandom: RandomNumberGenerator {
-    private var state = UInt64.random(in: .min ... .max)
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ (mixed >> 31)
     }
 }
 

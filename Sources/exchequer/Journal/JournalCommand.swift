@@ -72,7 +72,7 @@ extension JournalError {
         case .damaged, .damagedFile, .missingBatches, .unexpectedHash, .undecodable,
             .doesNotReplay, .stateDiverged, .locked:
             Exit.checkFailed
-        case .connectionLost, .standby: Exit.network
+        case .connectionLost, .unreachable, .standby: Exit.network
         case .fenced: Exit.fenced
         default: Exit.configuration
         }

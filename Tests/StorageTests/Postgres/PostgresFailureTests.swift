@@ -72,8 +72,8 @@ import Testing
             let error = try writer.value()
             #expect(isLost(error), "\(String(describing: error))")
             #expect(throws: JournalError.self) { try reader.batches(after: 0) }
-            guard case .cannotOpen = home.error({ _ = try lease.read() }),
-                case .cannotOpen = home.error({ try home.lead().close() })
+            guard case .unreachable = home.error({ _ = try lease.read() }),
+                case .unreachable = home.error({ try home.lead().close() })
             else {
                 Issue.record("a server that is away was not noticed")
                 return

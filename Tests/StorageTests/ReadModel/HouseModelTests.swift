@@ -18,7 +18,7 @@ import Testing
             $0.appealWindow = .seconds(30)
             $0.jobTimeoutSeconds = 40
         }
-        var random = Steps(seed: seed)
+        var random = SplitMix64(seed: seed)
         let journal = MemoryJournal()
         var states: Set<String> = []
         for _ in 0..<3 {
@@ -48,7 +48,7 @@ import Testing
 
     /// Goes on with a walk and journals what was accepted, a few commands a batch.
     private func walk(
-        _ world: inout World, _ random: inout Steps, _ journal: any Journal
+        _ world: inout World, _ random: inout SplitMix64, _ journal: any Journal
     ) throws {
         var written = world.accepted.endIndex
         if journal.head.sequence == 0 { written = 0 }
