@@ -157,11 +157,16 @@ struct LedgerBench {
 
     // MARK: Small things
 
+    /// Runs `body` in a folder of its own, on a disk that owes nothing for what ran before.
     private func inScratch<Value>(_ body: (String) throws -> Value) throws -> Value {
         let scratch = "\(folder)/\(UUID().uuidString)"
         try FileManager.default.createDirectory(
             atPath: scratch, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(atPath: scratch) }
+        defer {
+            try? FileManager.default.removeItem(atPath: scratch)
+            sync()
+        }
+        sync()
         return try body(scratch)
     }
 
