@@ -106,6 +106,6 @@ import Testing
         let scratch = try Scratch()
         let journal = JournalPlace.postgres(
             conninfo: "host=\(scratch.folder) dbname=books", schema: "exchequer")
-        await expectRefusal(.configuration, "cannot open", scratch.folder + "/house", journal)
+        await expectRefusal(.network, "cannot be reached", scratch.folder + "/house", journal)
     }
 }

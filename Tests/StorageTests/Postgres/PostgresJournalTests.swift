@@ -216,15 +216,15 @@ import Testing
             ("\(home.conninfo) dbname=no_such_database password=wrong-sekret", true),
             ("host=x password wrong-sekret", false),
             ("host=x password='wrong-sekret", false),
-            ("postgresql://user:wrong-sekret@host:port/x", false),
+            ("postgresql://user:wrong-sekret@host:port/x", true),
             ("\(home.conninfo) dbname=postgresql://u:wrong-sekret@h/x", false),
         ]
-        for (conninfo, isReadable) in cases {
+        for (conninfo, isTried) in cases {
             let error = home.error {
                 try PostgresJournal(conninfo: conninfo, schema: home.schema).close()
             }
             switch error {
-            case .unreachable where isReadable, .cannotOpen where !isReadable: break
+            case .unreachable where isTried, .cannotOpen where !isTried: break
             default:
                 Issue.record("\(conninfo) gave \(String(describing: error))")
                 continue
