@@ -67,6 +67,7 @@ final class DemoScript {
         try checkBalances()
         let rows = try await tableRows()
         try await audit()
+        try runPrivateCluster()
         finish(rows)
     }
 
@@ -76,7 +77,7 @@ final class DemoScript {
     func announce(_ text: String) {
         step += 1
         let seconds = Int(Date().timeIntervalSince(started))
-        Console.say("\n[\(step)/9 +\(seconds)s] \(text)")
+        Console.say("\n[\(step)/10 +\(seconds)s] \(text)")
     }
 
     /// Says what happened within a step.
