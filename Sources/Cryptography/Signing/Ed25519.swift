@@ -45,6 +45,19 @@ public enum Ed25519 {
     }
 }
 
+extension Ed25519 {
+    /// Whether 32 bytes are the encoding of a point of the curve, of whatever order: what
+    /// `CompressedEdwardsY::decompress` of curve25519-dalek accepts. About half of all hashes are.
+    public static func isPoint(_ bytes: Digest) -> Bool {
+        Sodium.start()
+        // Adding the neutral point looks whether the other one is on the curve, and no further:
+        // `crypto_core_ed25519_is_valid_point` also wants it in the main subgroup.
+        let neutral: [UInt8] = [1] + [UInt8](repeating: 0, count: 31)
+        var sum = [UInt8](repeating: 0, count: 32)
+        return unsafe crypto_core_ed25519_add(&sum, bytes.bytes, neutral) == 0
+    }
+}
+
 extension Ed25519.PrivateKey: CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {
