@@ -8,64 +8,46 @@ It listens on 127.0.0.1 only and prints one JSON line when it is ready:
      "accounts": [{"address": "0x..", "privateKey": "0x.."}, ..]}
 Account i has the key keccak256("exchequer-dev-<i>"). SIGTERM and SIGINT end it with exit code 0.
 
-Besides the eth_ methods it has the control methods of hardhat and anvil, and two for faults:
+Besides the eth_ methods it has the control methods of hardhat and anvil, the faults of rpc_server.py,
+and
     anvil_reorg [depth, keep, blocks]   un-mines `depth` blocks; keep: their transactions go back
                                         to the pool, else they vanish; then mines `blocks`
-    test_fault {method, kind, count, after, seconds, result}
-        kind "error"    the call is refused and not executed
-             "lost"     the call is executed, but the connection closes without an answer
-             "hang"     the answer waits `seconds`
-             "garbage"  the call is executed, the answer is not JSON
-             "lie"      the call is not executed, `result` is the answer
-        for the next `count` calls (default 1) of `method`, after letting `after` calls pass
-    test_clearFaults []
 """
 
 import argparse
 import json
 import os
-import signal
 import sys
 import threading
-import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from eth.exceptions import HeaderNotFound
 from eth_utils import decode_hex
 from evm_chain import Chain, Reverted, data, effective_price, number, quantity, word
+from rpc_server import RpcError, RpcNode, block_signals, make_server, refuse, wait_for_the_end
 
-MAX_BODY = 1 << 20
-MAX_BATCH = 100
 MAX_LOG_BLOCKS = 10_000
 MAX_MINED_AT_ONCE = 10_000
-# Bounds the nesting of a body: py-evm raises Python's recursion limit so far that a deeply
-# nested body would overrun the stack.
-MAX_BRACKETS = 4_000
-IDLE_SECONDS = 60
-END_SIGNALS = {signal.SIGTERM, signal.SIGINT}
 GWEI = 10**9
-FAULT_KINDS = ("error", "lost", "hang", "garbage", "lie")
 
 
-class RpcError(Exception):
-    def __init__(self, code: int, message: str, data: str | None = None):
-        super().__init__(message)
-        self.code, self.message, self.data = code, message, data
-
-
-def refuse(message: str):
-    raise RpcError(-32000, message)
-
-
-class Node:
+class Node(RpcNode):
     """The methods. Public names with an underscore, such as `eth_call`, are callable by RPC."""
 
     def __init__(self, chain_id=31337, automine=True, **chain_options):
+        super().__init__()
         self.chain = Chain(chain_id, **chain_options)
         self.automine = automine
         self.snapshots = []
-        self.faults = []
-        self.lock = threading.RLock()
+
+    def is_public(self, method):
+        return "_" in method
+
+    def explain(self, error):
+        if isinstance(error, Reverted):
+            return RpcError(3, str(error), data(error.output))
+        if isinstance(error, HeaderNotFound):
+            return RpcError(-32001, "block not found")
+        return None
 
     # ---- the chain as a whole
 
@@ -287,151 +269,10 @@ class Node:
             self.chain.mine()
         return quantity(self.chain.head.block_number)
 
-    # ---- faults
-
-    def test_fault(self, fault):
-        if fault.get("kind") not in FAULT_KINDS or not isinstance(fault.get("method"), str):
-            raise RpcError(-32602, f"needs method and kind, one of {', '.join(FAULT_KINDS)}")
-        defaults = {"count": 1, "after": 0, "seconds": 30, "result": None}
-        self.faults.append(defaults | fault)
-        return True
-
-    def test_clearFaults(self):
-        self.faults.clear()
-        return True
-
-    def take_fault(self, method):
-        """The fault this call of `method` shall suffer, or None."""
-        for fault in self.faults:
-            if fault["method"] != method:
-                continue
-            if fault["after"] > 0:
-                fault["after"] -= 1
-                continue
-            fault["count"] -= 1
-            if fault["count"] <= 0:
-                self.faults.remove(fault)
-            return fault
-        return None
-
-    # ---- dispatch
-
-    def answer(self, request) -> tuple[dict, dict | None]:
-        """The response to one JSON-RPC request and the fault for its transport, if any."""
-        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-            return failure(None, RpcError(-32600, "not a JSON-RPC request")), None
-        identifier, method = request.get("id"), request["method"]
-        with self.lock:
-            fault = None if method.startswith("test_") else self.take_fault(method)
-            try:
-                if fault and fault["kind"] == "error":
-                    refuse("injected fault")
-                if fault and fault["kind"] == "lie":
-                    result = fault["result"]
-                else:
-                    result = self._invoke(method, request.get("params") or [])
-                return {"jsonrpc": "2.0", "id": identifier, "result": result}, fault
-            except Reverted as error:
-                return failure(identifier, RpcError(3, str(error), data(error.output))), fault
-            except RpcError as error:
-                return failure(identifier, error), fault
-            except HeaderNotFound:
-                return failure(identifier, RpcError(-32001, "block not found")), fault
-            except Exception as error:  # a stranger's parameters must not end the node
-                text = f"{type(error).__name__}: {error}"
-                return failure(identifier, RpcError(-32602, text)), fault
-
-    def _invoke(self, method, parameters):
-        public = "_" in method and not method.startswith("_") and method != "take_fault"
-        function = getattr(self, method, None) if public else None
-        if not callable(function):
-            raise RpcError(-32601, f"the method {method} does not exist/is not available")
-        return function(*parameters)
-
-
-def failure(identifier, error: RpcError) -> dict:
-    fields = {"code": error.code, "message": error.message}
-    if error.data is not None:
-        fields["data"] = error.data
-    return {"jsonrpc": "2.0", "id": identifier, "error": fields}
-
-
-def make_server(node: Node, port: int) -> ThreadingHTTPServer:
-    """An HTTP server on 127.0.0.1; port 0 lets the system choose."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-        timeout = IDLE_SECONDS
-
-        def do_POST(self):
-            length = self.headers.get("content-length", "")
-            if not length.isdigit():
-                return self.reply(411, failure(None, RpcError(-32600, "length required")), True)
-            if int(length) > MAX_BODY:
-                error = RpcError(-32600, f"body over {MAX_BODY} bytes")
-                return self.reply(413, failure(None, error), True)
-            body = self.rfile.read(int(length))
-            if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
-                error = RpcError(-32600, f"more than {MAX_BRACKETS} brackets")
-                return self.reply(400, failure(None, error))
-            try:
-                request = json.loads(body)
-            except ValueError:
-                return self.reply(400, failure(None, RpcError(-32700, "parse error")))
-            batch = request if isinstance(request, list) else [request]
-            if not 0 < len(batch) <= MAX_BATCH:
-                error = RpcError(-32600, f"a batch has 1 to {MAX_BATCH} requests")
-                return self.reply(400, failure(None, error))
-            answers = [node.answer(one) for one in batch]
-            fault = next((fault for _, fault in answers if fault), {})
-            if fault.get("kind") == "lost":
-                self.close_connection = True
-                return None
-            if fault.get("kind") == "garbage":
-                return self.send(200, b"<html>502 Bad Gateway")
-            if fault.get("kind") == "hang":
-                time.sleep(fault["seconds"])
-            responses = [response for response, _ in answers]
-            return self.reply(200, responses if isinstance(request, list) else responses[0])
-
-        def reply(self, status, value, close=False):
-            self.close_connection = self.close_connection or close
-            self.send(status, json.dumps(value).encode())
-
-        def send(self, status, body):
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(body)))
-            if self.close_connection:
-                self.send_header("connection", "close")
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-    server.daemon_threads = True
-    return server
-
-
 def mine_regularly(node: Node, seconds: float, stop: threading.Event):
     while not stop.wait(seconds):
         with node.lock:
             node.chain.mine()
-
-
-def wait_for_the_end(parent: int | None):
-    """Returns at SIGTERM or SIGINT, or when process `parent` is no longer the parent.
-
-    The signals are blocked in all threads and collected here, so no handler can run in the
-    middle of anything.
-    """
-    while not signal.sigtimedwait(END_SIGNALS, 0.5):
-        if parent is not None and os.getppid() != parent:
-            return
 
 
 def announce(node: Node, port: int):
@@ -467,7 +308,7 @@ def parse_arguments():
 def main() -> int:
     arguments = parse_arguments()
     stop = threading.Event()
-    signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)  # before any thread starts
+    block_signals()
     parent = os.getppid() if arguments.exit_with_parent else None
     automine = not arguments.no_automine and not arguments.interval
     node = Node(

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes Tests/ChainsTests/Vectors/solana.json with solders, Solana's own Rust code behind Python.
 
-    pip install solders==0.29.0 && make_solana_vectors.py > Tests/ChainsTests/Vectors/solana.json
+    .venv/bin/python Tests/Harness/make_solana_vectors.py > Tests/ChainsTests/Vectors/solana.json
 
 Always the same file: everything comes from one seed.
 """

@@ -1,0 +1,196 @@
+"""What the test chains' JSON-RPC servers share: the server, its limits, and its faults.
+
+    test_fault {method, kind, count, after, seconds, result}
+        kind "error"    the call is refused and not executed
+             "lost"     the call is executed, but the connection closes without an answer
+             "hang"     the answer waits `seconds`
+             "garbage"  the call is executed, the answer is not JSON
+             "lie"      the call is not executed, `result` is the answer
+        for the next `count` calls (default 1) of `method`, after letting `after` calls pass
+    test_clearFaults []
+"""
+
+import json
+import os
+import signal
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+MAX_BODY = 1 << 20
+MAX_BATCH = 100
+# Bounds the nesting of a body: py-evm raises Python's recursion limit so far that a deeply
+# nested body would overrun the stack.
+MAX_BRACKETS = 4_000
+IDLE_SECONDS = 60
+END_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+FAULT_KINDS = ("error", "lost", "hang", "garbage", "lie")
+
+
+class RpcError(Exception):
+    def __init__(self, code: int, message: str, data: str | None = None):
+        super().__init__(message)
+        self.code, self.message, self.data = code, message, data
+
+
+def refuse(message: str):
+    raise RpcError(-32000, message)
+
+
+class RpcNode:
+    """A chain's methods, called by name. A subclass says which names are public."""
+
+    def __init__(self):
+        self.faults = []
+        self.lock = threading.RLock()
+
+    def is_public(self, method: str) -> bool:
+        """Whether a stranger may call the method of this name."""
+        return False
+
+    def explain(self, error: Exception) -> RpcError | None:
+        """What an error of the chain is to the caller; None: its parameters are wrong."""
+        return None
+
+    # ---- faults
+
+    def test_fault(self, fault):
+        if fault.get("kind") not in FAULT_KINDS or not isinstance(fault.get("method"), str):
+            raise RpcError(-32602, f"needs method and kind, one of {', '.join(FAULT_KINDS)}")
+        defaults = {"count": 1, "after": 0, "seconds": 30, "result": None}
+        self.faults.append(defaults | fault)
+        return True
+
+    def test_clearFaults(self):
+        self.faults.clear()
+        return True
+
+    def take_fault(self, method):
+        """The fault this call of `method` shall suffer, or None."""
+        for fault in self.faults:
+            if fault["method"] != method:
+                continue
+            if fault["after"] > 0:
+                fault["after"] -= 1
+                continue
+            fault["count"] -= 1
+            if fault["count"] <= 0:
+                self.faults.remove(fault)
+            return fault
+        return None
+
+    # ---- dispatch
+
+    def answer(self, request) -> tuple[dict, dict | None]:
+        """The response to one JSON-RPC request and the fault for its transport, if any."""
+        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
+            return failure(None, RpcError(-32600, "not a JSON-RPC request")), None
+        identifier, method = request.get("id"), request["method"]
+        with self.lock:
+            fault = None if method.startswith("test_") else self.take_fault(method)
+            try:
+                if fault and fault["kind"] == "error":
+                    refuse("injected fault")
+                if fault and fault["kind"] == "lie":
+                    result = fault["result"]
+                else:
+                    result = self._invoke(method, request.get("params") or [])
+                return {"jsonrpc": "2.0", "id": identifier, "result": result}, fault
+            except RpcError as error:
+                return failure(identifier, error), fault
+            except Exception as error:  # a stranger's parameters must not end the node
+                text = f"{type(error).__name__}: {error}"
+                return failure(identifier, self.explain(error) or RpcError(-32602, text)), fault
+
+    def _invoke(self, method, parameters):
+        own = hasattr(RpcNode, method) and not method.startswith("test_")
+        public = self.is_public(method) or method.startswith("test_")
+        is_reachable = public and not own and not method.startswith("_")
+        function = getattr(self, method, None) if is_reachable else None
+        if not callable(function):
+            raise RpcError(-32601, f"the method {method} does not exist/is not available")
+        return function(*parameters)
+
+
+def failure(identifier, error: RpcError) -> dict:
+    fields = {"code": error.code, "message": error.message}
+    if error.data is not None:
+        fields["data"] = error.data
+    return {"jsonrpc": "2.0", "id": identifier, "error": fields}
+
+
+def make_server(node: RpcNode, port: int) -> ThreadingHTTPServer:
+    """An HTTP server on 127.0.0.1; port 0 lets the system choose."""
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = -1
+        timeout = IDLE_SECONDS
+
+        def do_POST(self):
+            length = self.headers.get("content-length", "")
+            if not length.isdigit():
+                return self.reply(411, failure(None, RpcError(-32600, "length required")), True)
+            if int(length) > MAX_BODY:
+                error = RpcError(-32600, f"body over {MAX_BODY} bytes")
+                return self.reply(413, failure(None, error), True)
+            body = self.rfile.read(int(length))
+            if body.count(b"[") + body.count(b"{") > MAX_BRACKETS:
+                error = RpcError(-32600, f"more than {MAX_BRACKETS} brackets")
+                return self.reply(400, failure(None, error))
+            try:
+                request = json.loads(body)
+            except ValueError:
+                return self.reply(400, failure(None, RpcError(-32700, "parse error")))
+            batch = request if isinstance(request, list) else [request]
+            if not 0 < len(batch) <= MAX_BATCH:
+                error = RpcError(-32600, f"a batch has 1 to {MAX_BATCH} requests")
+                return self.reply(400, failure(None, error))
+            answers = [node.answer(one) for one in batch]
+            fault = next((fault for _, fault in answers if fault), {})
+            if fault.get("kind") == "lost":
+                self.close_connection = True
+                return None
+            if fault.get("kind") == "garbage":
+                return self.send(200, b"<html>502 Bad Gateway")
+            if fault.get("kind") == "hang":
+                time.sleep(fault["seconds"])
+            responses = [response for response, _ in answers]
+            return self.reply(200, responses if isinstance(request, list) else responses[0])
+
+        def reply(self, status, value, close=False):
+            self.close_connection = self.close_connection or close
+            self.send(status, json.dumps(value).encode())
+
+        def send(self, status, body):
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            if self.close_connection:
+                self.send_header("connection", "close")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server.daemon_threads = True
+    return server
+
+
+def block_signals():
+    """Lets SIGTERM and SIGINT wait for `wait_for_the_end`; call it before any thread starts."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, END_SIGNALS)
+
+
+def wait_for_the_end(parent: int | None):
+    """Returns at SIGTERM or SIGINT, or when process `parent` is no longer the parent.
+
+    The signals are blocked in all threads and collected here, so no handler can run in the
+    middle of anything.
+    """
+    while not signal.sigtimedwait(END_SIGNALS, 0.5):
+        if parent is not None and os.getppid() != parent:
+            return

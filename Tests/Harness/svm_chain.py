@@ -1,0 +1,200 @@
+"""A Solana chain in memory: LiteSVM executes, this keeps slots, commitments, expiry and forks."""
+
+from dataclasses import dataclass, field
+
+from solders.account import Account
+from solders.hash import Hash
+from solders.litesvm import LiteSVM
+from solders.pubkey import Pubkey
+from solders.transaction import VersionedTransaction
+from solders.transaction_metadata import TransactionMetadata
+
+# A blockhash can be used for so many blocks, and the chain forgets it later.
+VALID_BLOCKS = 150
+KEPT_BLOCKS = 400
+LEVELS = {"processed": 0, "confirmed": 1, "finalized": 2}
+LAMPORTS = 10**9
+
+
+@dataclass
+class Landed:
+    """What became of a transaction."""
+
+    slot: int
+    transaction: VersionedTransaction | None
+    error: object
+    logs: list[str]
+    units: int
+
+
+@dataclass
+class Done:
+    """Something that changed the chain, to be done again when a fork is left."""
+
+    slot: int
+    redo: object
+    transaction: VersionedTransaction | None = None
+
+
+@dataclass
+class Block:
+    slot: int
+    height: int
+    blockhash: Hash
+
+
+@dataclass
+class Chain:
+    """Slots pass with `tick`. After `confirm` of them a slot is confirmed, after `final` finalized."""
+
+    confirm: int = 1
+    final: int = 31
+    blocks: list[Block] = field(default_factory=list)
+    landed: dict[str, Landed] = field(default_factory=dict)
+    done: list[Done] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.svm = self._genesis()
+        self.slot = self.svm.get_clock().slot
+        self.height = 0
+        self.tick()
+
+    @staticmethod
+    def _genesis() -> LiteSVM:
+        # Expiry is checked here, over a window of hashes.
+        return LiteSVM().with_blockhash_check(False)
+
+    # ---- time
+
+    def tick(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.slot += 1
+            self.height += 1
+            self.svm.warp_to_slot(self.slot)
+            self.svm.expire_blockhash()
+            self.blocks.append(Block(self.slot, self.height, self.svm.latest_blockhash()))
+        del self.blocks[:-KEPT_BLOCKS]
+
+    def level(self, slot: int) -> int:
+        """0 processed, 1 confirmed, 2 finalized."""
+        if slot <= self.slot - self.final:
+            return 2
+        return 1 if slot <= self.slot - self.confirm else 0
+
+    def behind(self, commitment: str | None) -> int:
+        """How many slots the newest of this commitment lies behind."""
+        return (0, self.confirm, self.final)[LEVELS[commitment or "finalized"]]
+
+    def newest(self, commitment: str | None) -> Block:
+        """The newest block of a commitment, or the oldest there is."""
+        return self.blocks[max(len(self.blocks) - 1 - self.behind(commitment), 0)]
+
+    def is_recent(self, blockhash: Hash) -> bool:
+        first = self.height - VALID_BLOCKS
+        return any(b.blockhash == blockhash and b.height >= first for b in self.blocks)
+
+    # ---- what changes the chain
+
+    def airdrop(self, address: Pubkey, lamports: int) -> str:
+        result = self.svm.airdrop(address, lamports)
+        self.done.append(Done(self.slot, lambda svm: svm.airdrop(address, lamports)))
+        name = str(result.signature())
+        self.landed[name] = Landed(self.slot, None, None, result.logs(), 0)
+        return name
+
+    def set_account(self, address: Pubkey, account: Account) -> None:
+        def put(svm):
+            svm.set_account(address, account)
+
+        put(self.svm)
+        self.done.append(Done(self.slot, put))
+
+    def add_program(self, address: Pubkey, program: bytes) -> None:
+        def put(svm):
+            svm.add_program(address, program)
+
+        put(self.svm)
+        self.done.append(Done(self.slot, put))
+
+    def land(self, transaction: VersionedTransaction) -> Landed | None:
+        """Executes a transaction in this slot; None if it may not be in a block at all."""
+        result = self.svm.send_transaction(transaction)
+        succeeded = isinstance(result, TransactionMetadata)
+        meta = result if succeeded else result.meta()
+        error = None if succeeded else result.err()
+        if not succeeded and not is_in_block(error):
+            return None
+        found = Landed(self.slot, transaction, error, meta.logs(), meta.compute_units_consumed())
+        self.landed[str(transaction.signatures[0])] = found
+        self.done.append(
+            Done(self.slot, lambda svm: svm.send_transaction(transaction), transaction))
+        return found
+
+    def roll_back(self, slots: int, keep: bool) -> int:
+        """Leaves the last `slots` slots, this one included, for a fork of as many others.
+
+        With `keep` their transactions land on the fork too if they still may, else they are gone
+        as if nobody had seen them. Blockhashes of the slots that were left are unknown then.
+        Returns how many transactions were left behind.
+        """
+        first = self.slot - slots + 1
+        old, self.done = self.done, []
+        left = [one for one in old if one.slot >= first]
+        self.svm = self._genesis()
+        for one in old:
+            if one.slot < first:
+                self.svm.warp_to_slot(one.slot)
+                self.svm.expire_blockhash()
+                one.redo(self.svm)
+                self.done.append(one)
+        for name in [n for n, found in self.landed.items() if found.slot >= first]:
+            del self.landed[name]
+        # Another history has other hashes.
+        self.svm.warp_to_slot(first)
+        self.svm.expire_blockhash()
+        self.blocks = [block for block in self.blocks if block.slot < first]
+        self.slot, self.height = first - 1, self.height - slots
+        self.svm.airdrop(Pubkey.new_unique(), LAMPORTS)
+        self.tick(slots)
+        lost = 0
+        for one in left:
+            if one.transaction is None:
+                one.redo(self.svm)
+                self.done.append(Done(self.slot, one.redo))
+            elif not (keep and self.may_land(one.transaction) and self.land(one.transaction)):
+                lost += 1
+        return lost
+
+    # ---- what a transaction needs
+
+    def may_land(self, transaction: VersionedTransaction) -> bool:
+        """Whether its blockhash is recent, or is a durable nonce that its first instruction uses."""
+        message = transaction.message
+        if self.is_recent(message.recent_blockhash):
+            return True
+        first = message.instructions[0] if message.instructions else None
+        if first is None or bytes(first.data)[:4] != b"\4\0\0\0":
+            return False
+        keys = message.account_keys
+        if keys[first.program_id_index] != Pubkey.default():
+            return False
+        account = self.svm.get_account(keys[first.accounts[0]])
+        nonce = bytes(message.recent_blockhash)
+        return account is not None and bytes(account.data)[40:72] == nonce
+
+    def simulate(self, transaction: VersionedTransaction, verify: bool = True):
+        """What it would do now: its metadata and its error."""
+        if not verify:
+            self.svm = self.svm.with_sigverify(False)
+        try:
+            result = self.svm.simulate_transaction(transaction)
+        finally:
+            if not verify:
+                self.svm = self.svm.with_sigverify(True)
+        failed = "Failed" in type(result).__name__
+        return result.meta(), result.err() if failed else None
+
+
+def is_in_block(error) -> bool:
+    """Whether a transaction with this error is in a block all the same and pays its fee."""
+    return type(error).__name__ == "TransactionErrorInstructionError"

@@ -1,0 +1,246 @@
+"""The Solana node: what a validator does, its faults, and its forks."""
+
+import base64
+import json
+import struct
+import threading
+import urllib.request
+
+import pytest
+from base58 import b58encode
+from rpc_server import make_server
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
+from solders.keypair import Keypair
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.system_program import (
+    AdvanceNonceAccountParams,
+    CreateAccountParams,
+    InitializeNonceAccountParams,
+    TransferParams,
+    advance_nonce_account,
+    create_account,
+    initialize_nonce_account,
+    transfer,
+)
+from solders.transaction import VersionedTransaction
+from svm_node import Node
+
+BASE64 = {"encoding": "base64"}
+
+
+class Caller:
+    """The node without HTTP."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def __call__(self, method, *parameters):
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": list(parameters)}
+        return self.node.answer(request)[0]
+
+    def ok(self, method, *parameters):
+        answer = self(method, *parameters)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    def send(self, instructions, signers, blockhash=None, **options):
+        newest = self.ok("getLatestBlockhash", {"commitment": "processed"})["value"]["blockhash"]
+        message = MessageV0.try_compile(
+            signers[0].pubkey(), instructions, [], blockhash or Hash.from_string(newest))
+        raw = base64.b64encode(bytes(VersionedTransaction(message, signers))).decode()
+        return self("sendTransaction", raw, BASE64 | options), raw
+
+    def status(self, name):
+        return self.ok("getSignatureStatuses", [name])["value"][0]
+
+    def balance(self, address):
+        return self.ok("getBalance", str(address))["value"]
+
+
+@pytest.fixture
+def call():
+    return Caller(Node(accounts=2))
+
+
+def pay(call, lamports=5_000_000):
+    giver, taker = call.node.keys[0], Keypair().pubkey()
+    instruction = transfer(TransferParams(
+        from_pubkey=giver.pubkey(), to_pubkey=taker, lamports=lamports))
+    return [instruction], [giver], taker
+
+
+def test_a_transfer_climbs_to_finalized(call):
+    instructions, signers, taker = pay(call)
+    answer, raw = call.send(instructions, signers)
+    name = answer["result"]
+    assert call.status(name)["confirmationStatus"] == "processed"
+    call.ok("test_tick", 1)
+    assert call.status(name)["confirmationStatus"] == "confirmed"
+    assert call.ok("getTransaction", name) is None
+    call.ok("test_tick", 31)
+    assert call.status(name)["confirmationStatus"] == "finalized"
+    assert call.ok("getTransaction", name)["transaction"][0] == raw
+    assert call.balance(taker) == 5_000_000
+    # A resend is harmless.
+    assert call.ok("sendTransaction", raw, BASE64) == name
+    assert call.balance(taker) == 5_000_000
+
+
+def test_a_failure_in_a_block_is_there_and_changes_nothing(call):
+    instructions, signers, taker = pay(call, 10**15)
+    answer, _ = call.send(instructions, signers)
+    assert answer["error"]["code"] == -32002
+    assert answer["error"]["data"]["err"] == {"InstructionError": [0, {"Custom": 1}]}
+    answer, _ = call.send(instructions, signers, skipPreflight=True)
+    assert call.status(answer["result"])["err"] == {"InstructionError": [0, {"Custom": 1}]}
+    assert call.balance(taker) == 0
+
+
+def test_a_dropped_send_expires(call):
+    instructions, signers, taker = pay(call)
+    call.ok("test_drop", 1)
+    answer, raw = call.send(instructions, signers)
+    name = answer["result"]
+    assert call.status(name) is None
+    call.ok("test_tick", 150)
+    assert call.ok("sendTransaction", raw, BASE64) == name
+    assert call.balance(taker) == 5_000_000
+    call.ok("test_drop", 1)
+    _, raw = call.send(*pay(call)[:2])
+    call.ok("test_tick", 151)
+    refusal = call("sendTransaction", raw, BASE64)
+    assert refusal["error"]["data"]["err"] == "BlockhashNotFound"
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_confirmed_slots_are_rolled_back(call, keep):
+    instructions, signers, taker = pay(call)
+    early = call.send(*pay(call)[:2])[0]["result"]
+    first = call.ok("getLatestBlockhash")
+    call.ok("test_tick", 5)
+    blockhash = Hash.from_string(first["value"]["blockhash"])
+    answer, raw = call.send(instructions, signers, blockhash)
+    name = answer["result"]
+    call.ok("test_tick", 2)
+    assert call.status(name)["confirmationStatus"] == "confirmed"
+    height = call.ok("getBlockHeight", {"commitment": "processed"})
+    assert call.ok("test_rollback", 4, keep) == (0 if keep else 1)
+    assert call.ok("getBlockHeight", {"commitment": "processed"}) == height
+    assert call.status(early) is not None
+    assert (call.status(name) is not None) == keep
+    assert call.balance(taker) == (5_000_000 if keep else 0)
+    # What was left behind can still land: its blockhash is of before the fork.
+    assert call.ok("sendTransaction", raw, BASE64) == name
+    assert call.balance(taker) == 5_000_000
+
+
+def test_a_blockhash_of_the_left_fork_is_unknown(call):
+    call.ok("test_tick", 5)
+    instructions, signers, taker = pay(call)
+    _, raw = call.send(instructions, signers)
+    call.ok("test_rollback", 2, True)
+    assert call.balance(taker) == 0
+    refusal = call("sendTransaction", raw, BASE64)
+    assert refusal["error"]["data"]["err"] == "BlockhashNotFound"
+
+
+def test_a_durable_nonce_counts_once(call):
+    owner, account = call.node.keys[0], Keypair()
+    rent = call.ok("getMinimumBalanceForRentExemption", 80)
+    answer, _ = call.send([
+        create_account(CreateAccountParams(
+            from_pubkey=owner.pubkey(), to_pubkey=account.pubkey(), lamports=rent, space=80,
+            owner=Pubkey.default())),
+        initialize_nonce_account(InitializeNonceAccountParams(
+            nonce_pubkey=account.pubkey(), authority=owner.pubkey())),
+    ], [owner, account])
+    assert "result" in answer, answer
+    info = call.ok("getAccountInfo", str(account.pubkey()), BASE64)["value"]
+    nonce = Hash.from_bytes(base64.b64decode(info["data"][0])[40:72])
+    call.ok("test_tick", 200)
+    instructions, signers, taker = pay(call)
+    use = advance_nonce_account(AdvanceNonceAccountParams(
+        nonce_pubkey=account.pubkey(), authorized_pubkey=owner.pubkey()))
+    answer, raw = call.send([use, *instructions], signers, nonce)
+    assert call.balance(taker) == 5_000_000, answer
+    call.node.chain.landed.clear()
+    assert "error" in call("sendTransaction", raw, BASE64)
+    assert call.balance(taker) == 5_000_000
+
+
+def test_what_a_stranger_sends_is_refused(call):
+    owner = call.node.keys[0]
+    for raw, options in [("!", BASE64), ("", BASE64), ("0OIl", {}), ("AAAA", BASE64),
+                         (base64.b64encode(bytes(1_233)).decode(), BASE64)]:
+        assert call("sendTransaction", raw, options)["error"]["code"] == -32602
+    instructions, signers, taker = pay(call)
+    _, raw = call.send(instructions, signers)
+    spoiled = bytearray(base64.b64decode(raw))
+    spoiled[5] ^= 1
+    answer = call("sendTransaction", base64.b64encode(spoiled).decode(), BASE64)
+    assert answer["error"]["code"] == -32003
+    assert call("getAccountInfo", "nonsense")["error"]["code"] == -32602
+    assert call("getSignatureStatuses", ["x"] * 257)["error"]["code"] == -32602
+    for name in ["account", "context", "_invoke", "answer", "is_public", "chain", "status"]:
+        assert call(name)["error"]["code"] == -32601
+    assert call("test_tick", 0)["error"]["code"] == -32602
+    assert call.balance(owner.pubkey()) > 0
+
+
+def test_over_http(call):
+    server = make_server(call.node, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    body = json.dumps({"jsonrpc": "2.0", "id": 7, "method": "getHealth", "params": []}).encode()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=10) as answer:
+        assert json.load(answer) == {"jsonrpc": "2.0", "id": 7, "result": "ok"}
+    call.ok("test_fault", {"method": "getHealth", "kind": "error"})
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=10) as answer:
+        assert json.load(answer)["error"]["message"] == "injected fault"
+    server.shutdown()
+    server.server_close()
+
+
+def test_token_transfers_run(call):
+    """SPL Token is there: a mint, two accounts, a checked transfer."""
+    owner, mint = call.node.keys[0], Keypair()
+    token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+    maker = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+    rent = call.ok("getMinimumBalanceForRentExemption", 82)
+
+    def account(of):
+        seeds = [bytes(of), bytes(token), bytes(mint.pubkey())]
+        return Pubkey.find_program_address(seeds, maker)[0]
+
+    def make(of):
+        return Instruction(maker, b"\1", [
+            AccountMeta(owner.pubkey(), True, True), AccountMeta(account(of), False, True),
+            AccountMeta(of, False, False), AccountMeta(mint.pubkey(), False, False),
+            AccountMeta(Pubkey.default(), False, False), AccountMeta(token, False, False)])
+
+    taker = Keypair().pubkey()
+    answer, _ = call.send([
+        create_account(CreateAccountParams(
+            from_pubkey=owner.pubkey(), to_pubkey=mint.pubkey(), lamports=rent, space=82,
+            owner=token)),
+        Instruction(token, bytes([20, 6]) + bytes(owner.pubkey()) + b"\0",
+                    [AccountMeta(mint.pubkey(), False, True)]),
+        make(owner.pubkey()), make(taker),
+        Instruction(token, b"\7" + struct.pack("<Q", 1_000), [
+            AccountMeta(mint.pubkey(), False, True),
+            AccountMeta(account(owner.pubkey()), False, True),
+            AccountMeta(owner.pubkey(), True, False)]),
+        Instruction(token, struct.pack("<BQB", 12, 7, 6), [
+            AccountMeta(account(owner.pubkey()), False, True),
+            AccountMeta(mint.pubkey(), False, False), AccountMeta(account(taker), False, True),
+            AccountMeta(owner.pubkey(), True, False)]),
+    ], [owner, mint])
+    assert "result" in answer, answer
+    held = call.ok("getTokenAccountBalance", str(account(taker)))["value"]
+    assert held == {"amount": "7", "decimals": 6}
+    # Base58 is what is given where nothing else is asked for.
+    plain = call.ok("getAccountInfo", str(mint.pubkey()))["value"]["data"]
+    coded = call.ok("getAccountInfo", str(mint.pubkey()), BASE64)["value"]["data"]
+    assert plain == [b58encode(base64.b64decode(coded[0])).decode(), "base58"]
