@@ -75,7 +75,9 @@ import Testing
             #expect(Base58.encode(bytes) == row.text)
             #expect(Base58.decode(row.text) == bytes)
         }
-        for text in ["0", "O", "I", "l", "a b", "é", "1\u{0}"] { #expect(Base58.decode(text) == nil) }
+        for text in ["0", "O", "I", "l", "a b", "é", "1\u{0}"] {
+            #expect(Base58.decode(text) == nil)
+        }
         #expect(Base58.decode("111", limit: 2) == nil)
         #expect(Base58.decode(String(repeating: "z", count: 1 << 20)) == nil)
         // 31 and 33 bytes are no address.
@@ -101,7 +103,8 @@ import Testing
         #expect(rows.contains { $0.bump < 253 })
         let program = try address(rows[0].program)
         #expect(SolanaAddress.derived(from: [[UInt8](repeating: 0, count: 33)], by: program) == nil)
-        #expect(SolanaAddress.derived(from: [[UInt8]](repeating: [], count: 16), by: program) == nil)
+        #expect(
+            SolanaAddress.derived(from: [[UInt8]](repeating: [], count: 16), by: program) == nil)
     }
 
     @Test func tokenAccounts() throws {

@@ -83,7 +83,8 @@ public struct SolanaMessage: Hashable, Sendable {
         let named = keys.ordered
         signers = Array(named.addresses.prefix(named.signers))
         let all =
-            named.addresses + lookups.flatMap(\.written.addresses) + lookups.flatMap(\.read.addresses)
+            named.addresses + lookups.flatMap(\.written.addresses)
+            + lookups.flatMap(\.read.addresses)
         accounts = all.count
         guard accounts <= Self.accountLimit else { throw .tooManyAccounts(accounts) }
         let place = Dictionary(uniqueKeysWithValues: zip(all, UInt8(0)...))

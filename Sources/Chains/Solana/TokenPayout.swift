@@ -62,7 +62,11 @@ public struct TokenPayoutPlan: Sendable {
     ///
     /// Throws `feeTooHigh` above `feeLimit`.
     public func fee(transfers count: Int, signatures: Int = 1) throws(SolanaError) -> UInt64 {
-        let product = UInt64(units(count)).multipliedFullWidth(by: computePrice)
+        try fee(units: limit(count, unitsPerTransfer), signatures: signatures)
+    }
+
+    private func fee(units: UInt32, signatures: Int) throws(SolanaError) -> UInt64 {
+        let product = UInt64(units).multipliedFullWidth(by: computePrice)
         guard product.high < 1_000_000 else { throw .feeTooHigh(.max) }
         let (quotient, remainder) = UInt64(1_000_000).dividingFullWidth(product)
         let (fee, overflow) = quotient.addingReportingOverflow(
@@ -71,8 +75,8 @@ public struct TokenPayoutPlan: Sendable {
         return fee
     }
 
-    private func units(_ count: Int) -> UInt32 {
-        let wanted = UInt64(count) * UInt64(unitsPerTransfer) + 3 * UInt64(Self.builtInUnits)
+    private func limit(_ count: Int, _ units: UInt32) -> UInt32 {
+        let wanted = UInt64(count) * UInt64(units) + 3 * UInt64(Self.builtInUnits)
         return UInt32(min(wanted, UInt64(Self.unitLimit)))
     }
 
@@ -91,16 +95,25 @@ public struct TokenPayoutPlan: Sendable {
                 to: .tokenAccount(of: payout.owner, mint: mint, program: program),
                 authority: payer, program: program)
         }
+        return try fitting(transfers, units: unitsPerTransfer, blockhash, tables)
+    }
+
+    /// A message of the first of some instructions, as many as fit.
+    func fitting(
+        _ instructions: [SolanaInstruction], units: UInt32, _ blockhash: Digest,
+        _ tables: [SolanaLookupTable]
+    ) throws(SolanaError) -> (message: SolanaMessage, count: Int) {
         func message(_ count: Int) throws(SolanaError) -> SolanaMessage {
             var head: [SolanaInstruction] = []
             if let nonce { head.append(.advanceNonce(nonce.account, authority: nonce.authority)) }
-            head += [.computeLimit(units(count)), .computePrice(computePrice)]
+            head += [.computeLimit(limit(count, units)), .computePrice(computePrice)]
             return try SolanaMessage(
-                head + transfers.prefix(count), payer: payer, blockhash: blockhash,
+                head + instructions.prefix(count), payer: payer, blockhash: blockhash,
                 tables: tables)
         }
-        var best = (message: try message(min(1, transfers.count)), count: min(1, transfers.count))
-        var tooMany = transfers.count + 1
+        let least = min(1, instructions.count)
+        var best = (message: try message(least), count: least)
+        var tooMany = instructions.count + 1
         while tooMany - best.count > 1 {
             let middle = (best.count + tooMany) / 2
             do throws(SolanaError) {
@@ -109,7 +122,7 @@ public struct TokenPayoutPlan: Sendable {
                 tooMany = middle
             }
         }
-        _ = try fee(transfers: best.count, signatures: best.message.signers.count)
+        _ = try fee(units: limit(best.count, units), signatures: best.message.signers.count)
         return best
     }
 }
