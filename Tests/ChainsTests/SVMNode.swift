@@ -5,8 +5,8 @@ import Primitives
 import Testing
 import Transport
 
-/// A process of `Tests/Harness/svm_node.py`, with a mint of its own. It ends with this value, and by
-/// itself when the tests are gone.
+/// A process of `Tests/Harness/svm_node.py`, with a mint of its own. It ends with this value, and
+/// by itself when the tests are gone.
 final class SVMNode: Sendable {
     let rpc: JSONRPC
     let chain: SolanaChain

@@ -29,8 +29,8 @@ public struct SolanaAddress: Hashable, Comparable, Sendable {
     }
 
     /// The address that `program` derives from `seeds`, and the bump that makes it no key: the
-    /// highest that does. Never take a bump from somebody else: with another one the same seeds have
-    /// a second address.
+    /// highest that does. Never take a bump from somebody else: with another one the same seeds
+    /// have a second address.
     ///
     /// Source: `Pubkey::find_program_address` of anza-xyz/solana-sdk. About two hashes on average.
     ///

@@ -1,8 +1,8 @@
 public import Cryptography
 public import Primitives
 
-/// A signed Solana transaction: write it down **before** it is sent, so that its outcome can be found
-/// out whatever happens.
+/// A signed Solana transaction: write it down **before** it is sent, so that its outcome can be
+/// found out whatever happens.
 public struct SolanaTransaction: Hashable, Sendable {
     /// Its name on chain: the payer's signature. Ed25519 signatures of one key over one message are
     /// always the same here, so a message that is signed again has the same name.

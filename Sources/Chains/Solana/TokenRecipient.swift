@@ -28,8 +28,8 @@ public enum TokenRecipient: Hashable, Sendable {
 
     /// What an account says, at the place where `owner` holds `mint`.
     ///
-    /// Source of the layout: `spl_token::state::Account` of solana-program/token: mint, owner, amount,
-    /// an optional delegate, then one byte of state (0 not ready, 1 ready, 2 frozen).
+    /// Source of the layout: `spl_token::state::Account` of solana-program/token: mint, owner,
+    /// amount, an optional delegate, then one byte of state (0 not ready, 1 ready, 2 frozen).
     public init(
         _ account: SolanaAccount?, owner: SolanaAddress, mint: SolanaAddress,
         program: SolanaAddress = .token
