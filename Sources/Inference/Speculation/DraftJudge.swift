@@ -2,7 +2,8 @@ public import Primitives
 
 /// Judges guesses on the last stage of a ring. A guess is right exactly if it is the token that is
 /// chosen there anyway: what comes out is the same with guesses and without, at any temperature,
-/// because a choice depends on nothing but the logits, the seed and the position.
+/// because a choice depends on nothing but the logits, the seed, the position and the tokens before
+/// it, which are those that stand: of a window, those up to the position itself.
 public struct DraftJudge: Sendable {
     /// What stands of a window.
     public struct Finding: Hashable, Sendable {
@@ -19,6 +20,7 @@ public struct DraftJudge: Sendable {
     /// Tokens in the prompt.
     public let promptTokens: Int
     private let sampler: Sampler
+    private var history: TokenHistory
     /// The token chosen for the next position, and that position.
     private var expected: (position: Int, token: Int32)?
 
@@ -30,6 +32,7 @@ public struct DraftJudge: Sendable {
         if promptTokens < 1 { throw .emptyInput }
         self.promptTokens = promptTokens
         sampler = try Sampler(sampling)
+        history = TokenHistory(for: sampling)
     }
 
     /// Whether a window is worth running: not if its first token is a wrong guess. `continues` says
@@ -55,13 +58,19 @@ public struct DraftJudge: Sendable {
     ) throws(EngineError) -> Finding {
         let start = Int(window.start)
         let count = window.tokens.count
+        history.truncate(output: start - promptTokens)
+        history.truncate(prompt: start)
+        history.append(prompt: window.tokens.prefix(max(promptTokens - start, 0)))
         var rows = firstRows(of: window)
         let first = rows.lowerBound
         var tokens: [Int32] = []
         while !rows.isEmpty {
             for (row, values) in zip(rows, logits(rows)) {
                 guard let values else { throw .resultNotFinite }
-                let token = sampler.sample(logits: values, position: start + row + 1)
+                // The token at this position stands: it was certain, or guessed rightly.
+                if start + row >= promptTokens { history.append(window.tokens[row]) }
+                let token = sampler.sample(
+                    logits: values, position: start + row + 1, after: history)
                 tokens.append(token)
                 expected = (start + row + 1, token)
                 if row + 1 < count, window.tokens[row + 1] != token {
