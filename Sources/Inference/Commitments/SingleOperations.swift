@@ -91,7 +91,7 @@ public struct SingleOperations: OperationExecutor, Sendable {
     private func sample(_ task: OperationTask) throws -> [UInt8] {
         let parameters = try SamplingParameters(canonicalBytes: task.sampling)
         let token = try Sampler(parameters).sample(
-            logits: floats(task, 0), position: task.position + 1)
+            logits: floats(task, 1), position: task.position + 1)
         var writer = ByteWriter()
         writer.write(UInt32(bitPattern: token))
         return writer.bytes

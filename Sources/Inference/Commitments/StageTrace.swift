@@ -250,8 +250,10 @@ extension StageTrace {
                 }
                 return MerkleTree.leaf(
                     TranscriptLeaf.sampled(
-                        token, logits: Transcript.hash(logits: logits[...]), sampling: sampling,
-                        position: UInt32(position)))
+                        token,
+                        logits: Transcript.hash(
+                            row: row(step, position)[...], logits: logits[...]),
+                        sampling: sampling, position: UInt32(position)))
             })
     }
 

@@ -223,7 +223,8 @@ struct OperationCheck {
             let token = result.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             return MerkleTree.leaf(
                 TranscriptLeaf.sampled(
-                    Int32(bitPattern: token), logits: SHA256.hash(task.inputs[0]),
+                    Int32(bitPattern: token),
+                    logits: LogitsFold.hash(row: task.inputs[0], logits: task.inputs[1]),
                     sampling: SHA256.hash(subject.sampling), position: position))
         default:
             return TranscriptLeaf.activation(bytes: result[...], position: position)
