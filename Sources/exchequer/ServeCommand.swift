@@ -141,10 +141,11 @@ struct ServeCommand: AsyncParsableCommand {
         settings.wireHost = host
         settings.wirePort = wirePort
         settings.publicHost = publicHost
-        guard (0.1...86_400).contains(auditInterval), (60...86_400).contains(weightInterval),
-            (0.1...86_400).contains(stepPatience)
-        else {
+        guard (0.1...86_400).contains(auditInterval), (0.1...86_400).contains(stepPatience) else {
             throw ValidationError("--audit-interval and --step-patience are 0.1 to 86,400 seconds.")
+        }
+        guard (60...86_400).contains(weightInterval) else {
+            throw ValidationError("--weight-interval is 60 to 86,400 seconds.")
         }
         guard (0...36_500).contains(evidenceDays) else {
             throw ValidationError("--evidence-days is from 0 to 36,500.")

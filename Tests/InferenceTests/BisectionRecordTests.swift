@@ -86,3 +86,24 @@ import Verification
         }
     }
 }
+
+/// A stranger's manifest can say anything: what no model can have is refused before it is used.
+@Suite struct HostileManifestTests {
+    @Test func sizesThatDoNotFitAreRefused() throws {
+        let good = try SyntheticModel(.q4_1).model().manifest()
+        #expect(try ModelManifest(canonicalBytes: good.canonicalBytes()) == good)
+        let changes: [(inout ModelArchitecture) -> Void] = [
+            { $0.keyValueHeads = 2 * $0.heads }, { $0.keyValueHeads = 3 },
+            { $0.ropeSize = 2 * $0.headSize }, { $0.ropeSize = 3 }, { $0.hidden = 65 },
+            { $0.headSize = 9 }, { $0.heads = 1 << 19 }, { $0.feed = 1 << 20 }, { $0.ropeBase = 0 },
+            { $0.epsilon = -1 }, { $0.layers = 0 },
+        ]
+        for (index, change) in changes.enumerated() {
+            var bad = good
+            change(&bad.architecture)
+            #expect(throws: CodecError.self, "change \(index)") {
+                try ModelManifest(canonicalBytes: bad.canonicalBytes())
+            }
+        }
+    }
+}
