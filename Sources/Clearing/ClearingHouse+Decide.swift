@@ -36,6 +36,8 @@ extension ClearingHouse {
             try openAppeal(verdict, by: party, at: time, into: &events)
         case .resolveAppeal(let verdict, let upheld):
             try resolveAppeal(verdict, upheld: upheld, rules, at: time, into: &events)
+        case .noteUnprovenWeights(let node, _):
+            try noteUnprovenWeights(node, into: &events)
         case .observeChain(let reference, let observation):
             try observeChain(reference, observation, at: time, into: &events)
         case .withdraw(let party, let asset, let amount):

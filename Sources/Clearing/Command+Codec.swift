@@ -60,6 +60,9 @@ extension Command: CanonicalCodable {
         case .resolveAppeal(let verdict, let upheld):
             writer.write(verdict)
             writer.write(upheld)
+        case .noteUnprovenWeights(let node, let challenge):
+            writer.write(node)
+            writer.write(challenge)
         case .observeChain(let reference, let observation):
             writer.write(reference)
             writer.write(observation)
@@ -102,6 +105,7 @@ extension Command: CanonicalCodable {
         case .recordVerdict: 41
         case .openAppeal: 42
         case .resolveAppeal: 43
+        case .noteUnprovenWeights: 44
         case .observeChain: 50
         case .withdraw: 51
         case .closeEpoch: 52
@@ -164,6 +168,8 @@ extension Command: CanonicalCodable {
         case 41: return .recordVerdict(try reader.read())
         case 42: return .openAppeal(try reader.read(), by: try reader.read())
         case 43: return .resolveAppeal(try reader.read(), upheld: try reader.readBool())
+        case 44:
+            return .noteUnprovenWeights(try reader.read(), challenge: try reader.readDigest())
         case 50: return .observeChain(try reader.read(), try reader.read())
         case 51:
             return .withdraw(

@@ -46,6 +46,8 @@ public enum Command: Hashable, Sendable {
     case openAppeal(VerdictID, by: PartyID)
     /// The arbiter's answer to an appeal.
     case resolveAppeal(VerdictID, upheld: Bool)
+    /// A node did not answer, or not rightly, when it was asked to show its weights.
+    case noteUnprovenWeights(NodeID, challenge: Digest)
 
     /// A confirmed log of the settlement contract.
     case observeChain(ChainReference, ChainObservation)

@@ -32,6 +32,8 @@ public enum FaultCode: UInt16, CaseIterable, Hashable, Sendable {
     case receiptWithheld = 302
     /// The node said that it was too busy, or was left out without being at fault: noted, no more.
     case declined = 303
+    /// The node did not show in time that it holds the weights it offers.
+    case weightsUnproven = 304
 
     /// The class this code belongs to.
     public var faultClass: FaultClass {

@@ -23,8 +23,9 @@ struct Exchequer: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
-            VerifyCommand.self, ProveBalanceCommand.self, VerifyBalanceCommand.self,
-            AppealCommand.self, ClusterGroup.self, LedgerGroup.self, JournalCommand.self,
+            VerifyCommand.self, BisectCommand.self, ProveBalanceCommand.self,
+            VerifyBalanceCommand.self, AppealCommand.self, ClusterGroup.self, LedgerGroup.self,
+            JournalCommand.self,
             BenchCommand.self,
         ])
 }

@@ -57,6 +57,8 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
     @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
+    @Option(help: "Seconds between two times that every node shows its weights.")
+    var weightInterval = 600.0
     @Option(help: "Seconds a node has for the next result before it is replaced.")
     var stepPatience = 20.0
     @Option(help: "Days that evidence of final jobs is kept.") var evidenceDays = 30
@@ -142,11 +144,15 @@ struct ServeCommand: AsyncParsableCommand {
         guard (0.1...86_400).contains(auditInterval), (0.1...86_400).contains(stepPatience) else {
             throw ValidationError("--audit-interval and --step-patience are 0.1 to 86,400 seconds.")
         }
+        guard (60...86_400).contains(weightInterval) else {
+            throw ValidationError("--weight-interval is 60 to 86,400 seconds.")
+        }
         guard (0...36_500).contains(evidenceDays) else {
             throw ValidationError("--evidence-days is from 0 to 36,500.")
         }
         settings.evidenceSeconds = Int64(evidenceDays) * 86_400
         settings.auditInterval = .milliseconds(Int64(auditInterval * 1_000))
+        settings.weightInterval = .milliseconds(Int64(weightInterval * 1_000))
         settings.patience.step = UInt64(stepPatience * 1_000)
         settings.settlesByItself = !manualEpochs
         return settings

@@ -67,7 +67,8 @@ struct VerifyCommand: ParsableCommand {
     ) throws(EvidenceRejection) -> Judgement {
         Console.progress("running job \(evidence.bundle.job) again")
         let engine = ModelReexecutor(
-            file: file, manifest: manifest(of: file, root: evidence.bundle.model),
+            file: file,
+            manifest: file.manifest(at: model, name: modelName, root: evidence.bundle.model),
             threads: threads ?? Stage.defaultThreads)
         return try Judge.judge(evidence, with: engine)
     }
@@ -75,7 +76,8 @@ struct VerifyCommand: ParsableCommand {
     /// Scores the tokens of statistical work with this model, and says what they look like.
     private func score(_ evidence: VerifiedEvidence, _ file: ModelFile) throws {
         let bundle = evidence.bundle
-        guard manifest(of: file, root: bundle.model).root == bundle.model else {
+        guard file.manifest(at: model, name: modelName, root: bundle.model).root == bundle.model
+        else {
             Console.say("exchequer: the evidence is about model \(bundle.model), not this file's")
             throw Exit.configuration
         }
@@ -94,17 +96,6 @@ struct VerifyCommand: ParsableCommand {
         let found = "\(test.mismatches) of \(test.tokens) tokens are not this model's own choice"
         if !json { Console.put("job \(bundle.job): statistical, \(test.finding): \(found)") }
         if test.finding == .inconsistent { throw Exit.checkFailed }
-    }
-
-    /// The file's manifest under the name that gives it this root, if one of the likely names does.
-    private func manifest(of file: ModelFile, root: Digest) -> ModelManifest {
-        var manifest = file.manifest(name: modelName)
-        let stem = URL(filePath: model).deletingPathExtension().lastPathComponent
-        for name in [file.name, stem, stem.lowercased()] where modelName == nil {
-            if manifest.root == root { break }
-            manifest.name = name
-        }
-        return manifest
     }
 
     private func show(_ judgement: Judgement) {

@@ -66,7 +66,7 @@ struct ToyModel: StageReexecutor {
         } else if position < task.promptTokens - 1 {
             run.transcript.passUnsampled()
         } else {
-            let logits = Transcript.hash(logits: row[...])
+            let logits = Transcript.hash(row: row[...], logits: row[...])
             let sampling = SHA256.hash(task.sampling)
             let token = Int32(SHA256.hash(logits.bytes + sampling.bytes).bytes[0])
             run.transcript.sample(token: token, logits: logits, sampling: sampling)

@@ -39,7 +39,7 @@ struct TranscriptTests {
         transcript.sample(token: 3, logits: logits, sampling: sampling)
         let leaves: [[UInt8]] = [
             [0, 0, 0, 0, 0],
-            [1, 0, 0, 0, 1, 3, 0, 0, 0] + logits.bytes + sampling.bytes,
+            [1, 0, 0, 0, 2, 3, 0, 0, 0] + logits.bytes + sampling.bytes,
         ]
         #expect(transcript.outputRoot == MerkleTree(data: leaves).root)
         #expect(
@@ -51,11 +51,41 @@ struct TranscriptTests {
             Transcript.root(sampled: [], logits: [], sampling: sampling, promptTokens: 0) == nil)
     }
 
-    @Test func logitsAreHashedAsLittleEndianFloats() {
-        let logits: [Float] = [1, -2.5, 1e-9]
+    /// The fold of the reference page, number by number.
+    @Test(arguments: [0, 1, 31, 32, 33, 70, 4_096])
+    func logitsAreFoldedBesideTheirRow(count: Int) {
+        var dice = Dice(state: 5)
+        let row: [Float] = [1, -2.5, 1e-9]
+        let logits = (0..<count).map { _ in Float(dice.roll(1 << 20)) / 1_024 - 500 }
+        var lanes = [UInt32](repeating: 0, count: 32)
+        for (index, logit) in logits.enumerated() {
+            let sum = lanes[index % 32] &+ logit.bitPattern
+            lanes[index % 32] = sum << 7 | sum >> 25
+        }
+        let domain = Array("exchequer-logits-v1".utf8)
+        let bytes = little(UInt32(domain.count)) + domain + row.flatMap { little($0.bitPattern) }
         #expect(
-            Transcript.hash(logits: logits[...])
-                == SHA256.hash(logits.flatMap { little($0.bitPattern) }))
+            Transcript.hash(row: row[...], logits: logits[...])
+                == SHA256.hash(bytes + lanes.flatMap(little)))
+    }
+
+    /// Each bit of each number counts, and so does the order of two that share a lane.
+    @Test func otherLogitsHaveAnotherHash() {
+        let row: [Float] = [1, 2]
+        let logits = (0..<128).map { Float($0) * 0.25 - 3 }
+        let hash = Transcript.hash(row: row[...], logits: logits[...])
+        #expect(Transcript.hash(row: [1, 2.5], logits: logits[...]) != hash)
+        for index in logits.indices {
+            for bit in 0..<32 as Range<UInt32> {
+                var other = logits
+                other[index] = Float(bitPattern: other[index].bitPattern ^ 1 << bit)
+                #expect(Transcript.hash(row: row[...], logits: other[...]) != hash)
+            }
+            guard index + 32 < logits.count else { continue }
+            var other = logits
+            other.swapAt(index, index + 32)
+            #expect(Transcript.hash(row: row[...], logits: other[...]) != hash)
+        }
     }
 
     @Test func requestsDifferInPromptAndSampling() {

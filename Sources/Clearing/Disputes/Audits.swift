@@ -64,6 +64,15 @@ extension ClearingHouse {
         return state
     }
 
+    /// A node did not show its weights: a liveness fault, since who lies about work is found by the
+    /// work (docs/reference/weight-proofs.md).
+    mutating func noteUnprovenWeights(
+        _ node: NodeID, into events: inout [Event]
+    ) throws(Rejection) {
+        guard nodes.at(node) != nil else { throw .nodeNotFound }
+        noteFault(on: node, code: .weightsUnproven, into: &events)
+    }
+
     /// The auditor did not answer: its fault is noted and the job is paid as if not drawn.
     mutating func closeUnansweredAudit(
         _ id: JobID, at time: Timestamp, into events: inout [Event]

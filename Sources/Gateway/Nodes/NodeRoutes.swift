@@ -7,6 +7,7 @@ import NIOCore
 import Primitives
 import Service
 import Storage
+import Verification
 
 /// The control side of the node protocol (docs/reference/node-protocol.md).
 enum NodeRoutes {
@@ -65,6 +66,11 @@ enum NodeRoutes {
                 .post, "/v1/node/verdicts", .node, "nodes", "Hand in a verdict",
                 body: [.required("verdict", "string", "The canonical signed verdict, in hex")]
             ) { try await submitVerdict($0) },
+            Route(
+                .post, "/v1/node/weights", .node, "nodes", "Show the weights that were asked for",
+                body: [.required("proof", "string", "The canonical signed proof, in hex")],
+                bodyLimit: 2 << 20
+            ) { try await submitProof($0) },
             Route(
                 .post, "/v1/verdicts/{verdict}/appeal", .node, "nodes",
                 "Ask for a verdict to be re-run; for nodes of the accused"
@@ -281,6 +287,26 @@ enum NodeRoutes {
         }
         guard known == verdict.body.evidence else { throw APIError(Rejection.malformedVerdict) }
         try await call.submit(.recordVerdict(verdict))
+        return JSON.ok(Done())
+    }
+
+    private struct ProofBody: Decodable {
+        let proof: String
+    }
+
+    private static func submitProof(_ call: Call) async throws(APIError) -> Response {
+        let node = try await call.node()
+        let body: ProofBody = try JSON.decode(from: call.body)
+        guard let bytes = Hex.decode(body.proof) else {
+            throw .invalid("proof", "'proof' is hexadecimal")
+        }
+        do throws(WeightProofRejection) {
+            try call.house.weights.take(bytes, from: node.key)
+        } catch {
+            throw APIError(
+                .unprocessableContent, code: "weights_\(error.code.rawValue)", error.reason,
+                parameter: "proof")
+        }
         return JSON.ok(Done())
     }
 

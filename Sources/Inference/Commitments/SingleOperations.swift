@@ -95,7 +95,7 @@ public struct SingleOperations: OperationExecutor, Sendable {
         let parameters = try SamplingParameters(canonicalBytes: task.sampling)
         if parameters.countsOutput { throw Failure.countsTokens }
         let token = try Sampler(parameters).sample(
-            logits: floats(task, 0), position: task.position + 1)
+            logits: floats(task, 1), position: task.position + 1)
         var writer = ByteWriter()
         writer.write(UInt32(bitPattern: token))
         return writer.bytes

@@ -16,6 +16,7 @@ public final class StageTrace: StageComputation {
     private let model: ModelFile
     private let steps: [StageStep]
     private let operations: SingleOperations
+    private let opener: WeightOpener
     private let tail: Stage?
     /// For each state its rows; none for tokens, which are the first stage's input and the last
     /// stage's output.
@@ -41,6 +42,7 @@ public final class StageTrace: StageComputation {
         self.task = task
         self.fault = fault
         operations = SingleOperations(model.architecture)
+        opener = WeightOpener(model)
         let last = Int(task.layers.end) == model.architecture.layers
         steps =
             (task.layers.first == 0 ? [.embedding] : [])
@@ -103,8 +105,7 @@ public final class StageTrace: StageComputation {
     public func weights(
         of operation: StageOperation, step: Int, rows: Range<Int>
     ) throws -> WeightOpening {
-        let opener = WeightOpener(model)
-        return opener.open(
+        opener.open(
             opener.group(of: steps[step]), DisputeModel.tensorIndex(of: operation) ?? 0,
             rows: rows)
     }
@@ -254,8 +255,10 @@ extension StageTrace {
                 history.append(token)
                 return MerkleTree.leaf(
                     TranscriptLeaf.sampled(
-                        token, logits: Transcript.hash(logits: logits[...]), sampling: sampling,
-                        position: UInt32(position)))
+                        token,
+                        logits: Transcript.hash(
+                            row: row(step, position)[...], logits: logits[...]),
+                        sampling: sampling, position: UInt32(position)))
             })
     }
 

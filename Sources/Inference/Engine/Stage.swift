@@ -116,6 +116,7 @@ public final class Stage: @unchecked Sendable {
         let count = activations.count / model.architecture.hidden
         if count == 0 { return [] }
         let (logits, areFinite) = multiplyTail(activations, count: count)
+        if count == 1 { return [areFinite ? logits : nil] }
         let width = model.architecture.vocabulary
         return (0..<count).map { row in
             let row = logits[row * width..<(row + 1) * width]

@@ -196,6 +196,11 @@ extension ModelArchitecture: CanonicalCodable {
             layers <= Limit.layers, ropeBase.isFinite, epsilon.isFinite
         else { throw .invalidValue("architecture") }
         if family.hasLocalLayers { try readLocalLayers(&reader) }
+        // Whoever sends a manifest can send any numbers, and a referee computes with them.
+        guard hidden <= Limit.width, feed <= Limit.width, heads <= Limit.heads,
+            keyValueHeads <= Limit.heads, headSize <= Limit.headSize,
+            vocabulary <= Limit.vocabulary, (try? check(valueSize: headSize)) != nil
+        else { throw .invalidValue("architecture") }
     }
 
     private mutating func readLocalLayers(_ reader: inout ByteReader) throws(CodecError) {

@@ -25,7 +25,7 @@ public struct StageRunner: Sendable {
     public let promptTokens: Int
     /// What came in and went out.
     public private(set) var transcript = Transcript()
-    /// The hash of the logits that each sampled token was chosen from; last stage only.
+    /// `Transcript.hash` of what each sampled token was chosen from; last stage only.
     public private(set) var logitsHashes: [Digest] = []
     /// What the model thought of each token that the last run chose; only if it was asked for.
     ///
@@ -98,39 +98,49 @@ public struct StageRunner: Sendable {
     }
 
     private mutating func run(_ input: PassInput) throws(EngineError) -> StageOutput {
-        var runners = [self]
-        let results = Self.run([input], on: &runners)
-        self = runners[0]
-        return try results[0].get()
+        try take(Self.pass([input], of: [self])[0])
     }
 
-    /// Runs the next positions of several jobs on one stage in one pass: the same outputs and roots
-    /// as one after the other. An error of one does not touch the others.
+    /// What a pass gave one job.
+    public struct PassOutput: Sendable {
+        let input: PassInput
+        let rows: Result<[Float], EngineError>
+        /// Of the positions whose next token is to be chosen; last stage only.
+        let logits: ArraySlice<[Float]?>
+    }
+
+    /// Runs the next positions of several jobs on one stage in one pass: the same bytes as one
+    /// after the other. Each job then takes what is its own, and an error of one does not touch
+    /// the others.
     ///
     /// - Parameters:
     ///   - inputs: what each job takes next.
-    ///   - runners: the jobs, all on one stage.
-    public static func run(
-        _ inputs: [PassInput], on runners: inout [StageRunner]
-    ) -> [Result<StageOutput, EngineError>] {
+    ///   - runners: the jobs, all on one stage. Held no longer than the pass, so that `take` does
+    ///     not copy what they have grown to.
+    public static func pass(_ inputs: [PassInput], of runners: [StageRunner]) -> [PassOutput] {
         precondition(inputs.count == runners.count, "an input for each job")
         guard let stage = runners.first?.stage else { return [] }
         let results = stage.run(zip(runners, inputs).map { StageWork($0.session, $1) })
         var chosen: [Float] = []
-        for (index, result) in results.enumerated() {
-            guard case .success(let rows) = result else { continue }
-            runners[index].receive(inputs[index])
-            if stage.isLast { chosen += rows.suffix(runners[index].sampledFloats(of: rows)) }
+        let counts = zip(runners, results).map { runner, result in
+            guard stage.isLast, case .success(let rows) = result else { return 0 }
+            let floats = runner.sampledFloats(of: rows)
+            chosen += rows.suffix(floats)
+            return floats / stage.model.architecture.hidden
         }
         var logits = stage.logitRows(of: chosen)[...]
-        return results.enumerated().map { index, result in
-            result.flatMap { rows in
-                guard stage.isLast else { return .success(runners[index].send(rows)) }
-                let count = runners[index].sampledFloats(of: rows) / stage.model.architecture.hidden
-                defer { logits = logits.dropFirst(count) }
-                return runners[index].sample(logits.prefix(count), rows: rows)
-            }
+        return inputs.indices.map { index in
+            defer { logits = logits.dropFirst(counts[index]) }
+            return PassOutput(
+                input: inputs[index], rows: results[index], logits: logits.prefix(counts[index]))
         }
+    }
+
+    /// Takes what this job's share of a pass gave.
+    public mutating func take(_ output: PassOutput) throws(EngineError) -> StageOutput {
+        let rows = try output.rows.get()
+        receive(output.input)
+        return stage.isLast ? try sample(output.logits, rows: rows) : send(rows)
     }
 
     private mutating func receive(_ input: PassInput) {
@@ -162,24 +172,25 @@ public struct StageRunner: Sendable {
 
     private mutating func sample(
         _ logits: ArraySlice<[Float]?>, rows: [Float]
-    ) -> Result<StageOutput, EngineError> {
-        let count = rows.count / stage.model.architecture.hidden
-        for _ in logits.count..<count { transcript.passUnsampled() }
+    ) throws(EngineError) -> StageOutput {
+        let hidden = stage.model.architecture.hidden
+        for _ in logits.count..<rows.count / hidden { transcript.passUnsampled() }
         scores = []
-        if logits.isEmpty { return .success(.nothing) }
+        if logits.isEmpty { return .nothing }
         let first = positions - logits.count
         var tokens: [Int32] = []
         for (index, logits) in logits.enumerated() {
-            guard let logits else { return .failure(.resultNotFinite) }
+            guard let logits else { throw .resultNotFinite }
             let token = sampler.sample(
                 logits: logits, position: first + index + 1, after: history)
             history.append(token)
             if let top { scores.append(LogProbabilities(logits: logits).score(token, top: top)) }
-            let hash = Transcript.hash(logits: logits[...])
+            let row = rows.dropLast((positions - first - index - 1) * hidden).suffix(hidden)
+            let hash = Transcript.hash(row: row, logits: logits[...])
             transcript.sample(token: token, logits: hash, sampling: sampling)
             logitsHashes.append(hash)
             tokens.append(token)
         }
-        return .success(.sampled(first: first, tokens))
+        return .sampled(first: first, tokens)
     }
 }

@@ -1,6 +1,7 @@
 import Cryptography
 import Primitives
 import Transport
+import Verification
 
 /// The control side of the protocol: signed requests to the house, JSON both ways.
 struct HouseClient: Sendable {
@@ -60,6 +61,11 @@ struct HouseClient: Sendable {
     func submit(_ verdict: Signed<Verdict>) async throws(NodeError) {
         let body = HouseMessages.Verdict(verdict: Hex.encode(verdict.canonicalBytes()))
         _ = try await call("POST", "/v1/node/verdicts", body: SnakeCaseJSON.encode(body))
+    }
+
+    func submit(_ proof: Signed<WeightProof>) async throws(NodeError) {
+        let body = HouseMessages.WeightProof(proof: Hex.encode(proof.canonicalBytes()))
+        _ = try await call("POST", "/v1/node/weights", body: SnakeCaseJSON.encode(body))
     }
 
     func evidence(of job: JobID) async throws(NodeError) -> [UInt8] {

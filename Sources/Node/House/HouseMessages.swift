@@ -75,6 +75,15 @@ enum HouseMessages {
         let attempt: UInt32
     }
 
+    struct Weights: Decodable, Sendable {
+        let challenge: String
+        let milliseconds: UInt32
+    }
+
+    struct WeightProof: Encodable, Sendable {
+        let proof: String
+    }
+
     struct Failure: Decodable, Sendable {
         struct Body: Decodable, Sendable {
             let message: String?

@@ -165,23 +165,18 @@ public struct JobTable: Sendable {
         guard let place = turns.first(where: { !schedulers[$0].isEmpty }) else { return [] }
         lastPlace = place
         let shares = schedulers[place].next()
-        let members = shares.compactMap { sessions[$0.id]?.stage }
-        var runners = members.map(\.runner)
-        let inputs = zip(members, shares).map { $0.input($1.positions) }
-        let results = StageRunner.run(inputs, on: &runners)
+        let outputs = compute(shares)
         var effects: [Effect] = []
-        for (index, share) in shares.enumerated() {
-            effects += change(share.id, at: now) { session in
-                switch results[index] {
-                case .success(let output):
-                    return session.advance(share.positions, runners[index], output)
-                case .failure(let error):
-                    session.fail(error)
-                    return []
-                }
-            }
+        for (share, output) in zip(shares, outputs) {
+            effects += change(share.id, at: now) { $0.advance(share.positions, output) }
         }
         return effects
+    }
+
+    private func compute(_ shares: [BatchScheduler<Key>.Share]) -> [StageRunner.PassOutput] {
+        let members = shares.compactMap { sessions[$0.id]?.stage }
+        let inputs = zip(members, shares).map { $0.input($1.positions) }
+        return StageRunner.pass(inputs, of: members.map(\.runner))
     }
 
     /// Changes a stage's session, sends the frames that this gives, and does what then comes first

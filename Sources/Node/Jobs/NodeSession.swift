@@ -151,21 +151,24 @@ struct NodeSession: Sendable {
             Array(frame.activationValues[range.lowerBound * hidden..<range.upperBound * hidden]))
     }
 
-    /// The next `count` positions of the first frame were run by `runner` and gave `output`.
-    /// Returns what the house is sent if they were its last.
-    mutating func advance(
-        _ count: Int, _ runner: StageRunner, _ output: StageOutput
-    ) -> [WireFrame] {
-        self.runner = runner
+    /// The next `count` positions of the first frame were run and gave `output`. Returns what the
+    /// house is sent if they were its last.
+    mutating func advance(_ count: Int, _ output: StageRunner.PassOutput) -> [WireFrame] {
         guard case .run(let frame) = inbox.first else { return [] }
-        done.positions += count
-        switch output {
-        case .nothing: break
-        case .activations(let rows): done.rows += rows
-        case .sampled(let first, let tokens):
-            if done.tokens.isEmpty { done.first = first }
-            done.tokens += tokens
-            done.scores += runner.scores
+        do throws(EngineError) {
+            let output = try runner.take(output)
+            done.positions += count
+            switch output {
+            case .nothing: break
+            case .activations(let rows): done.rows += rows
+            case .sampled(let first, let tokens):
+                if done.tokens.isEmpty { done.first = first }
+                done.tokens += tokens
+                done.scores += runner.scores
+            }
+        } catch {
+            inbox = [.fail(NodeFault(error))]
+            return []
         }
         guard done.positions == Int(frame.count) else { return [] }
         defer {
@@ -175,9 +178,6 @@ struct NodeSession: Sendable {
         }
         return reply(to: frame)
     }
-
-    /// The first item of the inbox cannot be done.
-    mutating func fail(_ error: EngineError) { inbox = [.fail(NodeFault(error))] }
 
     /// What the house is sent for a whole frame.
     private func reply(to frame: WireFrame) -> [WireFrame] {

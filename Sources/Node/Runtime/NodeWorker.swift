@@ -24,6 +24,10 @@ final class NodeWorker: Sendable {
     private let maximumAudits = 64
     /// The audits that wait or run: the house reminds of what is owed.
     private let openAudits = Mutex<Set<JobID>>([])
+    /// Opens the weights that are really run.
+    private let opener: WeightOpener?
+    /// Challenges that wait or run.
+    private let openChallenges = Mutex(0)
 
     init(
         node: PreparedNode, client: HouseClient, report: @escaping @Sendable (NodeEvent) -> Void
@@ -35,6 +39,7 @@ final class NodeWorker: Sendable {
             JobTable(
                 identity: node.identity, served: node.served, upstream: node.upstream?.served))
         relay = node.upstream.map { UpstreamRelay(server: $0.server) }
+        opener = node.served.first.map { WeightOpener($0.stage.model) }
     }
 
     /// A link is up: frames to send go to `frames` from now on.
@@ -93,6 +98,9 @@ final class NodeWorker: Sendable {
         case "audit":
             guard let audit = decode(HouseMessages.Audit.self, event) else { return }
             startAudit(JobID(audit.job), audit.attempt)
+        case "weights":
+            guard let asked = decode(HouseMessages.Weights.self, event) else { return }
+            prove(asked)
         default: break
         }
     }
@@ -212,6 +220,41 @@ final class NodeWorker: Sendable {
                 report(.auditFailed(job, "\(error)"))
             }
             _ = openAudits.withLock { $0.remove(job) }
+        }
+    }
+
+    /// Shows the weights that the house asks for, if they are offered here; a few at a time.
+    private func prove(_ asked: HouseMessages.Weights) {
+        guard let bytes = Hex.decode(asked.challenge),
+            let challenge = try? WeightChallenge(canonicalBytes: bytes),
+            challenge.node == node.identity.publicKey, challenge.model == node.manifest.root,
+            node.served.contains(where: { $0.stage.layers == challenge.layers }),
+            let opener, let parts = try? node.manifest.disputeModel
+        else {
+            return report(
+                NodeEvent("bad_event", .warning, "the house asks for weights not offered here"))
+        }
+        let hasRoom = openChallenges.withLock { open in
+            if open >= 4 { return false }
+            open += 1
+            return true
+        }
+        guard hasRoom else { return }
+        Task {
+            defer { openChallenges.withLock { $0 -= 1 } }
+            do {
+                let proof = await audits.run {
+                    opener.prove(challenge, of: parts, as: self.node.identity)
+                }
+                guard let proof else { return }
+                let limit = Duration.milliseconds(Int64(asked.milliseconds))
+                try await Retry(limit: limit).run { () async throws(NodeError) in
+                    try await self.client.submit(proof)
+                }
+                report(NodeEvent("weights_shown", "showed \(proof.body.openings.count) rows"))
+            } catch {
+                report(NodeEvent("weights_refused", .warning, "the proof was not taken: \(error)"))
+            }
         }
     }
 

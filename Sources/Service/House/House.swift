@@ -20,6 +20,8 @@ public final class House: Service {
     public let jobs: JobRunner
     /// The models whose files are here.
     public let models: ModelLibrary
+    /// Asks nodes to show their weights.
+    public let weights: WeightChecks
     /// Evidence of delivered jobs.
     public let evidence: EvidenceStore
     /// What is counted beside the books.
@@ -85,9 +87,14 @@ public final class House: Service {
                 hub: parts.hub, sequencer: parts.sequencer, evidence: parts.evidence,
                 metrics: parts.metrics, log: log, patience: parts.patience))
         jobs = runner
+        let weights = WeightChecks(
+            sequencer: parts.sequencer, hub: parts.hub, models: parts.models,
+            patience: parts.weightPatience, log: log)
+        self.weights = weights
         housekeeper = Housekeeper(
             sequencer: parts.sequencer, settlement: parts.settlement, hub: parts.hub,
-            evidence: parts.evidence, auditInterval: parts.auditInterval,
+            evidence: parts.evidence, weights: weights, auditInterval: parts.auditInterval,
+            weightInterval: parts.weightInterval,
             settlesByItself: parts.settlesByItself, evidenceSeconds: parts.evidenceSeconds,
             gracePeriod: parts.gracePeriod, log: log)
         committed = parts.sequencer.subscribe()
@@ -95,7 +102,11 @@ public final class House: Service {
         self.presence = (presence.stream, presence.continuation)
         parts.hub.set(
             NodeHub.Handlers(
-                frame: { runner.receive($1, from: $0) }, lost: { runner.lose($0) },
+                frame: { runner.receive($1, from: $0) },
+                lost: { node in
+                    runner.lose(node)
+                    weights.lose(node)
+                },
                 presence: { presence.continuation.yield($0) }))
     }
 

@@ -67,6 +67,10 @@ public struct HouseConfiguration: Sendable {
     public var publicHost: String?
     /// How long to wait between two draws of audits.
     public var auditInterval = Duration.seconds(10)
+    /// How long to wait between two times that every node has to show its weights.
+    public var weightInterval = Duration.seconds(600)
+    /// How long a node has for it.
+    public var weightPatience = Duration.seconds(30)
     /// Whether epochs close and batches are cut by themselves.
     public var settlesByItself = true
     /// How long evidence of a job is kept after its delivery, in seconds; never less than until

@@ -13,7 +13,9 @@ struct Housekeeper: Sendable {
     let settlement: SettlementService?
     let hub: NodeHub
     let evidence: EvidenceStore
+    let weights: WeightChecks
     let auditInterval: Duration
+    let weightInterval: Duration
     let settlesByItself: Bool
     /// How long evidence of final jobs is kept, in seconds.
     let evidenceSeconds: Int64
@@ -48,6 +50,7 @@ struct Housekeeper: Sendable {
     /// Works until the task is cancelled.
     func run() async {
         var draws = Pace(auditInterval)
+        var proofs = Pace(weightInterval)
         var reminders = Pace(.seconds(30))
         var forgetting = Pace(.seconds(60))
         var wantsBatch = false
@@ -69,6 +72,8 @@ struct Housekeeper: Sendable {
                     wantsBatch = false
                 }
             }
+            if proofs.isDue() { await weights.ask(beacon: await beacon()) }
+            await weights.closeOverdue()
             if reminders.isDue() { await remind() }
             if forgetting.isDue() { await forget() }
         }

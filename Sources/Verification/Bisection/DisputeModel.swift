@@ -165,7 +165,7 @@ extension DisputeModel {
         case .down: return [all(.activation), rows]
         case .feedResidual: return [all(.attentionResidual), all(.down)]
         case .logits: return [all(.finalNorm), rows]
-        case .sample: return [all(.logits)]
+        case .sample: return [.row, all(.logits)]
         }
     }
 

@@ -159,53 +159,17 @@ struct OperationCheck {
         }
     }
 
-    /// The bytes of some rows, out of chunks that are proved to be the model's.
     private func open(
         _ opening: WeightOpening, rows: Range<Int>, of operation: StageOperation,
         with executor: some OperationExecutor
     ) throws(BisectionRejection) -> [UInt8] {
-        let group =
-            switch step {
-            case .embedding: model.head
-            case .layer(let layer): model.layers[Int(layer)]
-            case .tail: model.tail
-            }
+        let group = model.group(of: step)
         guard let index = DisputeModel.tensorIndex(of: operation),
             group.tensors.indices.contains(index)
         else { throw BisectionRejection(.wrongOpening, "\(operation) has no weights") }
-        let tensor = group.tensors[index]
-        guard tensor.names.contains(opening.name),
-            let rowBytes = executor.rowBytes(type: opening.type, columns: tensor.columns)
-        else {
-            throw BisectionRejection(
-                .otherWeights, "\(opening.name) of format \(opening.type) for \(operation)")
+        return try group.open(opening, index, rows: rows) {
+            executor.rowBytes(type: $0, columns: $1)
         }
-        let total = rowBytes * tensor.rows
-        let wanted = rows.lowerBound * rowBytes..<rows.upperBound * rowBytes
-        let size = TensorCommitment.chunkBytes
-        let first = wanted.lowerBound / size
-        let all = first * size..<min(TensorCommitment.chunks(wanted.upperBound) * size, total)
-        guard opening.chunks.bytes.count == all.count else {
-            throw BisectionRejection(
-                .wrongOpening, "\(opening.chunks.bytes.count) bytes of weights, not \(all.count)")
-        }
-        let chunks = MerkleRange.root(
-            leaves: TensorCommitment.leaves(
-                name: opening.name, first: first, bytes: opening.chunks.bytes),
-            at: first, of: TensorCommitment.chunks(total), path: opening.chunks.path)
-        let root = chunks.flatMap { chunks in
-            MerkleRange.root(
-                leaves: [
-                    TensorCommitment.root(
-                        name: opening.name, type: opening.type, dimensions: tensor.dimensions,
-                        chunks: chunks)
-                ], at: index, of: group.tensors.count, path: opening.groupPath)
-        }
-        guard root == group.root else {
-            throw BisectionRejection(.otherWeights, "\(opening.name) is not the model's")
-        }
-        let start = wanted.lowerBound - all.lowerBound
-        return Array(opening.chunks.bytes[start..<start + wanted.count])
     }
 
     private func leaf(
@@ -223,7 +187,8 @@ struct OperationCheck {
             let token = result.reversed().reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             return MerkleTree.leaf(
                 TranscriptLeaf.sampled(
-                    Int32(bitPattern: token), logits: SHA256.hash(task.inputs[0]),
+                    Int32(bitPattern: token),
+                    logits: LogitsFold.hash(row: task.inputs[0], logits: task.inputs[1]),
                     sampling: SHA256.hash(subject.sampling), position: position))
         default:
             return TranscriptLeaf.activation(bytes: result[...], position: position)

@@ -8,10 +8,10 @@ public import Primitives
 /// token leaf       u32 position | i32 token                       input of the first stage
 /// activation leaf  u32 position | hidden x F32                    between two stages
 /// unsampled leaf   u32 position | u8 0                            last stage, position < P - 1
-/// sampled leaf     u32 position | u8 1 | i32 token | logits (32) | sampling (32)
+/// sampled leaf     u32 position | u8 2 | i32 token | logits (32) | sampling (32)
 /// ```
 ///
-/// P is the number of prompt tokens, `logits` the SHA-256 of the F32 logits, `sampling` the
+/// P is the number of prompt tokens, `logits` what `hash(row:logits:)` gives, `sampling` the
 /// SHA-256 of the sampling parameters. All numbers are little endian. Serving and re-execution
 /// fill the same type, so that they cannot differ in format.
 public struct Transcript: Sendable {
@@ -121,9 +121,14 @@ public struct Transcript: Sendable {
         return transcript.outputRoot
     }
 
-    /// The hash of a row of logits, as F32 little endian.
-    public static func hash(logits: ArraySlice<Float>) -> Digest {
-        unsafe logits.withUnsafeBytes { unsafe SHA256.hash($0) }
+    /// The hash of what a token was chosen from: the row that came out of the last layer, which
+    /// the logits follow from, and the logits folded to 128 bytes.
+    ///
+    /// `SHA-256("exchequer-logits-v1" counted | hidden x F32 | 32 x u32 lane)`
+    public static func hash(row: ArraySlice<Float>, logits: ArraySlice<Float>) -> Digest {
+        unsafe row.withUnsafeBytes { row in
+            unsafe logits.withUnsafeBytes { unsafe LogitsFold.hash(row: row, logits: $0) }
+        }
     }
 
     /// The hash of what a job is about: its prompt and its sampling parameters. It is the job's

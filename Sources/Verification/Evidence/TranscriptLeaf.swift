@@ -23,13 +23,14 @@ public enum TranscriptLeaf {
         return writer.bytes
     }
 
-    /// A token that was chosen.
+    /// A token that was chosen. 2, not 1: leaves with 1 had the hash of all logits, and must lead
+    /// to no root of today's.
     public static func sampled(
         _ token: Int32, logits: Digest, sampling: Digest, position: UInt32
     ) -> [UInt8] {
         var writer = ByteWriter()
         writer.write(position)
-        writer.write(true)
+        writer.write(UInt8(2))
         writer.write(UInt32(bitPattern: token))
         writer.write(logits)
         writer.write(sampling)

@@ -1,5 +1,9 @@
+import Cryptography
 import Foundation
 import Inference
+import Primitives
+import Service
+import Verification
 
 /// What commitments cost: a whole-model stage that keeps its transcript and hashes its logits,
 /// beside the same stage bare, in turns.
@@ -19,6 +23,42 @@ struct CommitmentBench {
             return BenchRow(name: "\(name), \(title)", value: middle(with), unit: "tokens/s")
                 .against("off", middle(without))
         }
+    }
+
+    /// What it costs a node and the house together to show and check some rows of the weights,
+    /// beside a thousandth of a core in the time between two such questions; no row for a model
+    /// that no house asks about.
+    func proofRows() throws -> [BenchRow] {
+        let manifest = stage.model.manifest()
+        guard let parts = try? manifest.disputeModel else { return [] }
+        let opener = WeightOpener(stage.model)
+        let executor = SingleOperations(manifest.architecture)
+        guard let key = Ed25519.PrivateKey(seed: [UInt8](repeating: 1, count: 32)) else {
+            throw CocoaError(.featureUnsupported)
+        }
+        let clock = ContinuousClock()
+        func seconds(_ round: UInt64) throws -> Double {
+            let challenge = WeightChallenge(
+                node: key.publicKey, model: manifest.root, layers: stage.layers,
+                nonce: Digest(words: (round, 2, 3, 4)))
+            let started = clock.now
+            if let proof = opener.prove(challenge, of: parts, as: key) {
+                try challenge.check(proof, model: parts) {
+                    executor.rowBytes(type: $0, columns: $1)
+                }
+            }
+            return (clock.now - started) / .seconds(1)
+        }
+        // The first challenges hash the tensors they meet, once in a node's life.
+        for round in 0..<64 { _ = try seconds(UInt64(round)) }
+        let cost = middle(try (64..<164).map { try seconds(UInt64($0)) })
+        let interval = HouseConfiguration(folder: "", models: []).weightInterval / .seconds(1)
+        return [
+            BenchRow(
+                name: "weight proof of \(WeightChallenge.usualRows) rows, node and house",
+                value: 1_000 * cost, unit: "ms"
+            ).against("0.1 % of a core, every \(Int(interval)) s", interval)
+        ]
     }
 
     private func tokens(_ count: Int) -> [Int32] {

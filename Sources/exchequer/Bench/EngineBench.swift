@@ -42,7 +42,8 @@ struct EngineBench {
             }
             say("engine, commitments, \(model.quantisation)")
             let stage = try Generator(model: model, threads: 2).stage
-            rows += try CommitmentBench(stage: stage, runs: runs).rows()
+            let commitments = CommitmentBench(stage: stage, runs: runs)
+            rows += try commitments.rows() + commitments.proofRows()
         }
         return rows
     }

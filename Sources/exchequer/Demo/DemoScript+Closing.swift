@@ -1,6 +1,8 @@
 import Foundation
+import Node
 import Primitives
 import Service
+import Transport
 
 /// Verification, settlement, claims, audit, and the table.
 extension DemoScript {
@@ -31,12 +33,38 @@ extension DemoScript {
                 throw Supervisor.Failure(description: "\(accused) was convicted and is honest")
             }
         }
+        if let convicted = verdicts.first(where: { $0.accused != nil }) {
+            try await bisect(convicted.job)
+        }
         let cleared = verdicts.count { $0.accused == nil }
         let refunded = try await house.jobs().filter { $0.state == "refunded" }
         tell("\(cleared) audits reproduced every byte, \(refunded.count) jobs were refunded")
         guard !refunded.isEmpty, cleared > 0 else {
             throw Supervisor.Failure(description: "nothing was refunded or nothing was cleared")
         }
+    }
+
+    /// The liar's work cut down to one operation, by the parties' own moves; then by a referee that
+    /// has the game and no weights.
+    private func bisect(_ job: UInt64) async throws {
+        let signer = RequestSigner(identity: try KeyFiles.identity(at: path("thorn.identity")))
+        let route = "/v1/jobs/\(job)/evidence"
+        let answer = try await HTTPClient.shared.send(
+            HTTPRequest(
+                url: house.base + route,
+                headers: signer.headers(method: "GET", path: route, body: []),
+                maximumResponseBytes: 1 << 30))
+        try Data(answer.body).write(to: URL(fileURLWithPath: path("liar.evidence")))
+        try supervisor.run(
+            "bisect", exchequer,
+            [
+                "bisect", "play", path("liar.evidence"), "--model", model, "--accused-model",
+                path("thorn.gguf"), "--identity", path("oak.identity"), "--accused-identity",
+                path("thorn.identity"), "--game", path("liar.game"),
+            ], accepting: [4])
+        let finding = try supervisor.run(
+            "bisect", exchequer, ["bisect", "judge", path("liar.game")], accepting: [4])
+        tell("bisected, judged without weights: \(finding.prefix { $0 != "\n" })")
     }
 
     func settle() async throws {
