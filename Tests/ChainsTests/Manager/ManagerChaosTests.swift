@@ -20,7 +20,7 @@ import Testing
     @Test(arguments: seeds)
     func everyPayeeIsPaidExactlyOnce(seed: UInt64) throws {
         var world = try PayoutWorld(payouts: Self.count, seed: seed)
-        let isDone = world.run(seconds: UInt64(Self.count) * 5 + 10_000)
+        let isDone = world.run(seconds: UInt64(Self.count) + 6_000)
         try #require(world.problems == [], "seed \(seed)")
         try #require(isDone, "seed \(seed): \(world.manager.openIntents) payouts did not end")
         let chain = world.chain

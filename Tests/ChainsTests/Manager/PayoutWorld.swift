@@ -195,7 +195,7 @@ struct PayoutWorld {
 
     /// Gives the manager an input, writes it down, and carries out the actions.
     private mutating func take(_ input: EVMManagerInput) {
-        if chance(30_000) {
+        if chance(4_000) {
             isCrashing = true
             return
         }
@@ -209,7 +209,7 @@ struct PayoutWorld {
         }
         log.append((now, input.canonicalBytes()))
         for action in actions {
-            if chance(5_000) {
+            if chance(700) {
                 isCrashing = true
                 return
             }
