@@ -121,15 +121,27 @@ public struct EVMChain: Sendable {
         return gas.value
     }
 
+    /// The node's advice as tip, in wei per unit of gas.
+    func tip() async throws(ChainError) -> UInt128 {
+        let tip: Quantity<UInt128> = try await ask("eth_maxPriorityFeePerGas")
+        return tip.value
+    }
+
+    /// The height of the block the node holds final; `nil` if it names none.
+    func finalizedHeight() async -> UInt64? {
+        let block: EVMBlock?? = try? await askOptional("eth_getBlockByNumber", ["finalized", false])
+        return block??.number
+    }
+
     /// What to pay now: the node's advice as tip, and a limit of the tip plus twice the base fee,
     /// which stays enough for six full blocks in a row.
     public func fees() async throws(ChainError) -> (tip: UInt128, limit: UInt128) {
         let head = try await head()
-        let tip: Quantity<UInt128> = try await ask("eth_maxPriorityFeePerGas")
+        let tip = try await tip()
         let (double, tooLarge) = head.baseFeePerGas.multipliedReportingOverflow(by: 2)
-        let (limit, overflow) = double.addingReportingOverflow(tip.value)
+        let (limit, overflow) = double.addingReportingOverflow(tip)
         guard !tooLarge, !overflow else { throw .feeTooHigh(.max) }
-        return (tip.value, limit)
+        return (tip, limit)
     }
 
     /// Logs of one contract with one of `topics` first, from `first` to `last`, both included.

@@ -60,6 +60,23 @@ public struct EVMTransaction: Hashable, Sendable {
     }
 }
 
+extension EVMTransaction {
+    /// Whether `raw` is this transaction with something behind its fields, where the signature
+    /// belongs: what a signer gave back is compared with what it was given.
+    func isSigned(in raw: [UInt8]) -> Bool {
+        guard raw.first == 0x02 else { return false }
+        let wanted = RLP.list(fields).encoded
+        let found = raw.dropFirst()
+        return Self.payload(found).starts(with: Self.payload(wanted[...]))
+    }
+
+    /// What follows the header of an RLP list.
+    private static func payload(_ list: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        guard let head = list.first, head >= 0xc0 else { return [] }
+        return list.dropFirst(head < 0xf8 ? 1 : 2 + Int(head - 0xf8))
+    }
+}
+
 extension RLP {
     /// A 256-bit number.
     fileprivate static func trimmed(_ number: Digest) -> RLP {

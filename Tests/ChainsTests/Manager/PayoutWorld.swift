@@ -1,0 +1,316 @@
+import Chains
+import Cryptography
+import Primitives
+import Testing
+
+/// One payment of the simulation and what may happen to it.
+struct Payout {
+    let intent: EVMIntent
+    /// Whether somebody wants to call it off at some time.
+    let isCalledOff: Bool
+
+    /// Data that every pool refuses.
+    static let poison: [UInt8] = [0xBA, 0xD0]
+
+    var isReverting: Bool { intent.to.bytes[0] == 0xEE }
+    var isPoison: Bool { intent.data == Payout.poison }
+}
+
+/// A manager, three misbehaving nodes and a chain in one thread, all from one seed. The manager's
+/// process may end between any two steps; what it has then is the log of its inputs.
+struct PayoutWorld {
+    let payouts: [Payout]
+    let policy: EVMManagerPolicy
+    private let keys: [Secp256k1.PrivateKey]
+    private(set) var chain: SimulatedChain
+    private(set) var manager: EVMManager
+    /// What the payer wrote down of each payout.
+    private(set) var outcomes: [Digest: EVMIntentOutcome] = [:]
+    private(set) var crashes = 0
+    private(set) var problems: [String] = []
+    private(set) var fillers = 0
+    private(set) var replacements = 0
+
+    private var endpoints: [SimulatedEndpoint]
+    private var random: SplitMix64
+    private var now: UInt64 = 1_000_000
+    /// Answers on their way to the manager.
+    private var mail: [(due: UInt64, input: EVMManagerInput)] = []
+    private var snapshot: [UInt8]
+    private var log: [(at: UInt64, bytes: [UInt8])] = []
+    private var submitted = 0
+    private var isCrashing = false
+    private var decoded: [Digest: SimulatedChain.Transaction] = [:]
+    private let snapshotEvery: Int
+
+    init(payouts count: Int, seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        var keys: [Secp256k1.PrivateKey] = []
+        for lane: UInt8 in 1...4 {
+            let bytes = [UInt8](repeating: lane, count: 32)
+            keys.append(try #require(Secp256k1.PrivateKey(bytes)))
+        }
+        self.keys = keys
+        let senders = keys.map(\.address)
+        payouts = (0..<count).map { Self.payout($0, from: senders, random: &random) }
+        var policy = EVMManagerPolicy(chainID: 31_337)
+        policy.finalDepth = 7
+        policy.maximumFeePerGas = 100_000_000_000
+        policy.inFlight = 40
+        policy.pollInterval = .seconds(2)
+        policy.rebroadcastAfter = .seconds(8)
+        policy.resubmitAfter = .seconds(12)
+        policy.retryAfter = .seconds(4)
+        policy.gapAfter = .seconds(30)
+        policy.unknownAfter = .seconds(120)
+        policy.staleAfter = .seconds(20)
+        self.policy = policy
+        chain = SimulatedChain(senders: senders, seed: random.next())
+        for sender in senders { chain.fund(sender, 10_000_000_000_000_000_000) }
+        endpoints = SimulatedEndpoint.Dialect.all.map {
+            SimulatedEndpoint(dialect: $0, senders: senders.count)
+        }
+        manager = EVMManager(policy: policy)
+        snapshot = manager.stateBytes
+        snapshotEvery = max(2_000, count / 2)
+        self.random = random
+    }
+
+    private static func payout(
+        _ number: Int, from senders: [EVMAddress], random: inout SplitMix64
+    ) -> Payout {
+        var payee = [UInt8](repeating: 0x11, count: 20)
+        for place in 0..<4 { payee[19 - place] = UInt8(truncatingIfNeeded: number >> (8 * place)) }
+        let kind = random.next() % 200
+        if kind == 0 { payee[0] = 0xEE }
+        let id = Digest(words: (random.next(), random.next(), 0, UInt64(number)))
+        let intent = EVMIntent(
+            id: id, from: senders[Int(random.next() % UInt64(senders.count))],
+            to: EVMAddress(payee) ?? .zero, value: UInt128(random.next() % 1_000_000_000_000) + 1,
+            data: kind == 1 ? Payout.poison : [], gasLimit: kind < 20 ? 0 : 30_000,
+            // Some may only pay little, and wait for quiet times.
+            feeLimit: kind < 30 ? 600_000_000_000_000 : 3_000_000_000_000_000)
+        return Payout(intent: intent, isCalledOff: kind == 2)
+    }
+
+    private mutating func chance(_ once: UInt64) -> Bool { random.next() % once == 0 }
+
+    // MARK: Running
+
+    /// Runs until every payout has ended and its end is acknowledged; `false` if that takes longer
+    /// than `seconds` of simulated time.
+    mutating func run(seconds: UInt64) -> Bool {
+        for key in keys { take(.openLane(key.address)) }
+        let end = now + seconds
+        while now < end, problems.isEmpty {
+            now += 1
+            moveChain()
+            for address in chain.senders where chain.balance(address) < 1_000_000_000_000_000_000 {
+                chain.fund(address, 5_000_000_000_000_000_000)
+            }
+            submitSome()
+            deliver()
+            if !isCrashing { take(.tick) }
+            if isCrashing { restart() }
+            if submitted == payouts.count, manager.openIntents == 0,
+                outcomes.count == payouts.count
+            {
+                return true
+            }
+        }
+        return false
+    }
+
+    private mutating func moveChain() {
+        for place in endpoints.indices where chance(20) { breakEndpoint(place) }
+        gossip()
+        if chance(400) { chain.baseFee *= 30 }
+        if chance(60), chain.head > 8 {
+            let lost = chain.rewind(Int(random.next() % 6) + 1)
+            if chance(2) {
+                for transaction in lost { _ = endpoints[0].admit(transaction, chain) }
+            } else {
+                for place in endpoints.indices where chance(2) {
+                    endpoints[place].pools = endpoints[place].pools.map { _ in [:] }
+                }
+            }
+        }
+        // Blocks come about every two seconds, and now and then not for long.
+        guard !chance(3), now / 64 % 11 != 0 else { return }
+        chain.mine(from: endpoints[Int(random.next() % 3)].pools)
+        for place in endpoints.indices { endpoints[place].prune(chain) }
+    }
+
+    /// At most one lies at a time: two of three must agree.
+    private mutating func breakEndpoint(_ place: Int) {
+        let liars = endpoints.indices.filter {
+            if case .lying = endpoints[$0].fault { $0 != place } else { false }
+        }
+        switch random.next() % 8 {
+        case 0: endpoints[place].fault = .unreachable
+        case 1: endpoints[place].fault = .lagging(Int(random.next() % 12) + 1)
+        case 2 where liars.isEmpty: endpoints[place].fault = .lying
+        case 3: endpoints[place].fault = .forgetful
+        default: endpoints[place].fault = .none
+        }
+    }
+
+    private mutating func gossip() {
+        for from in endpoints.indices {
+            for pool in endpoints[from].pools where !pool.isEmpty {
+                for nonce in pool.keys.sorted() where chance(2) {
+                    guard let transaction = pool[nonce] else { continue }
+                    let to = (from + 1 + Int(random.next() % 2)) % 3
+                    _ = endpoints[to].admit(transaction, chain)
+                }
+            }
+        }
+    }
+
+    private mutating func submitSome() {
+        for _ in 0..<120 where submitted < payouts.count && !isCrashing {
+            take(.submit(payouts[submitted].intent))
+            if !isCrashing { submitted += 1 }
+        }
+        for _ in 0..<3 where submitted > 0 && !isCrashing {
+            // The same again changes nothing; the same id with another amount is refused.
+            let payout = payouts[Int(random.next() % UInt64(submitted))]
+            take(.submit(payout.intent))
+            if payout.isCalledOff, !isCrashing { take(.cancel(payout.intent.id)) }
+        }
+    }
+
+    private mutating func deliver() {
+        let due = mail.filter { $0.due <= now }
+        mail.removeAll { $0.due <= now }
+        for letter in due where !isCrashing { take(letter.input) }
+    }
+
+    private mutating func post(_ input: EVMManagerInput) {
+        // A lost answer never comes.
+        if !chance(25) { mail.append((now + random.next() % 4, input)) }
+    }
+
+    // MARK: The manager's process
+
+    /// Gives the manager an input, writes it down, and carries out the actions.
+    private mutating func take(_ input: EVMManagerInput) {
+        if chance(4_000) {
+            isCrashing = true
+            return
+        }
+        let actions: [EVMManagerAction]
+        do {
+            actions = try manager.apply(input, at: Timestamp(seconds: now))
+        } catch {
+            if case .cancel = input, error == .alreadyClosed { return }
+            problems.append("\(error) for \(input)")
+            return
+        }
+        log.append((now, input.canonicalBytes()))
+        for action in actions {
+            if chance(700) {
+                isCrashing = true
+                return
+            }
+            carryOut(action)
+        }
+        if log.count >= snapshotEvery {
+            snapshot = manager.stateBytes
+            log = []
+        }
+    }
+
+    /// Begins anew from what was written down, which must give the very same state.
+    private mutating func restart() {
+        crashes += 1
+        isCrashing = false
+        mail = []
+        let before = manager.stateBytes
+        do {
+            manager = try EVMManager(policy: policy, stateBytes: snapshot)
+            for entry in log {
+                let input = try EVMManagerInput(canonicalBytes: entry.bytes)
+                _ = try manager.apply(input, at: Timestamp(seconds: entry.at))
+            }
+        } catch {
+            problems.append("the log cannot be read: \(error)")
+            return
+        }
+        if manager.stateBytes != before { problems.append("the log gives another state") }
+        take(.restarted)
+    }
+
+    private mutating func carryOut(_ action: EVMManagerAction) {
+        switch action {
+        case .estimate(let intent):
+            if intent.to.bytes[0] == 0xEE, chance(2) {
+                post(.estimateReverted(intent.id, "no"))
+            } else {
+                post(.estimated(intent.id, gas: 21_000))
+            }
+        case .sign(let draft, let address): sign(draft, address)
+        case .broadcast(let hash, let raw): broadcast(hash, raw)
+        case .ask(let question):
+            let phantom: UInt64 = chain.counts[3] == 0 ? 2 : 0
+            let answers = endpoints.map { endpoint in
+                endpoint.answer(
+                    question, chain, phantom: phantom, random: &random)
+            }
+            let merged = Quorum(needed: 2).merge(answers, to: question)
+            post(merged.map { .observed($0) } ?? .unanswered)
+        case .report(let id, let outcome): note(id, outcome)
+        case .alert(let alert): check(alert)
+        }
+    }
+
+    private mutating func sign(_ draft: EVMTransaction, _ address: EVMAddress) {
+        guard let sender = chain.senders.firstIndex(of: address) else { return }
+        let signed = draft.signed(by: keys[sender])
+        if decoded[signed.hash] == nil {
+            let others = decoded.count
+            decoded[signed.hash] = SimulatedChain.Transaction(
+                hash: signed.hash, draft: draft, sender: sender)
+            if draft.to == address { fillers += 1 }
+            replacements = others + 1
+        }
+        post(.signed(signed))
+    }
+
+    private mutating func broadcast(_ hash: Digest, _ raw: [UInt8]) {
+        guard let transaction = decoded[hash], Keccak256.hash(raw) == hash else {
+            problems.append("bytes were sent that nobody signed")
+            return
+        }
+        var answers: [BroadcastAnswer] = []
+        for place in endpoints.indices {
+            if chance(15) {
+                answers.append(.unknown)
+                continue
+            }
+            let answer = endpoints[place].send(transaction, chain)
+            answers.append(chance(15) ? .unknown : answer)
+        }
+        post(.answered(transaction: hash, BroadcastAnswer.merge(answers, needed: 2), "refused"))
+    }
+
+    // MARK: The payer
+
+    private mutating func note(_ id: Digest, _ outcome: EVMIntentOutcome) {
+        if outcome != .unknown {
+            if let old = outcomes[id], old != outcome {
+                problems.append("\(id) ended twice: \(old), then \(outcome)")
+            }
+            outcomes[id] = outcome
+        }
+        post(.acknowledged(id, outcome))
+    }
+
+    private mutating func check(_ alert: EVMManagerAlert) {
+        switch alert {
+        case .opened(.deepReorg), .opened(.keyUsedElsewhere), .reportChanged:
+            problems.append("\(alert) in a world where it is not so")
+        default: break
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Chains
+import Primitives
+import Testing
+
+/// Two of three must agree.
+@Suite struct QuorumTests {
+    private let quorum = Quorum(needed: 2)
+    private let hash = Digest(words: (7, 7, 7, 7))
+    private let lane = EVMAddress.zero
+    private var question: EVMQuestion {
+        EVMQuestion(finalHeight: 90, anchorHeight: 80, lanes: [lane], transactions: [hash])
+    }
+
+    private func inclusion(block: UInt64 = 95, succeeded: Bool = true) -> EVMInclusion {
+        EVMInclusion(
+            transaction: hash, blockNumber: block, blockHash: Digest(words: (block, 0, 0, 1)),
+            index: 3, succeeded: succeeded, gasUsed: 21_000, gasPrice: 9)
+    }
+
+    private func present(_ inclusion: EVMInclusion) -> EVMReceiptAnswer {
+        .present(
+            EVMReceiptClaim(
+                inclusion: inclusion, blockHash: inclusion.blockHash, transaction: hash))
+    }
+
+    private func answer(
+        head: UInt64 = 100, count: UInt64 = 5, base: UInt128 = 10, final: Digest? = .zero,
+        _ receipt: EVMReceiptAnswer = .absent
+    ) -> EVMEndpointAnswer {
+        EVMEndpointAnswer(
+            head: head, finalHash: final, anchorHash: .zero,
+            market: EVMFeeMarket(baseFee: base, tip: 1),
+            accounts: [
+                EVMAccountAnswer(
+                    count: count, pendingCount: count + 1, finalCount: count, balance: 100)
+            ], receipts: [receipt])
+    }
+
+    private func receipt(_ answers: [EVMEndpointAnswer?]) -> EVMReceiptView? {
+        quorum.merge(answers, to: question)?.receipts.first
+    }
+
+    @Test func tooFewAnswersAreNone() {
+        #expect(quorum.merge([answer(), nil, nil], to: question) == nil)
+        var short = answer()
+        short.receipts = []
+        #expect(quorum.merge([answer(), short, nil], to: question) == nil)
+        #expect(quorum.merge([answer(), answer(), nil], to: question) != nil)
+    }
+
+    @Test func aReceiptNeedsTwoThatAgreeOnAllOfIt() {
+        let good = present(inclusion())
+        let seen = EVMReceiptView.included(inclusion(), head: 100, finalized: nil)
+        #expect(receipt([answer(good), answer(good), answer()]) == seen)
+        #expect(receipt([answer(good), nil, answer(good)]) == seen)
+        #expect(receipt([answer(good), answer(.unknown), nil]) == .unknown)
+        #expect(receipt([answer(good), answer(), nil]) == .unknown)
+        for other in [inclusion(block: 96), inclusion(succeeded: false)] {
+            #expect(receipt([answer(good), answer(present(other)), nil]) == .unknown)
+        }
+        #expect(receipt([answer(), answer(), answer(good)]) == .absent)
+    }
+
+    @Test func depthIsWhatTheWitnessesOfAReceiptHaveReached() {
+        let good = present(inclusion())
+        let seen = EVMReceiptView.included(inclusion(), head: 96, finalized: nil)
+        #expect(receipt([answer(head: 96, good), answer(good), answer(head: 100)]) == seen)
+    }
+
+    /// A node may still serve the receipt of a block that was reorganised away.
+    @Test func aReceiptThatIsNotInItsBlockIsNone() {
+        let stale = inclusion()
+        let claims = [
+            EVMReceiptClaim(inclusion: stale, blockHash: .zero, transaction: hash),
+            EVMReceiptClaim(inclusion: stale, blockHash: nil, transaction: nil),
+            EVMReceiptClaim(inclusion: stale, blockHash: stale.blockHash, transaction: .zero),
+            EVMReceiptClaim(inclusion: stale, blockHash: stale.blockHash, transaction: nil),
+        ]
+        for claim in claims {
+            #expect(!claim.isConsistent(for: hash))
+            #expect(receipt([answer(.present(claim)), answer(.present(claim))]) == .unknown)
+        }
+        let of = EVMReceiptClaim(
+            inclusion: stale, blockHash: stale.blockHash, transaction: hash)
+        #expect(of.isConsistent(for: hash))
+        #expect(!of.isConsistent(for: .zero))
+    }
+
+    @Test func oneThatLagsBehindHasNoVoteOnAbsence() {
+        let late = answer(head: 89)
+        #expect(receipt([late, late, nil]) == .unknown)
+        #expect(receipt([late, answer(), answer()]) == .absent)
+    }
+
+    @Test func countsAndHeightsAreWhatTwoHaveReached() throws {
+        let answers = [answer(head: 1_000, count: 99), answer(), answer(head: 98, count: 4)]
+        let merged = try #require(quorum.merge(answers, to: question))
+        #expect(merged.head == 100)
+        #expect(merged.accounts[0].count == 5)
+        #expect(merged.accounts[0].finalCount == 5)
+        #expect(merged.accounts[0].pendingCount == 6)
+    }
+
+    @Test func pricesAreTheMedianAndHashesAgreed() throws {
+        let lie = answer(base: .max, final: hash)
+        let merged = try #require(
+            quorum.merge([lie, answer(base: 11), answer(base: 10)], to: question))
+        #expect(merged.market.baseFee == 11)
+        #expect(merged.finalHash == .zero)
+        let split = try #require(quorum.merge([lie, answer(), nil], to: question))
+        #expect(split.finalHash == nil)
+    }
+}
