@@ -31,6 +31,9 @@ struct ParametersFile: Decodable {
                         forKey: key, in: values, debugDescription: "not decimal text")
                 }
                 fields.append((name, { $0[keyPath: sum] = amount }))
+            } else if name == Self.emission {
+                let policy = try values.decode(EmissionPolicyFile.self, forKey: key).policy
+                fields.append((name, { $0.otherEmission = policy }))
             } else {
                 throw DecodingError.dataCorruptedError(
                     forKey: key, in: values, debugDescription: "no such parameter")
@@ -96,8 +99,5 @@ struct ParametersFile: Decodable {
         ]
     }
 
-    /// Every name a file may hold: docs/reference/parameters.md has a row for each.
-    static var names: [String] {
-        (Array(numbers.keys) + Array(spans.keys) + Array(sums.keys)).sorted()
-    }
+    private static let emission = "emission"
 }
