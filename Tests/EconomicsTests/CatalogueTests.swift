@@ -46,6 +46,15 @@ import Testing
             try EmissionPolicy(name: "none", values: [])
         }
         #expect(throws: CodecError.self) { try EmissionPolicy(canonicalBytes: [7]) }
+        // An interval of 2^64 has no place in 64 bits.
+        let long: [(name: String, value: UInt128)] = [("initial", 1), ("interval", 1 << 64)]
+        #expect(throws: EconomicsError.invalid("interval")) {
+            try EmissionPolicy(name: "height_halving", values: long)
+        }
+        let bytes = [UInt8(0), 1] + Array(repeating: 0, count: 15 + 8) + [1]
+        #expect(throws: CodecError.invalidValue("emission policy")) {
+            try EmissionPolicy(canonicalBytes: bytes + Array(repeating: 0, count: 7))
+        }
     }
 
     /// All are called alike: a thousand epochs of anything, and no trap, no surprise.

@@ -4,20 +4,21 @@ public import Primitives
 public enum ProRata {
     /// Each weight's share of `total`, rounded down; what rounding leaves is returned as `rest`.
     /// With no weight at all, everything is rest. O(n).
-    ///
-    /// Weights that add up to more than 128 bits are a defect of the caller and trap: those of 64
-    /// bits cannot.
+    public static func split(_ total: Amount, weights: [UInt64]) -> (shares: [Amount], rest: Amount)
+    {
+        split(total, weights: weights.map { UInt128($0) })
+    }
+
+    /// The same with wide weights, whose sum must fit 128 bits: it traps otherwise.
     public static func split(
-        _ total: Amount, weights: [some UnsignedInteger & FixedWidthInteger]
+        _ total: Amount, weights: [UInt128]
     ) -> (shares: [Amount], rest: Amount) {
-        var sum: UInt128 = 0
-        for weight in weights { sum += UInt128(weight) }
+        let sum = weights.reduce(0, +)
         var rest = total
         var shares: [Amount] = []
         shares.reserveCapacity(weights.count)
         for weight in weights {
-            let share =
-                total.scaled(by: UInt128(weight), over: sum, rounding: .down) ?? .zero
+            let share = total.scaled(by: weight, over: sum, rounding: .down) ?? .zero
             shares.append(share)
             rest -= share
         }

@@ -62,6 +62,9 @@ extension EmissionPolicy {
             ordered.append(found[0].value)
         }
         self.init(tag: tag, values: ordered)
+        for (field, value) in zip(fields, ordered) where field.value != value {
+            throw .invalid(field.key.name)
+        }
     }
 
     /// In the order of the tags, which are stable for ever.
@@ -110,5 +113,7 @@ extension EmissionPolicy: CanonicalCodable {
         var values: [UInt128] = []
         for _ in EmissionPolicy.kinds[tag].keys { values.append(try reader.readUInt128()) }
         self.init(tag: tag, values: values)
+        // A number that its parameter cannot hold.
+        if fields.map(\.value) != values { throw .invalidValue("emission policy") }
     }
 }
