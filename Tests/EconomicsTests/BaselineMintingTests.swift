@@ -44,6 +44,39 @@ import Testing
         #expect(try rule.reward(epoch: 0, from: from, to: to) - simple == Amount(reward))
     }
 
+    /// `2^128 (1 - e^-x)` less one, to the last digit: the polynomials of the source's expneg.rs,
+    /// worked out with Python's integers. Cutting off a negative product toward zero, and not down,
+    /// changes every row.
+    @Test(arguments: [
+        (1, 35_414_640_297_165_132_240_606_982_092_416_345_388),
+        (5, 143_856_136_887_384_752_670_520_474_138_248_902_515),
+        (10, 226_896_345_205_158_430_327_388_188_640_011_075_601),
+        (20, 302_500_832_612_055_489_798_777_493_570_280_832_650),
+        (40, 336_087_485_041_957_895_167_422_086_699_960_760_217),
+        (60, 339_816_609_394_396_657_661_018_195_752_242_010_444),
+        (80, 340_230_653_906_934_378_441_526_635_507_584_998_881),
+        (100, 340_276_625_571_570_093_066_558_439_407_022_521_167),
+        (120, 340_281_731_726_941_443_092_602_636_591_715_611_343),
+        (140, 340_282_304_847_341_949_219_923_346_848_927_463_851),
+    ] as [(UInt64, UInt128)])
+    func theExponentialToItsLastDigit(_ millions: UInt64, _ digits: UInt128) throws {
+        var rule = BaselineMinting.filecoin
+        (rule.simpleTotal, rule.baselineTotal) = (.zero, Amount(.max))
+        let start = EffectiveTime(epochs: 0)
+        let time = EffectiveTime(epochs: millions * 1_000_000)
+        #expect(try rule.reward(epoch: 0, from: start, to: time) == Amount(digits))
+    }
+
+    @Test func afterSixteenLifetimesNothingIsLeft() throws {
+        let rule = BaselineMinting.filecoin
+        let late = EffectiveTime(epochs: 150_000_000)
+        let later = EffectiveTime(epochs: 1 << 60)
+        #expect(try rule.reward(epoch: 1 << 62, from: late, to: later) == .zero)
+        #expect(throws: EconomicsError.overflow) {
+            try rule.reward(epoch: 0, from: EffectiveTime(epochs: 9), to: EffectiveTime(epochs: 8))
+        }
+    }
+
     // filecoin-project/builtin-actors, actors/reward/src/logic.rs, test_compute_r_theta.
     @Test func effectiveTimeLiesBetweenWholeEpochs() throws {
         let half = try EffectiveTime(ceiling: 1, last: 4_096, realized: 4_096, baseline: 6_144)
