@@ -8,20 +8,13 @@ import Primitives
 struct EmissionPolicyFile: Decodable {
     let policy: EmissionPolicy
 
-    private struct Key: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: Key.self)
+        let values = try decoder.container(keyedBy: FileKey.self)
         func refusal(_ name: String, _ reason: String) -> DecodingError {
             .dataCorruptedError(
-                forKey: Key(stringValue: name), in: values, debugDescription: reason)
+                forKey: FileKey(stringValue: name), in: values, debugDescription: reason)
         }
-        let name = try values.decode(String.self, forKey: Key(stringValue: "policy"))
+        let name = try values.decode(String.self, forKey: FileKey(stringValue: "policy"))
         guard let keys = EmissionPolicy.catalogue.first(where: { $0.name == name })?.keys else {
             throw refusal("policy", "no such policy: \(name)")
         }
@@ -43,7 +36,7 @@ struct EmissionPolicyFile: Decodable {
     }
 
     private static func number(
-        _ known: PolicyKey, in values: KeyedDecodingContainer<Key>, forKey key: Key
+        _ known: PolicyKey, in values: KeyedDecodingContainer<FileKey>, forKey key: FileKey
     ) throws -> UInt128 {
         if known.unit == .count, let whole = try? values.decode(UInt64.self, forKey: key) {
             return UInt128(whole)
@@ -58,4 +51,12 @@ struct EmissionPolicyFile: Decodable {
         }
         return number
     }
+}
+
+/// Any name that a file may have.
+struct FileKey: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
 }

@@ -8,15 +8,8 @@ import Primitives
 struct ParametersFile: Decodable {
     private var fields: [(name: String, apply: (inout Parameters) -> Void)] = []
 
-    private struct Key: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: Key.self)
+        let values = try decoder.container(keyedBy: FileKey.self)
         for key in values.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
             let name = key.stringValue
             if let number = Self.numbers[name] {

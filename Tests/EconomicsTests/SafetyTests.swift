@@ -93,4 +93,21 @@ import Testing
             try rule.penalty(bond: Amount(1), faulty: Amount(1), total: .zero)
         }
     }
+
+    /// A tenth of all bonds at fault: the rung's 5 % becomes three tenths, and a warning stays one.
+    @Test(
+        arguments: [
+            (PenaltyPolicy.ladder, Rung.fivePercent, 50), (.ladder, .warn, 0),
+            (.correlated(CorrelationPenalty()), .fivePercent, 300),
+            (.correlated(CorrelationPenalty()), .loseEpochReward, 0),
+            (.correlated(CorrelationPenalty()), .tombstone, 1_000),
+            (.correlated(CorrelationPenalty(multiplier: 0)), .onePercent, 10),
+        ] as [(PenaltyPolicy, Rung, UInt128)])
+    func aCommonFaultCostsWhatTheRuleSays(
+        _ policy: PenaltyPolicy, _ rung: Rung, _ units: UInt128
+    ) throws {
+        let penalty = try policy.penalty(
+            rung, bond: Amount(1_000), faulty: Amount(10_000), total: Amount(100_000))
+        #expect(penalty == Amount(units))
+    }
 }

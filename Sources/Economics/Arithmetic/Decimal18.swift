@@ -37,27 +37,19 @@ struct Decimal18: Hashable, Comparable, Sendable {
     }
 
     func times(_ other: Decimal18) -> Decimal18? {
-        let product = units.magnitude.multipliedFullWidth(by: other.units.magnitude)
-        guard product.high < Decimal18.scale else { return nil }
-        let (quotient, rest) = Decimal18.scale.dividingFullWidth(product)
-        return Decimal18(
-            magnitude: Decimal18.rounded(quotient, rest: rest),
-            negative: (units < 0) != (other.units < 0))
+        let product = UInt256(units.magnitude, times: other.units.magnitude)
+        return Decimal18(places36: product, isNegative: (units < 0) != (other.units < 0))
     }
 
     /// The quotient: first with 36 places, cut off, and then rounded to 18, as the source does it.
     func over(_ other: Decimal18) -> Decimal18? {
         let divisor = other.units.magnitude
-        guard divisor != 0 else { return nil }
-        let (raised, overflow) = units.magnitude.multipliedReportingOverflow(by: Decimal18.scale)
-        guard !overflow else { return nil }
-        let product = raised.multipliedFullWidth(by: Decimal18.scale)
-        guard product.high < divisor else { return nil }
-        let places36 = divisor.dividingFullWidth(product).quotient
-        let (quotient, rest) = places36.quotientAndRemainder(dividingBy: Decimal18.scale)
-        return Decimal18(
-            magnitude: Decimal18.rounded(quotient, rest: rest),
-            negative: (units < 0) != (other.units < 0))
+        guard divisor != 0,
+            let raised = UInt256(units.magnitude, times: Decimal18.scale)
+                .multiplied(by: Decimal18.scale)
+        else { return nil }
+        let quotient = raised.dividing(by: divisor).quotient
+        return Decimal18(places36: quotient, isNegative: (units < 0) != (other.units < 0))
     }
 
     /// The power, by squaring, in the source's order of multiplications.
@@ -78,14 +70,11 @@ struct Decimal18: Hashable, Comparable, Sendable {
         return square.times(odd)
     }
 
-    private init?(magnitude: UInt128, negative: Bool) {
-        guard let units = Int128(exactly: magnitude) else { return nil }
-        self.init(units: negative ? -units : units)
-    }
-
-    private static func rounded(_ quotient: UInt128, rest: UInt128) -> UInt128 {
-        let half = scale / 2
-        if rest < half || (rest == half && quotient % 2 == 0) { return quotient }
-        return quotient + 1
+    /// Rounds a number with 36 places.
+    private init?(places36: UInt256, isNegative: Bool) {
+        guard let rounded = places36.nearestQuotient(dividingBy: Decimal18.scale),
+            rounded.high == 0, let units = Int128(exactly: rounded.low)
+        else { return nil }
+        self.init(units: isNegative ? -units : units)
     }
 }

@@ -54,6 +54,14 @@ struct UInt256: Hashable, Comparable, Sendable {
         return (UInt256(high: upper, low: lower), remainder)
     }
 
+    /// Quotient, rounded to the nearest, from the middle to the even one.
+    func nearestQuotient(dividingBy divisor: UInt128) -> UInt256? {
+        let (quotient, rest) = dividing(by: divisor)
+        let missing = divisor - rest
+        if rest < missing || (rest == missing && quotient.low % 2 == 0) { return quotient }
+        return quotient.adding(UInt256(low: 1))
+    }
+
     /// `self / divisor` with 128 bits behind the point, rounded down: for `self <= divisor` and a
     /// divisor of at most 255 bits. 128 steps.
     func fraction(of divisor: UInt256) -> UInt256 {

@@ -64,12 +64,10 @@ public struct CollateralVault: Hashable, Sendable {
         if minted.isZero || minted < least { throw .tooSmall }
         // The spread is of the sum before it is cut off.
         let points = direction == .mint ? mintSpread : settleSpread
-        guard let parts = UInt256(burned.units, times: ratio).multiplied(by: UInt128(points)) else {
-            throw .overflow
-        }
-        let spread = try CollateralVault.rounded(parts, over: 10_000)
-            .dividing(by: Decimal18.scale).quotient
-        return (minted, Amount(spread.low))
+        guard let parts = UInt256(burned.units, times: ratio).multiplied(by: UInt128(points)),
+            let spread = parts.nearestQuotient(dividingBy: 10_000)
+        else { throw .overflow }
+        return (minted, Amount(spread.dividing(by: Decimal18.scale).quotient.low))
     }
 
     /// What the vault is worth for each credit, in ten-thousandths, cut off and at most 2^32 - 1:
@@ -85,7 +83,10 @@ public struct CollateralVault: Hashable, Sendable {
         if !outstanding.isZero {
             guard let raised = worth.multiplied(by: Decimal18.scale) else { throw .overflow }
             let places36 = raised.dividing(by: outstanding.units).quotient
-            worth = try CollateralVault.rounded(places36, over: Decimal18.scale)
+            guard let places18 = places36.nearestQuotient(dividingBy: Decimal18.scale) else {
+                throw .overflow
+            }
+            worth = places18
         }
         guard let parts = worth.multiplied(by: 10_000) else { throw .overflow }
         let points = parts.dividing(by: Decimal18.scale).quotient
@@ -129,16 +130,5 @@ public struct CollateralVault: Hashable, Sendable {
             let ratio = Decimal18(units: from).over(Decimal18(units: to))
         else { throw .overflow }
         return ratio.units.magnitude
-    }
-
-    /// Rounded to the nearest, from the middle to the even one.
-    private static func rounded(
-        _ value: UInt256, over divisor: UInt128
-    ) throws(EconomicsError) -> UInt256 {
-        let (quotient, rest) = value.dividing(by: divisor)
-        let half = divisor / 2
-        if rest < half || (rest == half && quotient.low % 2 == 0) { return quotient }
-        guard let raised = quotient.adding(UInt256(low: 1)) else { throw .overflow }
-        return raised
     }
 }
