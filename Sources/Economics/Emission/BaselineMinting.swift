@@ -4,8 +4,8 @@ public import Primitives
 /// up to a baseline that grows from epoch to epoch.
 ///
 /// Source: filecoin-project/builtin-actors, actors/reward/src/logic.rs (`compute_reward`,
-/// `compute_r_theta`, `baseline_power_from_prev`) and state.rs (`update_to_next_epoch_with_reward`).
-/// Fixed point has 128 places and is cut off as there, so the constants of Filecoin give its digits.
+/// `compute_r_theta`, `baseline_power_from_prev`), state.rs (`update_to_next_epoch_with_reward`).
+/// Fixed point has 128 places and is cut off as there: the constants of Filecoin give its digits.
 public struct BaselineMinting: Hashable, Sendable {
     /// All that simple minting ever mints.
     public var simpleTotal: Amount

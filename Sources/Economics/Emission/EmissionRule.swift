@@ -29,7 +29,7 @@ public struct PolicyKey: Hashable, Sendable {
     }
 }
 
-/// What every emission rule says about itself, so that files, bytes and tables follow from one list.
+/// What every emission rule says about itself: files, bytes and tables follow from one list.
 protocol EmissionRule: Hashable, Sendable {
     static var name: String { get }
     static var keys: [PolicyKey] { get }
