@@ -14,7 +14,9 @@ struct EmissionPolicyFile: Decodable {
             .dataCorruptedError(
                 forKey: FileKey(stringValue: name), in: values, debugDescription: reason)
         }
-        let name = try values.decode(String.self, forKey: FileKey(stringValue: "policy"))
+        let nameKey = FileKey(stringValue: "policy")
+        guard values.contains(nameKey) else { throw refusal("policy", "which one is not said") }
+        let name = try values.decode(String.self, forKey: nameKey)
         guard let keys = EmissionPolicy.catalogue.first(where: { $0.name == name })?.keys else {
             throw refusal("policy", "no such policy: \(name)")
         }
@@ -26,10 +28,13 @@ struct EmissionPolicyFile: Decodable {
             }
             numbers.append((known.name, try Self.number(known, in: values, forKey: key)))
         }
+        for key in keys where !numbers.contains(where: { $0.name == key.name }) {
+            throw refusal(key.name, "\(name) needs this parameter")
+        }
         do throws(EconomicsError) {
             policy = try EmissionPolicy(name: name, values: numbers)
-        } catch .invalid(let missing) {
-            throw refusal(missing, "\(name) needs this parameter")
+        } catch .invalid(let key) {
+            throw refusal(key, "a number that is too large")
         } catch {
             throw refusal(name, "\(error)")
         }

@@ -37,7 +37,11 @@ import Testing
 
     @Test(arguments: [
         (#"{"policy": "none"}"#, "policy: no such policy: none"),
-        (#"{"initial": "1"}"#, "policy"),
+        (#"{"initial": "1"}"#, "policy: which one is not said"),
+        (
+            #"{"policy": "height_halving", "initial": "1", "interval": "18446744073709551616"}"#,
+            "interval: a number that is too large"
+        ),
         (
             #"{"policy": "issuance_halving", "initial": "1"}"#,
             "cap: issuance_halving needs this parameter"
