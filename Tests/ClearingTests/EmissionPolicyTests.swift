@@ -67,6 +67,24 @@ import Testing
         #expect(emitted == [400, 400, 100, 50, 25, 12, 6, 3, 3, 0, 0, 0, 0, 0])
     }
 
+    /// A third of 1,001 leaves two, which the next epochs must not mint on top of the cap.
+    @Test func whatRoundingLeftCountsAsIssued() {
+        var world = World {
+            $0.otherEmission = .issuanceHalving(
+                IssuanceHalving(initial: Amount(1 << 20), cap: Amount(1_001)))
+        }
+        var emitted: [UInt128] = []
+        for _ in 0..<4 {
+            _ = world.deliver()
+            world.seconds += 200
+            world.run(.pulse)
+            world.run(.closeEpoch)
+            emitted.append(world.house.epochs.last?.emitted.units ?? 0)
+        }
+        #expect(emitted == [999, 0, 0, 0])
+        #expect(world.house.emissionRest == Amount(2))
+    }
+
     @Test func aStateIsKeptAndComesBack() throws {
         let rule = BaselineMinting(
             simpleTotal: Amount(1_000_000), baselineTotal: Amount(2_000_000), halfLife: 10,

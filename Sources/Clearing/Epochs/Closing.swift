@@ -50,7 +50,8 @@ extension ClearingHouse {
     /// height asks for none of it. O(parties).
     private func observation(of id: EpochID, _ rules: Parameters) -> EmissionObservation {
         let minted = ledger.account(AccountID(.emission, .tly))?.debitsPosted ?? .zero
-        var observation = EmissionObservation(epoch: id.rawValue, issued: minted)
+        // What rounding left was emitted too and will be minted: a cap holds for both.
+        var observation = EmissionObservation(epoch: id.rawValue, issued: minted + emissionRest)
         if rules.otherEmission == nil { return observation }
         for party in parties {
             let bonded = balance(.bonded, .usd, of: party.id)
