@@ -25,6 +25,15 @@ import Testing
         #expect(try settle(1_000_000).spread == .zero)
     }
 
+    /// cosmossdk.io/math, `chopPrecisionAndRound`: from the middle to the even one.
+    @Test(arguments: [(15, 2), (25, 2), (35, 4), (24, 2), (26, 3)] as [(UInt128, UInt128)])
+    func aPriceRatioIsRoundedToTheEven(_ tenths: UInt128, _ minted: UInt128) throws {
+        let (sum, _) = try CollateralVault().exchange(
+            Amount(CollateralVaultTests.one), .settle, priceOfBurned: tenths,
+            priceOfMinted: 10 * CollateralVaultTests.one)
+        #expect(sum == Amount(minted))
+    }
+
     // _SettleSpread_ReducesOutput, _SmallAmountWithSpread_SpreadTruncatesToZero, _MinMint.
     @Test func theSpreadStaysInTheVault() throws {
         var vault = CollateralVault()

@@ -121,6 +121,15 @@ import Testing
         #expect(pool.reward(of: two) == Amount(10))
     }
 
+    /// What a division leaves is carried into the next one, so sevenths add up to wholes however
+    /// often: 140,000 cut-offs of four sevenths would be more than what is added back.
+    @Test func whatDividingLeavesIsCarried() throws {
+        var pool = DelegationPool()
+        let holders = try (0..<7).map { _ in try pool.delegate(Amount(1)) }
+        for _ in 0..<140_000 { try pool.allocate(Amount(1)) }
+        for holder in holders { #expect(pool.reward(of: holder) == Amount(20_000)) }
+    }
+
     @Test func anEmptyPoolTakesNoReward() throws {
         var pool = DelegationPool()
         #expect(throws: EconomicsError.nothingToDivideBy) { try pool.allocate(Amount(1)) }
