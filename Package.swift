@@ -121,7 +121,7 @@ let package = Package(
         // Tests use public interfaces only, so that one release build serves tests and demo.
         tests("Primitives", ["Primitives"]),
         tests("Cryptography", ["Primitives", "Cryptography"]),
-        tests("Economics", ["Primitives", "Economics"]),
+        tests("Economics", ["Primitives", "Economics", "exchequer", "ProcessHarness"]),
         tests("Ledger", ["Primitives", "Ledger", "NaiveLedger"]),
         // The ledger written again in the obvious way, to be compared with.
         swift("NaiveLedger", ["Primitives", "Ledger"], path: "Tests/NaiveLedger"),

@@ -91,6 +91,8 @@ extension ClearingHouse {
         // be settled on another.
         if self.parameters != nil, chain != self.chain { throw .wrongChain }
         if self.parameters == nil { epochStartedAt = time }
+        // Another policy, or the same with other numbers, begins anew.
+        if parameters.otherEmission != self.parameters?.otherEmission { emissionState = .none }
         self.parameters = parameters
         self.chain = chain
         events.append(.configured)

@@ -44,6 +44,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var epochStartedAt: Timestamp = .zero
     /// What rounding left of earlier emissions, given out with the next.
     public internal(set) var emissionRest: Amount = .zero
+    /// What the emission policy remembers; nothing by default.
+    public internal(set) var emissionState = EmissionState.none
     /// The last beacon drawn.
     public internal(set) var lastBeacon: Digest = .zero
     /// The last chain log processed: block and index.

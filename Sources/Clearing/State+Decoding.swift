@@ -29,7 +29,12 @@ extension ClearingHouse {
             try EpochRecord(state: &reader)
         }
         epochStartedAt = try reader.read()
-        emissionRest = try reader.read()
+        let rest = try reader.readUInt128()
+        emissionRest = Amount(rest & ~(1 << 127))
+        if rest >> 127 == 1 {
+            emissionState = try reader.read()
+            if emissionState == .none { throw .invalidValue("emission state") }
+        }
         lastBeacon = try reader.readDigest()
         let hasCursor = try reader.readBool()
         chainCursor = ChainCursor(

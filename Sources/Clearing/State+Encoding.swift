@@ -32,7 +32,9 @@ extension ClearingHouse {
         encode(batches, into: &writer) { $1.write($0) }
         encode(epochs, into: &writer) { $1.write($0) }
         writer.write(epochStartedAt)
-        writer.write(emissionRest)
+        // The top bit says that the policy's state follows, as with a batch's commitment below.
+        writer.write(emissionRest.units | (emissionState == .none ? 0 : 1 << 127))
+        if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
         writer.write(chainCursor.block)

@@ -32,16 +32,25 @@ public struct Parameters: Hashable, Sendable {
     public var burnBasisPoints: UInt32 = 5_000
     /// Length of an emission epoch.
     public var epochLength: Timestamp.Span = .seconds(86_400)
-    /// Incentive tokens emitted in the first epoch.
+    /// Incentive tokens emitted in the first epoch, unless there is another policy.
     public var initialEmission = Amount(1_000_000_000_000_000)
-    /// Epochs after which the emission halves.
+    /// Epochs after which the emission halves, unless there is another policy.
     public var halvingEpochs: UInt32 = 1460
+    /// The emission policy, if it is not halving by the two numbers above.
+    public var otherEmission: EmissionPolicy?
     /// The fee that backs one token-layer of work that earns emission, in USD ledger units
     /// (10^-12 dollars).
     public var feeUnitsPerWork: UInt32 = 100
 
     /// The defaults written above.
     public init() {}
+
+    /// The emission policy in force.
+    public var emission: EmissionPolicy {
+        otherEmission
+            ?? .heightHalving(
+                HeightHalving(initial: initialEmission, interval: UInt64(halvingEpochs)))
+    }
 
     /// Why these parameters are unsafe, or `nil` when they are sound.
     public var problem: String? {
@@ -60,14 +69,21 @@ public struct Parameters: Hashable, Sendable {
         if jobTimeoutSeconds == 0 { return "a job needs time to run" }
         if epochLength < .seconds(1) { return "an epoch lasts a second at least" }
         if halvingEpochs == 0 { return "the emission must halve some time" }
+        if let problem = otherEmission?.problem { return problem }
         if feeUnitsPerWork == 0 { return "work without a fee must not earn emission" }
         return nil
     }
 }
 
+/// The numbers in their order, and behind them the emission policy if there is one. The top bit of
+/// the fee, which is at most 10,000, says so: without a policy the bytes, and so journals and state
+/// hashes, are those of before there was such a thing.
 extension Parameters: CanonicalCodable {
+    private static let policyFollows: UInt32 = 1 << 31
+
     public func encode(into writer: inout ByteWriter) {
-        writer.write(feeBasisPoints)
+        let fee = min(feeBasisPoints, Parameters.policyFollows - 1)
+        writer.write(fee | (otherEmission == nil ? 0 : Parameters.policyFollows))
         writer.write(challengeWindow)
         writer.write(jobTimeoutSeconds)
         writer.write(auditTimeout)
@@ -84,11 +100,13 @@ extension Parameters: CanonicalCodable {
         writer.write(initialEmission)
         writer.write(halvingEpochs)
         writer.write(feeUnitsPerWork)
+        if let otherEmission { writer.write(otherEmission) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
         self.init()
-        feeBasisPoints = try reader.readUInt32()
+        let fee = try reader.readUInt32()
+        feeBasisPoints = fee & ~Parameters.policyFollows
         challengeWindow = try reader.read()
         jobTimeoutSeconds = try reader.readUInt32()
         auditTimeout = try reader.read()
@@ -105,5 +123,6 @@ extension Parameters: CanonicalCodable {
         initialEmission = try reader.read()
         halvingEpochs = try reader.readUInt32()
         feeUnitsPerWork = try reader.readUInt32()
+        if fee & Parameters.policyFollows != 0 { otherEmission = try reader.read() }
     }
 }

@@ -8,15 +8,8 @@ import Primitives
 struct ParametersFile: Decodable {
     private var fields: [(name: String, apply: (inout Parameters) -> Void)] = []
 
-    private struct Key: CodingKey {
-        let stringValue: String
-        let intValue: Int? = nil
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
-    }
-
     init(from decoder: any Decoder) throws {
-        let values = try decoder.container(keyedBy: Key.self)
+        let values = try decoder.container(keyedBy: FileKey.self)
         for key in values.allKeys.sorted(by: { $0.stringValue < $1.stringValue }) {
             let name = key.stringValue
             if let number = Self.numbers[name] {
@@ -31,6 +24,9 @@ struct ParametersFile: Decodable {
                         forKey: key, in: values, debugDescription: "not decimal text")
                 }
                 fields.append((name, { $0[keyPath: sum] = amount }))
+            } else if name == Self.emission {
+                let policy = try values.decode(EmissionPolicyFile.self, forKey: key).policy
+                fields.append((name, { $0.otherEmission = policy }))
             } else {
                 throw DecodingError.dataCorruptedError(
                     forKey: key, in: values, debugDescription: "no such parameter")
@@ -96,8 +92,5 @@ struct ParametersFile: Decodable {
         ]
     }
 
-    /// Every name a file may hold: docs/reference/parameters.md has a row for each.
-    static var names: [String] {
-        (Array(numbers.keys) + Array(spans.keys) + Array(sums.keys)).sorted()
-    }
+    private static let emission = "emission"
 }

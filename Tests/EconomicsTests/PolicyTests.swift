@@ -52,22 +52,27 @@ import Testing
         #expect(bounty.units * 5 <= units)
     }
 
-    @Test func emissionHalves() {
+    @Test func emissionHalves() throws {
         var parameters = Parameters()
         parameters.initialEmission = Amount(1001)
         parameters.halvingEpochs = 2
-        let emitted = (UInt64(1)...6).map {
-            EmissionPolicy.emission(epoch: EpochID($0), parameters: parameters).units
+        var state = EmissionState.none
+        var emitted: [UInt128] = []
+        for epoch in UInt64(1)...6 {
+            let observation = EmissionObservation(epoch: epoch)
+            emitted.append(try parameters.emission.advance(&state, by: observation).units)
         }
         #expect(emitted == [1001, 1001, 500, 500, 250, 250])
-        #expect(EmissionPolicy.emission(epoch: EpochID(1_000), parameters: parameters) == .zero)
+        #expect(state == .none)
+        let late = EmissionObservation(epoch: 1_000)
+        #expect(try parameters.emission.advance(&state, by: late) == .zero)
     }
 
     @Test func sharesAreRoundedDownAndNothingIsLost() {
-        let (shares, rest) = ProRata.split(Amount(100), weights: [1, 1, 1, 0])
+        let (shares, rest) = ProRata.split(Amount(100), weights: [1, 1, 1, 0] as [UInt64])
         #expect(shares == [33, 33, 33, 0].map { Amount($0) })
         #expect(rest == Amount(1))
-        let (none, all) = ProRata.split(Amount(7), weights: [0, 0])
+        let (none, all) = ProRata.split(Amount(7), weights: [0, 0] as [UInt64])
         #expect(none == [.zero, .zero])
         #expect(all == Amount(7))
     }
