@@ -23,7 +23,9 @@ extension ClearingHouse {
             try openJob(demand, rules, at: time, into: &events)
         case .replaceStage(let job, let attempt, let stage, let code):
             try replaceStage(
-                job, attempt: attempt, stage: stage, code: code, rules, at: time, into: &events)
+                job, attempt: attempt, stage: stage, code: code, at: time, into: &events)
+        case .replaceDoubted(let job, let attempt, let stage):
+            try replaceDoubted(job, attempt: attempt, stage: stage, at: time, into: &events)
         case .submitReceipts(let delivery):
             try submitReceipts(delivery, rules, at: time, into: &events)
         case .failJob(let job, let reason):

@@ -48,6 +48,10 @@ extension Command: CanonicalCodable {
             writer.write(attempt)
             writer.write(stage)
             writer.write(code.rawValue)
+        case .replaceDoubted(let job, let attempt, let stage):
+            writer.write(job)
+            writer.write(attempt)
+            writer.write(stage)
         case .submitReceipts(let delivery): writer.write(delivery)
         case .failJob(let job, let reason):
             writer.write(job)
@@ -98,6 +102,7 @@ extension Command: CanonicalCodable {
         case .replaceStage: 31
         case .submitReceipts: 32
         case .failJob: 33
+        case .replaceDoubted: 34
         case .drawAudits: 40
         case .recordVerdict: 41
         case .openAppeal: 42
@@ -160,6 +165,10 @@ extension Command: CanonicalCodable {
                 throw .invalidValue("failure reason")
             }
             return .failJob(job, reason: reason)
+        case 34:
+            return .replaceDoubted(
+                try reader.read(), attempt: try reader.readUInt32(),
+                stage: try reader.readUInt16())
         case 40: return .drawAudits(beacon: try reader.readDigest())
         case 41: return .recordVerdict(try reader.read())
         case 42: return .openAppeal(try reader.read(), by: try reader.read())

@@ -33,6 +33,9 @@ public enum Command: Hashable, Sendable {
     case openJob(Demand)
     /// A stage failed: puts another node in its place and starts the next attempt.
     case replaceStage(JobID, attempt: UInt32, stage: UInt16, code: FaultCode)
+    /// A stage has not been heard for a while: puts another node in its place if there is one, and
+    /// otherwise leaves the job as it is. Nobody is blamed.
+    case replaceDoubted(JobID, attempt: UInt32, stage: UInt16)
     /// Ends a job with what its stages signed; moves what was used into escrow.
     case submitReceipts(Delivery)
     /// Ends a job that delivered nothing that can be charged; frees the hold.

@@ -28,8 +28,10 @@ extension World {
                     stage: guilty ? UInt16(random.below(3)) : nil))
         case 9: return .failJob(job, reason: .cancelled)
         case 10:
-            return .replaceStage(
-                job, attempt: 1, stage: UInt16(random.below(3)), code: .abandoned)
+            let stage = UInt16(random.below(3))
+            return random.below(3) == 0
+                ? .replaceDoubted(job, attempt: 1, stage: stage)
+                : .replaceStage(job, attempt: 1, stage: stage, code: .abandoned)
         case 11:
             let units = UInt128(1 + random.below(5_000_000))
             let address = World.address(UInt8(party.rawValue))

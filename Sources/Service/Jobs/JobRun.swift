@@ -200,12 +200,14 @@ final class JobRun: Sendable {
                 context.metrics.delivered(tokens: tokens)
                 output.yield(.text(text, tokens: tokens))
             case .replace(let stage, let code, let reason):
-                await replace(stage, code, reason, &state)
+                let command = Command.replaceStage(
+                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: code)
+                _ = await replace(stage, by: command, reason, &state)
             case .doubt(let stage):
-                guard await hasAlternative(to: stage) else { continue }
-                let lost = state.machine.lose(
-                    stage: stage, "not heard for a while", code: .declined)
-                await carryOut(lost, &state)
+                let command = Command.replaceDoubted(
+                    job, attempt: state.machine.attempt, stage: UInt16(stage))
+                // Stages of a new attempt have new numbers: other doubts come again.
+                if await replace(stage, by: command, "not heard for a while", &state) { return }
             case .collect:
                 state.check = receiptCheck(state)
             case .close:
@@ -220,24 +222,26 @@ final class JobRun: Sendable {
 
     // MARK: Replacement
 
+    /// Lets the clearing put another node in a stage's place; false if it has none for a stage
+    /// that is only doubted.
     private func replace(
-        _ stage: Int, _ code: FaultCode, _ reason: String, _ state: inout State
-    ) async {
-        context.log.notice(
-            "stage lost",
-            metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
+        _ stage: Int, by command: Command, _ reason: String, _ state: inout State
+    ) async -> Bool {
         do throws(JobFailure) {
-            let events = try await context.insist(
-                .replaceStage(
-                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: code))
+            let events = try await context.insist(command)
+            context.log.notice(
+                "stage lost",
+                metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
             for event in events {
                 guard case .jobFailed(_, let reason) = event else { continue }
                 await carryOut(state.machine.abort(), &state)
-                return fail(reason, &state)
+                fail(reason, &state)
+                return true
             }
             guard let (attempt, pipeline) = await context.pipeline(of: job) else {
                 await carryOut(state.machine.abort(), &state)
-                return await submitFailure(.interrupted, &state)
+                await submitFailure(.interrupted, &state)
+                return true
             }
             let kept = kept(by: pipeline, of: state, without: stage)
             await carryOut(state.machine.release(but: Set(kept.compactMap(\.self))), &state)
@@ -248,9 +252,11 @@ final class JobRun: Sendable {
                 at: context.milliseconds())
             await carryOut(effects, &state)
         } catch {
+            if error == .rejected(.noAlternative) { return false }
             await carryOut(state.machine.abort(), &state)
             end(.failed(error), &state)
         }
+        return true
     }
 
     /// For each stage of a new pipeline the old one whose node goes on with the same layers.
@@ -263,14 +269,6 @@ final class JobRun: Sendable {
                 old != lost && state.pipeline[old] == stage
             }
         }
-    }
-
-    /// Whether the clearing has other nodes for a stage: a doubt alone ends no job.
-    private func hasAlternative(to stage: Int) async -> Bool {
-        let found = try? await context.sequencer.read { house in
-            house.hasAlternative(to: stage, of: self.job)
-        }
-        return found ?? false
     }
 
     private func submitFailure(_ reason: FailureReason, _ state: inout State) async {
