@@ -12,8 +12,8 @@ extension ClearingHouse {
         }
         guard let rules = parameters else { throw .notConfigured }
         switch command {
-        case .configure, .registerParty, .nameParty, .registerNode, .setPresence, .registerModel,
-            .enlistVerifier, .issueKey, .revokeKey:
+        case .configure, .registerParty, .nameParty, .registerNode, .setPresence, .recordMeasures,
+            .registerModel, .enlistVerifier, .issueKey, .revokeKey:
             try decideRegistry(command, at: time, into: &events)
         case .postOffer(let draft):
             try postOffer(draft, rules, at: time, into: &events)
@@ -70,6 +70,8 @@ extension ClearingHouse {
             try registerNode(party, key: key, kernel: kernel, at: time, into: &events)
         case .setPresence(let node, let online):
             try setPresence(node, online: online, into: &events)
+        case .recordMeasures(let measurements):
+            try recordMeasures(measurements, into: &events)
         case .registerModel(let draft):
             try registerModel(draft, at: time, into: &events)
         case .enlistVerifier(let node, let model):

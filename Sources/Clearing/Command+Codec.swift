@@ -21,6 +21,7 @@ extension Command: CanonicalCodable {
         case .setPresence(let node, let online):
             writer.write(node)
             writer.write(online)
+        case .recordMeasures(let measurements): writer.write(measurements)
         case .registerModel(let draft): writer.write(draft)
         case .enlistVerifier(let node, let model):
             writer.write(node)
@@ -96,6 +97,7 @@ extension Command: CanonicalCodable {
         case .enlistVerifier: 7
         case .issueKey: 8
         case .revokeKey: 9
+        case .recordMeasures: 10
         case .postOffer: 20
         case .withdrawOffer: 21
         case .openJob: 30
@@ -139,6 +141,7 @@ extension Command: CanonicalCodable {
                 try reader.read(), hash: try reader.readDigest(),
                 label: try reader.readString(limit: Limits.textBytes))
         case 9: self = .revokeKey(try reader.read(), hash: try reader.readDigest())
+        case 10: self = .recordMeasures(try reader.readArray(limit: Limits.measurements))
         default: self = try Command.work(tag: tag, from: &reader)
         }
     }

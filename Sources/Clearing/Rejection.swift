@@ -149,7 +149,8 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
         switch self {
         case .notConfigured, .partyNotFound, .nodeNotFound, .modelNotFound, .bondTooSmall,
             .tooManyNodes, .tooManyKeys, .tooManyOffers, .noOffers, .priceLimit,
-            .insufficientFunds, .tooManyJobs, .noAlternative, .nothingToSettle, .batchOpen, .epochNotOver,
+            .insufficientFunds, .tooManyJobs, .noAlternative, .nothingToSettle, .batchOpen,
+            .epochNotOver,
             .insufficientBalance:
             true
         default:

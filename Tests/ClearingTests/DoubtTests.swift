@@ -1,5 +1,6 @@
 import Clearing
 import ClearingWorld
+import Economics
 import Primitives
 import Testing
 
@@ -23,7 +24,7 @@ import Testing
         world.house.job(job)?.pipeline.map(\.node)
     }
 
-    /// That the doubt is refused without a trace, and that the job then ends as if nothing had been.
+    /// The doubt is refused without a trace, and the job ends as if nothing had been.
     private func expectNothingHappens(_ world: inout World, _ job: JobID) {
         let before = world.house.canonicalBytes()
         let answer = world.apply(.replaceDoubted(job, attempt: 1, stage: 1))

@@ -65,7 +65,8 @@ final class RunningHouse: Sendable {
     /// node can be silent for a second, so nodes are only doubted where `silence` is usual.
     static func with(
         rules: Parameters = rules, isImpatient: Bool = false, silence: UInt64 = 20_000,
-        auditInterval: Duration = .seconds(3_600), folder: URL? = nil,
+        auditInterval: Duration = .seconds(3_600),
+        measureInterval: Duration = .seconds(3_600), folder: URL? = nil,
         _ body: (RunningHouse) async throws -> Void
     ) async throws {
         let place =
@@ -82,6 +83,7 @@ final class RunningHouse: Sendable {
         }
         configuration.patience.silence = silence
         configuration.auditInterval = auditInterval
+        configuration.measureInterval = measureInterval
         configuration.settlesByItself = false
         let running = try await start(configuration, place)
         do {

@@ -1,4 +1,5 @@
 import Economics
+import Planning
 import Primitives
 
 /// How a running job goes on or ends: replacement, delivery, failure.
@@ -74,8 +75,8 @@ extension ClearingHouse {
         guard rest.allSatisfy({ nodes[$0.node].online }) else { return nil }
         // What goes on counts against its owners' bonds while the rest is looked for.
         occupy(rest)
-        let patch = match(
-            job.demand, layers: lost.layers, excluding: job.failedNodes + [lost.node], at: time)
+        let patch = replacement(
+            for: job, layers: lost.layers, beside: rest, without: lost.node, at: time)
         vacate(rest)
         guard let patch else { return nil }
         rest.insert(contentsOf: patch, at: stage)
@@ -85,12 +86,29 @@ extension ClearingHouse {
     /// A whole new pipeline without the lost stage's node.
     private func renewed(_ job: Job, stage: Int, at time: Timestamp) -> [StageAssignment]? {
         guard let layers = LayerRange(0, models[job.demand.model].draft.layers),
-            let pipeline = match(
-                job.demand, layers: layers,
-                excluding: job.failedNodes + [job.pipeline[stage].node], at: time),
+            let pipeline = replacement(
+                for: job, layers: layers, beside: [], without: job.pipeline[stage].node, at: time),
             isWithin(job, pipeline)
         else { return nil }
         return pipeline
+    }
+
+    /// Stages for some layers within what is held and allowed. Who wants the cheapest gets it or,
+    /// if it is over a limit, nothing: a cheaper sum of one price and the other may hide what would
+    /// be within both, but journals of before were decided so.
+    private func replacement(
+        for job: Job, layers: LayerRange, beside rest: [StageAssignment], without lost: NodeID,
+        at time: Timestamp
+    ) -> [StageAssignment]? {
+        var limits: [PlanLimit] = []
+        if job.demand.sort != .price {
+            let others = rest.map { offers[$0.offer] }
+            guard let left = job.demand.limits(beside: others, hold: job.hold) else { return nil }
+            limits = left
+        }
+        return match(
+            job.demand, layers: layers, excluding: job.failedNodes + [lost], limits: limits,
+            at: time)
     }
 
     /// Never dearer than what is held, nor than the buyer allows.

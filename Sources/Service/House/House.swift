@@ -80,14 +80,16 @@ public final class House: Service {
         listener = parts.listener
         wire = (parts.publicHost, parts.listener.port)
         operatorTokenHash = parts.operatorTokenHash
+        let paces = PaceBook()
         let runner = JobRunner(
             context: .init(
                 hub: parts.hub, sequencer: parts.sequencer, evidence: parts.evidence,
-                metrics: parts.metrics, log: log, patience: parts.patience))
+                metrics: parts.metrics, log: log, patience: parts.patience, paces: paces))
         jobs = runner
         housekeeper = Housekeeper(
             sequencer: parts.sequencer, settlement: parts.settlement, hub: parts.hub,
-            evidence: parts.evidence, auditInterval: parts.auditInterval,
+            evidence: parts.evidence, paces: paces, auditInterval: parts.auditInterval,
+            measureInterval: parts.measureInterval,
             settlesByItself: parts.settlesByItself, evidenceSeconds: parts.evidenceSeconds,
             gracePeriod: parts.gracePeriod, log: log)
         committed = parts.sequencer.subscribe()

@@ -67,6 +67,8 @@ public struct HouseConfiguration: Sendable {
     public var publicHost: String?
     /// How long to wait between two draws of audits.
     public var auditInterval = Duration.seconds(10)
+    /// How often what was measured of nodes is booked, if it is news.
+    public var measureInterval = Duration.seconds(10)
     /// Whether epochs close and batches are cut by themselves.
     public var settlesByItself = true
     /// How long evidence of a job is kept after its delivery, in seconds; never less than until

@@ -27,6 +27,7 @@ struct HouseOpening: Sendable {
         let publicHost: String
         let operatorTokenHash: Digest
         let auditInterval: Duration
+        let measureInterval: Duration
         let settlesByItself: Bool
         let evidenceSeconds: Int64
         let gracePeriod: Duration
@@ -100,6 +101,7 @@ struct HouseOpening: Sendable {
                 publicHost: configuration.publicHost ?? configuration.wireHost,
                 operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
                 auditInterval: configuration.auditInterval,
+                measureInterval: configuration.measureInterval,
                 settlesByItself: configuration.settlesByItself,
                 evidenceSeconds: configuration.evidenceSeconds,
                 gracePeriod: isOld ? configuration.gracePeriod : .zero,

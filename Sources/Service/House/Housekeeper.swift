@@ -13,7 +13,10 @@ struct Housekeeper: Sendable {
     let settlement: SettlementService?
     let hub: NodeHub
     let evidence: EvidenceStore
+    let paces: PaceBook
     let auditInterval: Duration
+    /// How often what was measured is booked.
+    let measureInterval: Duration
     let settlesByItself: Bool
     /// How long evidence of final jobs is kept, in seconds.
     let evidenceSeconds: Int64
@@ -48,6 +51,7 @@ struct Housekeeper: Sendable {
     /// Works until the task is cancelled.
     func run() async {
         var draws = Pace(auditInterval)
+        var measures = Pace(measureInterval)
         var reminders = Pace(.seconds(30))
         var forgetting = Pace(.seconds(60))
         var wantsBatch = false
@@ -69,6 +73,7 @@ struct Housekeeper: Sendable {
                     wantsBatch = false
                 }
             }
+            if measures.isDue() { await measure() }
             if reminders.isDue() { await remind() }
             if forgetting.isDue() { await forget() }
         }
@@ -104,6 +109,14 @@ struct Housekeeper: Sendable {
             }
         }
         for (key, job) in owed ?? [] { hub.send(House.audit(job), to: key) }
+    }
+
+    /// Books what was measured and is news.
+    private func measure() async {
+        let news = try? await sequencer.read { house in
+            paces.news(for: house) { hub.roundTrip(of: $0) }
+        }
+        if let news, !news.isEmpty { await submit(.recordMeasures(news)) }
     }
 
     private func forget() async {

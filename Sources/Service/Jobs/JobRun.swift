@@ -84,6 +84,7 @@ final class JobRun: Sendable {
                 at: context.milliseconds()),
             pipeline: pipeline)
         adopt(pipeline)
+        state.meter.begin(stages: pipeline.count)
         await carryOut(state.machine.begin(), &state)
         if !state.isOver {
             for await input in inputs {
@@ -104,6 +105,7 @@ final class JobRun: Sendable {
     /// What changes while the job runs.
     private struct State {
         var machine: JobMachine
+        var meter = PaceMeter()
         var pipeline: [JobRunner.Stage]
         var receipts: [Int: Signed<Receipt>] = [:]
         var logits: [Digest] = []
@@ -145,6 +147,7 @@ final class JobRun: Sendable {
             guard Int(frame.stage) < state.pipeline.count,
                 state.pipeline[Int(frame.stage)].node == node
             else { return }
+            measure(frame, &state)
             effects = state.machine.receive(frame, at: now)
         case .lost(let node):
             for (stage, place) in state.pipeline.enumerated() where place.node == node {
@@ -171,6 +174,29 @@ final class JobRun: Sendable {
         state.load = load
     }
 
+    /// Whether nothing of other jobs waits at a stage's node.
+    private func isIdle(_ stage: Int, _ state: State) -> Bool {
+        let node = state.pipeline[stage].node
+        let own = state.load.reduce(0) { $1.0 == node ? $0 + $1.1 : $0 }
+        return context.load.waiting(at: node) <= own
+    }
+
+    /// Notes how long a stage took for what comes from it.
+    private func measure(_ frame: WireFrame, _ state: inout State) {
+        let stage = Int(frame.stage)
+        guard frame.attempt == state.machine.attempt else { return }
+        let place = state.pipeline[stage]
+        let isIdle = isIdle(stage, state)
+        let sample = state.meter.received(
+            frame, from: stage, isIdle: isIdle,
+            runsAhead: place.numerics == .statistical,
+            roundTrip: context.hub.roundTrip(of: place.node) ?? 0, at: context.microseconds())
+        guard let sample else { return }
+        let work = PaceBook.Work(
+            node: place.node, model: request.model.id, layers: place.layers)
+        context.paces.add(sample, of: work)
+    }
+
     private func tick(at now: UInt64, _ state: inout State) -> [JobMachine.Effect] {
         let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
         // A house that was held up itself has not heard anyone.
@@ -193,6 +219,9 @@ final class JobRun: Sendable {
             case .send(let frame, let stage):
                 // A frame that cannot be sent means a link that is lost, which is told apart.
                 context.hub.send(frame, to: state.pipeline[stage].node)
+                let isIdle = isIdle(stage, state)
+                state.meter.sent(
+                    frame, to: stage, isIdle: isIdle, at: context.microseconds())
             case .dismiss(let stage):
                 let data = "{\"job\":\(job),\"attempt\":\(state.machine.attempt)}"
                 context.hub.send(NodeEvent("cancel", data), to: state.pipeline[stage].node)
@@ -246,6 +275,7 @@ final class JobRun: Sendable {
             let kept = kept(by: pipeline, of: state, without: stage)
             await carryOut(state.machine.release(but: Set(kept.compactMap(\.self))), &state)
             state.pipeline = pipeline
+            state.meter.begin(stages: pipeline.count)
             adopt(pipeline)
             let effects = state.machine.restart(
                 attempt: attempt, kept: kept, runsAhead: Self.runsAhead(pipeline),
