@@ -61,6 +61,6 @@ public struct PlanMemory: Hashable, Sendable {
     /// Whether so many positions fit with the headroom left free.
     public func fits(positions: UInt64) -> Bool {
         let needed = UInt128(weights) + UInt128(perPosition) * UInt128(positions)
-        return needed * 100 <= UInt128(free) * UInt128(100 - Self.headroom)
+        return needed <= UInt128(free) * UInt128(100 - Self.headroom) / 100
     }
 }

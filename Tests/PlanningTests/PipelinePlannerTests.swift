@@ -94,10 +94,11 @@ import Testing
         #expect(more == .failure(.overLimit))
     }
 
-    /// Every stage doubles what there is to choose from, and no two pipelines are comparable.
+    /// Every stage doubles what there is to choose from, no two pipelines are comparable, and what
+    /// decides comes last, as the search begins at the end.
     private func hostile(_ layers: UInt16) -> [PlanOffer] {
         (0..<layers).flatMap { layer -> [PlanOffer] in
-            let power = UInt64(1) << UInt64(layer)
+            let power = UInt64(1) << UInt64(layers - 1 - layer)
             return [
                 offer(UInt64(layer), range(layer, layer + 1), price: 1 + power, time: 0),
                 offer(
