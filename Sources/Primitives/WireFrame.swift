@@ -60,6 +60,12 @@ public struct WireFrame: Hashable, Sendable {
         case verdict = 12
         /// Windows of earlier epochs need not be run any more: the 32-bit epoch. Count is 0.
         case discard = 13
+        /// Asks a machine of a ring what it can do: a `RingSurvey`. Count is 0.
+        case survey = 14
+        /// Answers a survey: a `RingReport`. Count is 0.
+        case report = 15
+        /// Says which layers a machine of a ring is to hold: a `RingPrepare`. Count is 0.
+        case prepare = 16
     }
 
     /// The version this type reads and writes.
@@ -111,7 +117,7 @@ public struct WireFrame: Hashable, Sendable {
             case .activations:
                 count > 0 && !payload.isEmpty && payload.count.isMultiple(of: 4 * Int(count))
             case .fault: count == 0 && payload.count >= 2
-            case .open: count == 0 && !payload.isEmpty
+            case .open, .survey, .report, .prepare: count == 0 && !payload.isEmpty
             case .window: RingWindow.width(count: Int(count), payload: payload.count) != nil
             case .verdict: payload.count == RingVerdict.fixedBytes + 4 * Int(count)
             case .discard: count == 0 && payload.count == 4

@@ -122,7 +122,8 @@ public struct JobTable: Sendable {
         case .pong: return []
         case .cancel: return drop(key, nil)
         case .fault: return drop(key, nil)
-        case .ready, .tokens, .activations, .sampled, .end, .open, .window, .verdict, .discard:
+        case .ready, .tokens, .activations, .sampled, .end, .open, .window, .verdict, .discard,
+            .survey, .report, .prepare:
             break
         }
         switch sessions[key] {
