@@ -54,7 +54,8 @@ let package = Package(
         swift("Cryptography", ["Primitives", "CKernels", "CSodium", "CSecp256k1"]),
         swift("Economics", ["Primitives"]),
         swift("Ledger", ["Primitives"]),
-        swift("Clearing", ["Primitives", "Economics", "Ledger"]),
+        swift("Planning", ["Primitives"]),
+        swift("Clearing", ["Primitives", "Economics", "Ledger", "Planning"]),
         swift("Verification", ["Primitives", "Cryptography"]),
 
         // Floor 2: drivers, each owns one foreign world.
@@ -100,7 +101,11 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        swift("Node", ["Primitives", "Cryptography", "Verification", "Inference", "Transport"]),
+        swift(
+            "Node",
+            [
+                "Primitives", "Cryptography", "Verification", "Planning", "Inference", "Transport",
+            ]),
         swift(
             "Simulator", ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
             path: "sim/Simulator"),
@@ -109,9 +114,9 @@ let package = Package(
         .executableTarget(
             name: "exchequer",
             dependencies: [
-                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
-                "Transport", "Storage", "Chains", "Inference", "Service", "Gateway",
-                "LedgerServer", "Node", "Simulator",
+                "Primitives", "Cryptography", "Economics", "Ledger", "Planning", "Clearing",
+                "Verification", "Transport", "Storage", "Chains", "Inference", "Service",
+                "Gateway", "LedgerServer", "Node", "Simulator",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -130,6 +135,7 @@ let package = Package(
         swift(
             "ClearingWorld", ["Primitives", "Economics", "Ledger", "Clearing"],
             path: "Tests/ClearingWorld"),
+        tests("Planning", ["Primitives", "Planning"]),
         tests("Verification", ["Primitives", "Cryptography", "Verification"]),
         tests("Transport", ["Primitives", "Cryptography", "Transport", "LoopbackServer"]),
         // A plain TCP server of this machine, for saying what no good peer would.

@@ -12,8 +12,8 @@ extension ClearingHouse {
         }
         guard let rules = parameters else { throw .notConfigured }
         switch command {
-        case .configure, .registerParty, .nameParty, .registerNode, .setPresence, .registerModel,
-            .enlistVerifier, .issueKey, .revokeKey:
+        case .configure, .registerParty, .nameParty, .registerNode, .setPresence, .recordMeasures,
+            .registerModel, .enlistVerifier, .issueKey, .revokeKey:
             try decideRegistry(command, at: time, into: &events)
         case .postOffer(let draft):
             try postOffer(draft, rules, at: time, into: &events)
@@ -23,7 +23,9 @@ extension ClearingHouse {
             try openJob(demand, rules, at: time, into: &events)
         case .replaceStage(let job, let attempt, let stage, let code):
             try replaceStage(
-                job, attempt: attempt, stage: stage, code: code, rules, at: time, into: &events)
+                job, attempt: attempt, stage: stage, code: code, at: time, into: &events)
+        case .replaceDoubted(let job, let attempt, let stage):
+            try replaceDoubted(job, attempt: attempt, stage: stage, at: time, into: &events)
         case .submitReceipts(let delivery):
             try submitReceipts(delivery, rules, at: time, into: &events)
         case .failJob(let job, let reason):
@@ -70,6 +72,8 @@ extension ClearingHouse {
             try registerNode(party, key: key, kernel: kernel, at: time, into: &events)
         case .setPresence(let node, let online):
             try setPresence(node, online: online, into: &events)
+        case .recordMeasures(let measurements):
+            try recordMeasures(measurements, into: &events)
         case .registerModel(let draft):
             try registerModel(draft, at: time, into: &events)
         case .enlistVerifier(let node, let model):

@@ -21,6 +21,7 @@ extension Command: CanonicalCodable {
         case .setPresence(let node, let online):
             writer.write(node)
             writer.write(online)
+        case .recordMeasures(let measurements): writer.write(measurements)
         case .registerModel(let draft): writer.write(draft)
         case .enlistVerifier(let node, let model):
             writer.write(node)
@@ -48,6 +49,10 @@ extension Command: CanonicalCodable {
             writer.write(attempt)
             writer.write(stage)
             writer.write(code.rawValue)
+        case .replaceDoubted(let job, let attempt, let stage):
+            writer.write(job)
+            writer.write(attempt)
+            writer.write(stage)
         case .submitReceipts(let delivery): writer.write(delivery)
         case .failJob(let job, let reason):
             writer.write(job)
@@ -95,12 +100,14 @@ extension Command: CanonicalCodable {
         case .enlistVerifier: 7
         case .issueKey: 8
         case .revokeKey: 9
+        case .recordMeasures: 10
         case .postOffer: 20
         case .withdrawOffer: 21
         case .openJob: 30
         case .replaceStage: 31
         case .submitReceipts: 32
         case .failJob: 33
+        case .replaceDoubted: 34
         case .drawAudits: 40
         case .recordVerdict: 41
         case .openAppeal: 42
@@ -138,6 +145,7 @@ extension Command: CanonicalCodable {
                 try reader.read(), hash: try reader.readDigest(),
                 label: try reader.readString(limit: Limits.textBytes))
         case 9: self = .revokeKey(try reader.read(), hash: try reader.readDigest())
+        case 10: self = .recordMeasures(try reader.readArray(limit: Limits.measurements))
         default: self = try Command.work(tag: tag, from: &reader)
         }
     }
@@ -164,6 +172,10 @@ extension Command: CanonicalCodable {
                 throw .invalidValue("failure reason")
             }
             return .failJob(job, reason: reason)
+        case 34:
+            return .replaceDoubted(
+                try reader.read(), attempt: try reader.readUInt32(),
+                stage: try reader.readUInt16())
         case 40: return .drawAudits(beacon: try reader.readDigest())
         case 41: return .recordVerdict(try reader.read())
         case 42: return .openAppeal(try reader.read(), by: try reader.read())

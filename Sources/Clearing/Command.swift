@@ -15,6 +15,8 @@ public enum Command: Hashable, Sendable {
     case registerNode(PartyID, key: PublicKey, kernel: String)
     /// Says whether a node is connected. Matching only uses nodes that are.
     case setPresence(NodeID, online: Bool)
+    /// Books what the house has measured of nodes: matching by time goes by it.
+    case recordMeasures([NodeMeasurement])
     /// Registers a model by its manifest.
     case registerModel(ModelDraft)
     /// Lets a node audit jobs of a model.
@@ -33,6 +35,9 @@ public enum Command: Hashable, Sendable {
     case openJob(Demand)
     /// A stage failed: puts another node in its place and starts the next attempt.
     case replaceStage(JobID, attempt: UInt32, stage: UInt16, code: FaultCode)
+    /// A stage has not been heard for a while: puts another node in its place if there is one, and
+    /// otherwise leaves the job as it is. Nobody is blamed.
+    case replaceDoubted(JobID, attempt: UInt32, stage: UInt16)
     /// Ends a job with what its stages signed; moves what was used into escrow.
     case submitReceipts(Delivery)
     /// Ends a job that delivered nothing that can be charged; frees the hold.
@@ -144,6 +149,16 @@ public struct OfferDraft: Hashable, Sendable {
     }
 }
 
+/// Which of all pipelines a buyer wants. Numbers are stable for ever.
+public enum RouteSort: UInt8, CaseIterable, Hashable, Sendable {
+    /// The cheapest.
+    case price = 0
+    /// The one with the first token soonest.
+    case latency = 1
+    /// The one with the most tokens a second.
+    case throughput = 2
+}
+
 /// What a buyer wants.
 public struct Demand: Hashable, Sendable {
     /// Who pays.
@@ -170,6 +185,8 @@ public struct Demand: Hashable, Sendable {
     public var allowFallbacks: Bool
     /// Whether work that no audit can re-execute will do: without it only exact offers are matched.
     public var acceptsStatistical: Bool
+    /// Which of the pipelines within the limits it is to be.
+    public var sort: RouteSort
     /// The hash of prompt, sampling parameters and seed: what the job is about.
     public var input: Digest
 
@@ -189,6 +206,7 @@ public struct Demand: Hashable, Sendable {
         ignore = []
         allowFallbacks = true
         acceptsStatistical = false
+        sort = .price
     }
 }
 

@@ -64,8 +64,9 @@ extension Demand: CanonicalCodable {
         writer.write(order)
         writer.write(only)
         writer.write(ignore)
-        // The second bit is the younger one: without it the bytes are those of before.
-        writer.write(UInt8(allowFallbacks ? 1 : 0) | (acceptsStatistical ? 2 : 0))
+        // The first bit is the oldest: without the others the bytes are those of before.
+        writer.write(
+            UInt8(allowFallbacks ? 1 : 0) | (acceptsStatistical ? 2 : 0) | sort.rawValue << 2)
         writer.write(input)
     }
 
@@ -81,7 +82,7 @@ extension Demand: CanonicalCodable {
         let only: [PartyID] = try reader.readArray(limit: Limits.preferences)
         let ignore: [PartyID] = try reader.readArray(limit: Limits.preferences)
         let flags = try reader.readUInt8()
-        guard flags < 4 else { throw .invalidValue("flag") }
+        guard let sort = RouteSort(rawValue: flags >> 2) else { throw .invalidValue("flag") }
         self.init(
             buyer: buyer, request: request, model: model, promptTokens: promptTokens,
             maxTokens: maxTokens, input: try reader.readDigest())
@@ -92,6 +93,7 @@ extension Demand: CanonicalCodable {
         self.ignore = ignore
         allowFallbacks = flags & 1 != 0
         acceptsStatistical = flags & 2 != 0
+        self.sort = sort
     }
 }
 

@@ -14,6 +14,8 @@ public enum Event: Hashable, Sendable {
     case nodeRegistered(NodeID, PartyID)
     /// A node came or went.
     case presenceChanged(NodeID, online: Bool)
+    /// New figures of a node are booked.
+    case nodeMeasured(NodeID)
     /// A model was registered.
     case modelRegistered(ModelID, root: Digest)
     /// A node may audit a model.

@@ -22,6 +22,8 @@ public enum Limits {
     public static let modelsPerVerifier = 64
     /// Audits one node has open at a time: it is given no more than it can answer in time.
     public static let openAudits: UInt32 = 32
+    /// Nodes in one command of measures.
+    public static let measurements = 256
     /// Concurrent jobs of one offer.
     public static let concurrency: UInt16 = 1_024
 }

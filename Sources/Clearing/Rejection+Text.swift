@@ -70,6 +70,7 @@ extension Rejection {
         case .wrongJobState: "the job is not in a state that allows this"
         case .staleAttempt: "the attempt is not the job's current one"
         case .noSuchStage: "the pipeline has no such stage"
+        case .noAlternative: "there is no other node for the doubted stage: the job goes on"
         case .duplicateReceipt: "the stage has another receipt already"
         case .receiptMisaddressed:
             "the receipt names another job, attempt, stage or pipeline length"

@@ -87,6 +87,8 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case staleAttempt = 411
     /// The pipeline has no such stage.
     case noSuchStage = 412
+    /// The stage is only doubted, and there is no other node for its layers: the job goes on.
+    case noAlternative = 413
 
     // 5xx: receipts.
     /// A stage has more than one receipt, or stages are out of order.
@@ -147,7 +149,8 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
         switch self {
         case .notConfigured, .partyNotFound, .nodeNotFound, .modelNotFound, .bondTooSmall,
             .tooManyNodes, .tooManyKeys, .tooManyOffers, .noOffers, .priceLimit,
-            .insufficientFunds, .tooManyJobs, .nothingToSettle, .batchOpen, .epochNotOver,
+            .insufficientFunds, .tooManyJobs, .noAlternative, .nothingToSettle, .batchOpen,
+            .epochNotOver,
             .insufficientBalance:
             true
         default:

@@ -189,10 +189,13 @@ extension NodeRecord {
         self.init(
             id: try reader.read(), party: try reader.read(), key: try reader.read(),
             kernel: try reader.text(), createdAt: try reader.read())
-        online = try reader.readBool()
+        let mark = try reader.readUInt8()
+        guard mark & 0x7F < 2 else { throw .invalidValue("presence") }
+        online = mark & 1 != 0
         verifies = try reader.list()
         offers = try reader.list()
         openAudits = try reader.readUInt32()
+        if mark & 0x80 != 0 { measures = try reader.read() }
     }
 }
 

@@ -95,10 +95,13 @@ extension ByteWriter {
         write(node.key)
         write(node.kernel)
         write(node.createdAt)
-        write(node.online)
+        // The top bit says that measures follow: without any the bytes are those of before.
+        let isMeasured = node.measures != NodeMeasures()
+        write(UInt8(node.online ? 1 : 0) | (isMeasured ? 0x80 : 0))
         write(node.verifies)
         write(node.offers)
         write(node.openAudits)
+        if isMeasured { write(node.measures) }
     }
 
     fileprivate mutating func write(_ model: Model) {

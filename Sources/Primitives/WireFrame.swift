@@ -64,6 +64,12 @@ public struct WireFrame: Hashable, Sendable {
         /// them: `count` rows of (32-bit token, F64 logarithm of its probability), the chosen
         /// token first, then the most likely ones.
         case scores = 14
+        /// Asks a machine of a ring what it can do: a `RingSurvey`. Count is 0.
+        case survey = 15
+        /// Answers a survey: a `RingReport`. Count is 0.
+        case report = 16
+        /// Says which layers a machine of a ring is to hold: a `RingPrepare`. Count is 0.
+        case prepare = 17
     }
 
     /// The version this type reads and writes.
@@ -115,7 +121,7 @@ public struct WireFrame: Hashable, Sendable {
             case .activations:
                 count > 0 && !payload.isEmpty && payload.count.isMultiple(of: 4 * Int(count))
             case .fault: count == 0 && payload.count >= 2
-            case .open: count == 0 && !payload.isEmpty
+            case .open, .survey, .report, .prepare: count == 0 && !payload.isEmpty
             case .window: RingWindow.width(count: Int(count), payload: payload.count) != nil
             case .verdict: payload.count == RingVerdict.fixedBytes + 4 * Int(count)
             case .discard: count == 0 && payload.count == 4

@@ -179,6 +179,9 @@ private let jobRows: [RejectionRow] = [
     .init(.noSuchStage) { world in
         .replaceStage(world.open(), attempt: 1, stage: 3, code: .abandoned)
     },
+    .init(.noAlternative) { world in
+        .replaceDoubted(world.open(), attempt: 1, stage: 1)
+    },
     .init(.duplicateReceipt) { world in
         let job = world.open()
         var delivery = world.delivery(job)

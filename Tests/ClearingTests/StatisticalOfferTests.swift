@@ -128,7 +128,7 @@ import Testing
             var bytes = demand.canonicalBytes()
             #expect(bytes[bytes.count - 33] == flag)
             #expect(try Demand(canonicalBytes: bytes) == demand)
-            bytes[bytes.count - 33] = 4
+            bytes[bytes.count - 33] = 12
             #expect(throws: CodecError.self) { try Demand(canonicalBytes: bytes) }
         }
     }

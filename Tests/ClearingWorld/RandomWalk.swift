@@ -3,7 +3,7 @@ public import Primitives
 
 extension World {
     /// Kinds of commands of a random walk.
-    public static let kinds = 16
+    public static let kinds = 17
 
     /// A command of one of `kinds` kinds, sensible or senseless.
     public mutating func command(_ kind: Int, _ random: inout SplitMix64) -> Command {
@@ -14,6 +14,7 @@ extension World {
             var demand = demand(prompt: UInt32(random.below(40)), output: 20)
             request += 1
             if random.below(3) == 0 { demand.only = [World.whole] }
+            demand.sort = RouteSort(rawValue: UInt8(random.below(3))) ?? .price
             return .openJob(demand)
         case 4...6:
             var delivery = delivery(job, output: UInt32(1 + random.below(21)))
@@ -28,8 +29,10 @@ extension World {
                     stage: guilty ? UInt16(random.below(3)) : nil))
         case 9: return .failJob(job, reason: .cancelled)
         case 10:
-            return .replaceStage(
-                job, attempt: 1, stage: UInt16(random.below(3)), code: .abandoned)
+            let stage = UInt16(random.below(3))
+            return random.below(3) == 0
+                ? .replaceDoubted(job, attempt: 1, stage: stage)
+                : .replaceStage(job, attempt: 1, stage: stage, code: .abandoned)
         case 11:
             let units = UInt128(1 + random.below(5_000_000))
             let address = World.address(UInt8(party.rawValue))
@@ -49,8 +52,23 @@ extension World {
             return record.state == .appealed
                 ? .resolveAppeal(verdict, upheld: random.below(2) == 0)
                 : .openAppeal(verdict, by: record.accused)
+        case 15: return measures(&random)
         default: return random.below(3) == 0 ? .closeEpoch : .pulse
         }
+    }
+
+    private func measures(_ random: inout Steps) -> Command {
+        var measures = NodeMeasures()
+        measures.roundTrip = UInt32(random.below(9)) * 1_000
+        let first = UInt16(random.below(3)) * 10
+        measures.paces = [
+            StagePace(
+                model: World.model, layers: World.range(first, first + 10),
+                tokenTime: UInt32(random.below(9)) * 1_000, promptTime: UInt32(random.below(9)))
+        ]
+        return .recordMeasures([
+            NodeMeasurement(node: NodeID(1 + random.below(5)), measures: measures)
+        ])
     }
 
     private mutating func settlement() -> Command {

@@ -66,7 +66,7 @@ final class RunningHouse: Sendable {
     static func with(
         rules: Parameters = rules, isImpatient: Bool = false, silence: UInt64 = 20_000,
         auditInterval: Duration = .seconds(3_600), weightPatience: Duration = .seconds(60),
-        folder: URL? = nil,
+        measureInterval: Duration = .seconds(3_600), folder: URL? = nil,
         _ body: (RunningHouse) async throws -> Void
     ) async throws {
         let place =
@@ -84,6 +84,7 @@ final class RunningHouse: Sendable {
         configuration.patience.silence = silence
         configuration.auditInterval = auditInterval
         configuration.weightPatience = weightPatience
+        configuration.measureInterval = measureInterval
         configuration.settlesByItself = false
         let running = try await start(configuration, place)
         do {

@@ -54,7 +54,8 @@ struct Repository: Sendable {
 /// The targets and what each may import of the project's own: docs/internals/architecture.md.
 enum Floors {
     static let pure = [
-        "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+        "Primitives", "Cryptography", "Economics", "Ledger", "Planning", "Clearing",
+        "Verification",
     ]
 
     static let mayImport: [String: Set<String>] = [
@@ -62,7 +63,8 @@ enum Floors {
         "Cryptography": ["Primitives", "CKernels", "CSodium", "CSecp256k1"],
         "Economics": ["Primitives"],
         "Ledger": ["Primitives"],
-        "Clearing": ["Primitives", "Economics", "Ledger"],
+        "Planning": ["Primitives"],
+        "Clearing": ["Primitives", "Economics", "Ledger", "Planning"],
         "Verification": ["Primitives", "Cryptography"],
         "Transport": ["Primitives", "Cryptography", "CCurl", "CCurlShim"],
         "Storage": [
@@ -79,7 +81,9 @@ enum Floors {
             "Storage", "Inference", "Service",
         ],
         "LedgerServer": ["Primitives", "Ledger", "Storage", "Service"],
-        "Node": ["Primitives", "Cryptography", "Verification", "Inference", "Transport"],
+        "Node": [
+            "Primitives", "Cryptography", "Verification", "Planning", "Inference", "Transport",
+        ],
         "Simulator": ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
     ]
 

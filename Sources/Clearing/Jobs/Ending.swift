@@ -1,18 +1,15 @@
 import Economics
-public import Primitives
+import Planning
+import Primitives
 
 /// How a running job goes on or ends: replacement, delivery, failure.
 extension ClearingHouse {
     mutating func replaceStage(
-        _ id: JobID, attempt: UInt32, stage: UInt16, code: FaultCode, _ rules: Parameters,
-        at time: Timestamp, into events: inout [Event]
+        _ id: JobID, attempt: UInt32, stage: UInt16, code: FaultCode, at time: Timestamp,
+        into events: inout [Event]
     ) throws(Rejection) {
-        guard let job = jobs.at(id) else { throw .jobNotFound }
-        if job.state != .running { throw .wrongJobState }
-        if job.attempt != attempt { throw .staleAttempt }
-        guard Int(stage) < job.pipeline.count, code.faultClass == .liveness else {
-            throw .noSuchStage
-        }
+        let job = try attempted(id, attempt, stage: stage)
+        if code.faultClass != .liveness { throw .noSuchStage }
         let lost = job.pipeline[Int(stage)]
         noteFault(on: lost.node, code: code, into: &events)
         jobs[id].failedNodes.append(lost.node)
@@ -21,55 +18,97 @@ extension ClearingHouse {
         if job.attempt >= ClearingHouse.attemptLimit {
             return endUncharged(id, reason: .tooManyAttempts, at: time, into: &events)
         }
-        guard let pipeline = replacement(for: job, stage: Int(stage), at: time) else {
+        guard
+            let pipeline = patched(job, stage: Int(stage), at: time)
+                ?? renewed(job, stage: Int(stage), at: time)
+        else {
             return endUncharged(id, reason: .noReplacement, at: time, into: &events)
         }
+        begin(pipeline, of: id, into: &events)
+    }
+
+    /// Whether there is another node and that it takes over are one decision: a doubt alone ends no
+    /// job. A whole new pipeline is not looked for: the stage may still answer.
+    mutating func replaceDoubted(
+        _ id: JobID, attempt: UInt32, stage: UInt16, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        let job = try attempted(id, attempt, stage: stage)
+        vacate(job.pipeline)
+        let found = patched(job, stage: Int(stage), at: time)
+        guard job.attempt < ClearingHouse.attemptLimit, let pipeline = found else {
+            occupy(job.pipeline)
+            throw .noAlternative
+        }
+        let doubted = job.pipeline[Int(stage)].node
+        noteFault(on: doubted, code: .declined, into: &events)
+        jobs[id].failedNodes.append(doubted)
+        begin(pipeline, of: id, into: &events)
+    }
+
+    /// A job that runs this attempt, which has such a stage.
+    private func attempted(
+        _ id: JobID, _ attempt: UInt32, stage: UInt16
+    ) throws(Rejection) -> Job {
+        guard let job = jobs.at(id) else { throw .jobNotFound }
+        if job.state != .running { throw .wrongJobState }
+        if job.attempt != attempt { throw .staleAttempt }
+        if Int(stage) >= job.pipeline.count { throw .noSuchStage }
+        return job
+    }
+
+    private mutating func begin(
+        _ pipeline: [StageAssignment], of id: JobID, into events: inout [Event]
+    ) {
         jobs[id].pipeline = pipeline
         jobs[id].attempt += 1
         occupy(pipeline)
         events.append(.stageReplaced(id, attempt: jobs[id].attempt))
     }
 
-    /// The cheapest way on: other nodes for the lost layers beside the stages that are left, or
-    /// else a whole new pipeline; never dearer than what is held.
-    private mutating func replacement(
-        for job: Job, stage: Int, at time: Timestamp
+    /// Other nodes for the lost layers beside the stages that are left; `job` occupies nothing.
+    private mutating func patched(
+        _ job: Job, stage: Int, at time: Timestamp
     ) -> [StageAssignment]? {
-        let failed = jobs[job.id].failedNodes
         var rest = job.pipeline
         let lost = rest.remove(at: stage)
-        if rest.allSatisfy({ nodes[$0.node].online }) {
-            // What goes on counts against its owners' bonds while the rest is looked for.
-            occupy(rest)
-            let patch = match(job.demand, layers: lost.layers, excluding: failed, at: time)
-            vacate(rest)
-            if let patch {
-                rest.insert(contentsOf: patch, at: stage)
-                if rest.count <= Limits.stages, isWithin(job, rest) { return rest }
-            }
-        }
+        guard rest.allSatisfy({ nodes[$0.node].online }) else { return nil }
+        // What goes on counts against its owners' bonds while the rest is looked for.
+        occupy(rest)
+        let patch = replacement(
+            for: job, layers: lost.layers, beside: rest, without: lost.node, at: time)
+        vacate(rest)
+        guard let patch else { return nil }
+        rest.insert(contentsOf: patch, at: stage)
+        return rest.count <= Limits.stages && isWithin(job, rest) ? rest : nil
+    }
+
+    /// A whole new pipeline without the lost stage's node.
+    private func renewed(_ job: Job, stage: Int, at time: Timestamp) -> [StageAssignment]? {
         guard let layers = LayerRange(0, models[job.demand.model].draft.layers),
-            let pipeline = match(job.demand, layers: layers, excluding: failed, at: time),
+            let pipeline = replacement(
+                for: job, layers: layers, beside: [], without: job.pipeline[stage].node, at: time),
             isWithin(job, pipeline)
         else { return nil }
         return pipeline
     }
 
-    /// Whether a stage that was lost now would be replaced. Looks at nodes for its layers only, and
-    /// counts the stage as if it still ran: never too hopeful.
-    public func hasAlternative(to stage: Int, of id: JobID) -> Bool {
-        guard let job = jobs.at(id), job.state == .running, stage < job.pipeline.count,
-            job.attempt < ClearingHouse.attemptLimit
-        else { return false }
-        var rest = job.pipeline
-        let lost = rest.remove(at: stage)
-        guard rest.allSatisfy({ nodes[$0.node].online }),
-            let patch = match(
-                job.demand, layers: lost.layers, excluding: job.failedNodes + [lost.node],
-                at: now)
-        else { return false }
-        rest.insert(contentsOf: patch, at: stage)
-        return rest.count <= Limits.stages && isWithin(job, rest)
+    /// Stages for some layers within what is held and allowed. Who wants the cheapest gets it or,
+    /// if it is over a limit, nothing: a cheaper sum of one price and the other may hide what would
+    /// be within both, but journals of before were decided so.
+    private func replacement(
+        for job: Job, layers: LayerRange, beside rest: [StageAssignment], without lost: NodeID,
+        at time: Timestamp
+    ) -> [StageAssignment]? {
+        var limits: [PlanLimit] = []
+        if job.demand.sort != .price {
+            let others = rest.map { offers[$0.offer] }
+            guard let left = job.demand.limits(beside: others, hold: job.hold) else { return nil }
+            limits = left
+        }
+        return match(
+            job.demand, layers: layers, excluding: job.failedNodes + [lost], limits: limits,
+            at: time)
     }
 
     /// Never dearer than what is held, nor than the buyer allows.

@@ -21,14 +21,13 @@ extension ClearingHouse {
             throw .contextExceeded
         }
         guard let layers = LayerRange(0, model.draft.layers) else { throw .noOffers }
-        guard let pipeline = match(demand, layers: layers, excluding: [], at: time) else {
+        guard let pipeline = pipeline(for: demand, layers: layers, at: time) else {
             var anyPrice = demand
             anyPrice.maxInputPrice = nil
             anyPrice.maxOutputPrice = nil
             let isThere = match(anyPrice, layers: layers, excluding: [], at: time) != nil
             throw isThere ? .priceLimit : .noOffers
         }
-        if !withinPriceLimits(pipeline, demand) { throw .priceLimit }
         let hold = total(pipeline)
         if balance(.available, .usd, of: demand.buyer) < hold { throw .insufficientFunds }
         if buyer.runningJobs >= Limits.runningJobsPerBuyer { throw .tooManyJobs }
@@ -49,13 +48,27 @@ extension ClearingHouse {
         events.append(.jobHeld(id, hold: hold))
     }
 
+    /// The best pipeline within the demand's price limits. If the cheapest of all is within them it
+    /// is the one, before any is looked for under the limits: so journals of before were decided,
+    /// though offers that are left out for a bond could make the other way end elsewhere.
+    private func pipeline(
+        for demand: Demand, layers: LayerRange, at time: Timestamp
+    ) -> [StageAssignment]? {
+        if demand.sort == .price {
+            let cheapest = match(demand, layers: layers, excluding: [], at: time)
+            guard let cheapest else { return nil }
+            if withinPriceLimits(cheapest, demand) { return cheapest }
+        }
+        guard let limits = demand.limits(beside: []) else { return nil }
+        return match(demand, layers: layers, excluding: [], limits: limits, at: time)
+    }
+
     /// The sum of the stages' costs.
     func total(_ pipeline: [StageAssignment]) -> Amount {
         pipeline.reduce(.zero) { $0 + $1.cost }
     }
 
-    /// Whether the pipeline's prices, summed over its stages, are within the demand's limits. The
-    /// limits are checked on the cheapest pipeline, not searched for.
+    /// Whether the pipeline's prices, summed over its stages, are within the demand's limits.
     func withinPriceLimits(_ pipeline: [StageAssignment], _ demand: Demand) -> Bool {
         var input: UInt128 = 0
         var output: UInt128 = 0

@@ -1,97 +1,42 @@
+import Planning
 import Primitives
 
-/// Finds the cheapest complete cover of a model's layers by live offers.
-///
-/// A pipeline is a path from layer 0 to the last layer over offers as edges. Working backwards
-/// from the end, the best continuation from each layer is the one with the lowest cost, then the
-/// fewest stages, then the lowest offer id: a total order, so equal books give equal pipelines.
-/// O(n log n) for n offers.
-struct Matching {
-    struct Candidate {
-        let offer: OfferID
-        let party: PartyID
-        let layers: LayerRange
-        let cost: Amount
-    }
-
-    private struct Best {
-        let cost: Amount
-        let stages: Int
-        let offer: OfferID
-        let next: UInt16
-        let candidate: Int
-    }
-
-    /// The cheapest path of candidates covering `layers`, or `nil`.
-    static func cheapestCover(of layers: LayerRange, by candidates: [Candidate]) -> [Candidate]? {
-        let order = candidates.indices.sorted {
-            (candidates[$1].layers.first, candidates[$0].offer)
-                < (candidates[$0].layers.first, candidates[$1].offer)
-        }
-        var best: [Best?] = Array(repeating: nil, count: layers.count + 1)
-        for place in order {
-            let candidate = candidates[place]
-            guard candidate.layers.first >= layers.first, candidate.layers.end <= layers.end else {
-                continue
-            }
-            let rest: (cost: Amount, stages: Int)
-            if candidate.layers.end == layers.end {
-                rest = (.zero, 0)
-            } else if let tail = best[Int(candidate.layers.end - layers.first)] {
-                rest = (tail.cost, tail.stages)
-            } else {
-                continue
-            }
-            let option = Best(
-                cost: candidate.cost + rest.cost, stages: rest.stages + 1,
-                offer: candidate.offer, next: candidate.layers.end, candidate: place)
-            let slot = Int(candidate.layers.first - layers.first)
-            if let known = best[slot], !precedes(option, known) { continue }
-            if option.stages <= Limits.stages { best[slot] = option }
-        }
-        return path(from: layers, best: best, candidates: candidates)
-    }
-
-    private static func precedes(_ left: Best, _ right: Best) -> Bool {
-        (left.cost, left.stages, left.offer) < (right.cost, right.stages, right.offer)
-    }
-
-    private static func path(
-        from layers: LayerRange, best: [Best?], candidates: [Candidate]
-    ) -> [Candidate]? {
-        var path: [Candidate] = []
-        var layer = layers.first
-        while layer < layers.end {
-            guard let step = best[Int(layer - layers.first)] else { return nil }
-            path.append(candidates[step.candidate])
-            layer = step.next
-        }
-        return path
-    }
-}
-
+/// From demands to pipelines: which offers may serve, and which of their pipelines is taken
+/// (`Planning`). All messages pass through the house, so the machines form a star around it.
 extension ClearingHouse {
-    /// The pipeline a demand gets, or why it gets none. `failed` nodes are left out; `layers` is
-    /// the whole model or the part that lost its stage.
+    private struct Candidate {
+        let plan: PlanOffer
+        let party: PartyID
+        /// The house's round trip with its node.
+        let roundTrip: UInt32
+    }
+
+    /// The pipeline a demand gets, or `nil` if it gets none. `failed` nodes are left out; `layers`
+    /// is the whole model or the part that lost its stage; the limits are for these layers.
     func match(
-        _ demand: Demand, layers: LayerRange, excluding failed: [NodeID], at time: Timestamp
+        _ demand: Demand, layers: LayerRange, excluding failed: [NodeID],
+        limits: [PlanLimit] = [], at time: Timestamp
     ) -> [StageAssignment]? {
         let open = candidates(for: demand, excluding: failed, at: time)
+        let request = demand.planRequest(layers, limits)
+        var edges = PlanEdges(.star, machines: open.count)
+        for candidate in open {
+            edges.set(nil, candidate.plan.machine, roundTrip: candidate.roundTrip)
+        }
         for preferred in demand.order {
             let own = open.filter { $0.party == preferred }
-            if let cover = coveredByBond(layers, own) { return assignments(cover) }
+            if let cover = coveredByBond(request, own, edges) { return cover }
         }
         if !demand.order.isEmpty, !demand.allowFallbacks {
-            let named = open.filter { demand.order.contains($0.party) }
-            return coveredByBond(layers, named).map(assignments)
+            return coveredByBond(request, open.filter { demand.order.contains($0.party) }, edges)
         }
-        return coveredByBond(layers, open).map(assignments)
+        return coveredByBond(request, open, edges)
     }
 
     private func candidates(
         for demand: Demand, excluding failed: [NodeID], at time: Timestamp
-    ) -> [Matching.Candidate] {
-        var found: [Matching.Candidate] = []
+    ) -> [Candidate] {
+        var found: [Candidate] = []
         for id in models[demand.model].offers {
             let offer = offers[id]
             guard offer.state == .live, offer.draft.expiresAt > time,
@@ -109,19 +54,46 @@ extension ClearingHouse {
             guard let needed = requiredBond(of: offer.party, extra: cost),
                 needed <= balance(.bonded, .usd, of: offer.party)
             else { continue }
+            let trip = nodes[offer.draft.node].measures.roundTrip
             found.append(
-                .init(offer: id, party: offer.party, layers: offer.draft.layers, cost: cost))
+                .init(
+                    plan: planOffer(offer, machine: found.count), party: offer.party,
+                    roundTrip: trip > 0 ? trip : PlanEdges.unknown))
         }
         return found
     }
 
-    /// The cheapest cover whose owners' bonds also cover several stages of one owner together:
-    /// as long as one does not, its dearest stage is left out and the search repeated.
+    /// An offer as the planner sees it: at the pace that was measured, or a slow one, and slower by
+    /// a third for each job that runs there.
+    private func planOffer(_ offer: Offer, machine: Int) -> PlanOffer {
+        let layers = offer.draft.layers
+        let pace = nodes[offer.draft.node].measures.pace(of: offer.draft.model, layers)
+        func loaded(_ known: UInt32?, _ unknown: UInt32) -> UInt32 {
+            let time = known.flatMap { $0 > 0 ? $0 : nil } ?? unknown * UInt32(layers.count)
+            return UInt32(clamping: UInt64(time) * (3 + UInt64(offer.running)) / 3)
+        }
+        return PlanOffer(
+            id: offer.id.rawValue, machine: machine, layers: layers,
+            inputPrice: offer.draft.inputPrice, outputPrice: offer.draft.outputPrice,
+            tokenTime: loaded(pace?.tokenTime, ClearingHouse.unknownTokenTime),
+            promptTime: loaded(pace?.promptTime, ClearingHouse.unknownPromptTime))
+    }
+
+    /// What a layer counts as on a node that has not been measured: microseconds for one position
+    /// after another, and nanoseconds for each position of a prompt.
+    private static var unknownTokenTime: UInt32 { 2_000 }
+    private static var unknownPromptTime: UInt32 { 60_000 }
+
+    /// The best cover whose owners' bonds also cover several stages of one owner together: as long
+    /// as one does not, its dearest stage is left out and the search repeated.
     private func coveredByBond(
-        _ layers: LayerRange, _ candidates: [Matching.Candidate]
-    ) -> [Matching.Candidate]? {
+        _ request: PlanRequest, _ candidates: [Candidate], _ edges: PlanEdges
+    ) -> [StageAssignment]? {
         var left = candidates
-        while let cover = Matching.cheapestCover(of: layers, by: left) {
+        while let plan = try? PipelinePlanner.plan(
+            request, offers: left.map(\.plan), edges: edges
+        ).get() {
+            let cover = assignments(plan, of: request)
             guard let excess = cover.first(where: { isUncovered($0.party, in: cover) }) else {
                 return cover
             }
@@ -129,23 +101,63 @@ extension ClearingHouse {
             guard let dearest = own.max(by: { ($0.cost, $0.offer) < ($1.cost, $1.offer) }) else {
                 return nil
             }
-            left.removeAll { $0.offer == dearest.offer }
+            left.removeAll { $0.plan.id == dearest.offer.rawValue }
         }
         return nil
     }
 
-    private func isUncovered(_ party: PartyID, in cover: [Matching.Candidate]) -> Bool {
+    private func assignments(_ plan: PipelinePlan, of demand: PlanRequest) -> [StageAssignment] {
+        plan.stages.map { stage in
+            let offer = offers[OfferID(stage.id)]
+            return StageAssignment(
+                offer: offer.id, node: offer.draft.node, party: offer.party, layers: stage.layers,
+                cost: offer.cost(
+                    promptTokens: demand.promptTokens, outputTokens: demand.maxTokens),
+                roots: nil)
+        }
+    }
+
+    private func isUncovered(_ party: PartyID, in cover: [StageAssignment]) -> Bool {
         var sum = Amount.zero
         for stage in cover where stage.party == party { sum += stage.cost }
         guard let needed = requiredBond(of: party, extra: sum) else { return true }
         return needed > balance(.bonded, .usd, of: party)
     }
+}
 
-    private func assignments(_ cover: [Matching.Candidate]) -> [StageAssignment] {
-        cover.map { stage in
-            StageAssignment(
-                offer: stage.offer, node: offers[stage.offer].draft.node, party: stage.party,
-                layers: stage.layers, cost: stage.cost, roots: nil)
+extension Demand {
+    /// What the planner is asked for.
+    fileprivate func planRequest(_ layers: LayerRange, _ limits: [PlanLimit]) -> PlanRequest {
+        let (objective, tieBreak): (PlanCriterion, PlanCriterion?) =
+            switch sort {
+            case .price: (.cost, nil)
+            case .latency: (.firstToken, .cost)
+            case .throughput: (.perToken, .cost)
+            }
+        return PlanRequest(
+            layers: layers, promptTokens: promptTokens, maxTokens: maxTokens,
+            objective: objective, tieBreak: tieBreak, limits: limits)
+    }
+
+    /// The limits for what is looked for beside `rest`, for at most `hold` together; `nil` if the
+    /// rest is over one of them already.
+    func limits(beside rest: [Offer], hold: Amount? = nil) -> [PlanLimit]? {
+        var limits: [PlanLimit] = []
+        func limit(_ criterion: PlanCriterion, _ most: UInt128?, _ used: UInt128) -> Bool {
+            guard let most else { return true }
+            guard used <= most else { return false }
+            limits.append(PlanLimit(criterion, atMost: most - used))
+            return true
         }
+        let used = rest.reduce(Amount.zero) {
+            $0 + $1.cost(promptTokens: promptTokens, outputTokens: maxTokens)
+        }
+        let input = rest.reduce(UInt128(0)) { $0 + UInt128($1.draft.inputPrice.perMillion) }
+        let output = rest.reduce(UInt128(0)) { $0 + UInt128($1.draft.outputPrice.perMillion) }
+        guard limit(.cost, hold?.units, used.units),
+            limit(.inputPrice, maxInputPrice.map { UInt128($0.perMillion) }, input),
+            limit(.outputPrice, maxOutputPrice.map { UInt128($0.perMillion) }, output)
+        else { return nil }
+        return limits
     }
 }

@@ -69,6 +69,8 @@ public struct NodeRecord: Hashable, Sendable {
     public let createdAt: Timestamp
     /// Whether it is connected.
     public internal(set) var online = false
+    /// What the house has measured of it.
+    public internal(set) var measures = NodeMeasures()
     /// Models it audits.
     public internal(set) var verifies: [ModelID] = []
     /// Its offers, live or ended.

@@ -145,7 +145,8 @@ extension Rejection {
             .notFound
         case .addressTaken, .nameTaken, .nodeKeyTaken, .modelExists, .keyExists,
             .alreadyEnlisted, .bondTooSmall, .offerNotLive, .requestAlreadyUsed, .wrongJobState,
-            .staleAttempt, .duplicateReceipt, .notAppealable, .alreadyAppealed, .noOpenAppeal,
+            .staleAttempt, .noAlternative, .duplicateReceipt, .notAppealable, .alreadyAppealed,
+            .noOpenAppeal,
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver:
             .conflict

@@ -167,6 +167,7 @@ struct CompletionPlan: Sendable {
         routing.ignore = parties(wanted.ignore)
         routing.allowFallbacks = wanted.allowFallbacks ?? true
         routing.acceptsStatistical = wanted.numerics == "any"
+        routing.sort = sort ?? .price
         routing.maxInputPrice = Self.price(wanted.maxPrice?.prompt)
         routing.maxOutputPrice = Self.price(wanted.maxPrice?.completion)
         if wanted.only?.isEmpty == false, routing.only.isEmpty { return .failure(.noOffers) }

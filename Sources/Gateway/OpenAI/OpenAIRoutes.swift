@@ -105,7 +105,7 @@ enum OpenAIRoutes {
         let buyer = try await call.buyer()
         let plan = try CompletionPlan(
             JSON.decode(from: call.body), isChat: isChat, models: call.house.models)
-        if let refusal = plan.privacyRefusal { throw refusal }
+        if let refusal = plan.preferenceRefusal { throw refusal }
         var request = JobRequest(
             buyer: buyer, request: try requestID(call), model: plan.model, prompt: plan.prompt,
             maxTokens: plan.maxTokens, sampling: plan.sampling, stops: plan.stops)

@@ -123,7 +123,7 @@ public struct JobTable: Sendable {
         case .cancel: return drop(key, nil)
         case .fault: return drop(key, nil)
         case .ready, .tokens, .activations, .sampled, .scores, .end, .open, .window, .verdict,
-            .discard:
+            .discard, .survey, .report, .prepare:
             break
         }
         switch sessions[key] {

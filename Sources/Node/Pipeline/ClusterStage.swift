@@ -1,5 +1,6 @@
 public import Cryptography
 public import Inference
+import Planning
 public import Primitives
 import Synchronization
 import Transport
@@ -26,13 +27,12 @@ public final class ClusterStage: Sendable {
 
     /// The port that is listened on.
     public let port: Int
-    private let stage: Stage
     private let model: Digest
     private let peers: Set<PublicKey>
     private let hub: RingHub
     private let listener: SecureListener
     private let routes: RingRoutes
-    private let engine: RingStage
+    private let engine: ClusterEngine
     private let report: @Sendable (Event) -> Void
     private let acceptor = Mutex<Task<Void, Never>?>(nil)
 
@@ -48,6 +48,30 @@ public final class ClusterStage: Sendable {
         host: String = "127.0.0.1", port: Int = 0, limits: RingLimits = RingLimits(),
         report: @escaping @Sendable (Event) -> Void = { _ in }
     ) async throws(RingFault) -> ClusterStage {
+        try await start(model, identity, peers, host, port, limits, report) { make in
+            ClusterEngine(fixed: stage, make: make)
+        }
+    }
+
+    /// Listens, and serves whichever layers a listed head asks for (`ClusterSurvey`).
+    ///
+    /// - Parameter root: the root of `model`, which the head's must equal.
+    public static func start(
+        model: ModelFile, root: Digest, threads: Int, identity: Ed25519.PrivateKey,
+        peers: Set<PublicKey>, host: String = "127.0.0.1", port: Int = 0,
+        limits: RingLimits = RingLimits(),
+        report: @escaping @Sendable (Event) -> Void = { _ in }
+    ) async throws(RingFault) -> ClusterStage {
+        try await start(root, identity, peers, host, port, limits, report) { make in
+            ClusterEngine(model: model, threads: threads, make: make)
+        }
+    }
+
+    private static func start(
+        _ model: Digest, _ identity: Ed25519.PrivateKey, _ peers: Set<PublicKey>, _ host: String,
+        _ port: Int, _ limits: RingLimits, _ report: @escaping @Sendable (Event) -> Void,
+        engine: (@escaping ClusterEngine.Make) -> ClusterEngine
+    ) async throws(RingFault) -> ClusterStage {
         let listener: SecureListener
         do {
             listener = try await SecureListener.bind(
@@ -56,8 +80,16 @@ public final class ClusterStage: Sendable {
         } catch {
             throw RingFault(.linkLost, "\(host):\(port) cannot be listened on: \(error)")
         }
+        let routes = RingRoutes { report(.closed($0, $1)) }
+        let engine = engine { stage in
+            RingStage(stage: stage, limits: limits) {
+                routes.mayRun($0)
+            } emit: {
+                routes.emit($0, $1)
+            }
+        }
         let served = ClusterStage(
-            stage, model, RingHub(identity: identity, limits: limits), peers, listener, limits,
+            engine, model, RingHub(identity: identity, limits: limits), routes, peers, listener,
             report)
         served.hub.attach(served)
         served.acceptor.withLock {
@@ -69,33 +101,27 @@ public final class ClusterStage: Sendable {
     }
 
     private init(
-        _ stage: Stage, _ model: Digest, _ hub: RingHub, _ peers: Set<PublicKey>,
-        _ listener: SecureListener, _ limits: RingLimits,
+        _ engine: ClusterEngine, _ model: Digest, _ hub: RingHub, _ routes: RingRoutes,
+        _ peers: Set<PublicKey>, _ listener: SecureListener,
         _ report: @escaping @Sendable (Event) -> Void
     ) {
-        self.stage = stage
+        self.engine = engine
         self.model = model
+        self.routes = routes
         self.hub = hub
         self.peers = peers
         self.listener = listener
         self.report = report
         port = listener.port
-        let routes = RingRoutes { report(.closed($0, $1)) }
-        self.routes = routes
-        engine = RingStage(stage: stage, limits: limits) {
-            routes.mayRun($0)
-        } emit: {
-            routes.emit($0, $1)
-        }
     }
 
     deinit { stop() }
 
     /// How many requests are open.
-    public var requests: Int { engine.count }
+    public var requests: Int { engine.ring?.count ?? 0 }
 
     /// Windows that were not run because they had been taken back before their turn.
-    public var skippedWindows: Int { engine.skipped }
+    public var skippedWindows: Int { engine.ring?.skipped ?? 0 }
 
     /// Ends all requests and links.
     public func stop() {
@@ -127,9 +153,10 @@ public final class ClusterStage: Sendable {
         guard routes.route(frame.job) == nil else {
             throw RingFault(.alreadyOpen, "request \(frame.job) has been opened already")
         }
-        try check(order)
+        let ring = try engine.prepared()
+        try check(order, ring.stage)
         let next = try next(order)
-        try engine.open(
+        try ring.open(
             frame.job, promptTokens: Int(order.promptTokens), capacity: Int(order.capacity),
             sampling: sampling)
         let place = frame.stage &+ 1
@@ -140,7 +167,7 @@ public final class ClusterStage: Sendable {
         }
         if order.hops.isEmpty { return }
         var rest = order
-        rest.layer = stage.layers.end
+        rest.layer = ring.stage.layers.end
         rest.hops.removeFirst()
         do {
             next.push(try rest.frame(stage: place, job: frame.job))
@@ -149,10 +176,8 @@ public final class ClusterStage: Sendable {
         }
     }
 
-    private func check(_ order: RingOpen) throws(RingFault) {
-        guard order.model == model else {
-            throw RingFault(.wrongModel, "here is model \(model), not \(order.model)")
-        }
+    private func check(_ order: RingOpen, _ stage: Stage) throws(RingFault) {
+        try check(model: order.model)
         guard order.layer == stage.layers.first else {
             throw RingFault(
                 .wrongLayers, "layer \(order.layer) comes next, here are \(stage.layers)")
@@ -191,8 +216,83 @@ public final class ClusterStage: Sendable {
 
     /// Ends a request here and tells its neighbours.
     private func fail(_ job: JobID, _ fault: RingFault, source: RingLink? = nil) {
-        engine.close(job)
+        engine.ring?.close(job)
         routes.fail(job, fault, source: source)
+    }
+
+    // MARK: Surveys
+
+    /// Answers with what this machine can do, and how far its neighbours are.
+    private func survey(_ frame: WireFrame) async throws(RingFault) -> WireFrame {
+        let survey: RingSurvey
+        do {
+            survey = try RingSurvey(canonicalBytes: frame.payload)
+        } catch {
+            throw RingFault(.badOpen, "the survey is not readable: \(error)")
+        }
+        try check(model: survey.model)
+        let machine = try await engine.machine()
+        var trips: [UInt32] = []
+        for hop in survey.neighbours {
+            guard peers.contains(hop.key) else {
+                throw RingFault(.badHop, "\(hop.key.hex) is not a listed peer")
+            }
+            let link = try hub.link(to: hop)
+            let isThere = await link.prove(number: .none, patience: Self.neighbourPatience)
+            let trip = isThere ? await link.roundTrip(patience: Self.neighbourPatience) : nil
+            trips.append(trip ?? 0)
+        }
+        let report = RingReport(
+            layerTime: machine.layerTime, promptTime: machine.promptTime,
+            outputTime: machine.outputTime, freeBytes: machine.freeBytes, roundTrips: trips)
+        return Self.answer(.report, report.canonicalBytes(), to: frame)
+    }
+
+    /// Takes over the layers that the head wants held here.
+    private func prepare(_ frame: WireFrame) async throws(RingFault) -> WireFrame {
+        let order: RingPrepare
+        do {
+            order = try RingPrepare(canonicalBytes: frame.payload)
+        } catch {
+            throw RingFault(.badOpen, "the layers to prepare are not readable: \(error)")
+        }
+        try check(model: order.model)
+        try await engine.prepare(order.layers)
+        return Self.answer(.ready, [], to: frame)
+    }
+
+    private func check(model other: Digest) throws(RingFault) {
+        guard other == model else {
+            throw RingFault(.wrongModel, "here is model \(model), not \(other)")
+        }
+    }
+
+    /// How long a neighbour may take to answer before it counts as out of reach.
+    private static let neighbourPatience = Duration.seconds(3)
+
+    private static func answer(
+        _ kind: WireFrame.Kind, _ payload: [UInt8], to frame: WireFrame
+    ) -> WireFrame {
+        do {
+            return try WireFrame(
+                kind: kind, stage: 0, job: frame.job, attempt: 1, payload: payload)
+        } catch {
+            preconditionFailure("a report fits a frame: \(error)")
+        }
+    }
+
+    /// Answers beside the link's reader, so that it goes on answering pings.
+    private func answer(_ frame: WireFrame, on link: RingLink) {
+        Task { [weak self] in
+            do throws(RingFault) {
+                guard let self else { return }
+                link.push(
+                    frame.kind == .survey
+                        ? try await self.survey(frame) : try await self.prepare(frame))
+            } catch {
+                link.push(error.frame(stage: 0, job: frame.job))
+            }
+        }
     }
 }
 
@@ -200,6 +300,9 @@ extension ClusterStage: RingHubOwner {
     func receive(_ frame: WireFrame, from link: RingLink) async {
         do throws(RingFault) {
             if frame.kind == .open { return try open(frame, from: link) }
+            if frame.kind == .survey || frame.kind == .prepare {
+                return answer(frame, on: link)
+            }
             guard let route = routes.route(frame.job) else {
                 if routes.hasEnded(frame.job) || frame.kind == .fault { return }
                 throw RingFault(.unknownRequest, "request \(frame.job) is not open here")
@@ -224,18 +327,19 @@ extension ClusterStage: RingHubOwner {
 
     /// Takes a frame of the stage before.
     private func take(_ frame: WireFrame, _ route: RingRoutes.Route) async throws(RingFault) {
+        let engine = try engine.prepared()
         if let window = RingWindow(frame) {
             return try await engine.offer(window, to: frame.job)
         }
         if let epoch = frame.discardedEpoch {
             engine.discard(frame.job, before: epoch)
-            if !stage.isLast {
+            if !engine.stage.isLast {
                 route.next.push(.discard(before: epoch, stage: route.place, job: frame.job))
             }
         } else if frame.kind == .cancel {
             engine.close(frame.job)
             routes.end(frame.job, nil)
-            if !stage.isLast { route.next.push(frame) }
+            if !engine.stage.isLast { route.next.push(frame) }
         } else {
             throw RingFault(.wrongKind, "\(frame.kind) frames are not taken here")
         }
@@ -258,5 +362,5 @@ extension ClusterStage: RingHubOwner {
         }
     }
 
-    func hasRoom(_ link: RingLink) { engine.wake() }
+    func hasRoom(_ link: RingLink) { engine.ring?.wake() }
 }

@@ -104,7 +104,7 @@ final class RingHub: Sendable {
             case .ping:
                 link.announced(frame.job)
                 link.push(JobTable.pong(frame))
-            case .pong: link.answered()
+            case .pong: link.answered(frame.position)
             default: await owner?.receive(frame, from: link)
             }
         } catch {

@@ -11,6 +11,9 @@ final class RingLink: Sendable {
         var isProven = false
         var waiters: [CheckedContinuation<Bool, Never>] = []
         var number = JobID.none
+        var pings: UInt32 = 0
+        /// Who waits for the pong to which ping.
+        var pongs: [UInt32: CheckedContinuation<Bool, Never>] = [:]
     }
 
     let peer: PublicKey
@@ -81,6 +84,51 @@ final class RingLink: Sendable {
         for waiter in waiters { waiter.resume(returning: isProven) }
     }
 
+    /// Microseconds to the other side and back, the shortest of some pings; `nil` if one is not
+    /// answered within `patience`.
+    func roundTrip(pings: Int = 7, patience: Duration) async -> UInt32? {
+        var shortest: UInt32?
+        for _ in 0..<pings {
+            let start = ContinuousClock.now
+            guard await isAnswered(patience) else { return nil }
+            let trip = start.duration(to: .now) / .microseconds(1)
+            shortest = min(shortest ?? .max, UInt32(min(max(trip, 1), 1e9)))
+        }
+        return shortest
+    }
+
+    /// Sends a ping, whose number stands in its position, and waits for the pong.
+    private func isAnswered(_ patience: Duration) async -> Bool {
+        let number = state.withLock { state in
+            state.pings += 1
+            return state.pings
+        }
+        let ping: WireFrame
+        do {
+            ping = try WireFrame(
+                kind: .ping, stage: 0, job: .none, attempt: 0, position: number)
+        } catch {
+            preconditionFailure("a frame without payload always fits: \(error)")
+        }
+        let timer = Task {
+            try await Task.sleep(for: patience)
+            settle(ping: number, false)
+        }
+        defer { timer.cancel() }
+        return await withCheckedContinuation { waiter in
+            let isOver = state.withLock { state in
+                if !state.isOver { state.pongs[number] = waiter }
+                return state.isOver
+            }
+            if isOver { return waiter.resume(returning: false) }
+            push(ping)
+        }
+    }
+
+    private func settle(ping number: UInt32, _ isAnswered: Bool) {
+        state.withLock { $0.pongs.removeValue(forKey: number) }?.resume(returning: isAnswered)
+    }
+
     /// The number that the other side gave this link; one, the first.
     var number: JobID { state.withLock { $0.number } }
 
@@ -89,10 +137,11 @@ final class RingLink: Sendable {
         state.withLock { if $0.number == .none { $0.number = number } }
     }
 
-    /// A pong came.
-    func answered() {
+    /// A pong came, to the ping with this number.
+    func answered(_ ping: UInt32) {
         state.withLock { $0.isProven = true }
         settle()
+        settle(ping: ping, true)
     }
 
     /// Carries frames both ways until the link ends or the task is cancelled, and says why.
@@ -119,7 +168,12 @@ final class RingLink: Sendable {
 
     /// Nothing is carried any more.
     func abandon() {
-        state.withLock { $0.isOver = true }
+        let pongs = state.withLock { state in
+            state.isOver = true
+            defer { state.pongs = [:] }
+            return Array(state.pongs.values)
+        }
+        for waiter in pongs { waiter.resume(returning: false) }
         sender.finish()
         settle()
     }

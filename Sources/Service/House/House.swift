@@ -82,10 +82,11 @@ public final class House: Service {
         listener = parts.listener
         wire = (parts.publicHost, parts.listener.port)
         operatorTokenHash = parts.operatorTokenHash
+        let paces = PaceBook()
         let runner = JobRunner(
             context: .init(
                 hub: parts.hub, sequencer: parts.sequencer, evidence: parts.evidence,
-                metrics: parts.metrics, log: log, patience: parts.patience))
+                metrics: parts.metrics, log: log, patience: parts.patience, paces: paces))
         jobs = runner
         let weights = WeightChecks(
             sequencer: parts.sequencer, hub: parts.hub, models: parts.models,
@@ -93,8 +94,9 @@ public final class House: Service {
         self.weights = weights
         housekeeper = Housekeeper(
             sequencer: parts.sequencer, settlement: parts.settlement, hub: parts.hub,
-            evidence: parts.evidence, weights: weights, auditInterval: parts.auditInterval,
-            weightInterval: parts.weightInterval,
+            evidence: parts.evidence, weights: weights, paces: paces,
+            auditInterval: parts.auditInterval, weightInterval: parts.weightInterval,
+            measureInterval: parts.measureInterval,
             settlesByItself: parts.settlesByItself, evidenceSeconds: parts.evidenceSeconds,
             gracePeriod: parts.gracePeriod, log: log)
         committed = parts.sequencer.subscribe()

@@ -71,6 +71,8 @@ public struct HouseConfiguration: Sendable {
     public var weightInterval = Duration.seconds(600)
     /// How long a node has for it.
     public var weightPatience = Duration.seconds(30)
+    /// How often what was measured of nodes is booked, if it is news.
+    public var measureInterval = Duration.seconds(10)
     /// Whether epochs close and batches are cut by themselves.
     public var settlesByItself = true
     /// How long evidence of a job is kept after its delivery, in seconds; never less than until

@@ -28,6 +28,7 @@ struct HouseOpening: Sendable {
         let operatorTokenHash: Digest
         let auditInterval: Duration
         let weightInterval, weightPatience: Duration
+        let measureInterval: Duration
         let settlesByItself: Bool
         let evidenceSeconds: Int64
         let gracePeriod: Duration
@@ -103,6 +104,7 @@ struct HouseOpening: Sendable {
                 auditInterval: configuration.auditInterval,
                 weightInterval: configuration.weightInterval,
                 weightPatience: configuration.weightPatience,
+                measureInterval: configuration.measureInterval,
                 settlesByItself: configuration.settlesByItself,
                 evidenceSeconds: configuration.evidenceSeconds,
                 gracePeriod: isOld ? configuration.gracePeriod : .zero,

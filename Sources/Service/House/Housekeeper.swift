@@ -14,8 +14,11 @@ struct Housekeeper: Sendable {
     let hub: NodeHub
     let evidence: EvidenceStore
     let weights: WeightChecks
+    let paces: PaceBook
     let auditInterval: Duration
     let weightInterval: Duration
+    /// How often what was measured is booked.
+    let measureInterval: Duration
     let settlesByItself: Bool
     /// How long evidence of final jobs is kept, in seconds.
     let evidenceSeconds: Int64
@@ -51,6 +54,7 @@ struct Housekeeper: Sendable {
     func run() async {
         var draws = Pace(auditInterval)
         var proofs = Pace(weightInterval)
+        var measures = Pace(measureInterval)
         var reminders = Pace(.seconds(30))
         var forgetting = Pace(.seconds(60))
         var wantsBatch = false
@@ -74,6 +78,7 @@ struct Housekeeper: Sendable {
             }
             if proofs.isDue() { await weights.ask(beacon: await beacon()) }
             await weights.closeOverdue()
+            if measures.isDue() { await measure() }
             if reminders.isDue() { await remind() }
             if forgetting.isDue() { await forget() }
         }
@@ -109,6 +114,14 @@ struct Housekeeper: Sendable {
             }
         }
         for (key, job) in owed ?? [] { hub.send(House.audit(job), to: key) }
+    }
+
+    /// Books what was measured and is news.
+    private func measure() async {
+        let news = try? await sequencer.read { house in
+            paces.news(for: house) { hub.roundTrip(of: $0) }
+        }
+        if let news, !news.isEmpty { await submit(.recordMeasures(news)) }
     }
 
     private func forget() async {

@@ -70,6 +70,12 @@ public final class NodeHub: Sendable {
         state.withLock { $0.connections[node]?.link }?.silence() ?? 0
     }
 
+    /// Microseconds to a node and back, the shortest of the last few pings; `nil` before the first
+    /// is answered.
+    func roundTrip(of node: PublicKey) -> UInt32? {
+        state.withLock { $0.connections[node]?.link }?.roundTrip()
+    }
+
     /// Sends a frame; false if the node has no link, or is too far behind, which ends the link.
     @discardableResult
     func send(_ frame: WireFrame, to node: PublicKey) -> Bool {
@@ -177,6 +183,17 @@ private final class LinkPump: Sendable {
     private let heard = Mutex(ContinuousClock.now)
     /// When somebody last asked how silent the node is: it has work then.
     private let watched = Mutex<ContinuousClock.Instant?>(nil)
+    private let pings = Mutex(Pings())
+
+    /// Pings by number, which the answer repeats as its position.
+    private struct Pings {
+        var number: UInt32 = 0
+        var sentAt: ContinuousClock.Instant?
+        var trips: [UInt32] = []
+    }
+
+    /// Round trips that the shortest is taken of: what a ping waits behind is no part of the way.
+    private static let trips = 16
     /// The house pings every so often, and gives up a node it has not heard for so long.
     private static let pingInterval = Duration.seconds(3)
     private static let workingPingInterval = Duration.milliseconds(200)
@@ -206,6 +223,19 @@ private final class LinkPump: Sendable {
         return UInt64(max(silence / .milliseconds(1), 0))
     }
 
+    /// The shortest of the last round trips, in microseconds.
+    func roundTrip() -> UInt32? { pings.withLock { $0.trips.min() } }
+
+    private func answered(_ number: UInt32) {
+        pings.withLock { pings in
+            guard number == pings.number, let sentAt = pings.sentAt else { return }
+            pings.sentAt = nil
+            let trip = sentAt.duration(to: .now) / .microseconds(1)
+            pings.trips.append(UInt32(min(max(trip, 1), 1e9)))
+            if pings.trips.count > Self.trips { pings.trips.removeFirst() }
+        }
+    }
+
     /// Hands each frame to `body` until the link ends, from either side. A node that sends bytes
     /// that are not a frame is cut off.
     func run(_ body: @escaping @Sendable (WireFrame) -> Void) async {
@@ -231,8 +261,8 @@ private final class LinkPump: Sendable {
                 heard.withLock { $0 = .now }
                 let frame = try WireFrame(bytes)
                 switch frame.kind {
-                case .ping: _ = send(try Self.frame(.pong, answering: frame))
-                case .pong: break
+                case .ping: _ = send(try Self.pong(frame))
+                case .pong: answered(frame.position)
                 default: body(frame)
                 }
             }
@@ -251,16 +281,22 @@ private final class LinkPump: Sendable {
                 continue
             }
             pinged = .now
-            guard let frame = try? Self.frame(.ping, answering: nil) else { return }
+            let number = pings.withLock { pings in
+                pings.number &+= 1
+                pings.sentAt = .now
+                return pings.number
+            }
+            guard
+                let frame = try? WireFrame(
+                    kind: .ping, stage: 0, job: .none, attempt: 0, position: number)
+            else { return }
             if !send(frame) { return }
         }
     }
 
-    private static func frame(
-        _ kind: WireFrame.Kind, answering ping: WireFrame?
-    ) throws(WireFrameError) -> WireFrame {
+    private static func pong(_ ping: WireFrame) throws(WireFrameError) -> WireFrame {
         try WireFrame(
-            kind: kind, stage: ping?.stage ?? 0, job: ping?.job ?? .none,
-            attempt: ping?.attempt ?? 0, position: ping?.position ?? 0)
+            kind: .pong, stage: ping.stage, job: ping.job, attempt: ping.attempt,
+            position: ping.position)
     }
 }

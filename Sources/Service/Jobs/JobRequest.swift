@@ -40,6 +40,8 @@ public struct JobRequest: Sendable {
         public var allowFallbacks = true
         /// Whether work that no audit can re-execute will do.
         public var acceptsStatistical = false
+        /// Which of the pipelines within the limits it is to be.
+        public var sort = RouteSort.price
 
         /// Anyone at any price whose work can be re-executed.
         public init() {}

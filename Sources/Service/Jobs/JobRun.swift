@@ -84,6 +84,7 @@ final class JobRun: Sendable {
                 at: context.milliseconds()),
             pipeline: pipeline)
         adopt(pipeline)
+        state.meter.begin(stages: pipeline.count)
         await carryOut(state.machine.begin(), &state)
         if !state.isOver {
             for await input in inputs {
@@ -104,6 +105,7 @@ final class JobRun: Sendable {
     /// What changes while the job runs.
     private struct State {
         var machine: JobMachine
+        var meter = PaceMeter()
         var pipeline: [JobRunner.Stage]
         var receipts: [Int: Signed<Receipt>] = [:]
         var logits: [Digest] = []
@@ -145,6 +147,7 @@ final class JobRun: Sendable {
             guard Int(frame.stage) < state.pipeline.count,
                 state.pipeline[Int(frame.stage)].node == node
             else { return }
+            measure(frame, &state)
             effects = state.machine.receive(frame, at: now)
         case .lost(let node):
             for (stage, place) in state.pipeline.enumerated() where place.node == node {
@@ -171,6 +174,29 @@ final class JobRun: Sendable {
         state.load = load
     }
 
+    /// Whether nothing of other jobs waits at a stage's node.
+    private func isIdle(_ stage: Int, _ state: State) -> Bool {
+        let node = state.pipeline[stage].node
+        let own = state.load.reduce(0) { $1.0 == node ? $0 + $1.1 : $0 }
+        return context.load.waiting(at: node) <= own
+    }
+
+    /// Notes how long a stage took for what comes from it.
+    private func measure(_ frame: WireFrame, _ state: inout State) {
+        let stage = Int(frame.stage)
+        guard frame.attempt == state.machine.attempt else { return }
+        let place = state.pipeline[stage]
+        let isIdle = isIdle(stage, state)
+        let sample = state.meter.received(
+            frame, from: stage, isIdle: isIdle,
+            runsAhead: place.numerics == .statistical,
+            roundTrip: context.hub.roundTrip(of: place.node) ?? 0, at: context.microseconds())
+        guard let sample else { return }
+        let work = PaceBook.Work(
+            node: place.node, model: request.model.id, layers: place.layers)
+        context.paces.add(sample, of: work)
+    }
+
     private func tick(at now: UInt64, _ state: inout State) -> [JobMachine.Effect] {
         let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
         // A house that was held up itself has not heard anyone.
@@ -193,6 +219,9 @@ final class JobRun: Sendable {
             case .send(let frame, let stage):
                 // A frame that cannot be sent means a link that is lost, which is told apart.
                 context.hub.send(frame, to: state.pipeline[stage].node)
+                let isIdle = isIdle(stage, state)
+                state.meter.sent(
+                    frame, to: stage, isIdle: isIdle, at: context.microseconds())
             case .dismiss(let stage):
                 let data = "{\"job\":\(job),\"attempt\":\(state.machine.attempt)}"
                 context.hub.send(NodeEvent("cancel", data), to: state.pipeline[stage].node)
@@ -200,12 +229,14 @@ final class JobRun: Sendable {
                 context.metrics.delivered(tokens: tokens)
                 output.yield(.text(text, tokens: tokens, scores: scores))
             case .replace(let stage, let code, let reason):
-                await replace(stage, code, reason, &state)
+                let command = Command.replaceStage(
+                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: code)
+                _ = await replace(stage, by: command, reason, &state)
             case .doubt(let stage):
-                guard await hasAlternative(to: stage) else { continue }
-                let lost = state.machine.lose(
-                    stage: stage, "not heard for a while", code: .declined)
-                await carryOut(lost, &state)
+                let command = Command.replaceDoubted(
+                    job, attempt: state.machine.attempt, stage: UInt16(stage))
+                // Stages of a new attempt have new numbers: other doubts come again.
+                if await replace(stage, by: command, "not heard for a while", &state) { return }
             case .collect:
                 state.check = receiptCheck(state)
             case .close:
@@ -220,37 +251,42 @@ final class JobRun: Sendable {
 
     // MARK: Replacement
 
+    /// Lets the clearing put another node in a stage's place; false if it has none for a stage
+    /// that is only doubted.
     private func replace(
-        _ stage: Int, _ code: FaultCode, _ reason: String, _ state: inout State
-    ) async {
-        context.log.notice(
-            "stage lost",
-            metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
+        _ stage: Int, by command: Command, _ reason: String, _ state: inout State
+    ) async -> Bool {
         do throws(JobFailure) {
-            let events = try await context.insist(
-                .replaceStage(
-                    job, attempt: state.machine.attempt, stage: UInt16(stage), code: code))
+            let events = try await context.insist(command)
+            context.log.notice(
+                "stage lost",
+                metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
             for event in events {
                 guard case .jobFailed(_, let reason) = event else { continue }
                 await carryOut(state.machine.abort(), &state)
-                return fail(reason, &state)
+                fail(reason, &state)
+                return true
             }
             guard let (attempt, pipeline) = await context.pipeline(of: job) else {
                 await carryOut(state.machine.abort(), &state)
-                return await submitFailure(.interrupted, &state)
+                await submitFailure(.interrupted, &state)
+                return true
             }
             let kept = kept(by: pipeline, of: state, without: stage)
             await carryOut(state.machine.release(but: Set(kept.compactMap(\.self))), &state)
             state.pipeline = pipeline
+            state.meter.begin(stages: pipeline.count)
             adopt(pipeline)
             let effects = state.machine.restart(
                 attempt: attempt, kept: kept, runsAhead: Self.runsAhead(pipeline),
                 at: context.milliseconds())
             await carryOut(effects, &state)
         } catch {
+            if error == .rejected(.noAlternative) { return false }
             await carryOut(state.machine.abort(), &state)
             end(.failed(error), &state)
         }
+        return true
     }
 
     /// For each stage of a new pipeline the old one whose node goes on with the same layers.
@@ -263,14 +299,6 @@ final class JobRun: Sendable {
                 old != lost && state.pipeline[old] == stage
             }
         }
-    }
-
-    /// Whether the clearing has other nodes for a stage: a doubt alone ends no job.
-    private func hasAlternative(to stage: Int) async -> Bool {
-        let found = try? await context.sequencer.read { house in
-            house.hasAlternative(to: stage, of: self.job)
-        }
-        return found ?? false
     }
 
     private func submitFailure(_ reason: FailureReason, _ state: inout State) async {

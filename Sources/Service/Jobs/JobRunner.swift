@@ -30,12 +30,14 @@ public final class JobRunner: Sendable {
         let log: Logger
         let patience: JobSpec.Patience
         let load = NodeLoad()
+        let paces: PaceBook
         private let origin = ContinuousClock.now
 
         init(
             hub: NodeHub, sequencer: Sequencer, evidence: EvidenceStore, metrics: HouseMetrics,
-            log: Logger, patience: JobSpec.Patience
+            log: Logger, patience: JobSpec.Patience, paces: PaceBook
         ) {
+            self.paces = paces
             self.hub = hub
             self.sequencer = sequencer
             self.evidence = evidence
@@ -45,9 +47,12 @@ public final class JobRunner: Sendable {
         }
 
         /// Milliseconds on a clock that only moves on.
-        func milliseconds() -> UInt64 {
+        func milliseconds() -> UInt64 { microseconds() / 1_000 }
+
+        /// Microseconds on the same clock.
+        func microseconds() -> UInt64 {
             let (seconds, attoseconds) = origin.duration(to: .now).components
-            return UInt64(seconds) * 1_000 + UInt64(attoseconds / 1_000_000_000_000_000)
+            return UInt64(seconds) * 1_000_000 + UInt64(attoseconds / 1_000_000_000_000)
         }
 
         /// Submits a command; its events, or why not.
@@ -138,6 +143,7 @@ public final class JobRunner: Sendable {
         demand.allowFallbacks = request.routing.allowFallbacks
         // Only our own engine is known to give log probabilities that follow from the logits.
         demand.acceptsStatistical = request.routing.acceptsStatistical && request.scores == nil
+        demand.sort = request.routing.sort
         let events = try await context.submit(.openJob(demand))
         var held: JobID?
         for event in events { if case .jobHeld(let id, _) = event { held = id } }

@@ -20,8 +20,10 @@ struct ClusterGroup: AsyncParsableCommand {
                   --peer HEAD_KEY --listen 127.0.0.1:7300
               exchequer cluster run --model M.gguf --layers '0..<15' --identity head.key \\
                   --route 127.0.0.1:7300=STAGE_KEY "The capital of France is"
+              exchequer cluster plan --model M.gguf --identity head.key \\
+                  --route 10.0.0.2:7300=KEY --route 10.0.0.3:7300=KEY
             """,
-        subcommands: [ClusterServeCommand.self, ClusterRunCommand.self])
+        subcommands: [ClusterServeCommand.self, ClusterRunCommand.self, ClusterPlanCommand.self])
 }
 
 /// What both ends need.
@@ -76,6 +78,15 @@ struct ClusterArguments: ParsableArguments {
         }
     }
 
+    /// A machine of a route, written as HOST:PORT=KEY.
+    static func hop(_ text: String) throws -> RingOpen.Hop {
+        let parts = text.split(separator: "=", maxSplits: 1)
+        guard parts.count == 2, parts[0].utf8.count <= 255 else {
+            throw ValidationError("--route \(text): write HOST:PORT=KEY.")
+        }
+        return RingOpen.Hop(key: try key(parts[1], option: "--route"), address: String(parts[0]))
+    }
+
     /// A key of 64 hexadecimal digits.
     static func key(_ text: some StringProtocol, option: String) throws -> PublicKey {
         guard let digest = Digest(hex: String(text)) else {
@@ -101,10 +112,13 @@ struct ClusterServeCommand: AsyncParsableCommand {
                   --peer HEAD_KEY
               exchequer cluster serve --model M.gguf --layers '10..<20' --identity stage.key \\
                   --peer HEAD_KEY --peer LAST_STAGE_KEY --listen 10.0.0.2:7300 --json
+              exchequer cluster serve --model M.gguf --layers any --identity stage.key \\
+                  --peer HEAD_KEY --listen 10.0.0.2:7300
             """)
 
     @OptionGroup var cluster: ClusterArguments
-    @Option(help: "The layers to serve, as '15..<30'.") var layers: String
+    @Option(help: "The layers to serve, as '15..<30', or 'any': those that the head asks for.")
+    var layers: String
     @Option(help: "The public key of a machine that may link up; repeat it for each.")
     var peer: [String] = []
     @Option(help: "Where to listen, as HOST:PORT; port 0 for any free one.")
@@ -136,23 +150,31 @@ struct ClusterServeCommand: AsyncParsableCommand {
         else { throw ValidationError("--listen \(listen): write HOST:PORT.") }
         let peers = Set(try peer.map { try ClusterArguments.key($0, option: "--peer") })
         let (file, root, identity) = try cluster.open()
-        let stage = try cluster.stage(layers, of: file)
         var limits = RingLimits()
         limits.requests = requests
+        let host = String(listen[..<colon])
         let (stops, stopping) = AsyncStream.makeStream(of: Void.self)
         let signals = StopSignals { _ in stopping.yield() }
+        let stage = layers == "any" ? nil : try cluster.stage(layers, of: file)
         let served: ClusterStage
         do throws(RingFault) {
-            served = try await ClusterStage.start(
-                stage: stage, model: root, identity: identity, peers: peers,
-                host: String(listen[..<colon]), port: Int(port), limits: limits,
-                report: reporter())
+            if let stage {
+                served = try await ClusterStage.start(
+                    stage: stage, model: root, identity: identity, peers: peers, host: host,
+                    port: Int(port), limits: limits, report: reporter())
+            } else {
+                served = try await ClusterStage.start(
+                    model: file, root: root, threads: cluster.threads ?? Stage.defaultThreads,
+                    identity: identity, peers: peers, host: host, port: Int(port),
+                    limits: limits, report: reporter())
+            }
         } catch {
             throw ClusterArguments.end(error)
         }
         try Console.put(
             json: Ready(
-                key: identity.publicKey.hex, layers: stage.layers.description, model: root.hex,
+                key: identity.publicKey.hex, layers: stage?.layers.description ?? layers,
+                model: root.hex,
                 port: served.port))
         for await _ in stops { break }
         served.stop()

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Inference
 import Node
+import Planning
 import Primitives
 import Synchronization
 
@@ -26,6 +27,8 @@ struct ClusterRunCommand: AsyncParsableCommand {
                   --route 10.0.0.2:7300=KEY "Once" --temperature 1 --min-p 0.1 --stop "."
               exchequer cluster run --model M.gguf --identity head.key \\
                   --route 10.0.0.2:7300=KEY --route 10.0.0.3:7300=KEY --json < prompt.txt
+              exchequer cluster run --model M.gguf --identity head.key --split auto \\
+                  --route 10.0.0.2:7300=KEY --route 10.0.0.3:7300=KEY "Once upon a time"
             """)
 
     @OptionGroup var cluster: ClusterArguments
@@ -33,6 +36,9 @@ struct ClusterRunCommand: AsyncParsableCommand {
     @Option(help: "A machine as HOST:PORT=KEY; repeat it in the order of the layers.")
     var route: [String] = []
     @Option(help: "The first layers, to be run here, as '0..<15'.") var layers: String?
+    @Option(
+        help: "'auto': measure the machines, which serve 'any' layers, and split the model by it.")
+    var split: ClusterSplit.Mode?
     @Flag(help: "Ask in the model's chat format instead of continuing the text.") var chat = false
     @Option(help: "The most tokens to produce.") var maxTokens = 256
     @OptionGroup var sampling: SamplingArguments
@@ -63,16 +69,28 @@ struct ClusterRunCommand: AsyncParsableCommand {
     func validate() throws {
         if maxTokens < 0 { throw ValidationError("--max-tokens cannot be negative.") }
         if route.isEmpty { throw ValidationError("--route: no machine is named.") }
+        if split != nil, layers != nil {
+            throw ValidationError("--split and --layers exclude each other.")
+        }
         if noGuesses, draftModel != nil {
             throw ValidationError("--draft-model and --no-guesses exclude each other.")
         }
     }
 
     func run() async throws {
-        let hops = try route.map(hop)
+        var hops = try route.map(ClusterArguments.hop)
         let (file, root, identity) = try cluster.open()
-        let stage = try layers.map { try cluster.stage($0, of: file) }
+        var stage = try layers.map { try cluster.stage($0, of: file) }
         let tokens = try promptTokens(file, try ModelArgument.text(prompt))
+        if split == .auto {
+            let request = SplitRequest(
+                file, promptTokens: UInt32(clamping: max(tokens.count, 1)),
+                maxTokens: UInt32(clamping: max(maxTokens, 1)))
+            let chosen = try await ClusterSplit(cluster: cluster, file: file, root: root)
+                .prepare(request, hops, identity)
+            hops = chosen.hops
+            stage = try chosen.layers.map { try cluster.stage($0.description, of: file) }
+        }
         let parameters = try sampling.parameters()
         let options = try options(for: file, parameters)
         let task = Task { () async throws in
@@ -88,15 +106,6 @@ struct ClusterRunCommand: AsyncParsableCommand {
         let signals = StopSignals { _ in task.cancel() }
         try await task.value
         if let signal = signals.received { throw ExitCode(128 + signal) }
-    }
-
-    private func hop(_ text: String) throws -> RingOpen.Hop {
-        let parts = text.split(separator: "=", maxSplits: 1)
-        guard parts.count == 2, parts[0].utf8.count <= 255 else {
-            throw ValidationError("--route \(text): write HOST:PORT=KEY.")
-        }
-        return RingOpen.Hop(
-            key: try ClusterArguments.key(parts[1], option: "--route"), address: String(parts[0]))
     }
 
     private func promptTokens(_ file: ModelFile, _ input: String) throws -> [Int32] {
