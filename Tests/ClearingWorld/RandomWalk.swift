@@ -57,7 +57,7 @@ extension World {
         }
     }
 
-    private func measures(_ random: inout Steps) -> Command {
+    private func measures(_ random: inout SplitMix64) -> Command {
         var measures = NodeMeasures()
         measures.roundTrip = UInt32(random.below(9)) * 1_000
         let first = UInt16(random.below(3)) * 10

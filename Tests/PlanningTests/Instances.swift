@@ -1,23 +1,9 @@
 import Planning
 import Primitives
 
-/// A small seeded generator (SplitMix64).
-struct Steps {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var word = state
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
-    }
-
+extension SplitMix64 {
     mutating func below(_ limit: Int) -> Int { Int(next() % UInt64(limit)) }
-
-    mutating func chance(_ one: Int, in all: Int) -> Bool { below(all) < one }
+    mutating func chance(_ part: Int, in whole: Int) -> Bool { below(whole) < part }
 }
 
 /// A market of its own: what exhaustive search can still look through.
@@ -28,7 +14,7 @@ struct Instance {
 
     /// Few different figures, so that ties are common.
     init(seed: UInt64) {
-        var steps = Steps(seed: seed)
+        var steps = SplitMix64(seed: seed)
         let layers = UInt16(2 + steps.below(5))
         let machines = 1 + steps.below(5)
         edges = PlanEdges(steps.chance(1, in: 2) ? .star : .ring, machines: machines)

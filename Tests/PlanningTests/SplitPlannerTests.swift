@@ -11,7 +11,7 @@ import Testing
         var edges: PlanEdges
 
         init(seed: UInt64) {
-            var steps = Steps(seed: seed)
+            var steps = SplitMix64(seed: seed)
             let count = steps.below(5)
             request = SplitRequest(
                 layers: UInt16(1 + steps.below(6)), layerBytes: 100, outputBytes: 150,
@@ -167,7 +167,7 @@ import Testing
     }
 
     @Test func twelveMachinesAreNoTrouble() throws {
-        var steps = Steps(seed: 5)
+        var steps = SplitMix64(seed: 5)
         let machines = (0..<SplitPlanner.maximumMachines).map { _ in
             machine(UInt32(50_000 + steps.below(50_000)), free: 8_000_000)
         }
