@@ -30,6 +30,8 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
 
     /// The most stages after the first.
     public static let maximumHops = 63
+    /// The most bytes of sampling parameters.
+    public static let maximumSampling = 4_096
 
     /// The root of the model.
     public var model: Digest
@@ -43,7 +45,7 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
     public var promptTokens: UInt32
     /// How many positions there will be at most.
     public var capacity: UInt32
-    /// The canonical bytes of the sampling parameters; at most 64.
+    /// The canonical bytes of the sampling parameters; at most `maximumSampling`.
     public var sampling: [UInt8]
     /// The stages after this one, in order; none for the last.
     public var hops: [Hop]
@@ -81,7 +83,7 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
         layer = try reader.readUInt16()
         promptTokens = try reader.readUInt32()
         capacity = try reader.readUInt32()
-        sampling = try reader.readBytes(limit: 64)
+        sampling = try reader.readBytes(limit: Self.maximumSampling)
         hops = try reader.readArray(limit: Self.maximumHops)
     }
 

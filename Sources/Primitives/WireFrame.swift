@@ -60,6 +60,10 @@ public struct WireFrame: Hashable, Sendable {
         case verdict = 12
         /// Windows of earlier epochs need not be run any more: the 32-bit epoch. Count is 0.
         case discard = 13
+        /// What the last stage thought of the tokens it chose, before the `sampled` frame with
+        /// them: `count` rows of (32-bit token, F64 logarithm of its probability), the chosen
+        /// token first, then the most likely ones.
+        case scores = 14
     }
 
     /// The version this type reads and writes.
@@ -115,6 +119,7 @@ public struct WireFrame: Hashable, Sendable {
             case .window: RingWindow.width(count: Int(count), payload: payload.count) != nil
             case .verdict: payload.count == RingVerdict.fixedBytes + 4 * Int(count)
             case .discard: count == 0 && payload.count == 4
+            case .scores: Self.areScores(count: Int(count), payload: payload.count)
             }
         guard fits else { throw .payloadMismatch }
         if kind == .fault, String(validating: payload.dropFirst(2), as: UTF8.self) == nil {

@@ -234,6 +234,9 @@ struct ModelGenerateCommand: ParsableCommand {
             EXAMPLES
               exchequer model generate MODEL.gguf "The capital of France is" --max-tokens 16
               exchequer model generate MODEL.gguf --chat "Tell me a joke." --temperature 0.8 --seed 7
+              exchequer model generate MODEL.gguf "Once" --temperature 1 --min-p 0.1 \\
+                  --repetition-penalty 1.1 --stop "."
+              exchequer model generate MODEL.gguf "Yes or no? " --logit-bias 5158=5 --json --logprobs 3
               exchequer model generate MODEL.gguf --chat --json < question.txt
             """)
 
@@ -244,11 +247,9 @@ struct ModelGenerateCommand: ParsableCommand {
     @Option(help: "The chat format if the model has none this engine knows: chatml, llama-3, ...")
     var chatTemplate: String?
     @Option(help: "The most tokens to produce.") var maxTokens = 256
-    @Option(help: "0 for the most likely token; higher is more random.") var temperature: Float = 0
-    @Option(help: "Only the K most likely tokens; 0 for all.") var topK: UInt32 = 0
-    @Option(help: "Only the most likely tokens with this probability together.")
-    var topP: Float = 1
-    @Option(help: "The seed of the random choices.") var seed: UInt64 = 0
+    @OptionGroup var sampling: SamplingArguments
+    @Option(help: "With --json: each token's log probability and those of as many likely ones.")
+    var logprobs: Int?
     @Option(help: "Threads; one per processor if left out.") var threads: Int?
     @Flag(help: "Print one JSON object at the end instead of streaming.") var json = false
 
@@ -258,10 +259,34 @@ struct ModelGenerateCommand: ParsableCommand {
         var finish: String
         var path: String
         var secondsToFirstToken, tokensPerSecond: Double
+        var logprobs: [Score]?
+    }
+
+    private struct Likelihood: Encodable {
+        var token: Int32
+        var logprob: Double
+
+        init(_ entry: TokenProbability) {
+            token = entry.token
+            logprob = entry.logProbability
+        }
+    }
+
+    private struct Score: Encodable {
+        var chosen: Likelihood
+        var top: [Likelihood]
+
+        init(_ score: PositionScore) {
+            chosen = Likelihood(score.chosen)
+            top = score.top.map(Likelihood.init)
+        }
     }
 
     func validate() throws {
         if maxTokens < 0 { throw ValidationError("--max-tokens cannot be negative.") }
+        if let logprobs, !json || !(0...PositionScore.maximumTop).contains(logprobs) {
+            throw ValidationError("--logprobs is from 0 to 20 and needs --json.")
+        }
         if let threads, threads < 1 { throw ValidationError("--threads is at least 1.") }
         if system != nil, !chat { throw ValidationError("--system needs --chat.") }
         if chatTemplate != nil, !chat { throw ValidationError("--chat-template needs --chat.") }
@@ -292,27 +317,19 @@ struct ModelGenerateCommand: ParsableCommand {
 
     private func generate(_ generator: Generator, _ prompt: [Int32]) throws {
         let tokenizer = generator.stage.model.tokenizer
-        let parameters = SamplingParameters(
-            temperature: temperature, topK: topK, topP: topP, seed: seed)
         let clock = ContinuousClock()
         let started = clock.now
         var first: ContinuousClock.Instant?
-        var decoder = StreamDecoder()
-        var text = ""
-        func emit(_ part: String) {
-            text += part
-            if !json, !part.isEmpty { FileHandle.standardOutput.write(Data(part.utf8)) }
-        }
+        var printer = AnswerPrinter(tokenizer, stops: sampling.stop, isSilent: json)
         let result = try generator.generate(
-            prompt: prompt, parameters: parameters, maxTokens: maxTokens
+            prompt: prompt, parameters: try sampling.parameters(), maxTokens: maxTokens,
+            scores: logprobs
         ) { token in
             if first == nil { first = clock.now }
-            if tokenizer.kind(token) != .control {
-                emit(decoder.append(tokenizer.bytes(of: token)))
-            }
-            return true
+            return printer.take(token)
         }
-        emit(decoder.finish())
+        printer.finish()
+        let reason = printer.isStopped ? FinishReason.stop : result.reason
         let finished = clock.now
         let decode = seconds((first ?? finished).duration(to: finished))
         let speed = decode > 0 ? Double(max(result.tokens.count - 1, 0)) / decode : 0
@@ -320,16 +337,15 @@ struct ModelGenerateCommand: ParsableCommand {
         if json {
             try Console.put(
                 json: Report(
-                    text: text, promptTokens: prompt, tokens: result.tokens,
-                    finish: result.reason.rawValue, path: "\(generator.stage.path)",
-                    secondsToFirstToken: wait, tokensPerSecond: speed))
-        } else {
-            Console.put("")
+                    text: printer.text, promptTokens: prompt, tokens: result.tokens,
+                    finish: reason.rawValue, path: "\(generator.stage.path)",
+                    secondsToFirstToken: wait, tokensPerSecond: speed,
+                    logprobs: logprobs == nil ? nil : result.scores.map(Score.init)))
         }
         Console.say(
             String(
                 format: "%d prompt tokens, %d produced (%@), first after %.3f s, %.1f tokens/s, ",
-                prompt.count, result.tokens.count, result.reason.rawValue, wait, speed)
+                prompt.count, result.tokens.count, reason.rawValue, wait, speed)
                 + "\(generator.stage.threads) threads, \(generator.stage.path)")
     }
 

@@ -32,6 +32,14 @@ import Transport
     }
 
     private static let chat = "/v1/chat/completions"
+
+    private static func chat(_ more: String) -> String {
+        "{\"model\":\"smol\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\(more)}"
+    }
+
+    private static func biases(_ count: Int) -> String {
+        (0..<count).map { "\"\($0)\":1" }.joined(separator: ",")
+    }
     private static let deep =
         String(repeating: "[", count: 100_000) + String(repeating: "]", count: 100_000)
 
@@ -64,9 +72,30 @@ import Transport
         Row(prompt("\"top_k\":-1"), 400, "invalid_value", "top_k"),
         Row(prompt("\"stop\":[\"\"]"), 400, "invalid_value", "stop"),
         Row(prompt("\"n\":2"), 400, "unsupported_parameter", "n"),
-        Row(prompt("\"logprobs\":5"), 400, "unsupported_parameter", "logprobs"),
+        Row(prompt("\"logprobs\":21"), 400, "invalid_value", "logprobs"),
+        Row(prompt("\"logprobs\":true"), 400, "invalid_value", "logprobs"),
+        Row(prompt("\"logprobs\":1,\"top_logprobs\":1"), 400, "invalid_value", "top_logprobs"),
+        Row(chat("\"logprobs\":5"), 400, "invalid_value", "logprobs", path: chat),
+        Row(chat("\"top_logprobs\":5"), 400, "invalid_value", "top_logprobs", path: chat),
+        Row(
+            chat("\"logprobs\":true,\"top_logprobs\":21"), 400, "invalid_value", "top_logprobs",
+            path: chat),
+        Row(prompt("\"min_p\":1.5"), 400, "invalid_value", "min_p"),
+        Row(prompt("\"min_p\":-0.1"), 400, "invalid_value", "min_p"),
+        Row(prompt("\"repetition_penalty\":0"), 400, "invalid_value", "repetition_penalty"),
+        Row(prompt("\"repetition_penalty\":1e-60"), 400, "invalid_value", "repetition_penalty"),
+        Row(prompt("\"repetition_penalty\":2.5"), 400, "invalid_value", "repetition_penalty"),
+        Row(prompt("\"presence_penalty\":-2.5"), 400, "invalid_value", "presence_penalty"),
+        Row(prompt("\"frequency_penalty\":3"), 400, "invalid_value", "frequency_penalty"),
+        Row(prompt("\"frequency_penalty\":\"1\""), 400, "invalid_value", "frequency_penalty"),
         Row(prompt("\"echo\":true"), 400, "unsupported_parameter", "echo"),
-        Row(prompt("\"logit_bias\":{\"1\":2}"), 400, "unsupported_parameter", "logit_bias"),
+        Row(prompt("\"logit_bias\":{\"1\":101}"), 400, "invalid_value", "logit_bias"),
+        Row(prompt("\"logit_bias\":{\"49152\":1}"), 400, "invalid_value", "logit_bias"),
+        Row(prompt("\"logit_bias\":{\"-1\":1}"), 400, "invalid_value", "logit_bias"),
+        Row(prompt("\"logit_bias\":{\"01\":1}"), 400, "invalid_value", "logit_bias"),
+        Row(prompt("\"logit_bias\":{\"the\":1}"), 400, "invalid_value", "logit_bias"),
+        Row(prompt("\"logit_bias\":[1]"), 400, "invalid_value", "logit_bias"),
+        Row(prompt("\"logit_bias\":{\(biases(301))}"), 400, "invalid_value", "logit_bias"),
         Row(prompt("\"provider\":{\"only\":\"x\"}"), 400, "invalid_value", "provider.only"),
         Row("{\"model\":\"smol\",\"messages\":[]}", 400, "invalid_value", "messages", path: chat),
         Row(

@@ -16,7 +16,8 @@ import Testing
             "POST", "/v1/completions",
             json: """
                 {"model":"smol","prompt":"Once upon a time","max_tokens":\(Self.tokens),\
-                "temperature":0}
+                "temperature":0.7,"seed":3,"repetition_penalty":1.2,"frequency_penalty":0.5,\
+                "min_p":0.02,"logprobs":2}
                 """, bearer: key
         ).decoded()
     }
@@ -61,6 +62,9 @@ import Testing
             #expect(faults == (isSilent ? [] : ["node-\(lost)"]))
             let again = try await ask(house, key)
             #expect(again.text == answer.text)
+            let logprobs = try #require(answer.choices.first?.logprobs)
+            #expect(logprobs.token_logprobs == again.choices.first?.logprobs?.token_logprobs)
+            #expect(logprobs.tokens?.joined() == answer.text)
             for node in nodes + [spare] { node.vanish() }
         }
     }

@@ -308,6 +308,21 @@ struct Completion: Decodable {
         let message: Message?
         let delta: Message?
         let finish_reason: String?
+        let logprobs: Logprobs?
+    }
+    /// Those of chats and of plain completions.
+    struct Logprobs: Decodable, Sendable {
+        struct Token: Decodable, Hashable, Sendable {
+            let token: String
+            let logprob: Double
+            let bytes: [UInt8]
+            let top_logprobs: [Token]?
+        }
+        let content: [Token]?
+        let tokens: [String]?
+        let token_logprobs: [Double]?
+        let top_logprobs: [[String: Double]]?
+        let text_offset: [Int]?
     }
     struct Usage: Decodable {
         let prompt_tokens, completion_tokens, total_tokens: Int

@@ -22,14 +22,16 @@ import Testing
     }
 
     private static func parameters(_ number: Int) -> SamplingParameters {
-        SamplingParameters(temperature: number % 3 == 0 ? 0 : 1.1, seed: UInt64(number))
+        if number % 4 == 1 { return PenaltyTests.penalised(seed: UInt64(number)) }
+        return SamplingParameters(temperature: number % 3 == 0 ? 0 : 1.1, seed: UInt64(number))
     }
 
     @Test func answersBesideOthersAreAsAlone() async throws {
         let generator = try Generator(model: try SyntheticModel().model(), threads: 1)
         let expected = try (0..<20).map {
             try generator.generate(
-                prompt: Self.prompt($0), parameters: Self.parameters($0), maxTokens: 30)
+                prompt: Self.prompt($0), parameters: Self.parameters($0), maxTokens: 30,
+                scores: $0 % 5 == 0 ? 2 : nil)
         }
         let batch = BatchGenerator(stage: try stage(), running: 7)
         let notes = Notes()
@@ -38,7 +40,8 @@ import Testing
                 group.addTask {
                     let answer = try await batch.generate(
                         prompt: Self.prompt(number), parameters: Self.parameters(number),
-                        maxTokens: 30, scope: number % 2 == 0 ? PrefixScope([7]) : nil
+                        maxTokens: 30, scope: number % 2 == 0 ? PrefixScope([7]) : nil,
+                        scores: number % 5 == 0 ? 2 : nil
                     ) { token in
                         notes.tokens.withLock { $0[number, default: []].append(token) }
                         return true

@@ -14,6 +14,7 @@ struct Dispute {
     let manifest: ModelManifest
     var positions: Int
     var stages: [LayerRange]
+    var sampling = Dispute.sampling
 
     init(_ type: TensorType = .q4_1, positions: Int = 9, splits: [UInt16] = [0, 1, 3]) throws {
         model = try SyntheticModel(type).model()
@@ -32,7 +33,8 @@ struct Dispute {
         return try stages.enumerated().map { index, layers in
             let task = StageTask(
                 stage: UInt16(index), stages: UInt16(stages.count), layers: layers,
-                positions: positions, promptTokens: Self.prompt.count, sampling: Self.sampling,
+                positions: positions, promptTokens: Self.prompt.count, prompt: Self.prompt,
+                sampling: sampling,
                 input: input)
             if index + 1 < stages.count {
                 let trace = try StageTrace(model: model, task: task, threads: 1)
@@ -57,7 +59,7 @@ struct Dispute {
             startedAt: Timestamp(seconds: 1), finishedAt: Timestamp(seconds: 2), previous: .zero)
         return try BisectionSubject(
             receipt: try #require(receipt.signed(by: try Self.key(1)).verified()),
-            sampling: Self.sampling, model: manifest.disputeModel,
+            sampling: sampling, model: manifest.disputeModel,
             challenger: try Self.key(2).publicKey)
     }
 
@@ -233,6 +235,23 @@ struct Dispute {
         #expect(table.game.outcome?.loser == .accused)
         #expect(table.game.outcome?.reason.code == .timedOut)
         #expect(refused(move.signed(by: try Dispute.key(1))) == .wrongTurn)
+    }
+
+    /// A referee that left out penalties would convict an honest provider: it opens no tokens, so
+    /// nobody loses. Everything before the choice is found as ever.
+    @Test func choicesThatCountTokensAreNotRefereed() throws {
+        var dispute = try Dispute()
+        dispute.sampling = PenaltyTests.penalised(seed: 1).canonicalBytes()
+        let task = try dispute.tasks()[1]
+        let honest = try StageTrace(model: dispute.model, task: task, threads: 1)
+        func play(_ operation: StageOperation) throws -> BisectionGame {
+            let fault = PlantedFault(step: .tail, position: 7, operation: operation)
+            let liar = try StageTrace(model: dispute.model, task: task, fault: fault, threads: 1)
+            return try dispute.play(accused: liar, challenger: honest)
+        }
+        #expect(try play(.logits).outcome?.fault?.operation == .logits)
+        let error = #expect(throws: BisectionRejection.self) { try play(.sample) }
+        #expect(error?.code == .notExecuted)
     }
 }
 

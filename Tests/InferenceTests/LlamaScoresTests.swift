@@ -1,5 +1,6 @@
 import Foundation
 import Inference
+import Primitives
 import Testing
 
 /// The same files in llama.cpp: what it thinks of given tokens.

@@ -225,7 +225,10 @@ struct SpeculationTests {
     // MARK: With an engine
 
     /// Two stages of the synthetic model, windows of any size, guesses half of which are wrong.
-    @Test(arguments: [SamplingParameters.greedy, SamplingParameters(temperature: 1, seed: 3)])
+    @Test(arguments: [
+        SamplingParameters.greedy, SamplingParameters(temperature: 1, seed: 3),
+        PenaltyTests.penalised(seed: 4), PenaltyTests.penalised(seed: 5, temperature: 0),
+    ])
     func aSplitModelGivesTheSameTokens(sampling: SamplingParameters) throws {
         let model = try SyntheticModel().model()
         let generator = try Generator(model: model, threads: 1)

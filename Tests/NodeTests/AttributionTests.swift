@@ -11,10 +11,16 @@ import Verification
     private static let prompt: [Int32] = [504, 5575, 282, 4649, 314, 253, 1890, 339]
     private static let cuts: [(UInt16, UInt16)] = [(0, 10), (10, 20), (20, 30)]
 
-    private func judge(_ stages: [Stage]) throws -> (Judgement, EvidenceBundle) {
-        var pipeline = try LocalPipeline(stages: stages, prompt: Self.prompt, outputs: 6)
+    private func judge(
+        _ stages: [Stage],
+        sampling: SamplingParameters = SamplingParameters(temperature: 0.8, seed: 7),
+        _ change: (inout EvidenceBundle) throws -> Void = { _ in }
+    ) throws -> (Judgement, EvidenceBundle) {
+        var pipeline = try LocalPipeline(
+            stages: stages, prompt: Self.prompt, outputs: 6, sampling: sampling)
         try pipeline.serve(chunk: 5)
-        let bundle = try pipeline.bundle()
+        var bundle = try pipeline.bundle()
+        try change(&bundle)
         let engine = ModelReexecutor(
             file: try NodeFixture.model.get(), manifest: try NodeFixture.manifest.get(), threads: 2)
         let evidence = try EvidenceBundle(untrusted: bundle.canonicalBytes()).verified()
@@ -29,6 +35,51 @@ import Verification
         #expect(judgement.recomputedRoot == bundle.stages[2].receipt?.body.outputRoot)
         let (alone, _) = try judge([try NodeFixture.stage(0, 30)])
         #expect(alone.code == .reproduced)
+    }
+
+    /// Penalties count the prompt of the request and the stage's own choices.
+    @Test func penaltiesAreJudgedAsTheyWereServed() throws {
+        let stages = try Self.cuts.map { try NodeFixture.stage($0.0, $0.1) }
+        let (judgement, bundle) = try judge(stages, sampling: NodeFixture.penalised)
+        #expect(judgement.code == .reproduced)
+        let (plain, other) = try judge(
+            stages,
+            sampling: SamplingParameters(temperature: 0.8, topP: 0.95, seed: 7))
+        #expect(plain.code == .reproduced)
+        #expect(other.output != bundle.output)
+        // One token that was chosen without the penalties, signed for as if with them.
+        let (liar, _) = try judge(stages, sampling: NodeFixture.penalised) { bundle in
+            bundle.output[5] = (bundle.output[5] + 1) % 49_152
+            let root = try #require(
+                Transcript.root(
+                    sampled: bundle.output, logits: bundle.logits,
+                    sampling: SHA256.hash(bundle.sampling), promptTokens: Self.prompt.count))
+            var receipt = try #require(bundle.stages[2].receipt).body
+            receipt.outputRoot = root
+            bundle.stages[2].receipt = receipt.signed(by: try NodeFixture.key(3))
+        }
+        #expect(liar.code == .outputMismatch)
+        #expect(liar.accusedStage == 2)
+    }
+
+    /// A hash of another prompt than the request's accuses nobody: no node would have signed it.
+    @Test func aFalsePromptHashAccusesNobody() throws {
+        let stages = [try NodeFixture.stage(0, 30)]
+        let error = #expect(throws: EvidenceRejection.self) {
+            try judge(stages, sampling: NodeFixture.penalised) { bundle in
+                let false_ = NodeFixture.penalised.committed(to: [1, 2, 3])
+                bundle.sampling = false_.canonicalBytes()
+                bundle.request = Transcript.request(
+                    prompt: Self.prompt[...], sampling: bundle.sampling)
+                var receipt = try #require(bundle.stages[0].receipt).body
+                receipt.outputRoot = try #require(
+                    Transcript.root(
+                        sampled: bundle.output, logits: bundle.logits,
+                        sampling: SHA256.hash(bundle.sampling), promptTokens: Self.prompt.count))
+                bundle.stages[0].receipt = receipt.signed(by: try NodeFixture.key(1))
+            }
+        }
+        #expect(error?.code == .reexecutionFailed)
     }
 
     @Test(arguments: 0..<3)

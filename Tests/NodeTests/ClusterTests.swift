@@ -10,7 +10,7 @@ import Transport
 @Suite(.serialized, .timeLimit(.minutes(3))) struct ClusterTests {
     private static let samplings = [
         SamplingParameters.greedy, SamplingParameters(temperature: 0.9, topK: 40, seed: 5),
-        SamplingParameters(temperature: 1.2, topP: 0.9, seed: 6),
+        SamplingParameters(temperature: 1.2, topP: 0.9, seed: 6), NodeFixture.penalised,
     ]
 
     private func expected(
@@ -20,7 +20,7 @@ import Transport
             prompt: prompt, parameters: sampling, maxTokens: count)
     }
 
-    @Test(arguments: ["The capital of France is", RingFixture.copied], [0, 1, 2])
+    @Test(arguments: ["The capital of France is", RingFixture.copied], [0, 1, 2, 3])
     func anyRouteGivesTheSameTokens(text: String, sampling: Int) async throws {
         let prompt = try RingFixture.text(text)
         let parameters = Self.samplings[sampling]
@@ -70,7 +70,7 @@ import Transport
     @Test(arguments: [0, 1, 2, 3, 4])
     func stormsOfWrongGuessesChangeNothing(kind: Int) async throws {
         let prompt = try RingFixture.text("Once upon a time there was")
-        let parameters = Self.samplings[kind % 3]
+        let parameters = Self.samplings[kind % 4]
         let wanted = try expected(prompt, parameters, 32)
         var wire = WireModel()
         wire.latency = .milliseconds(2)

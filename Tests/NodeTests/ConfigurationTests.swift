@@ -136,7 +136,10 @@ struct ConfigurationTests {
         #expect(good.capacity == 12)
         #expect(good.model.hex == Self.root)
         #expect(good.sampling == .greedy)
+        #expect(good.promptSet.isEmpty && good.scores == nil)
         let changes = [
+            ("\"max_tokens\":9", "\"max_tokens\":9,\"logprobs\":21"),
+            ("\"max_tokens\":9", "\"max_tokens\":9,\"logprobs\":-1"),
             ("\"job\":7", "\"job\":0"), ("\"job\":7", "\"job\":-7"), ("\"job\":7", "\"job\":\"7\""),
             ("\"attempt\":1", "\"attempt\":0"), ("\"stage\":1", "\"stage\":3"),
             ("[10,20]", "[20,10]"), ("[10,20]", "[10]"), ("[10,20]", "[10,20,30]"),
@@ -149,6 +152,30 @@ struct ConfigurationTests {
             #expect(text != Self.assignment)
             #expect {
                 try Assignment(json: text)
+            } throws: { error in
+                (error as? NodeFault)?.code == .badAssignment
+            }
+        }
+    }
+
+    /// The last stage gets the prompt that its penalties count, and it must be the signed one.
+    @Test func thePromptOfPenaltiesIsCheckedAgainstItsHash() throws {
+        let sampling = Hex.encode(
+            NodeFixture.penalised.committed(to: [9, 4, 9]).canonicalBytes())
+        func text(_ more: String, stage: Int = 2) -> String {
+            """
+            {"job":7,"attempt":1,"stage":\(stage),"stages":3,"layers":[10,20],\
+            "model":"\(Self.root)","weights":"\(Self.root)","profile":"\(Self.root)",\
+            "prompt_tokens":3,"max_tokens":9,"sampling":"\(sampling)"\(more)}
+            """
+        }
+        let good = try Assignment(json: text(",\"prompt_set\":[4,9],\"logprobs\":20"))
+        #expect(good.promptSet == [4, 9] && good.scores == 20)
+        #expect(try Assignment(json: text("", stage: 1)).promptSet.isEmpty)
+        for more in ["", "[]", "[4]", "[9,4]", "[4,9,9]", "[4,4,9]", "[4,10]", "[3,4,5,9]"] {
+            let field = more.isEmpty ? "" : ",\"prompt_set\":\(more)"
+            #expect {
+                try Assignment(json: text(field))
             } throws: { error in
                 (error as? NodeFault)?.code == .badAssignment
             }

@@ -45,6 +45,17 @@ enum NodeFixture {
         try Stage(model: file ?? model.get(), layers: range(first, end), threads: 2)
     }
 
+    /// Parameters that count prompt and output.
+    static let penalised = {
+        var parameters = SamplingParameters(temperature: 0.8, topP: 0.95, seed: 7)
+        parameters.repetitionPenalty = 1.3
+        parameters.presencePenalty = 0.5
+        parameters.frequencyPenalty = 0.25
+        parameters.minP = 0.02
+        parameters.logitBias = [.init(token: 28, value: -3), .init(token: 282, value: 4)]
+        return parameters
+    }()
+
     static func key(_ number: UInt8) throws -> Ed25519.PrivateKey {
         try #require(Ed25519.PrivateKey(seed: [UInt8](repeating: number, count: 32)))
     }
@@ -86,12 +97,13 @@ struct LocalPipeline {
         manifest = try NodeFixture.manifest.get()
         self.prompt = prompt
         self.outputs = outputs
+        let sampling = sampling.committed(to: prompt)
         self.sampling = sampling
         self.stages = stages
         runners = try stages.map {
             try StageRunner(
                 stage: $0, promptTokens: prompt.count, capacity: prompt.count + outputs - 1,
-                sampling: sampling)
+                sampling: sampling, prompt: prompt, scores: 2)
         }
         boundaries = stages.dropLast().map { _ in [] }
     }

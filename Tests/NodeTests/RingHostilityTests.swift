@@ -65,6 +65,8 @@ import Transport
             (.badOpen, { $0.promptTokens = 0 }),
             (.badOpen, { $0.promptTokens = 17 }),
             (.badOpen, { $0.sampling = [1, 2, 3] }),
+            (.badOpen, { $0.sampling = NodeFixture.penalised.canonicalBytes() + [0] }),
+            (.badOpen, { $0.sampling += [UInt8](repeating: 0, count: 4_096) }),
             (.contextTooLong, { $0.capacity = 1 << 20 }),
             (.badHop, { $0.head = try NodeFixture.key(9).publicKey }),
             (

@@ -26,12 +26,19 @@ import Verification
         #expect(whole.runners[0].transcript.inputRoot == Transcript.root(tokens: whole.tokens))
     }
 
-    @Test func anySplitGivesTheSameAnswer() throws {
+    @Test(arguments: [SamplingParameters(temperature: 0.8, seed: 7), NodeFixture.penalised])
+    func anySplitGivesTheSameAnswer(sampling: SamplingParameters) throws {
         var whole = try LocalPipeline(
-            stages: [try NodeFixture.stage(0, 30)], prompt: Self.prompt, outputs: 4)
+            stages: [try NodeFixture.stage(0, 30)], prompt: Self.prompt, outputs: 4,
+            sampling: sampling)
         try whole.serve(chunk: 64)
+        let generator = try Generator(model: NodeFixture.model.get(), threads: 2)
+        let wanted = try generator.generate(
+            prompt: Self.prompt, parameters: sampling, maxTokens: 4)
+        #expect(whole.output == wanted.tokens)
         let cuts = [try NodeFixture.stage(0, 7), try NodeFixture.stage(7, 30)]
-        var split = try LocalPipeline(stages: cuts, prompt: Self.prompt, outputs: 4)
+        var split = try LocalPipeline(
+            stages: cuts, prompt: Self.prompt, outputs: 4, sampling: sampling)
         try split.serve(chunk: 4)
         #expect(split.output == whole.output)
         let (first, last) = (split.runners[0].transcript, split.runners[1].transcript)
@@ -40,6 +47,51 @@ import Verification
         let width = 4 * (try NodeFixture.manifest.get().hidden)
         #expect(
             Transcript.root(boundary: split.boundaries[0], width: width) == first.outputRoot)
+    }
+
+    /// What is chosen again after a rewind is chosen after the same tokens.
+    @Test func aRewoundStageCountsWhatIsLeft() throws {
+        let stage = try NodeFixture.last.get()
+        let hidden = stage.model.architecture.hidden
+        let rows = (0..<12 * hidden).map { Float($0 * 31 % 199) / 100 - 1 }
+        var sampling = NodeFixture.penalised
+        sampling.frequencyPenalty = 2
+        sampling = sampling.committed(to: Self.prompt)
+        func runner() throws -> StageRunner {
+            try StageRunner(
+                stage: stage, promptTokens: 3, capacity: 12, sampling: sampling,
+                prompt: Self.prompt, scores: 4)
+        }
+        var straight = try runner()
+        _ = try straight.run(activations: rows)
+        #expect(straight.scores.count == 10)
+        var rewound = try runner()
+        _ = try rewound.run(activations: Array(rows[..<(9 * hidden)]))
+        for position in [7, 4, 1] {
+            try rewound.rewind(to: position)
+            _ = try rewound.run(activations: Array(rows[(position * hidden)..<(9 * hidden)]))
+        }
+        _ = try rewound.run(activations: Array(rows[(9 * hidden)...]))
+        #expect(rewound.transcript.outputRoot == straight.transcript.outputRoot)
+        #expect(rewound.logitsHashes == straight.logitsHashes)
+        #expect(rewound.scores == Array(straight.scores.suffix(3)))
+    }
+
+    @Test func anotherPromptThanTheHashesIsRefused() throws {
+        let stage = try NodeFixture.last.get()
+        let sampling = NodeFixture.penalised.committed(to: Self.prompt)
+        for prompt in [[], [1, 2], Self.prompt + [3]] {
+            #expect(throws: EngineError.invalidParameter("prompt")) {
+                try StageRunner(
+                    stage: stage, promptTokens: 3, capacity: 9, sampling: sampling, prompt: prompt)
+            }
+        }
+        // The order and how often a token occurs do not count.
+        _ = try StageRunner(
+            stage: stage, promptTokens: 3, capacity: 9, sampling: sampling,
+            prompt: Self.prompt.reversed() + Self.prompt)
+        _ = try StageRunner(
+            stage: try NodeFixture.middle.get(), promptTokens: 3, capacity: 9, sampling: sampling)
     }
 
     @Test func wrongInputIsRefused() throws {

@@ -152,7 +152,10 @@ import UpstreamHarness
                 "[DONE]",
             ])
         }
-        let sampling = SamplingParameters(temperature: 0.5, topK: 0, topP: 0.5, seed: .max)
+        var sampling = SamplingParameters(temperature: 0.5, topK: 0, topP: 0.5, seed: .max)
+        sampling.minP = 0.25
+        sampling.presencePenalty = -1
+        sampling.logitBias = [.init(token: 7, value: 2)]
         let answer = await complete(try find(replay), 4, sampling)
         #expect(answer.tokens == [20, 21, 22, 23] && answer.error == nil)
         let sent = try #require(replay.requests.last { $0.line == "POST /v1/completions" })
@@ -160,6 +163,8 @@ import UpstreamHarness
             #""prompt":[7,8,9]"#, #""return_token_ids":true"#, #""max_tokens":4"#,
             #""temperature":0.5"#, #""top_p":0.5"#, #""top_k":-1"#, #""repetition_penalty":1"#,
             #""seed":9223372036854775807"#, #""stream":true"#, #""model":"smol""#,
+            #""min_p":0.25"#, #""presence_penalty":-1"#, #""frequency_penalty":0"#,
+            #""logit_bias":{"7":2}"#,
         ] { #expect(sent.body.contains(part), "\(part) in \(sent.body)") }
     }
 

@@ -38,6 +38,7 @@ struct CompletionAnswer: Sendable {
         var message: Message?
         var delta: Message?
         let finishReason: String?
+        var logprobs: CompletionLogprobs?
 
         enum CodingKeys: CodingKey { case index, text, message, delta, finishReason, logprobs }
 
@@ -48,7 +49,7 @@ struct CompletionAnswer: Sendable {
             try fields.encodeIfPresent(message, forKey: .message)
             try fields.encodeIfPresent(delta, forKey: .delta)
             try fields.encode(finishReason, forKey: .finishReason)
-            try fields.encodeNil(forKey: .logprobs)
+            try fields.encode(logprobs, forKey: .logprobs)
         }
     }
 
@@ -92,9 +93,17 @@ struct CompletionAnswer: Sendable {
         result.finish == "cancelled" ? "stop" : result.finish
     }
 
+    /// Writes log probabilities; `nil` if they were not asked for.
+    var logprobs: LogprobsWriter? {
+        guard plan.scores != nil else { return nil }
+        return LogprobsWriter(isChat: plan.isChat, tokenizer: plan.model.file.tokenizer)
+    }
+
     /// The whole answer.
-    func whole(_ text: String, _ result: JobResult) -> Body {
+    func whole(_ text: String, _ scores: [PositionScore], _ result: JobResult) -> Body {
         var choice = Choice(finishReason: reason(result))
+        var writer = logprobs
+        choice.logprobs = writer?.write(scores)
         if plan.isChat {
             choice.message = Message(role: "assistant", content: text)
         } else {
@@ -111,9 +120,10 @@ struct CompletionAnswer: Sendable {
             isChunk: true)
     }
 
-    /// A chunk of text.
-    func chunk(_ text: String) -> Body {
+    /// A chunk of text, with what the model thought of its tokens.
+    func chunk(_ text: String, _ logprobs: CompletionLogprobs?) -> Body {
         var choice = Choice(finishReason: nil)
+        choice.logprobs = logprobs
         if plan.isChat {
             choice.delta = Message(role: nil, content: text)
         } else {

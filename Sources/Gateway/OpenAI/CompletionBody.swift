@@ -122,6 +122,11 @@ struct CompletionBody: Decodable, Sendable {
     let temperature: Double?
     let topP: Double?
     let topK: Int?
+    let minP: Double?
+    let repetitionPenalty: Double?
+    let presencePenalty: Double?
+    let frequencyPenalty: Double?
+    let logitBias: [String: Double]?
     let seed: Int64?
     let stop: Stops?
     let provider: Provider?
@@ -129,16 +134,14 @@ struct CompletionBody: Decodable, Sendable {
     let bestOf: Int?
     let echo: Bool?
     let suffix: String?
-    let presencePenalty: Double?
-    let frequencyPenalty: Double?
-    let logitBias: [String: Double]?
     let tools: [Anything]?
     let functions: [Anything]?
     let responseFormat: ResponseFormat?
     let logprobs: Logprobs?
+    let topLogprobs: Int?
 
     /// `true` in chat, a number in completions.
-    enum Logprobs: Decodable, Sendable {
+    enum Logprobs: Decodable, Hashable, Sendable {
         case flag(Bool)
         case number(Int)
 
@@ -158,15 +161,9 @@ struct CompletionBody: Decodable, Sendable {
         if let bestOf, bestOf != 1 { return "best_of" }
         if echo == true { return "echo" }
         if let suffix, !suffix.isEmpty { return "suffix" }
-        if let presencePenalty, presencePenalty != 0 { return "presence_penalty" }
-        if let frequencyPenalty, frequencyPenalty != 0 { return "frequency_penalty" }
-        if let logitBias, !logitBias.isEmpty { return "logit_bias" }
         if let tools, !tools.isEmpty { return "tools" }
         if let functions, !functions.isEmpty { return "functions" }
         if let responseFormat, responseFormat.type != "text" { return "response_format" }
-        switch logprobs {
-        case .flag(true), .number: return "logprobs"
-        case .flag(false), nil: return nil
-        }
+        return nil
     }
 }

@@ -21,6 +21,8 @@ struct CompletionPlan: Sendable {
     let sampling: SamplingParameters
     let maxTokens: UInt32
     let stops: [String]
+    /// How many likely tokens' log probabilities come with each token; `nil` for none at all.
+    let scores: Int?
 
     /// Whether the answer is streamed, and with a last chunk of usage.
     var isStream: Bool { body.stream == true }
@@ -44,7 +46,8 @@ struct CompletionPlan: Sendable {
         prompt =
             isChat
             ? try Self.chat(body.messages ?? [], model) : try Self.plain(body.prompt, model)
-        sampling = try Self.sampling(body)
+        sampling = try Self.sampling(body, model)
+        scores = try Self.scores(body, isChat: isChat)
         maxTokens = try Self.limit(body, isChat, prompt: prompt.count, model)
         guard ["exact", "any"].contains(body.provider?.numerics ?? "exact") else {
             throw .invalid("provider.numerics", "'provider.numerics' is 'exact' or 'any'")
@@ -122,28 +125,6 @@ struct CompletionPlan: Sendable {
                 "\(bytes) bytes are more than the model's \(model.manifest.context) tokens can be",
                 parameter: parameter, rejection: Rejection.contextExceeded.rawValue)
         }
-    }
-
-    private static func sampling(_ body: CompletionBody) throws(APIError) -> SamplingParameters {
-        let temperature = body.temperature ?? 1
-        let topP = body.topP ?? 1
-        guard (0...2).contains(temperature) else {
-            throw .invalid("temperature", "'temperature' is from 0 to 2")
-        }
-        guard topP > 0, topP <= 1, Float(topP) > 0 else {
-            throw .invalid("top_p", "'top_p' is above 0 and at most 1")
-        }
-        guard let topK = UInt32(exactly: body.topK ?? 0) else {
-            throw .invalid("top_k", "'top_k' is 0 or above")
-        }
-        var seed: UInt64 = 0
-        if let given = body.seed {
-            seed = UInt64(bitPattern: given)
-        } else if temperature > 0 {
-            seed = House.random(8).reduce(0) { $0 << 8 | UInt64($1) }
-        }
-        return SamplingParameters(
-            temperature: Float(temperature), topK: topK, topP: Float(topP), seed: seed)
     }
 
     private static func limit(

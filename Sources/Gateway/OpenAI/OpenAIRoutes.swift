@@ -37,13 +37,19 @@ enum OpenAIRoutes {
         },
         Route(
             .post, "/v1/chat/completions", .apiKey, "openai", "Continue a conversation",
-            body: [.required("messages", "array", "What was said")] + common, bodyLimit: bodyLimit,
-            isLong: true
+            body: [
+                .required("messages", "array", "What was said"),
+                .optional("logprobs", "boolean", "Give each token's log probability"),
+                .optional("top_logprobs", "integer", "0 to 20: and those of the likeliest"),
+            ] + common, bodyLimit: bodyLimit, isLong: true
         ) { try await complete($0, isChat: true) },
         Route(
             .post, "/v1/completions", .apiKey, "openai", "Continue a text",
-            body: [.required("prompt", "string", "The text, or token ids")] + common,
-            bodyLimit: bodyLimit, isLong: true
+            body: [
+                .required("prompt", "string", "The text, or token ids"),
+                .optional(
+                    "logprobs", "integer", "0 to 20: log probabilities of as many likely tokens"),
+            ] + common, bodyLimit: bodyLimit, isLong: true
         ) { try await complete($0, isChat: false) },
     ]
 
@@ -55,6 +61,11 @@ enum OpenAIRoutes {
         .optional("temperature", "number", "0 to 2, 1 if left out; 0 takes the likeliest token"),
         .optional("top_p", "number", "Above 0, at most 1"),
         .optional("top_k", "integer", "0 for all"),
+        .optional("min_p", "number", "0 to 1: likely tokens only, compared with the likeliest"),
+        .optional("repetition_penalty", "number", "Above 0, at most 2: prompt and output"),
+        .optional("presence_penalty", "number", "-2 to 2: tokens that were chosen before"),
+        .optional("frequency_penalty", "number", "-2 to 2: for each time a token was chosen"),
+        .optional("logit_bias", "object", "Up to 300 token ids with a bias of -100 to 100"),
         .optional("seed", "integer", "The same seed gives the same answer, byte for byte"),
         .optional("stop", "array", "Up to 16 texts that end the answer"),
         .optional("provider", "object", "Routing preferences as OpenRouter spells them"),
@@ -98,6 +109,7 @@ enum OpenAIRoutes {
         var request = JobRequest(
             buyer: buyer, request: try requestID(call), model: plan.model, prompt: plan.prompt,
             maxTokens: plan.maxTokens, sampling: plan.sampling, stops: plan.stops)
+        request.scores = plan.scores
         switch try await call.read({ plan.routing($0) }) {
         case .success(let routing): request.routing = routing
         case .failure(let rejection): throw APIError(rejection)
@@ -132,10 +144,13 @@ enum OpenAIRoutes {
         // Whatever ends this ends the job, if it has not ended by itself.
         defer { job.cancel() }
         var text = ""
+        var scores: [PositionScore] = []
         for await output in job.outputs {
             switch output {
-            case .text(let piece, _): text += piece
-            case .done(let result): return JSON.ok(answer.whole(text, result))
+            case .text(let piece, _, let new):
+                text += piece
+                scores += new
+            case .done(let result): return JSON.ok(answer.whole(text, scores, result))
             case .failed(let failure): throw APIError(failure)
             }
         }
@@ -147,12 +162,14 @@ enum OpenAIRoutes {
         let body = ResponseBody { writer in
             // The buyer went away: what was chosen so far is charged, or nothing.
             defer { job.cancel() }
+            var logprobs = answer.logprobs
             if let opening = answer.opening { try await writer.write(EventText.json(opening)) }
             for await output in job.outputs {
                 switch output {
-                case .text(let piece, _):
-                    if piece.isEmpty { continue }
-                    try await writer.write(EventText.json(answer.chunk(piece)))
+                case .text(let piece, _, let scores):
+                    if piece.isEmpty, scores.isEmpty { continue }
+                    let chunk = answer.chunk(piece, logprobs?.write(scores))
+                    try await writer.write(EventText.json(chunk))
                 case .done(let result):
                     try await writer.write(EventText.json(answer.closing(result)))
                     if answer.plan.includesUsage {

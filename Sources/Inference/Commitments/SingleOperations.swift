@@ -19,6 +19,9 @@ public struct SingleOperations: OperationExecutor, Sendable {
     public enum Failure: Error, Hashable, Sendable {
         /// Weights that are not finite, or a norm's that are not F32.
         case unusableWeights(StageOperation)
+        /// Penalties count the tokens before, which a proof of this operation does not open: such
+        /// a choice is decided by running the stage again, not by a referee.
+        case countsTokens
         /// The kernels failed; carries their code.
         case engine(Int32)
     }
@@ -90,6 +93,7 @@ public struct SingleOperations: OperationExecutor, Sendable {
 
     private func sample(_ task: OperationTask) throws -> [UInt8] {
         let parameters = try SamplingParameters(canonicalBytes: task.sampling)
+        if parameters.countsOutput { throw Failure.countsTokens }
         let token = try Sampler(parameters).sample(
             logits: floats(task, 0), position: task.position + 1)
         var writer = ByteWriter()

@@ -234,7 +234,9 @@ extension StageTrace {
     // MARK: The tail
 
     private func sampleAll(_ step: Int) throws {
-        let sampler = try Sampler(try SamplingParameters(canonicalBytes: task.sampling))
+        let parameters = try SamplingParameters(canonicalBytes: task.sampling)
+        let sampler = try Sampler(parameters)
+        var history = TokenHistory(for: parameters, prompt: task.prompt)
         let sampling = SHA256.hash(task.sampling)
         rows.append([])
         leaves.append(
@@ -244,10 +246,12 @@ extension StageTrace {
                         TranscriptLeaf.unsampled(position: UInt32(position)))
                 }
                 let logits = try logits(step, position)
-                var token = sampler.sample(logits: logits, position: position + 1)
+                var token = sampler.sample(
+                    logits: logits, position: position + 1, after: history)
                 if fault?.isAt(.tail, position, .sample) == true {
                     token = (token + 1) % Int32(model.architecture.vocabulary)
                 }
+                history.append(token)
                 return MerkleTree.leaf(
                     TranscriptLeaf.sampled(
                         token, logits: Transcript.hash(logits: logits[...]), sampling: sampling,

@@ -1,4 +1,4 @@
-import Primitives
+public import Primitives
 
 /// Why an answer ended.
 public enum FinishReason: String, Hashable, Sendable {
@@ -16,14 +16,14 @@ public struct Generation: Hashable, Sendable {
     public let tokens: [Int32]
     /// Why it ended.
     public let reason: FinishReason
-}
+    /// What the model thought of each token; empty if that was not asked for.
+    public let scores: [PositionScore]
 
-/// What the model thought of one position of a given continuation.
-public struct PositionScore: Hashable, Sendable {
-    /// The token that stands there, with its log probability.
-    public let chosen: TokenProbability
-    /// The most likely tokens, the most likely first.
-    public let top: [TokenProbability]
+    init(tokens: [Int32], reason: FinishReason, scores: [PositionScore] = []) {
+        self.tokens = tokens
+        self.reason = reason
+        self.scores = scores
+    }
 }
 
 /// Runs a whole model in this process: one stage with all layers. The reference for any pipeline
@@ -44,10 +44,13 @@ public final class Generator: Sendable {
 
     /// Continues `prompt` until an end token, `maxTokens` or the context is full.
     ///
-    /// - Parameter onToken: called with each token as it is chosen; `false` stops.
+    /// - Parameters:
+    ///   - scores: how many of the most likely tokens to give the log probabilities of, beside
+    ///     the chosen one; `nil` for none at all, which costs nothing.
+    ///   - onToken: called with each token as it is chosen; `false` stops.
     public func generate(
         prompt: [Int32], parameters: SamplingParameters = .greedy, maxTokens: Int,
-        onToken: (Int32) -> Bool = { _ in true }
+        scores top: Int? = nil, onToken: (Int32) -> Bool = { _ in true }
     ) throws(EngineError) -> Generation {
         let sampler = try Sampler(parameters)
         let context = stage.model.architecture.contextLength
@@ -59,17 +62,26 @@ public final class Generator: Sendable {
         let limit = min(maxTokens, context - prompt.count)
         let session = try stage.makeSession(capacity: max(prompt.count + limit - 1, 1))
         var output = try session.run(tokens: prompt)
+        var history = TokenHistory(for: parameters, prompt: prompt)
         var tokens: [Int32] = []
+        var scores: [PositionScore] = []
         while true {
             let logits = try session.lastLogits(of: output)
-            let token = sampler.sample(logits: logits, position: prompt.count + tokens.count)
+            let token = sampler.sample(
+                logits: logits, position: prompt.count + tokens.count, after: history)
             tokens.append(token)
+            history.append(token)
+            if let top { scores.append(LogProbabilities(logits: logits).score(token, top: top)) }
             let goesOn = onToken(token)
+            var reason: FinishReason?
             if stage.model.tokenizer.isEnd(token) {
-                return Generation(tokens: tokens, reason: .stop)
+                reason = .stop
+            } else if !goesOn {
+                reason = .cancelled
+            } else if tokens.count == limit {
+                reason = .length
             }
-            if !goesOn { return Generation(tokens: tokens, reason: .cancelled) }
-            if tokens.count == limit { return Generation(tokens: tokens, reason: .length) }
+            if let reason { return Generation(tokens: tokens, reason: reason, scores: scores) }
             output = try session.run(tokens: [token])
         }
     }
@@ -91,11 +103,7 @@ public final class Generator: Sendable {
         for (index, token) in continuation.enumerated() {
             let start = (prompt.count - 1 + index) * hidden
             let logits = try stage.logits(of: Array(output[start..<start + hidden]))
-            let row = LogProbabilities(logits: logits)
-            scores.append(
-                PositionScore(
-                    chosen: TokenProbability(token: token, logProbability: row.of(token) ?? 0),
-                    top: row.top(top)))
+            scores.append(LogProbabilities(logits: logits).score(token, top: top))
         }
         return scores
     }

@@ -1,18 +1,5 @@
 import CKernels
-
-/// A token and the natural logarithm of its probability.
-public struct TokenProbability: Hashable, Sendable {
-    /// The token.
-    public let token: Int32
-    /// Natural logarithm of its probability at temperature 1; at most 0 up to rounding.
-    public let logProbability: Double
-
-    /// A token with its log probability.
-    public init(token: Int32, logProbability: Double) {
-        self.token = token
-        self.logProbability = logProbability
-    }
-}
+public import Primitives
 
 /// Log probabilities of one row of logits, from additions and the project's own `exp` and `log`
 /// in double precision: the same on every machine.
@@ -41,5 +28,12 @@ public struct LogProbabilities: Sendable {
         TopTokens.largest(min(max(count, 0), logits.count), of: logits).map {
             TokenProbability(token: Int32($0), logProbability: Double(logits[$0]) - total)
         }
+    }
+
+    /// What the model thought of a position at which `token` was put.
+    public func score(_ token: Int32, top count: Int) -> PositionScore {
+        PositionScore(
+            chosen: TokenProbability(token: token, logProbability: of(token) ?? -.infinity),
+            top: top(count))
     }
 }

@@ -44,12 +44,15 @@ public final class BatchGenerator: Sendable {
     ///
     /// - Parameters:
     ///   - scope: with whom pages are shared if the prompts begin alike; `nil` for nobody.
+    ///   - scores: how many of the most likely tokens to give the log probabilities of, beside
+    ///     the chosen one; `nil` for none at all.
     ///   - onToken: called with each token as it is chosen, on the engine's thread, which it must
     ///     not hold up; `false` stops.
     /// - Throws: `queueFull` besides what `Generator.generate` throws.
     public func generate(
         prompt: [Int32], parameters: SamplingParameters = .greedy, maxTokens: Int,
-        scope: PrefixScope? = nil, onToken: @escaping @Sendable (Int32) -> Bool = { _ in true }
+        scope: PrefixScope? = nil, scores: Int? = nil,
+        onToken: @escaping @Sendable (Int32) -> Bool = { _ in true }
     ) async throws(EngineError) -> Generation {
         let context = stage.model.architecture.contextLength
         if prompt.isEmpty { throw .emptyInput }
@@ -69,7 +72,8 @@ public final class BatchGenerator: Sendable {
                     Request(
                         id: id, prompt: prompt, sampler: sampler,
                         limit: min(maxTokens, context - prompt.count), scope: scope,
-                        onToken: onToken, onEnd: { continuation.resume(returning: $0) }))
+                        scores: scores, onToken: onToken,
+                        onEnd: { continuation.resume(returning: $0) }))
             }
         } onCancel: {
             inbox.withLock { _ = $0.cancelled.insert(id) }
@@ -119,6 +123,7 @@ struct Request: Sendable {
     /// The most tokens of the answer; the last of them is not run.
     let limit: Int
     let scope: PrefixScope?
+    let scores: Int?
     let onToken: @Sendable (Int32) -> Bool
     let onEnd: @Sendable (Result<Generation, EngineError>) -> Void
 }
@@ -131,6 +136,8 @@ private struct Batch: Sendable {
         let request: Request
         let session: StageSession
         var tokens: [Int32] = []
+        var history: TokenHistory
+        var scores: [PositionScore] = []
         /// What goes into the stage next, from the session's position on.
         var next: ArraySlice<Int32>
     }
@@ -193,7 +200,10 @@ private struct Batch: Sendable {
                 let session = try stage.makeSession(
                     capacity: request.prompt.count + request.limit - 1, scope: request.scope)
                 answers[request.id] = Answer(
-                    request: request, session: session, next: request.prompt[...])
+                    request: request, session: session,
+                    history: TokenHistory(
+                        for: request.sampler.parameters, prompt: request.prompt),
+                    next: request.prompt[...])
                 scheduler.set(request.id, positions: request.prompt.count)
             } catch {
                 // What is in work will free its pages.
@@ -206,15 +216,20 @@ private struct Batch: Sendable {
 
     private mutating func choose(_ ids: [UInt64], _ logits: [[Float]?]) {
         for (id, logits) in zip(ids, logits) {
-            guard var answer = answers[id] else { continue }
+            guard var answer = answers.removeValue(forKey: id) else { continue }
             guard let logits else {
                 end(answer, EngineError.resultNotFinite)
                 continue
             }
             let request = answer.request
             let token = request.sampler.sample(
-                logits: logits, position: request.prompt.count + answer.tokens.count)
+                logits: logits, position: request.prompt.count + answer.tokens.count,
+                after: answer.history)
             answer.tokens.append(token)
+            answer.history.append(token)
+            if let top = request.scores {
+                answer.scores.append(LogProbabilities(logits: logits).score(token, top: top))
+            }
             answer.next = [token]
             answers[id] = answer
             let goesOn = request.onToken(token)
@@ -231,7 +246,9 @@ private struct Batch: Sendable {
     }
 
     private mutating func end(_ answer: Answer, _ reason: FinishReason) {
-        end(answer, .success(Generation(tokens: answer.tokens, reason: reason)))
+        let generation = Generation(
+            tokens: answer.tokens, reason: reason, scores: answer.scores)
+        end(answer, .success(generation))
     }
 
     private mutating func end(_ answer: Answer, _ error: EngineError) {

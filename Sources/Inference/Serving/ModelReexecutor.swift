@@ -42,7 +42,7 @@ public final class ModelReexecutor: StageReexecutor, Sendable {
         let stage = try Stage(model: file, layers: task.layers, threads: threads)
         var runner = try StageRunner(
             stage: stage, promptTokens: task.promptTokens, capacity: task.positions,
-            sampling: try SamplingParameters(canonicalBytes: task.sampling))
+            sampling: try SamplingParameters(canonicalBytes: task.sampling), prompt: task.prompt)
         for start in stride(from: 0, to: task.positions, by: chunk) {
             let end = min(start + chunk, task.positions)
             switch task.input {

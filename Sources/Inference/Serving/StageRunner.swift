@@ -27,16 +27,28 @@ public struct StageRunner: Sendable {
     public private(set) var transcript = Transcript()
     /// The hash of the logits that each sampled token was chosen from; last stage only.
     public private(set) var logitsHashes: [Digest] = []
+    /// What the model thought of each token that the last run chose; only if it was asked for.
+    ///
+    /// Not part of the transcript: that commits to the logits, from which anybody who runs the
+    /// position again gets the same numbers.
+    public private(set) var scores: [PositionScore] = []
     private let session: StageSession
     private let sampler: Sampler
     private let sampling: Digest
+    private let top: Int?
+    private var history: TokenHistory
 
     /// Prepares memory for `capacity` positions: the prompt and all output but the last token.
     ///
-    /// - Parameter scope: with whom pages are shared if both begin alike; `nil` for nobody.
+    /// - Parameters:
+    ///   - prompt: the tokens that occur in the prompt, in any order; looked at only on the last
+    ///     stage and if the parameters count them, and then to be those of their `promptHash`.
+    ///   - scores: how many of the most likely tokens to give the log probabilities of, beside
+    ///     the chosen one; `nil` for none at all, which costs nothing.
+    ///   - scope: with whom pages are shared if both begin alike; `nil` for nobody.
     public init(
         stage: Stage, promptTokens: Int, capacity: Int, sampling: SamplingParameters,
-        scope: PrefixScope? = nil
+        prompt: [Int32] = [], scores top: Int? = nil, scope: PrefixScope? = nil
     ) throws(EngineError) {
         if promptTokens < 1 { throw .emptyInput }
         guard promptTokens <= capacity else {
@@ -44,6 +56,14 @@ public struct StageRunner: Sendable {
         }
         self.stage = stage
         self.promptTokens = promptTokens
+        if stage.isLast, sampling.countsPrompt {
+            let hash = SamplingParameters.promptHash(of: prompt)
+            guard !prompt.isEmpty, sampling.promptHash ?? hash == hash else {
+                throw .invalidParameter("prompt")
+            }
+        }
+        self.top = top
+        history = TokenHistory(for: sampling, prompt: prompt)
         sampler = try Sampler(sampling)
         self.sampling = SHA256.hash(sampling.canonicalBytes())
         session = try stage.makeSession(capacity: capacity, scope: scope)
@@ -74,6 +94,7 @@ public struct StageRunner: Sendable {
         if sampled < logitsHashes.count {
             logitsHashes.removeLast(logitsHashes.count - sampled)
         }
+        history.truncate(output: sampled)
     }
 
     private mutating func run(_ input: PassInput) throws(EngineError) -> StageOutput {
@@ -144,12 +165,16 @@ public struct StageRunner: Sendable {
     ) -> Result<StageOutput, EngineError> {
         let count = rows.count / stage.model.architecture.hidden
         for _ in logits.count..<count { transcript.passUnsampled() }
+        scores = []
         if logits.isEmpty { return .success(.nothing) }
         let first = positions - logits.count
         var tokens: [Int32] = []
         for (index, logits) in logits.enumerated() {
             guard let logits else { return .failure(.resultNotFinite) }
-            let token = sampler.sample(logits: logits, position: first + index + 1)
+            let token = sampler.sample(
+                logits: logits, position: first + index + 1, after: history)
+            history.append(token)
+            if let top { scores.append(LogProbabilities(logits: logits).score(token, top: top)) }
             let hash = Transcript.hash(logits: logits[...])
             transcript.sample(token: token, logits: hash, sampling: sampling)
             logitsHashes.append(hash)

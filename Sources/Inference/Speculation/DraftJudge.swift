@@ -2,7 +2,8 @@ public import Primitives
 
 /// Judges guesses on the last stage of a ring. A guess is right exactly if it is the token that is
 /// chosen there anyway: what comes out is the same with guesses and without, at any temperature,
-/// because a choice depends on nothing but the logits, the seed and the position.
+/// because a choice depends on nothing but the logits, the seed, the position and the tokens before
+/// it, which are those that stand: of a window, those up to the position itself.
 public struct DraftJudge: Sendable {
     /// What stands of a window.
     public struct Finding: Hashable, Sendable {
@@ -19,6 +20,7 @@ public struct DraftJudge: Sendable {
     /// Tokens in the prompt.
     public let promptTokens: Int
     private let sampler: Sampler
+    private var history: TokenHistory
     /// The token chosen for the next position, and that position.
     private var expected: (position: Int, token: Int32)?
 
@@ -30,6 +32,7 @@ public struct DraftJudge: Sendable {
         if promptTokens < 1 { throw .emptyInput }
         self.promptTokens = promptTokens
         sampler = try Sampler(sampling)
+        history = TokenHistory(for: sampling)
     }
 
     /// Whether a window is worth running: not if its first token is a wrong guess. `continues` says
@@ -48,6 +51,9 @@ public struct DraftJudge: Sendable {
         let start = Int(window.start)
         let count = window.tokens.count
         let skipped = min(max(promptTokens - 1 - start, 0), count)
+        history.truncate(output: start - promptTokens)
+        history.truncate(prompt: start)
+        history.append(prompt: window.tokens.prefix(max(promptTokens - start, 0)))
         var tokens: [Int32] = []
         var row = skipped
         while row < count {
@@ -56,8 +62,11 @@ public struct DraftJudge: Sendable {
             let width = values.count / rows.count
             for index in rows {
                 let offset = (index - row) * width
+                // The token at this position stands: it was certain, or guessed rightly.
+                if start + index >= promptTokens { history.append(window.tokens[index]) }
                 let token = sampler.sample(
-                    logits: Array(values[offset..<offset + width]), position: start + index + 1)
+                    logits: Array(values[offset..<offset + width]), position: start + index + 1,
+                    after: history)
                 tokens.append(token)
                 expected = (start + index + 1, token)
                 if index + 1 < count, window.tokens[index + 1] != token {

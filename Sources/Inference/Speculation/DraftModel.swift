@@ -13,6 +13,8 @@ public struct DraftModel: DraftSource {
     private let session: StageSession
     private var suffix: SuffixDraft
     private var certain: [Int32] = []
+    /// What the large model's choice counts: the first tokens that came are the prompt.
+    private var history: TokenHistory
     /// What the session has run.
     private var ran: [Int32] = []
     private var hasFailed = false
@@ -27,6 +29,7 @@ public struct DraftModel: DraftSource {
             throw .invalidParameter("draft model: another tokenizer")
         }
         sampler = try Sampler(sampling)
+        history = TokenHistory(for: sampling)
         let context = generator.stage.model.architecture.contextLength
         session = try generator.stage.makeSession(capacity: min(capacity, context))
         suffix = SuffixDraft(capacity: capacity)
@@ -34,6 +37,11 @@ public struct DraftModel: DraftSource {
 
     /// Takes certain tokens; they are run when a guess is wanted.
     public mutating func append(_ tokens: [Int32]) {
+        if certain.isEmpty {
+            history.append(prompt: tokens)
+        } else {
+            for token in tokens { history.append(token) }
+        }
         certain += tokens
         suffix.append(tokens)
     }
@@ -46,7 +54,9 @@ public struct DraftModel: DraftSource {
         }
         guard !hasFailed else { return [] }
         do throws(EngineError) {
-            return try run(certain + pending, count: count)
+            var history = history
+            for token in pending { history.append(token) }
+            return try run(certain + pending, after: history, count: count)
         } catch {
             // A model that cannot go on has no more ideas; the request does not need them.
             hasFailed = true
@@ -54,7 +64,9 @@ public struct DraftModel: DraftSource {
         }
     }
 
-    private mutating func run(_ text: [Int32], count: Int) throws(EngineError) -> [Int32] {
+    private mutating func run(
+        _ text: [Int32], after past: TokenHistory, count: Int
+    ) throws(EngineError) -> [Int32] {
         guard !text.isEmpty, text.count < session.capacity else { return [] }
         var common = 0
         while common < ran.count, common < text.count - 1, ran[common] == text[common] {
@@ -63,11 +75,13 @@ public struct DraftModel: DraftSource {
         try session.truncate(to: common)
         ran = text
         var output = try session.run(tokens: Array(text[common...]))
+        var history = past
         var drafted: [Int32] = []
         while true {
             let logits = try session.lastLogits(of: output)
-            let token = sampler.sample(logits: logits, position: ran.count)
+            let token = sampler.sample(logits: logits, position: ran.count, after: history)
             drafted.append(token)
+            history.append(token)
             if drafted.count >= count || ran.count + 1 >= session.capacity { return drafted }
             ran.append(token)
             output = try session.run(tokens: [token])

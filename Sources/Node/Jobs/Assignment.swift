@@ -28,6 +28,12 @@ public struct Assignment: Hashable, Sendable {
     public var chosenTokens: UInt32
     /// How the last stage chooses tokens.
     public var sampling: SamplingParameters
+    /// The tokens that occur in the prompt, ascending: for the last stage, if its sampling counts
+    /// them; otherwise empty.
+    public var promptSet: [Int32]
+    /// How many of the most likely tokens the last stage gives the log probabilities of, beside
+    /// the chosen one; `nil` for none at all.
+    public var scores: Int?
     /// Where to go on from, if this node had these layers in an earlier attempt; `nil` to begin.
     public var resume: Resume?
 
@@ -49,7 +55,8 @@ public struct Assignment: Hashable, Sendable {
     public init(
         job: JobID, attempt: UInt32, stage: UInt16, stages: UInt16, layers: LayerRange,
         model: Digest, weights: Digest, profile: Digest, promptTokens: UInt32, maxTokens: UInt32,
-        chosenTokens: UInt32 = 0, sampling: SamplingParameters, resume: Resume? = nil
+        chosenTokens: UInt32 = 0, sampling: SamplingParameters, promptSet: [Int32] = [],
+        scores: Int? = nil, resume: Resume? = nil
     ) {
         self.job = job
         self.attempt = attempt
@@ -63,6 +70,8 @@ public struct Assignment: Hashable, Sendable {
         self.maxTokens = maxTokens
         self.chosenTokens = chosenTokens
         self.sampling = sampling
+        self.promptSet = promptSet
+        self.scores = scores
         self.resume = resume
     }
 
@@ -94,11 +103,24 @@ public struct Assignment: Hashable, Sendable {
         } catch {
             throw NodeFault(.badAssignment, "the sampling parameters are not usable")
         }
+        let promptSet = raw.promptSet ?? []
+        if sampling.countsPrompt, raw.stage + 1 == raw.stages {
+            guard promptSet.count <= raw.promptTokens,
+                promptSet == SamplingParameters.distinct(promptSet),
+                sampling.promptHash == SamplingParameters.promptHash(of: promptSet)
+            else {
+                throw NodeFault(.badAssignment, "the prompt's tokens are not those of its hash")
+            }
+        }
+        if let scores = raw.logprobs, !(0...PositionScore.maximumTop).contains(scores) {
+            throw NodeFault(.badAssignment, "log probabilities of \(scores) tokens a position")
+        }
         self.init(
             job: JobID(raw.job), attempt: raw.attempt, stage: raw.stage, stages: raw.stages,
             layers: layers, model: model, weights: weights, profile: profile,
             promptTokens: raw.promptTokens, maxTokens: raw.maxTokens,
-            chosenTokens: raw.chosenTokens ?? 0, sampling: sampling,
+            chosenTokens: raw.chosenTokens ?? 0, sampling: sampling, promptSet: promptSet,
+            scores: raw.logprobs,
             resume: raw.resume.map { Resume(attempt: $0.attempt, position: $0.position) })
     }
 
@@ -115,6 +137,8 @@ public struct Assignment: Hashable, Sendable {
         let maxTokens: UInt32
         let chosenTokens: UInt32?
         let sampling: String
+        let promptSet: [Int32]?
+        let logprobs: Int?
         let resume: RawResume?
     }
 

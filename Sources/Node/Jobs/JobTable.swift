@@ -122,14 +122,15 @@ public struct JobTable: Sendable {
         case .pong: return []
         case .cancel: return drop(key, nil)
         case .fault: return drop(key, nil)
-        case .ready, .tokens, .activations, .sampled, .end, .open, .window, .verdict, .discard:
+        case .ready, .tokens, .activations, .sampled, .scores, .end, .open, .window, .verdict,
+            .discard:
             break
         }
         switch sessions[key] {
         case .stage:
             return change(key, at: now) { session in
                 session.take(frame)
-                return nil
+                return []
             }
         case .upstream(let session): return advance(session, key, frame, at: now)
         case nil: break
@@ -144,7 +145,7 @@ public struct JobTable: Sendable {
             }
             return change(held, at: now) { session in
                 session.take(fault)
-                return nil
+                return []
             }
         }
         let fault = NodeFault(
@@ -176,20 +177,20 @@ public struct JobTable: Sendable {
                     return session.advance(share.positions, runners[index], output)
                 case .failure(let error):
                     session.fail(error)
-                    return nil
+                    return []
                 }
             }
         }
         return effects
     }
 
-    /// Changes a stage's session, sends the frame that this gives, and does what then comes first
+    /// Changes a stage's session, sends the frames that this gives, and does what then comes first
     /// in its inbox and needs no pass.
     private mutating func change(
-        _ key: Key, at now: Timestamp, _ body: (inout NodeSession) -> WireFrame?
+        _ key: Key, at now: Timestamp, _ body: (inout NodeSession) -> [WireFrame]
     ) -> [Effect] {
         guard case .stage(var session)? = sessions.removeValue(forKey: key) else { return [] }
-        let reply: [Effect] = body(&session).map { [.send($0)] } ?? []
+        let reply: [Effect] = body(&session).map { .send($0) }
         do throws(NodeFault) {
             switch session.next {
             case nil: sessions[key] = .stage(session)

@@ -16,6 +16,15 @@ struct NodeSession: Sendable {
         case fail(NodeFault)
     }
 
+    /// What came out for the first positions of a frame.
+    private struct Done {
+        var positions = 0
+        var rows: [Float] = []
+        var first = 0
+        var tokens: [Int32] = []
+        var scores: [PositionScore] = []
+    }
+
     private(set) var assignment: Assignment
     /// Which of the node's stages this runs on.
     let place: Int
@@ -25,7 +34,7 @@ struct NodeSession: Sendable {
     /// Positions of the frames in the inbox.
     private var waiting = 0
     /// What came out for the first positions of the first frame.
-    private var done: (positions: Int, rows: [Float], first: Int, tokens: [Int32]) = (0, [], 0, [])
+    private var done = Done()
     /// The most rows or tokens in one frame.
     static let maximumRows = 256
 
@@ -38,7 +47,8 @@ struct NodeSession: Sendable {
         do {
             runner = try StageRunner(
                 stage: served.stage, promptTokens: Int(assignment.promptTokens),
-                capacity: assignment.capacity, sampling: assignment.sampling)
+                capacity: assignment.capacity, sampling: assignment.sampling,
+                prompt: assignment.promptSet, scores: assignment.scores)
         } catch {
             throw NodeFault(error)
         }
@@ -69,7 +79,7 @@ struct NodeSession: Sendable {
             throw NodeFault(error)
         }
         assignment = next
-        (inbox, waiting, done) = ([], 0, (0, [], 0, []))
+        (inbox, waiting, done) = ([], 0, Done())
     }
 
     /// What is to be done first.
@@ -145,9 +155,9 @@ struct NodeSession: Sendable {
     /// Returns what the house is sent if they were its last.
     mutating func advance(
         _ count: Int, _ runner: StageRunner, _ output: StageOutput
-    ) -> WireFrame? {
+    ) -> [WireFrame] {
         self.runner = runner
-        guard case .run(let frame) = inbox.first else { return nil }
+        guard case .run(let frame) = inbox.first else { return [] }
         done.positions += count
         switch output {
         case .nothing: break
@@ -155,12 +165,13 @@ struct NodeSession: Sendable {
         case .sampled(let first, let tokens):
             if done.tokens.isEmpty { done.first = first }
             done.tokens += tokens
+            done.scores += runner.scores
         }
-        guard done.positions == Int(frame.count) else { return nil }
+        guard done.positions == Int(frame.count) else { return [] }
         defer {
             inbox.removeFirst()
             waiting -= Int(frame.count)
-            done = (0, [], 0, [])
+            done = Done()
         }
         return reply(to: frame)
     }
@@ -168,18 +179,30 @@ struct NodeSession: Sendable {
     /// The first item of the inbox cannot be done.
     mutating func fail(_ error: EngineError) { inbox = [.fail(NodeFault(error))] }
 
-    /// What the house is sent for a whole frame; `nil` where nothing is due.
-    private func reply(to frame: WireFrame) -> WireFrame? {
+    /// What the house is sent for a whole frame.
+    private func reply(to frame: WireFrame) -> [WireFrame] {
+        let (stage, job, attempt) = (assignment.stage, assignment.job, assignment.attempt)
+        let first = UInt32(done.first)
         do {
+            var frames: [WireFrame] = []
             if !done.rows.isEmpty {
-                return try .activations(
-                    done.rows, rows: frame.count, stage: assignment.stage, job: assignment.job,
-                    attempt: assignment.attempt, position: frame.position)
+                frames.append(
+                    try .activations(
+                        done.rows, rows: frame.count, stage: stage, job: job, attempt: attempt,
+                        position: frame.position))
             }
-            if done.tokens.isEmpty { return nil }
-            return try .tokens(
-                done.tokens, kind: .sampled, stage: assignment.stage, job: assignment.job,
-                attempt: assignment.attempt, position: UInt32(done.first))
+            if !done.scores.isEmpty {
+                frames.append(
+                    try .scores(
+                        done.scores, stage: stage, job: job, attempt: attempt, position: first))
+            }
+            if !done.tokens.isEmpty {
+                frames.append(
+                    try .tokens(
+                        done.tokens, kind: .sampled, stage: stage, job: job, attempt: attempt,
+                        position: first))
+            }
+            return frames
         } catch {
             preconditionFailure("as many rows as came in fit a frame: \(error)")
         }

@@ -56,9 +56,18 @@ struct LlamaServerDialect: UpstreamDialect {
         let topK: UInt32
         let topP: Double
         let seed: UInt32
-        /// In the order of our sampling: top-p sums probabilities at the temperature. Nothing else
-        /// the server was started with may change the choice.
-        let samplers = ["top_k", "temperature", "top_p"]
+        let minP: Double
+        let repeatPenalty: Double
+        let presencePenalty: Double
+        let frequencyPenalty: Double
+        /// Penalties count all tokens. The server's presence and frequency penalties count the
+        /// prompt too, ours do not.
+        let repeatLastN = -1
+        /// Pairs of a token and its bias.
+        let logitBias: [[Double]]
+        /// In the order of our sampling: top-p and min-p compare probabilities at the temperature.
+        /// Nothing else the server was started with may change the choice.
+        let samplers = ["penalties", "top_k", "temperature", "top_p", "min_p"]
     }
 
     func completion(_ request: UpstreamRequest, model: String) -> UpstreamCall {
@@ -67,7 +76,11 @@ struct LlamaServerDialect: UpstreamDialect {
         let body = Completion(
             prompt: request.prompt, nPredict: request.maxTokens, stream: isStream,
             temperature: Double(sampling.temperature), topK: sampling.topK,
-            topP: Double(sampling.topP), seed: UInt32(sampling.seed % UInt64(UInt32.max)))
+            topP: Double(sampling.topP), seed: UInt32(sampling.seed % UInt64(UInt32.max)),
+            minP: Double(sampling.minP), repeatPenalty: Double(sampling.repetitionPenalty),
+            presencePenalty: Double(sampling.presencePenalty),
+            frequencyPenalty: Double(sampling.frequencyPenalty),
+            logitBias: sampling.logitBias.map { [Double($0.token), Double($0.value)] })
         return UpstreamCall(
             path: "/completion", body: SnakeCaseJSON.encode(body), isStream: isStream)
     }

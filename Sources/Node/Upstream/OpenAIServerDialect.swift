@@ -20,6 +20,14 @@ extension OpenAIServerDialect {
     }
 }
 
+extension SamplingParameters {
+    /// Biases by token as OpenAI's API spells them; `nil` if there are none.
+    var biasesByName: [String: Double]? {
+        if logitBias.isEmpty { return nil }
+        return Dictionary(uniqueKeysWithValues: logitBias.map { ("\($0.token)", Double($0.value)) })
+    }
+}
+
 private struct TokenizeQuestion: Encodable {
     let model: String
     let prompt: String

@@ -10,11 +10,12 @@ struct SGLangDialect: OpenAIServerDialect {
             let topK: Int
             /// Heeded by servers with deterministic inference only.
             let samplingSeed: Int64
-            // The model's generation_config.json must not change the choice.
-            let minP = 0.0
-            let repetitionPenalty = 1.0
-            let presencePenalty = 0.0
-            let frequencyPenalty = 0.0
+            // Said in any case: the model's generation_config.json must not change the choice.
+            let minP: Double
+            let repetitionPenalty: Double
+            let presencePenalty: Double
+            let frequencyPenalty: Double
+            let logitBias: [String: Double]?
         }
 
         let inputIds: [Int32]
@@ -29,7 +30,12 @@ struct SGLangDialect: OpenAIServerDialect {
             samplingParams: .init(
                 maxNewTokens: request.maxTokens, temperature: Double(sampling.temperature),
                 topP: Double(sampling.topP), topK: sampling.topK == 0 ? -1 : Int(sampling.topK),
-                samplingSeed: Int64(sampling.seed & UInt64(Int32.max))))
+                samplingSeed: Int64(sampling.seed & UInt64(Int32.max)),
+                minP: Double(sampling.minP),
+                repetitionPenalty: Double(sampling.repetitionPenalty),
+                presencePenalty: Double(sampling.presencePenalty),
+                frequencyPenalty: Double(sampling.frequencyPenalty),
+                logitBias: sampling.biasesByName))
         return UpstreamCall(path: "/generate", body: SnakeCaseJSON.encode(body), isStream: true)
     }
 

@@ -14,11 +14,12 @@ struct VLLMDialect: OpenAIServerDialect {
         let topP: Double
         let topK: Int
         let seed: Int64
-        // The model's generation_config.json must not change the choice.
-        let minP = 0.0
-        let repetitionPenalty = 1.0
-        let presencePenalty = 0.0
-        let frequencyPenalty = 0.0
+        // Said in any case: the model's generation_config.json must not change the choice.
+        let minP: Double
+        let repetitionPenalty: Double
+        let presencePenalty: Double
+        let frequencyPenalty: Double
+        let logitBias: [String: Double]?
     }
 
     func completion(_ request: UpstreamRequest, model: String) -> UpstreamCall {
@@ -27,7 +28,10 @@ struct VLLMDialect: OpenAIServerDialect {
             model: model, prompt: request.prompt, maxTokens: request.maxTokens,
             temperature: Double(sampling.temperature), topP: Double(sampling.topP),
             topK: sampling.topK == 0 ? -1 : Int(sampling.topK),
-            seed: Int64(sampling.seed & UInt64(Int64.max)))
+            seed: Int64(sampling.seed & UInt64(Int64.max)), minP: Double(sampling.minP),
+            repetitionPenalty: Double(sampling.repetitionPenalty),
+            presencePenalty: Double(sampling.presencePenalty),
+            frequencyPenalty: Double(sampling.frequencyPenalty), logitBias: sampling.biasesByName)
         return UpstreamCall(
             path: "/v1/completions", body: SnakeCaseJSON.encode(body), isStream: true)
     }

@@ -1,3 +1,4 @@
+import Inference
 public import Primitives
 
 /// How one job runs, as a value: frames, losses and time in, effects out. It knows no link, no
@@ -37,8 +38,9 @@ public struct JobMachine: Sendable {
         case assign(stage: Int)
         /// Send this frame to the stage's node.
         case send(WireFrame, stage: Int)
-        /// These tokens were chosen; the text is what can be shown.
-        case deliver(text: String, tokens: Int)
+        /// These tokens were chosen; the text is what can be shown, with the scores of its tokens
+        /// if they were asked for.
+        case deliver(text: String, tokens: Int, scores: [PositionScore] = [])
         /// Tell the stage's node, where it gets its assignments, to drop the attempt.
         case dismiss(stage: Int)
         /// The stage's node has not been heard for a while: replace it if there is another.
@@ -79,6 +81,8 @@ public struct JobMachine: Sendable {
     /// Why the answer ended, once it has.
     public private(set) var finish: Finish?
     private var text: AnswerText
+    /// What the last stage thought of the tokens that it sends next, and the first's position.
+    private var scores: (position: UInt32, rows: [PositionScore]) = (0, [])
     /// Whether the only stage chooses token after token without each being fed back.
     private var runsAhead: Bool
     private var isCancelled = false
@@ -111,6 +115,7 @@ public struct JobMachine: Sendable {
     /// Nothing has come of the attempt yet.
     private mutating func reset(stages: Int, at now: UInt64) {
         phase = .assigning
+        scores = (0, [])
         unsigned = []
         stageCount = stages
         isReady = Array(repeating: false, count: stages)
@@ -181,6 +186,9 @@ public struct JobMachine: Sendable {
             return isReady.allSatisfy(\.self) ? start(at: now) : []
         case (.running, .activations) where stage < stageCount - 1:
             return pass(frame, stage, at: now)
+        case (.running, .scores) where stage == stageCount - 1 && spec.scores != nil:
+            scores = (frame.position, frame.positionScores)
+            return []
         case (.running, .sampled) where stage == stageCount - 1:
             return choose(frame, stage, at: now)
         case (.running, _), (.assigning, _):
@@ -337,6 +345,9 @@ public struct JobMachine: Sendable {
             Int(frame.position) + tokens.count <= most,
             tokens.allSatisfy({ $0 >= 0 && $0 < spec.vocabulary })
         else { return lose(stage: stage, "tokens that are not those of the next positions") }
+        guard areScored(frame) else {
+            return lose(stage: stage, "log probabilities that cannot be those of the tokens")
+        }
         touch(stage, at: now, always: true)
         done[stage] = Int(frame.position) + tokens.count
         if runsAhead { sent[stage] = max(sent[stage], done[stage] + 1) }
@@ -347,7 +358,7 @@ public struct JobMachine: Sendable {
                 return diverge(stage)
             }
             // New is only the token after the last position fed, or what was chosen ahead.
-            effects += take(token, at: now)
+            effects += take(token, spec.scores == nil ? nil : scores.rows[place], at: now)
             guard runsAhead, phase == .running else { break }
         }
         return effects
@@ -365,9 +376,19 @@ public struct JobMachine: Sendable {
         return cancelAll() + [.fail(.diverged)]
     }
 
-    private mutating func take(_ token: Int32, at now: UInt64) -> [Effect] {
+    /// Whether the scores that came belong to these tokens, or none are wanted.
+    private func areScored(_ frame: WireFrame) -> Bool {
+        guard let top = spec.scores else { return true }
+        let tokens = frame.tokenIDs
+        return scores.position == frame.position && scores.rows.map(\.chosen.token) == tokens
+            && scores.rows.allSatisfy { $0.isPossible(top: top, vocabulary: spec.vocabulary) }
+    }
+
+    private mutating func take(
+        _ token: Int32, _ score: PositionScore?, at now: UInt64
+    ) -> [Effect] {
         output.append(token)
-        var piece = text.append(token)
+        var piece = text.append(token, score: score)
         if spec.isEnd(token) || text.isStopped {
             finish = .stop
         } else if output.count == spec.maxTokens || isLate {
@@ -377,10 +398,10 @@ public struct JobMachine: Sendable {
         }
         guard finish != nil else {
             let fed = runsAhead ? [] : feed([token], at: now)
-            return [.deliver(text: piece, tokens: 1)] + fed
+            return [.deliver(text: piece, tokens: 1, scores: text.takeScores())] + fed
         }
         piece += text.finish()
-        return [.deliver(text: piece, tokens: 1)] + end(at: now)
+        return [.deliver(text: piece, tokens: 1, scores: text.takeScores())] + end(at: now)
     }
 
     private mutating func end(at now: UInt64) -> [Effect] {

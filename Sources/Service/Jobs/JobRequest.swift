@@ -18,6 +18,9 @@ public struct JobRequest: Sendable {
     public var sampling: SamplingParameters
     /// Texts that end the answer and are not part of it.
     public var stops: [String]
+    /// How many of the most likely tokens to give the log probabilities of, at each token of the
+    /// answer and beside the chosen one; `nil` for none at all.
+    public var scores: Int?
     /// Whom to ask, and at what price.
     public var routing = Routing()
 
@@ -59,8 +62,9 @@ public struct JobRequest: Sendable {
 
 /// What comes of a running job, in order: text, then exactly one end.
 public enum JobOutput: Sendable {
-    /// More of the answer, which may be empty, and how many tokens it took.
-    case text(String, tokens: Int)
+    /// More of the answer, which may be empty, how many tokens it took, and the scores of the
+    /// tokens whose text it is, if they were asked for.
+    case text(String, tokens: Int, scores: [PositionScore])
     /// The answer is complete and its cost is in escrow.
     case done(JobResult)
     /// Nothing is charged.

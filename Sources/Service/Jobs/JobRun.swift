@@ -56,7 +56,7 @@ final class JobRun: Sendable {
 
     /// A frame of a node: nothing of strangers, and nothing larger than any frame it may send.
     func push(_ frame: WireFrame, from node: PublicKey) {
-        let largest = JobMachine.rowsPerFrame * 4 * request.model.manifest.hidden
+        let largest = JobMachine.rowsPerFrame * max(4 * request.model.manifest.hidden, 256)
         guard involves(node) else { return }
         if frame.payload.count <= largest {
             push(.frame(node, frame))
@@ -124,7 +124,7 @@ final class JobRun: Sendable {
             job: job, prompt: request.prompt, maxTokens: Int(request.maxTokens),
             rowBytes: 4 * model.manifest.hidden, vocabulary: Int32(model.manifest.vocabulary),
             isEnd: { tokenizer.isEnd($0) },
-            text: AnswerText(tokenizer: tokenizer, stops: request.stops),
+            text: AnswerText(tokenizer: tokenizer, stops: request.stops), scores: request.scores,
             patience: context.patience, endBy: endBy)
     }
 
@@ -196,9 +196,9 @@ final class JobRun: Sendable {
             case .dismiss(let stage):
                 let data = "{\"job\":\(job),\"attempt\":\(state.machine.attempt)}"
                 context.hub.send(NodeEvent("cancel", data), to: state.pipeline[stage].node)
-            case .deliver(let text, let tokens):
+            case .deliver(let text, let tokens, let scores):
                 context.metrics.delivered(tokens: tokens)
-                output.yield(.text(text, tokens: tokens))
+                output.yield(.text(text, tokens: tokens, scores: scores))
             case .replace(let stage, let code, let reason):
                 await replace(stage, code, reason, &state)
             case .doubt(let stage):
@@ -391,6 +391,18 @@ final class JobRun: Sendable {
         return ["\"resume\":{\"attempt\":\(attempt),\"position\":\(position)}"]
     }
 
+    /// What only the last stage is told of how tokens are chosen.
+    private func choice(_ place: Int, _ state: State) -> [String] {
+        guard place == state.pipeline.count - 1 else { return [] }
+        var fields: [String] = []
+        if request.sampling.countsPrompt {
+            let tokens = SamplingParameters.distinct(request.prompt).map { "\($0)" }
+            fields.append("\"prompt_set\":[\(tokens.joined(separator: ","))]")
+        }
+        if let scores = request.scores { fields.append("\"logprobs\":\(scores)") }
+        return fields
+    }
+
     /// The `job` event of a stage.
     private func assignment(_ place: Int, _ state: State) -> NodeEvent {
         let stage = state.pipeline[place]
@@ -405,7 +417,7 @@ final class JobRun: Sendable {
                 "\"prompt_tokens\":\(request.prompt.count)", "\"max_tokens\":\(request.maxTokens)",
                 "\"chosen_tokens\":\(state.machine.output.count)",
                 "\"sampling\":\"\(Hex.encode(request.sampling.canonicalBytes()))\"",
-            ] + resume(place, state)
+            ] + choice(place, state) + resume(place, state)
         return NodeEvent("job", "{" + fields.joined(separator: ",") + "}")
     }
 }

@@ -123,6 +123,8 @@ public final class JobRunner: Sendable {
             throw .rejected(.contextExceeded)
         }
         let opened = context.milliseconds()
+        var request = request
+        request.sampling = request.sampling.committed(to: request.prompt)
         let sampling = request.sampling.canonicalBytes()
         let input = Transcript.request(prompt: request.prompt[...], sampling: sampling)
         var demand = Demand(
@@ -134,7 +136,8 @@ public final class JobRunner: Sendable {
         demand.only = request.routing.only
         demand.ignore = request.routing.ignore
         demand.allowFallbacks = request.routing.allowFallbacks
-        demand.acceptsStatistical = request.routing.acceptsStatistical
+        // Only our own engine is known to give log probabilities that follow from the logits.
+        demand.acceptsStatistical = request.routing.acceptsStatistical && request.scores == nil
         let events = try await context.submit(.openJob(demand))
         var held: JobID?
         for event in events { if case .jobHeld(let id, _) = event { held = id } }

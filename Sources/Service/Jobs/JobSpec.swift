@@ -1,4 +1,4 @@
-import Inference
+public import Inference
 public import Primitives
 
 /// What one job computes: fixed when it is opened.
@@ -17,6 +17,8 @@ public struct JobSpec: Sendable {
     public let isEnd: @Sendable (Int32) -> Bool
     /// The answer's text, before any token.
     public let text: AnswerText
+    /// How many likely tokens' log probabilities come with each token; `nil` for none at all.
+    public let scores: Int?
     /// How long nodes have for what, in milliseconds.
     public let patience: Patience
     /// When the answer is to end with the token in flight, so that it is signed for before the
@@ -26,7 +28,7 @@ public struct JobSpec: Sendable {
     /// A job of these parts.
     public init(
         job: JobID, prompt: [Int32], maxTokens: Int, rowBytes: Int, vocabulary: Int32,
-        isEnd: @escaping @Sendable (Int32) -> Bool, text: AnswerText,
+        isEnd: @escaping @Sendable (Int32) -> Bool, text: AnswerText, scores: Int? = nil,
         patience: Patience = Patience(), endBy: UInt64? = nil
     ) {
         self.job = job
@@ -36,6 +38,7 @@ public struct JobSpec: Sendable {
         self.vocabulary = vocabulary
         self.isEnd = isEnd
         self.text = text
+        self.scores = scores
         self.patience = patience
         self.endBy = endBy
     }

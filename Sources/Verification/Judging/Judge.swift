@@ -137,7 +137,8 @@ extension EvidenceBundle {
     func task(_ index: Int) -> StageTask {
         StageTask(
             stage: UInt16(index), stages: UInt16(stages.count), layers: stages[index].layers,
-            positions: positions, promptTokens: Int(promptTokens), sampling: sampling,
+            positions: positions, promptTokens: Int(promptTokens),
+            prompt: Array(tokens.prefix(Int(promptTokens))), sampling: sampling,
             input: index == 0 ? .tokens(tokens) : .activations(boundaries[index - 1]))
     }
 }

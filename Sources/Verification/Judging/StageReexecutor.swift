@@ -20,6 +20,8 @@ public struct StageTask: Hashable, Sendable {
     public let positions: Int
     /// How many of them are the prompt.
     public let promptTokens: Int
+    /// The prompt's tokens: those of the request, whatever the stage was given.
+    public let prompt: [Int32]
     /// The canonical sampling parameters.
     public let sampling: [UInt8]
     /// What the stage signed that it was given.
@@ -28,13 +30,14 @@ public struct StageTask: Hashable, Sendable {
     /// A task with its parts.
     public init(
         stage: UInt16, stages: UInt16, layers: LayerRange, positions: Int, promptTokens: Int,
-        sampling: [UInt8], input: StageInput
+        prompt: [Int32] = [], sampling: [UInt8], input: StageInput
     ) {
         self.stage = stage
         self.stages = stages
         self.layers = layers
         self.positions = positions
         self.promptTokens = promptTokens
+        self.prompt = prompt
         self.sampling = sampling
         self.input = input
     }

@@ -23,6 +23,8 @@ struct ClusterRunCommand: AsyncParsableCommand {
               exchequer cluster run --model M.gguf --layers '0..<15' --identity head.key \\
                   --route 10.0.0.2:7300=KEY --chat "Tell me a joke." --stats
               exchequer cluster run --model M.gguf --identity head.key \\
+                  --route 10.0.0.2:7300=KEY "Once" --temperature 1 --min-p 0.1 --stop "."
+              exchequer cluster run --model M.gguf --identity head.key \\
                   --route 10.0.0.2:7300=KEY --route 10.0.0.3:7300=KEY --json < prompt.txt
             """)
 
@@ -33,11 +35,7 @@ struct ClusterRunCommand: AsyncParsableCommand {
     @Option(help: "The first layers, to be run here, as '0..<15'.") var layers: String?
     @Flag(help: "Ask in the model's chat format instead of continuing the text.") var chat = false
     @Option(help: "The most tokens to produce.") var maxTokens = 256
-    @Option(help: "0 for the most likely token; higher is more random.") var temperature: Float = 0
-    @Option(help: "Only the K most likely tokens; 0 for all.") var topK: UInt32 = 0
-    @Option(help: "Only the most likely tokens with this probability together.")
-    var topP: Float = 1
-    @Option(help: "The seed of the random choices.") var seed: UInt64 = 0
+    @OptionGroup var sampling: SamplingArguments
     @Flag(help: "Guess nothing: each token waits for the one before.") var noGuesses = false
     @Option(
         help: "A small model of the same tokenizer that guesses, run here.",
@@ -75,8 +73,7 @@ struct ClusterRunCommand: AsyncParsableCommand {
         let (file, root, identity) = try cluster.open()
         let stage = try layers.map { try cluster.stage($0, of: file) }
         let tokens = try promptTokens(file, try ModelArgument.text(prompt))
-        let parameters = SamplingParameters(
-            temperature: temperature, topK: topK, topP: topP, seed: seed)
+        let parameters = try sampling.parameters()
         let options = try options(for: file, parameters)
         let task = Task { () async throws in
             do throws(RingFault) {
@@ -136,17 +133,24 @@ struct ClusterRunCommand: AsyncParsableCommand {
         _ head: ClusterHead, _ file: ModelFile, _ prompt: [Int32],
         _ parameters: SamplingParameters, _ options: ClusterOptions
     ) async throws(RingFault) {
-        let printer = Printer(file.tokenizer, isSilent: json)
+        let printer = Mutex(
+            AnswerPrinter(file.tokenizer, stops: sampling.stop, isSilent: json))
         do {
             let answer = try await head.generate(
                 prompt: prompt, parameters: parameters, maxTokens: maxTokens, options: options
             ) { token in
-                printer.take(token)
-                return true
+                printer.withLock { $0.take(token) }
             }
-            finish(answer, prompt, printer.finish())
+            let (text, isStopped) = printer.withLock { printer in
+                printer.finish()
+                return (printer.text, printer.isStopped)
+            }
+            finish(answer, isStopped ? .stop : answer.reason, prompt, text)
         } catch {
-            let text = printer.finish()
+            let text = printer.withLock { printer in
+                printer.finish()
+                return printer.text
+            }
             if json {
                 try? Console.put(
                     json: FailureReport(
@@ -157,7 +161,9 @@ struct ClusterRunCommand: AsyncParsableCommand {
         }
     }
 
-    private func finish(_ answer: ClusterAnswer, _ prompt: [Int32], _ text: String) {
+    private func finish(
+        _ answer: ClusterAnswer, _ reason: FinishReason, _ prompt: [Int32], _ text: String
+    ) {
         let decoding = (answer.time - answer.timeToFirstToken) / .seconds(1)
         let speed = decoding > 0 ? Double(max(answer.tokens.count - 1, 0)) / decoding : 0
         let wait = answer.timeToFirstToken / .seconds(1)
@@ -166,7 +172,7 @@ struct ClusterRunCommand: AsyncParsableCommand {
             try? Console.put(
                 json: Report(
                     text: text, promptTokens: prompt, tokens: answer.tokens,
-                    finish: answer.reason.rawValue, windows: counts.windows,
+                    finish: reason.rawValue, windows: counts.windows,
                     positions: counts.positions, guesses: counts.guessed,
                     rightGuesses: counts.right, secondsToFirstToken: wait,
                     tokensPerSecond: speed))
@@ -174,40 +180,11 @@ struct ClusterRunCommand: AsyncParsableCommand {
         Console.say(
             String(
                 format: "%d prompt tokens, %d produced (%@), first after %.3f s, %.1f tokens/s",
-                prompt.count, answer.tokens.count, answer.reason.rawValue, wait, speed))
+                prompt.count, answer.tokens.count, reason.rawValue, wait, speed))
         if stats {
             Console.say(
                 "\(counts.windows) windows of \(counts.positions) positions, \(counts.right) of "
                     + "\(counts.guessed) guesses right, \(counts.discarded) taken back unjudged")
-        }
-    }
-
-    /// Text as it comes.
-    private final class Printer: Sendable {
-        private let tokenizer: Tokenizer
-        private let isSilent: Bool
-        private let state = Mutex((decoder: StreamDecoder(), text: ""))
-
-        init(_ tokenizer: Tokenizer, isSilent: Bool) {
-            self.tokenizer = tokenizer
-            self.isSilent = isSilent
-        }
-
-        func take(_ token: Int32) {
-            if tokenizer.kind(token) == .control { return }
-            put(state.withLock { $0.decoder.append(tokenizer.bytes(of: token)) })
-        }
-
-        /// The whole text.
-        func finish() -> String {
-            put(state.withLock { $0.decoder.finish() })
-            if !isSilent { Console.put("") }
-            return state.withLock { $0.text }
-        }
-
-        private func put(_ part: String) {
-            state.withLock { $0.text += part }
-            if !isSilent, !part.isEmpty { FileHandle.standardOutput.write(Data(part.utf8)) }
         }
     }
 }

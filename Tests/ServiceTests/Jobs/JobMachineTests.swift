@@ -24,6 +24,12 @@ import Testing
         /// Frames the stages have been sent, in order of arrival.
         var inbox: [(stage: Int, frame: WireFrame)] = []
         var text = ""
+        /// Tokens whose scores came with the text.
+        var scored: [Int32] = []
+        /// How many likely tokens' scores are sent before tokens; `nil` for none at all.
+        var scores: Int?
+        /// Changes scores before they are sent.
+        var alter: (inout [PositionScore]) -> Void = { _ in }
         var seen: [JobMachine.Effect] = []
         var now: UInt64 = 0
 
@@ -32,7 +38,9 @@ import Testing
                 seen.append(effect)
                 switch effect {
                 case .send(let frame, let stage): inbox.append((stage, frame))
-                case .deliver(let piece, _): text += piece
+                case .deliver(let piece, _, let scores):
+                    text += piece
+                    scored += scores.map(\.chosen.token)
                 default: continue
                 }
             }
@@ -69,6 +77,25 @@ import Testing
                 position: UInt32(first))
         }
 
+        /// What goes before sampled tokens.
+        func scores(of frame: WireFrame) throws -> WireFrame? {
+            guard frame.kind == .sampled, let scores else { return nil }
+            var rows = frame.tokenIDs.map { token in
+                let chosen = TokenProbability(token: token, logProbability: -1)
+                let others = (0..<49_152).lazy.map { Int32($0) }.filter { $0 != token }
+                let top =
+                    [chosen]
+                    + others.prefix(max(scores - 1, 0)).map {
+                        TokenProbability(token: $0, logProbability: -2)
+                    }
+                return PositionScore(chosen: chosen, top: scores == 0 ? [] : Array(top))
+            }
+            alter(&rows)
+            return try .scores(
+                rows, stage: frame.stage, job: frame.job, attempt: frame.attempt,
+                position: frame.position)
+        }
+
         /// Lets the stages work until nothing is left to do, or `steps` frames were answered.
         mutating func work(steps: Int = .max, pick: (Int) -> Int = { _ in 0 }) throws {
             var done = 0
@@ -77,7 +104,10 @@ import Testing
                 let wanted = inbox[pick(inbox.count)].stage
                 guard let place = inbox.firstIndex(where: { $0.stage == wanted }) else { return }
                 let (stage, frame) = inbox.remove(at: place)
-                if let reply = try answer(stage, frame) { self.frame(reply) }
+                if let reply = try answer(stage, frame) {
+                    if let scores = try scores(of: reply) { self.frame(scores) }
+                    self.frame(reply)
+                }
                 done += 1
             }
         }
@@ -94,17 +124,18 @@ import Testing
 
     private func toy(
         stages: Int, prompt: Int, tokens: [Int32], maxTokens: Int? = nil, stops: [String] = [],
-        end: Int32 = -1, endBy: UInt64? = nil
+        end: Int32 = -1, scores: Int? = nil, endBy: UInt64? = nil
     ) throws -> Toy {
         let file = try Self.file.get()
         let spec = JobSpec(
             job: JobID(7), prompt: (0..<prompt).map { Int32($0) },
             maxTokens: maxTokens ?? tokens.count, rowBytes: 4, vocabulary: 49_152,
             isEnd: { $0 == end }, text: AnswerText(tokenizer: file.tokenizer, stops: stops),
-            endBy: endBy)
+            scores: scores, endBy: endBy)
         var toy = Toy(
             machine: JobMachine(spec: spec, stages: stages, at: 0), stages: stages, prompt: prompt,
             tokens: tokens)
+        toy.scores = scores
         toy.take(toy.machine.begin())
         #expect(toy.seen == (0..<stages).map { .assign(stage: $0) })
         try toy.readyAll()
@@ -181,6 +212,56 @@ import Testing
         #expect(toy.machine.output == tokens)
         #expect(toy.ends == Array(repeating: 8, count: 3))
         #expect(toy.machine.boundaries.map(\.count) == [32, 32])
+    }
+
+    /// Scores come with the text of their tokens, once each, whatever is computed again.
+    @Test(arguments: [0, 1, 20], [1, 4, 6])
+    func scoresComeWithTheText(top: Int, steps: Int) throws {
+        let tokens = try words(" the quick brown fox jumps")
+        var toy = try toy(stages: 2, prompt: 4, tokens: tokens, scores: top)
+        try toy.work(steps: steps)
+        toy.take(toy.machine.lose(stage: 1, "gone"))
+        toy.inbox = []
+        toy.take(toy.machine.restart(attempt: 2, kept: [nil, nil], at: 0))
+        try toy.readyAll()
+        try toy.work()
+        #expect(toy.machine.finish == .length)
+        #expect(toy.scored == tokens)
+
+        var stopped = try self.toy(
+            stages: 1, prompt: 3, tokens: tokens, stops: ["k b"], scores: top)
+        try stopped.work()
+        #expect(stopped.text == " the quic")
+        #expect(stopped.scored == Array(tokens[..<2]))
+        #expect(stopped.machine.output.count == 3)
+    }
+
+    /// Tokens without their scores, or with what cannot be theirs, lose the stage its place.
+    @Test func scoresThatCannotBeLoseTheStage() throws {
+        let tokens = try words(" one two")
+        let changes: [(inout [PositionScore]) -> Void] = [
+            { $0 = [PositionScore(chosen: $0[0].chosen, top: [])] },
+            { $0 = [PositionScore(chosen: $0[0].top[1], top: $0[0].top)] },
+            { $0 = [PositionScore(chosen: $0[0].chosen, top: $0[0].top.reversed())] },
+            { $0.append($0[0]) },
+        ]
+        func isLost(_ toy: Toy) -> Bool {
+            toy.seen.contains { if case .replace(0, .abandoned, _) = $0 { true } else { false } }
+        }
+        for change in changes {
+            var toy = try toy(stages: 1, prompt: 2, tokens: tokens, scores: 3)
+            toy.alter = change
+            try toy.work()
+            #expect(isLost(toy) && toy.text.isEmpty && toy.machine.output.isEmpty)
+        }
+        var silent = try toy(stages: 1, prompt: 2, tokens: tokens, scores: 3)
+        silent.scores = nil
+        try silent.work()
+        #expect(isLost(silent))
+        var chatty = try toy(stages: 1, prompt: 2, tokens: tokens)
+        chatty.scores = 3
+        try chatty.work()
+        #expect(isLost(chatty))
     }
 
     /// Two attempts that differ: another pipeline is tried once without blame, then it is over.

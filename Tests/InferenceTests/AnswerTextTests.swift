@@ -1,16 +1,10 @@
-import Foundation
 import Inference
-import Service
+import Primitives
 import Testing
 
 /// Text as tokens come, cut at stop strings, whatever the pieces.
 @Suite struct AnswerTextTests {
-    private func tokenizer() throws -> Tokenizer {
-        let path = URL(filePath: #filePath).deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-            .appending(path: ".models/SmolLM2-135M-Instruct.Q4_1.gguf").path()
-        return try ModelFile(path: path).tokenizer
-    }
+    private func tokenizer() throws -> Tokenizer { try ModelFixture.model().tokenizer }
 
     @Test(
         arguments: [
@@ -46,5 +40,35 @@ import Testing
         #expect(answer.isStopped)
         #expect(answer.append(5).isEmpty)
         #expect(answer.finish().isEmpty)
+    }
+
+    /// Each token's score comes with the text that it begins in; what is cut off has none.
+    @Test func scoresComeWithTheirText() throws {
+        let tokenizer = try tokenizer()
+        for (text, stops) in [
+            ("We say END, then EN and END of it.", ["END of"]), ("日本語 🌍 text", []),
+            ("ends with sto", ["stop"]), ("one two three", ["wo"]), ("stop", ["stop"]),
+        ] {
+            var answer = AnswerText(tokenizer: tokenizer, stops: stops)
+            var (got, scored): (String, [Int32]) = ("", [])
+            let tokens = try tokenizer.encode(text)
+            for token in tokens {
+                let score = PositionScore(
+                    chosen: TokenProbability(token: token, logProbability: -1), top: [])
+                got += answer.append(token, score: score)
+                scored += answer.takeScores().map(\.chosen.token)
+                // Nothing is said of text that is still held back.
+                let begun = tokenizer.decode(Array(scored.dropLast())).utf8.count
+                #expect(scored.isEmpty || begun <= got.utf8.count)
+            }
+            got += answer.finish()
+            scored += answer.takeScores().map(\.chosen.token)
+            #expect(scored[...] == tokens.prefix(scored.count))
+            let before = tokenizer.decode(Array(scored.dropLast())).utf8.count
+            let through = tokenizer.decode(scored).utf8.count
+            #expect(scored.isEmpty ? got.isEmpty : before < got.utf8.count)
+            #expect(through >= got.utf8.count)
+            if !answer.isStopped { #expect(scored == tokens) }
+        }
     }
 }
