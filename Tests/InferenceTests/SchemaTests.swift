@@ -1,4 +1,5 @@
 import Inference
+import Primitives
 import Testing
 
 /// Tests/Fixtures/structured-outputs.json: a schema, texts that are written under it, texts that
