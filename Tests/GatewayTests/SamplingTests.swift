@@ -1,8 +1,11 @@
+import Clearing
 import Foundation
 import Inference
 import Primitives
+import Service
 import Storage
 import Testing
+import Transport
 import Verification
 
 /// The whole sampling set through the whole house: what comes out is what the engine says alone,
