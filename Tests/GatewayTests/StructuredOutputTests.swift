@@ -1,6 +1,8 @@
 import Foundation
 import Inference
 import Primitives
+import Service
+import Storage
 import Testing
 import Verification
 
