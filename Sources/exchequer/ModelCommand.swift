@@ -238,7 +238,8 @@ struct ModelGenerateCommand: ParsableCommand {
               exchequer model generate MODEL.gguf "Once" --temperature 1 --min-p 0.1 \\
                   --repetition-penalty 1.1 --stop "."
               exchequer model generate MODEL.gguf "Yes or no? " --logit-bias 5158=5 --json --logprobs 3
-              exchequer model generate MODEL.gguf --chat "Invent a person." --json-schema person.json
+              exchequer model generate MODEL.gguf --chat "Invent a person." \\
+                  --json-schema person.json
               exchequer model generate MODEL.gguf --chat --json < question.txt
             """)
 

@@ -109,26 +109,22 @@ import Testing
                 sampling: parameters)
         }
         var tokens: [Int32] = []
-        var next = prompt
-        while tokens.count < wanted.tokens.count {
-            guard case .activations(let rows) = try runners[0].run(tokens: next),
-                case .sampled(_, let chosen) = try runners[1].run(activations: rows)
-            else { break }
-            tokens += chosen
-            next = chosen
+        func goOn(_ input: [Int32]) throws {
+            var next = input
+            while tokens.count < wanted.tokens.count {
+                guard case .activations(let rows) = try runners[0].run(tokens: next),
+                    case .sampled(_, let chosen) = try runners[1].run(activations: rows)
+                else { return }
+                tokens += chosen
+                next = chosen
+            }
         }
+        try goOn(prompt)
         #expect(tokens == wanted.tokens)
         // Taking positions back takes the answer's place in its format back.
         for place in runners.indices { try runners[place].rewind(to: prompt.count + 3) }
         tokens.removeLast(tokens.count - 4)
-        next = Array(tokens.suffix(1))
-        while tokens.count < wanted.tokens.count {
-            guard case .activations(let rows) = try runners[0].run(tokens: next),
-                case .sampled(_, let chosen) = try runners[1].run(activations: rows)
-            else { break }
-            tokens += chosen
-            next = chosen
-        }
+        try goOn(Array(tokens.suffix(1)))
         #expect(tokens == wanted.tokens)
     }
 
