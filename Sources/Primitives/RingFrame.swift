@@ -31,7 +31,7 @@ public struct RingOpen: CanonicalCodable, Hashable, Sendable {
     /// The most stages after the first.
     public static let maximumHops = 63
     /// The most bytes of sampling parameters.
-    public static let maximumSampling = 4_096
+    public static let maximumSampling = 48 << 10
 
     /// The root of the model.
     public var model: Digest

@@ -17,10 +17,11 @@ struct ModelCommand: ParsableCommand {
               exchequer model generate MODEL.gguf --chat "What is 12 + 7?"
               exchequer model tokenize MODEL.gguf "The capital of France is"
               exchequer model score MODEL.gguf --prompt-ids 504,3575,282 --continuation-ids 4649
+              exchequer model embed MODEL.gguf "The capital of France is"
             """,
         subcommands: [
             ModelInspectCommand.self, ModelTokenizeCommand.self, ModelGenerateCommand.self,
-            ModelScoreCommand.self,
+            ModelScoreCommand.self, ModelEmbedCommand.self,
         ])
 }
 
@@ -237,6 +238,8 @@ struct ModelGenerateCommand: ParsableCommand {
               exchequer model generate MODEL.gguf "Once" --temperature 1 --min-p 0.1 \\
                   --repetition-penalty 1.1 --stop "."
               exchequer model generate MODEL.gguf "Yes or no? " --logit-bias 5158=5 --json --logprobs 3
+              exchequer model generate MODEL.gguf --chat "Invent a person." \\
+                  --json-schema person.json
               exchequer model generate MODEL.gguf --chat --json < question.txt
             """)
 

@@ -19,6 +19,8 @@ struct SamplingArguments: ParsableArguments {
     var frequencyPenalty: Float = 0
     @Option(help: "A token's bias as ID=VALUE, -100 to 100; up to 300 of them.")
     var logitBias: [String] = []
+    @Option(help: "A file with a JSON schema that the answer is held to.") var jsonSchema: String?
+    @Flag(help: "Hold the answer to being a JSON object.") var jsonObject = false
     @Option(help: "The seed of the random choices.") var seed: UInt64 = 0
     @Option(help: "A text that ends the answer and is not part of it; up to 16 of them.")
     var stop: [String] = []
@@ -26,6 +28,9 @@ struct SamplingArguments: ParsableArguments {
     func validate() throws {
         guard stop.count <= 16, stop.allSatisfy({ (1...256).contains($0.utf8.count) }) else {
             throw ValidationError("--stop: up to 16 texts of 1 to 256 bytes.")
+        }
+        if jsonObject, jsonSchema != nil {
+            throw ValidationError("--json-object or --json-schema, not both.")
         }
         _ = try parameters()
     }
@@ -38,6 +43,7 @@ struct SamplingArguments: ParsableArguments {
         parameters.repetitionPenalty = repetitionPenalty
         parameters.presencePenalty = presencePenalty
         parameters.frequencyPenalty = frequencyPenalty
+        parameters.format = try format()
         parameters.logitBias = try logitBias.map(bias).sorted { $0.token < $1.token }
         // The engine names the other fields.
         if parameters.invalidField == "logitBias" {
@@ -45,6 +51,18 @@ struct SamplingArguments: ParsableArguments {
                 "--logit-bias: up to 300 different tokens, each with -100 to 100 and not 0.")
         }
         return parameters
+    }
+
+    private func format() throws -> OutputFormat {
+        guard let jsonSchema else { return jsonObject ? .jsonObject : .text }
+        guard let schema = FileManager.default.contents(atPath: jsonSchema) else {
+            throw ValidationError("--json-schema \(jsonSchema): cannot be read.")
+        }
+        do {
+            return try OutputFormat(schema: schema)
+        } catch {
+            throw ValidationError("--json-schema \(jsonSchema): \(error)")
+        }
     }
 
     private func bias(_ text: String) throws -> SamplingParameters.Bias {

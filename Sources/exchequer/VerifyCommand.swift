@@ -84,7 +84,7 @@ struct VerifyCommand: ParsableCommand {
         Console.progress("scoring job \(bundle.job)")
         var test = TokenChoiceTest()
         let sampling = try SamplingParameters(canonicalBytes: bundle.sampling)
-        if sampling.temperature == 0, !sampling.changesLogits {
+        if sampling.temperature == 0, !sampling.changesLogits, sampling.format == .text {
             let generator = try Generator(model: file, threads: threads ?? Stage.defaultThreads)
             test.add(
                 greedy: try generator.score(

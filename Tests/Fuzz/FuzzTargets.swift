@@ -14,13 +14,13 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 /// What must hold for any input.
 enum FuzzTargets: String {
-    case gguf, encode, decode, chat
+    case gguf, encode, decode, chat, schema
 
     /// The one that this process fuzzes.
     static let chosen: FuzzTargets = {
         let name = unsafe getenv("EXCHEQUER_FUZZ_TARGET").map { unsafe String(cString: $0) }
         guard let target = FuzzTargets(rawValue: name ?? "") else {
-            fatalError("EXCHEQUER_FUZZ_TARGET is gguf, encode, decode or chat")
+            fatalError("EXCHEQUER_FUZZ_TARGET is gguf, encode, decode, chat or schema")
         }
         return target
     }()
@@ -31,6 +31,7 @@ enum FuzzTargets: String {
         case .encode: Self.encode(bytes)
         case .decode: Self.decode(bytes)
         case .chat: Self.chat(bytes)
+        case .schema: Self.schema(bytes)
         }
     }
 
@@ -140,5 +141,35 @@ enum FuzzTargets: String {
         }
         let dropsEmpty = messages.contains { $0.content.isEmpty }
         precondition(dropsEmpty || controls(tokens) == controls(marks), "a forged token")
+    }
+
+    /// What is fuzzed besides schemas: choices that lead an answer, behind the first zero byte.
+    private static func schema(_ bytes: [UInt8]) {
+        let parts = bytes.split(
+            separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
+        guard let format = try? OutputFormat(schema: parts[0]) else { return }
+        let tokenizer = tokenizers[0]
+        let constraints = OutputConstraints(tokenizer)
+        guard let constraint = try? constraints.constraint(for: format) else { return }
+        var progress = constraint.start
+        var text: [UInt8] = []
+        // Any answer can go on until it is complete, and is then one of the format.
+        for choice in (parts.count > 1 ? parts[1] : []).prefix(32) {
+            let mask = constraint.allowed(after: progress)
+            precondition(!mask.isEmpty, "no token after \(text)")
+            let start = Int32(choice) * 191 % Int32(tokenizer.count)
+            let token = (start..<Int32(tokenizer.count)).first(where: mask.contains)
+            guard let token = token ?? (0..<start).first(where: mask.contains) else {
+                fatalError("no token is in a mask that is not empty")
+            }
+            precondition(!tokenizer.isEnd(token) || progress.isComplete, "an early end")
+            if tokenizer.isEnd(token) { break }
+            text += tokenizer.bytes(of: token)
+            progress = constraint.progress(progress, after: token)
+            precondition(!progress.isBroken, "a token that cannot be read")
+        }
+        guard progress.isComplete else { return }
+        precondition((try? format.accepts(text)) == true, "not of the format: \(text)")
+        precondition((try? OrderedJSON(text)) != nil, "no JSON: \(text)")
     }
 }

@@ -37,6 +37,12 @@ import Transport
         "{\"model\":\"smol\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}],\(more)}"
     }
 
+    private static func format(_ format: String) -> String {
+        prompt("\"response_format\":\(format)")
+    }
+    private static func schema(_ schema: String) -> String {
+        format("{\"type\":\"json_schema\",\"json_schema\":{\"name\":\"x\",\"schema\":\(schema)}}")
+    }
     private static func biases(_ count: Int) -> String {
         (0..<count).map { "\"\($0)\":1" }.joined(separator: ",")
     }
@@ -96,6 +102,17 @@ import Transport
         Row(prompt("\"logit_bias\":{\"the\":1}"), 400, "invalid_value", "logit_bias"),
         Row(prompt("\"logit_bias\":[1]"), 400, "invalid_value", "logit_bias"),
         Row(prompt("\"logit_bias\":{\(biases(301))}"), 400, "invalid_value", "logit_bias"),
+        Row(format("{\"type\":\"xml\"}"), 400, "invalid_value", "response_format"),
+        Row(format("{\"type\":\"json_schema\"}"), 400, "invalid_value", "response_format"),
+        Row(format("{}"), 400, "invalid_value", "response_format.type"),
+        Row(schema("{\"multipleOf\":2}"), 400, "invalid_value", "response_format"),
+        Row(schema("{\"$ref\":\"#\"}"), 400, "invalid_value", "response_format"),
+        Row(schema("false"), 400, "invalid_value", "response_format"),
+        Row(schema("{\"maxLength\":1000000}"), 400, "invalid_value", "response_format"),
+        Row(schema("{\"pattern\":\"(a{900}){900}\"}"), 400, "invalid_value", "response_format"),
+        Row(
+            schema(String(repeating: "[", count: 100) + String(repeating: "]", count: 100)), 400,
+            "invalid_value", "response_format"),
         Row(prompt("\"provider\":{\"only\":\"x\"}"), 400, "invalid_value", "provider.only"),
         Row("{\"model\":\"smol\",\"messages\":[]}", 400, "invalid_value", "messages", path: chat),
         Row(

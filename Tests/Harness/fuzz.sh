@@ -1,5 +1,6 @@
 #!/bin/sh
-# Fuzzes the text side of the engine with libFuzzer: model files, encoding, decoding, chats.
+# Fuzzes the text side of the engine with libFuzzer: model files, encoding, decoding, chats,
+# schemas.
 # Builds into .build/fuzz; finds stay in .build/fuzz/corpus, an input that fails in the folder
 # .build/fuzz/failures.
 # Usage: Tests/Harness/fuzz.sh [SECONDS EACH] [TARGET...]
@@ -7,7 +8,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-targets=${*:-gguf encode decode chat}
+targets=${*:-gguf encode decode chat schema}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 scratch=.build/fuzz
@@ -29,11 +30,22 @@ mkdir -p "$scratch/failures"
 
 export EXCHEQUER_FUZZ_VOCABULARIES="$model:$vocabularies/sentence-pieces-prefixed.gguf"
 EXCHEQUER_FUZZ_VOCABULARIES="$EXCHEQUER_FUZZ_VOCABULARIES:$vocabularies/sentence-pieces-plain.gguf"
+# Each schema of the tests, and some choices.
+python3 - "$scratch/schemas" <<'END'
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True, exist_ok=True)
+rows = json.loads(pathlib.Path("Tests/Fixtures/structured-outputs.json").read_text())
+for number, row in enumerate(rows):
+    choices = bytes((number * 37 + place * 11) % 256 for place in range(24))
+    (folder / str(number)).write_bytes(json.dumps(row["schema"]).encode() + b"\0" + choices)
+END
 for target in $targets; do
     corpus="$scratch/corpus/$target"
     mkdir -p "$corpus"
     case $target in
     gguf) seeds=$vocabularies length=65536 ;;
+    schema) seeds=$scratch/schemas length=4096 ;;
     *) seeds=docs length=2048 ;;
     esac
     EXCHEQUER_FUZZ_TARGET=$target "$scratch/fuzz" -max_total_time="$seconds" -max_len="$length" \

@@ -228,6 +228,7 @@ struct SpeculationTests {
     @Test(arguments: [
         SamplingParameters.greedy, SamplingParameters(temperature: 1, seed: 3),
         PenaltyTests.penalised(seed: 4), PenaltyTests.penalised(seed: 5, temperature: 0),
+        StructuredOutputTests.parameters(.jsonObject, temperature: 1, seed: 6),
     ])
     func aSplitModelGivesTheSameTokens(sampling: SamplingParameters) throws {
         let model = try SyntheticModel().model()
@@ -245,7 +246,8 @@ struct SpeculationTests {
             try lower.makeSession(capacity: head.capacity),
             try upper.makeSession(capacity: head.capacity)
         )
-        var judge = try DraftJudge(promptTokens: prompt.count, sampling: sampling)
+        var judge = try DraftJudge(
+            promptTokens: prompt.count, sampling: sampling, constraints: model.constraints)
         var epoch: UInt32 = 0
         while head.finish == nil, let window = head.next(at: .zero) {
             let start = Int(window.start)

@@ -11,7 +11,15 @@ import Transport
     private static let samplings = [
         SamplingParameters.greedy, SamplingParameters(temperature: 0.9, topK: 40, seed: 5),
         SamplingParameters(temperature: 1.2, topP: 0.9, seed: 6), NodeFixture.penalised,
+        object,
     ]
+
+    /// Held to being a JSON object.
+    private static var object: SamplingParameters {
+        var parameters = SamplingParameters(temperature: 0.8, seed: 7)
+        parameters.format = .jsonObject
+        return parameters
+    }
 
     private func expected(
         _ prompt: [Int32], _ sampling: SamplingParameters, _ count: Int
@@ -20,7 +28,7 @@ import Transport
             prompt: prompt, parameters: sampling, maxTokens: count)
     }
 
-    @Test(arguments: ["The capital of France is", RingFixture.copied], [0, 1, 2, 3])
+    @Test(arguments: ["The capital of France is", RingFixture.copied], [0, 1, 2, 3, 4])
     func anyRouteGivesTheSameTokens(text: String, sampling: Int) async throws {
         let prompt = try RingFixture.text(text)
         let parameters = Self.samplings[sampling]

@@ -153,6 +153,9 @@ struct UpstreamSessionTests {
             #expect(table.count == 0)
         }
         var table = try table(concurrency: 1)
+        var held = try assignment()
+        held.sampling.format = .jsonObject
+        #expect(faults(table.assign(held, at: Self.now)) == [201])
         let exact = try assignment(profile: NodeFixture.manifest.get().profile)
         #expect(faults(table.assign(exact, at: Self.now)) == [202])
         _ = table.assign(try assignment(), at: Self.now)

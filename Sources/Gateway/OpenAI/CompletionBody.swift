@@ -103,6 +103,7 @@ struct CompletionBody: Decodable, Sendable {
         let numerics: String?
     }
 
+    /// The schema itself is read from the body's bytes, which have the order of its properties.
     struct ResponseFormat: Decodable, Sendable {
         let type: String
     }
@@ -163,7 +164,6 @@ struct CompletionBody: Decodable, Sendable {
         if let suffix, !suffix.isEmpty { return "suffix" }
         if let tools, !tools.isEmpty { return "tools" }
         if let functions, !functions.isEmpty { return "functions" }
-        if let responseFormat, responseFormat.type != "text" { return "response_format" }
         return nil
     }
 }

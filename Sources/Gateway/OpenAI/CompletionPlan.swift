@@ -28,7 +28,10 @@ struct CompletionPlan: Sendable {
     var isStream: Bool { body.stream == true }
     var includesUsage: Bool { body.streamOptions?.includeUsage == true }
 
-    init(_ body: CompletionBody, isChat: Bool, models: ModelLibrary) throws(APIError) {
+    /// - Parameter text: the body's bytes.
+    init(
+        _ body: CompletionBody, text: some Sequence<UInt8>, isChat: Bool, models: ModelLibrary
+    ) throws(APIError) {
         if let field = body.unsupported {
             throw APIError(
                 .badRequest, code: "unsupported_parameter",
@@ -46,7 +49,9 @@ struct CompletionPlan: Sendable {
         prompt =
             isChat
             ? try Self.chat(body.messages ?? [], model) : try Self.plain(body.prompt, model)
-        sampling = try Self.sampling(body, model)
+        var sampling = try Self.sampling(body, model)
+        sampling.format = try Self.format(body, text: text, model)
+        self.sampling = sampling
         scores = try Self.scores(body, isChat: isChat)
         maxTokens = try Self.limit(body, isChat, prompt: prompt.count, model)
         guard ["exact", "any"].contains(body.provider?.numerics ?? "exact") else {
@@ -166,7 +171,8 @@ struct CompletionPlan: Sendable {
         routing.only = parties(wanted.only)
         routing.ignore = parties(wanted.ignore)
         routing.allowFallbacks = wanted.allowFallbacks ?? true
-        routing.acceptsStatistical = wanted.numerics == "any"
+        // Nothing holds a server behind a node to a format.
+        routing.acceptsStatistical = wanted.numerics == "any" && sampling.format == .text
         routing.sort = sort ?? .price
         routing.maxInputPrice = Self.price(wanted.maxPrice?.prompt)
         routing.maxOutputPrice = Self.price(wanted.maxPrice?.completion)

@@ -67,6 +67,9 @@ enum OpenAIRoutes {
         .optional("frequency_penalty", "number", "-2 to 2: for each time a token was chosen"),
         .optional("logit_bias", "object", "Up to 300 token ids with a bias of -100 to 100"),
         .optional("seed", "integer", "The same seed gives the same answer, byte for byte"),
+        .optional(
+            "response_format", "object",
+            "text, json_object, or json_schema with a schema that the answer satisfies"),
         .optional("stop", "array", "Up to 16 texts that end the answer"),
         .optional("provider", "object", "Routing preferences as OpenRouter spells them"),
     ]
@@ -104,7 +107,8 @@ enum OpenAIRoutes {
     private static func complete(_ call: Call, isChat: Bool) async throws -> Response {
         let buyer = try await call.buyer()
         let plan = try CompletionPlan(
-            JSON.decode(from: call.body), isChat: isChat, models: call.house.models)
+            JSON.decode(from: call.body), text: call.body.readableBytesView, isChat: isChat,
+            models: call.house.models)
         if let refusal = plan.preferenceRefusal { throw refusal }
         var request = JobRequest(
             buyer: buyer, request: try requestID(call), model: plan.model, prompt: plan.prompt,

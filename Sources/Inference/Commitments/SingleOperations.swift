@@ -93,7 +93,7 @@ public struct SingleOperations: OperationExecutor, Sendable {
 
     private func sample(_ task: OperationTask) throws -> [UInt8] {
         let parameters = try SamplingParameters(canonicalBytes: task.sampling)
-        if parameters.countsOutput { throw Failure.countsTokens }
+        if parameters.needsOutput { throw Failure.countsTokens }
         let token = try Sampler(parameters).sample(
             logits: floats(task, 1), position: task.position + 1)
         var writer = ByteWriter()

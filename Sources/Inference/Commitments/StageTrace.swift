@@ -236,8 +236,9 @@ extension StageTrace {
 
     private func sampleAll(_ step: Int) throws {
         let parameters = try SamplingParameters(canonicalBytes: task.sampling)
-        let sampler = try Sampler(parameters)
-        var history = TokenHistory(for: parameters, prompt: task.prompt)
+        let sampler = try Sampler(parameters, constraints: model.constraints)
+        var history = TokenHistory(
+            for: parameters, constraint: sampler.constraint, prompt: task.prompt)
         let sampling = SHA256.hash(task.sampling)
         rows.append([])
         leaves.append(

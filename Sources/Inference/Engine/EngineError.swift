@@ -31,6 +31,8 @@ public enum EngineError: Error, Hashable, Sendable {
     case sessionRepeated
     /// As many callers wait as may.
     case queueFull
+    /// The format that the answer is to be held to cannot be enforced.
+    case unusableFormat(SchemaError)
 
     /// The stable number.
     public var code: UInt16 {
@@ -50,6 +52,7 @@ public enum EngineError: Error, Hashable, Sendable {
         case .poolExhausted: 13
         case .sessionRepeated: 14
         case .queueFull: 15
+        case .unusableFormat: 16
         }
     }
 }

@@ -52,7 +52,7 @@ public final class Generator: Sendable {
         prompt: [Int32], parameters: SamplingParameters = .greedy, maxTokens: Int,
         scores top: Int? = nil, onToken: (Int32) -> Bool = { _ in true }
     ) throws(EngineError) -> Generation {
-        let sampler = try Sampler(parameters)
+        let sampler = try Sampler(parameters, constraints: stage.model.constraints)
         let context = stage.model.architecture.contextLength
         guard prompt.count < context else {
             throw .tooManyPositions(capacity: context, needed: prompt.count + 1)
@@ -62,7 +62,8 @@ public final class Generator: Sendable {
         let limit = min(maxTokens, context - prompt.count)
         let session = try stage.makeSession(capacity: max(prompt.count + limit - 1, 1))
         var output = try session.run(tokens: prompt)
-        var history = TokenHistory(for: parameters, prompt: prompt)
+        var history = TokenHistory(
+            for: parameters, constraint: sampler.constraint, prompt: prompt)
         var tokens: [Int32] = []
         var scores: [PositionScore] = []
         while true {

@@ -12,6 +12,8 @@ public final class ModelFile: Sendable {
     /// How a conversation becomes a prompt; `nil` if the model has no template or one this engine
     /// does not know. `requireChatTemplate` says which.
     public let chatTemplate: ChatTemplate?
+    /// Compiles what answers can be held to.
+    public let constraints: OutputConstraints
     /// What the model calls itself; empty if it has no name.
     public let name: String
 
@@ -30,6 +32,7 @@ public final class ModelFile: Sendable {
         architecture = try ModelArchitecture(file)
         try ModelLayout(architecture).check(file)
         tokenizer = try Tokenizer(file)
+        constraints = OutputConstraints(tokenizer)
         let (begin, end) = (tokenizer.beginName, tokenizer.endName)
         chatTemplate = Self.templateText(file).flatMap {
             ChatTemplate(source: $0, begin: begin, end: end)

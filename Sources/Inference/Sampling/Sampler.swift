@@ -8,18 +8,20 @@ import CKernels
 /// to nearest even, and what is too large for it is the largest number:
 ///
 /// 1. **Logit bias**: the token's bias is added to its logit (OpenAI's API reference).
-/// 2. **Repetition penalty** r, for tokens that occur in prompt or output: a logit x above 0 becomes
-///    x / r, any other x * r (Keskar et al., "CTRL", 2019, as vLLM and llama.cpp do it for logits
-///    that are not above 0).
+/// 2. **Repetition penalty** r, for tokens that occur in prompt or output: a logit x above 0
+///    becomes x / r, any other x * r (Keskar et al., "CTRL", 2019, as vLLM and llama.cpp do it
+///    for logits that are not above 0).
 /// 3. **Frequency penalty** f, for tokens that were chosen n times: x - n * f.
 /// 4. **Presence penalty** p, for tokens that were chosen at all: x - p (3 and 4 by OpenAI's API
 ///    reference; the prompt does not count, as in vLLM).
-/// 5. Temperature 0 takes the largest logit. Above 0, candidates are all tokens, of which **top-k**
+/// 5. **Format**: the logits of tokens that the output format does not allow after the tokens so
+///    far become minus infinity (docs/reference/structured-outputs.md).
+/// 6. Temperature 0 takes the largest logit. Above 0, candidates are all tokens, of which **top-k**
 ///    keeps the k with the largest logits, **top-p** the fewest first of these whose probability at
 ///    the temperature, among these, reaches p, and **min-p** those whose probability at the
 ///    temperature is at least m times that of the most likely (llama.cpp's `min_p` behind its
 ///    temperature): x/T - max/T >= log(m), in binary64.
-/// 6. Each candidate j gets the key x(j)/T + G(j), and the largest key wins (Gumbel-max, which is
+/// 7. Each candidate j gets the key x(j)/T + G(j), and the largest key wins (Gumbel-max, which is
 ///    exactly softmax sampling). G(j) = -log(-log(u)) where u comes from Philox with the seed as
 ///    key and (token, position) as counter.
 ///
@@ -27,13 +29,28 @@ import CKernels
 public struct Sampler: Sendable {
     /// How to choose.
     public let parameters: SamplingParameters
+    /// What the answer is held to; `nil` for nothing.
+    public let constraint: OutputConstraint?
     /// The logarithm of min-p.
     private let minimum: Double
 
-    /// A sampler; throws if a parameter is out of its range.
-    public init(_ parameters: SamplingParameters) throws(EngineError) {
+    /// A sampler; throws if a parameter is out of its range, or the format cannot be enforced.
+    ///
+    /// - Parameter constraints: what compiles formats for the model's vocabulary; without it, only
+    ///   text can be chosen.
+    public init(
+        _ parameters: SamplingParameters, constraints: OutputConstraints? = nil
+    ) throws(EngineError) {
         if let field = parameters.invalidField { throw .invalidParameter(field) }
+        guard parameters.format == .text || constraints != nil else {
+            throw .invalidParameter("format")
+        }
         self.parameters = parameters
+        do throws(SchemaError) {
+            constraint = try constraints?.constraint(for: parameters.format)
+        } catch {
+            throw .unusableFormat(error)
+        }
         minimum = parameters.minP > 0 ? xk_log(Double(parameters.minP)) : -.infinity
     }
 
@@ -41,14 +58,16 @@ public struct Sampler: Sendable {
     /// included. The logits are those of the position before. Only for parameters that count no
     /// tokens.
     public func sample(logits: [Float], position: Int) -> Int32 {
-        precondition(!parameters.countsOutput, "penalties count the tokens so far")
+        precondition(!parameters.needsOutput, "a choice depends on the tokens so far")
         return sample(logits: logits, position: position, after: TokenHistory(for: parameters))
     }
 
     /// The token for `position`, after the tokens of `history`.
     public func sample(logits: [Float], position: Int, after history: TokenHistory) -> Int32 {
-        // Whatever forbids tokens (a grammar) acts on the logits between these two.
-        let logits = parameters.changesLogits ? changed(logits, after: history) : logits
+        var logits = parameters.changesLogits ? changed(logits, after: history) : logits
+        if let constraint, let progress = history.progress {
+            constraint.allowed(after: progress).apply(to: &logits)
+        }
         return choose(logits, position: position)
     }
 
@@ -80,7 +99,7 @@ public struct Sampler: Sendable {
 
     // MARK: Choice
 
-    /// Steps 5 and 6.
+    /// Steps 6 and 7.
     private func choose(_ logits: [Float], position: Int) -> Int32 {
         if parameters.temperature == 0 { return Self.largest(logits) }
         guard parameters.topK > 0 || parameters.topP < 1 else {

@@ -21,7 +21,8 @@ public struct SamplingParameters: Hashable, Sendable {
     /// The most tokens with a bias.
     public static let maximumBiases = 300
     /// Canonical bytes are never longer.
-    public static let maximumBytes = 20 + 1 + 16 + 33 + 4 + 8 * maximumBiases
+    public static let maximumBytes =
+        20 + 1 + 16 + 33 + 4 + 8 * maximumBiases + 5 + OutputFormat.maximumSchemaBytes
 
     /// 0 takes the most likely token; higher is more random. At most 100.
     public var temperature: Float
@@ -42,6 +43,8 @@ public struct SamplingParameters: Hashable, Sendable {
     public var frequencyPenalty: Float = 0
     /// Tokens with a bias, in ascending order of token, each at most once.
     public var logitBias: [Bias] = []
+    /// What the answer's text must be.
+    public var format: OutputFormat = .text
     /// What makes one random run differ from another.
     public var seed: UInt64
     /// The hash of the prompt's tokens (`promptHash(of:)`), so that who signs for the parameters
@@ -66,6 +69,9 @@ public struct SamplingParameters: Hashable, Sendable {
     public var countsOutput: Bool {
         countsPrompt || presencePenalty != 0 || frequencyPenalty != 0
     }
+
+    /// Whether a choice depends on tokens that were chosen before, for any reason.
+    public var needsOutput: Bool { countsOutput || format != .text }
 
     /// Whether logits are changed before one is chosen by them.
     public var changesLogits: Bool { countsOutput || !logitBias.isEmpty }
@@ -113,12 +119,13 @@ public struct SamplingParameters: Hashable, Sendable {
 }
 
 /// Twenty bytes (temperature, top-k, top-p, seed), and an extension if anything else is said:
-/// version 1, min-p, repetition, presence and frequency penalty, the prompt's hash, biases. There
-/// is nothing behind the parameters, so that an extension is told by bytes that are left.
+/// version 1, min-p, repetition, presence and frequency penalty, the prompt's hash, biases. Version
+/// 2 has the output format behind these, if it is not text. There is nothing behind the parameters,
+/// so that an extension is told by bytes that are left.
 extension SamplingParameters: CanonicalCodable {
-    private static let version: UInt8 = 1
+    private var version: UInt8 { format == .text ? 1 : 2 }
 
-    private var hasExtension: Bool { minP != 0 || changesLogits }
+    private var hasExtension: Bool { minP != 0 || changesLogits || format != .text }
 
     public func encode(into writer: inout ByteWriter) {
         writer.write(temperature.bitPattern)
@@ -126,7 +133,7 @@ extension SamplingParameters: CanonicalCodable {
         writer.write(topP.bitPattern)
         writer.write(seed)
         guard hasExtension else { return }
-        writer.write(Self.version)
+        writer.write(version)
         for number in [minP, repetitionPenalty, presencePenalty, frequencyPenalty] {
             // There is one zero.
             writer.write(number == 0 ? 0 : number.bitPattern)
@@ -138,6 +145,7 @@ extension SamplingParameters: CanonicalCodable {
             writer.write(UInt32(bitPattern: bias.token))
             writer.write(bias.value.bitPattern)
         }
+        if format != .text { writer.write(format) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
@@ -150,9 +158,8 @@ extension SamplingParameters: CanonicalCodable {
     }
 
     private mutating func readExtension(_ reader: inout ByteReader) throws(CodecError) {
-        guard try reader.readUInt8() == Self.version else {
-            throw .invalidValue("sampling version")
-        }
+        let version = try reader.readUInt8()
+        guard version == 1 || version == 2 else { throw .invalidValue("sampling version") }
         minP = try Self.number(&reader, "minP")
         repetitionPenalty = try Self.number(&reader, "repetitionPenalty")
         presencePenalty = try Self.number(&reader, "presencePenalty")
@@ -164,7 +171,10 @@ extension SamplingParameters: CanonicalCodable {
                     token: Int32(bitPattern: try reader.readUInt32()),
                     value: Float(bitPattern: try reader.readUInt32())))
         }
-        guard hasExtension else { throw .invalidValue("sampling extension") }
+        if version == 2 { format = try reader.read() }
+        guard hasExtension, version == self.version else {
+            throw .invalidValue("sampling extension")
+        }
     }
 
     private static func number(

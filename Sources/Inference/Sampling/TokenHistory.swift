@@ -1,5 +1,5 @@
-/// Which tokens stand in a sequence so far, and how often: what penalties count. Kept only for
-/// parameters that count it.
+/// Which tokens stand in a sequence so far, and how often: what penalties count; and where the
+/// answer is in its format. Kept only for parameters that ask for it.
 ///
 /// The first tokens are the prompt. Tokens can be taken back from the end, as a rewound session
 /// takes back its positions, so that a choice depends on exactly the tokens before it.
@@ -14,16 +14,29 @@ public struct TokenHistory: Sendable {
     private var prompt: [Int32] = []
     private var output: [Int32] = []
     private var counts: [Int32: Count] = [:]
+    private let constraint: OutputConstraint?
+    /// Where the answer is in its format before each of its tokens, and now; empty if it has none.
+    private var places: [OutputConstraint.Progress]
 
     /// Nothing so far, in a sequence whose tokens these parameters choose.
-    public init(for parameters: SamplingParameters) {
+    ///
+    /// - Parameter constraint: what the answer is held to: the sampler's.
+    public init(for parameters: SamplingParameters, constraint: OutputConstraint? = nil) {
         countsPrompt = parameters.countsPrompt
         countsOutput = parameters.countsOutput
+        self.constraint = constraint
+        places = constraint.map { [$0.start] } ?? []
     }
 
+    /// Where the answer is in its format; `nil` if it has none.
+    var progress: OutputConstraint.Progress? { places.last }
+
     /// A prompt and nothing chosen yet.
-    public init(for parameters: SamplingParameters, prompt: some Sequence<Int32>) {
-        self.init(for: parameters)
+    public init(
+        for parameters: SamplingParameters, constraint: OutputConstraint? = nil,
+        prompt: some Sequence<Int32>
+    ) {
+        self.init(for: parameters, constraint: constraint)
         append(prompt: prompt)
     }
 
@@ -38,6 +51,9 @@ public struct TokenHistory: Sendable {
 
     /// A token was chosen.
     public mutating func append(_ token: Int32) {
+        if let constraint, let last = places.last {
+            places.append(constraint.progress(last, after: token))
+        }
         guard countsOutput else { return }
         output.append(token)
         counts[token, default: Count()].output += 1
@@ -45,6 +61,8 @@ public struct TokenHistory: Sendable {
 
     /// Takes back all chosen tokens but the first `count`.
     public mutating func truncate(output count: Int) {
+        let surplus = places.count - 1 - max(count, 0)
+        if surplus > 0 { places.removeLast(surplus) }
         while output.count > max(count, 0), let token = output.popLast() {
             counts[token]?.output -= 1
             forget(token)

@@ -60,7 +60,7 @@ public final class BatchGenerator: Sendable {
         guard prompt.count < context else {
             throw .tooManyPositions(capacity: context, needed: prompt.count + 1)
         }
-        let sampler = try Sampler(parameters)
+        let sampler = try Sampler(parameters, constraints: stage.model.constraints)
         if maxTokens <= 0 { return Generation(tokens: [], reason: .length) }
         let id = inbox.withLock { inbox in
             inbox.number += 1
@@ -202,7 +202,8 @@ private struct Batch: Sendable {
                 answers[request.id] = Answer(
                     request: request, session: session,
                     history: TokenHistory(
-                        for: request.sampler.parameters, prompt: request.prompt),
+                        for: request.sampler.parameters,
+                        constraint: request.sampler.constraint, prompt: request.prompt),
                     next: request.prompt[...])
                 scheduler.set(request.id, positions: request.prompt.count)
             } catch {

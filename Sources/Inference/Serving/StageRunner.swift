@@ -63,8 +63,9 @@ public struct StageRunner: Sendable {
             }
         }
         self.top = top
-        history = TokenHistory(for: sampling, prompt: prompt)
-        sampler = try Sampler(sampling)
+        sampler = try Sampler(sampling, constraints: stage.model.constraints)
+        history = TokenHistory(
+            for: sampling, constraint: sampler.constraint, prompt: prompt)
         self.sampling = SHA256.hash(sampling.canonicalBytes())
         session = try stage.makeSession(capacity: capacity, scope: scope)
     }

@@ -27,12 +27,18 @@ public struct DraftJudge: Sendable {
     /// How many rows' logits are computed before guesses are compared.
     private static let step = 8
 
-    /// A judge for one request; throws if a parameter is out of its range.
-    public init(promptTokens: Int, sampling: SamplingParameters) throws(EngineError) {
+    /// A judge for one request; throws if a parameter is out of its range, or the format of the
+    /// answer cannot be enforced.
+    ///
+    /// - Parameter constraints: what compiles formats for the model's vocabulary; without it, only
+    ///   text can be chosen.
+    public init(
+        promptTokens: Int, sampling: SamplingParameters, constraints: OutputConstraints? = nil
+    ) throws(EngineError) {
         if promptTokens < 1 { throw .emptyInput }
         self.promptTokens = promptTokens
-        sampler = try Sampler(sampling)
-        history = TokenHistory(for: sampling)
+        sampler = try Sampler(sampling, constraints: constraints)
+        history = TokenHistory(for: sampling, constraint: sampler.constraint)
     }
 
     /// Whether a window is worth running: not if its first token is a wrong guess. `continues` says

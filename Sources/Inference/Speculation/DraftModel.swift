@@ -28,8 +28,8 @@ public struct DraftModel: DraftSource {
         guard generator.stage.model.tokenizer.digest == tokenizer.digest else {
             throw .invalidParameter("draft model: another tokenizer")
         }
-        sampler = try Sampler(sampling)
-        history = TokenHistory(for: sampling)
+        sampler = try Sampler(sampling, constraints: generator.stage.model.constraints)
+        history = TokenHistory(for: sampling, constraint: sampler.constraint)
         let context = generator.stage.model.architecture.contextLength
         session = try generator.stage.makeSession(capacity: min(capacity, context))
         suffix = SuffixDraft(capacity: capacity)

@@ -331,6 +331,9 @@ public struct JobTable: Sendable {
     ) throws(NodeFault) -> Session {
         if isStopping { throw NodeFault(.stopping, "the node is shutting down") }
         if let upstream, upstream.offers(assignment) {
+            guard assignment.sampling.format == .text else {
+                throw NodeFault(.badAssignment, "an upstream is not held to an output format")
+            }
             try checkRoom(
                 for: assignment, context: upstream.context, concurrency: upstream.concurrency)
             return .upstream(UpstreamSession(assignment, on: upstream, at: now))

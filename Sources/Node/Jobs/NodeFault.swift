@@ -73,7 +73,7 @@ public struct NodeFault: Error, Hashable, Sendable {
         case .notFirstStage, .isFirstStage, .emptyInput:
             self.init(.wrongKind, "this stage does not take such input")
         case .notLastStage, .positionOutOfRange, .resultNotFinite, .invalidParameter,
-            .sessionRepeated, .queueFull:
+            .sessionRepeated, .queueFull, .unusableFormat:
             self.init(.engineFailed, "the engine gave up: \(error)")
         }
     }

@@ -86,6 +86,8 @@ public struct RingFault: Error, Hashable, Sendable {
             self.init(.outOfMemory, "not enough memory for this request")
         case .invalidParameter(let field):
             self.init(.badOpen, "the sampling parameter \(field) is out of its range")
+        case .unusableFormat(let error):
+            self.init(.badOpen, "\(error)")
         case .emptyInput, .notFirstStage, .isFirstStage, .notLastStage, .positionOutOfRange,
             .resultNotFinite, .sessionRepeated, .queueFull:
             self.init(.engineFailed, "the engine gave up: \(error)")

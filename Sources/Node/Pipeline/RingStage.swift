@@ -63,7 +63,9 @@ final class RingStage: Sendable {
         do throws(EngineError) {
             judge =
                 stage.isLast
-                ? try DraftJudge(promptTokens: promptTokens, sampling: sampling) : nil
+                ? try DraftJudge(
+                    promptTokens: promptTokens, sampling: sampling,
+                    constraints: stage.model.constraints) : nil
         } catch {
             throw RingFault(error)
         }

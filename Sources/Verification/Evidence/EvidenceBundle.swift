@@ -41,7 +41,7 @@ public struct EvidenceBundle: Hashable, Sendable {
     /// The most positions.
     public static let maximumPositions = 1 << 20
     /// The most bytes of sampling parameters.
-    public static let maximumSampling = 4_096
+    public static let maximumSampling = 48 << 10
     /// The most bytes of one boundary: 256 MiB.
     public static let maximumBoundary = 256 << 20
 
