@@ -8,8 +8,8 @@ import CKernels
 /// to nearest even, and what is too large for it is the largest number:
 ///
 /// 1. **Logit bias**: the token's bias is added to its logit (OpenAI's API reference).
-/// 2. **Repetition penalty** r, for tokens that occur in prompt or output: a logit x above 0 becomes
-///    x / r, any other x * r (Keskar et al., "CTRL", 2019, as vLLM and llama.cpp do it for logits
+/// 2. **Repetition penalty** r, for tokens that occur in prompt or output: a logit x above 0
+///    becomes x / r, any other x * r (Keskar et al., "CTRL", 2019, as vLLM and llama.cpp do it for logits
 ///    that are not above 0).
 /// 3. **Frequency penalty** f, for tokens that were chosen n times: x - n * f.
 /// 4. **Presence penalty** p, for tokens that were chosen at all: x - p (3 and 4 by OpenAI's API
