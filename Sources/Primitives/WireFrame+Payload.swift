@@ -67,6 +67,17 @@ extension WireFrame {
         return (code, String(decoding: payload.dropFirst(2), as: UTF8.self))
     }
 
+    /// Bytes of a token with its log probability, of which each row of a `scores` frame has some.
+    public static let scoreBytes = 12
+    /// The most tokens of a row beside the one that was chosen.
+    public static let maximumLikelyTokens = 20
+
+    /// Whether a payload of so many bytes can be `count` rows of scores.
+    static func areScores(count: Int, payload: Int) -> Bool {
+        guard count > 0, payload.isMultiple(of: count * scoreBytes) else { return false }
+        return (1...maximumLikelyTokens + 1).contains(payload / count / scoreBytes)
+    }
+
     private var words: [UInt32] {
         var words: [UInt32] = []
         words.reserveCapacity(payload.count / 4)

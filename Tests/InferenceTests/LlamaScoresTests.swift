@@ -1,6 +1,5 @@
 import Foundation
 import Inference
-import Primitives
 import Testing
 
 /// The same files in llama.cpp: what it thinks of given tokens.

@@ -1,4 +1,4 @@
-public import Primitives
+import Primitives
 
 /// Why an answer ended.
 public enum FinishReason: String, Hashable, Sendable {

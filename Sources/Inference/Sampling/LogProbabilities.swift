@@ -1,5 +1,4 @@
 import CKernels
-public import Primitives
 
 /// Log probabilities of one row of logits, from additions and the project's own `exp` and `log`
 /// in double precision: the same on every machine.

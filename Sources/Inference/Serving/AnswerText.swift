@@ -1,5 +1,3 @@
-public import Primitives
-
 /// The text of an answer as its tokens come: whole characters only, and nothing of a stop string.
 ///
 /// Text that may be the beginning of a stop string is held back until it is known not to be one.

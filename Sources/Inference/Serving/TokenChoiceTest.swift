@@ -1,5 +1,4 @@
 import CKernels
-public import Primitives
 
 /// Whether an answer's tokens look chosen by this model, as far as another engine can be told from
 /// another model: a sequential probability ratio test (Wald 1945) over tokens of greedy answers.

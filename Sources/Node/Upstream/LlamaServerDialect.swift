@@ -62,7 +62,7 @@ struct LlamaServerDialect: UpstreamDialect {
         let frequencyPenalty: Double
         /// Penalties count all tokens. The server's presence and frequency penalties count the
         /// prompt too, ours do not.
-        let repeatLastN = -1
+        let repeatLastN: Int
         /// Pairs of a token and its bias.
         let logitBias: [[Double]]
         /// In the order of our sampling: top-p and min-p compare probabilities at the temperature.
@@ -80,6 +80,7 @@ struct LlamaServerDialect: UpstreamDialect {
             minP: Double(sampling.minP), repeatPenalty: Double(sampling.repetitionPenalty),
             presencePenalty: Double(sampling.presencePenalty),
             frequencyPenalty: Double(sampling.frequencyPenalty),
+            repeatLastN: request.prompt.count + request.maxTokens,
             logitBias: sampling.logitBias.map { [Double($0.token), Double($0.value)] })
         return UpstreamCall(
             path: "/completion", body: SnakeCaseJSON.encode(body), isStream: isStream)

@@ -1,4 +1,4 @@
-import Inference
+public import Inference
 public import Primitives
 
 /// How one job runs, as a value: frames, losses and time in, effects out. It knows no link, no

@@ -1,3 +1,5 @@
+import Primitives
+
 /// A token and the natural logarithm of its probability.
 public struct TokenProbability: Hashable, Sendable {
     /// The token.
@@ -16,7 +18,7 @@ public struct TokenProbability: Hashable, Sendable {
 /// most likely ones. By its logits as they are, before penalties, biases and temperature.
 public struct PositionScore: Hashable, Sendable {
     /// The most of `top` that can be asked for with an answer.
-    public static let maximumTop = 20
+    public static let maximumTop = WireFrame.maximumLikelyTokens
 
     /// The token that stands there, with its log probability.
     public let chosen: TokenProbability

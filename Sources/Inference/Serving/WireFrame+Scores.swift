@@ -1,7 +1,6 @@
-extension WireFrame {
-    /// Bytes of a token with its log probability.
-    private static let entryBytes = 12
+public import Primitives
 
+extension WireFrame {
     /// What the last stage thought of the tokens of the `sampled` frame that follows: all with as
     /// many likely tokens. Throws for none, for different numbers of likely tokens and for more
     /// than fit a frame.
@@ -21,16 +20,10 @@ extension WireFrame {
             count: UInt32(clamping: scores.count), payload: writer.bytes)
     }
 
-    /// Whether a payload of so many bytes can be the scores of `count` tokens.
-    static func areScores(count: Int, payload: Int) -> Bool {
-        guard count > 0, payload.isMultiple(of: count * entryBytes) else { return false }
-        return (1...PositionScore.maximumTop + 1).contains(payload / count / entryBytes)
-    }
-
     /// The scores of a `scores` frame; empty for other kinds. Their numbers can be anything.
     public var positionScores: [PositionScore] {
         guard kind == .scores else { return [] }
-        let entries = payload.count / Int(count) / Self.entryBytes
+        let entries = payload.count / Int(count) / Self.scoreBytes
         var reader = ByteReader(payload)
         do {
             return try (0..<count).map { _ in
