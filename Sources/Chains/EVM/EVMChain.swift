@@ -129,7 +129,8 @@ public struct EVMChain: Sendable {
 
     /// The height of the block the node holds final; `nil` if it names none.
     func finalizedHeight() async -> UInt64? {
-        let block: EVMBlock?? = try? await askOptional("eth_getBlockByNumber", ["finalized", false])
+        let block: EVMBlock?? = try? await askOptional(
+            "eth_getBlockByNumber", ["finalized", false])
         return block??.number
     }
 

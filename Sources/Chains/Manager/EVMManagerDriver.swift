@@ -49,9 +49,10 @@ public final class EVMManagerDriver: Sendable {
     private let clock: @Sendable () -> Timestamp
     private let tick: Duration
     private let manager: Mutex<EVMManager>
+    /// How many records were made durable.
+    private let made = Atomic(0)
     private let letters: AsyncStream<Letter>
     private let inbox: AsyncStream<Letter>.Continuation
-    private let lanes: [EVMAddress]
     let usesFinalizedTag: Bool
 
     /// An input on its way to the manager, or a look at its state.
@@ -62,7 +63,7 @@ public final class EVMManagerDriver: Sendable {
 
     private enum Reply: Sendable {
         case taken
-        case state([UInt8])
+        case state([UInt8], records: Int)
         case failed(EVMManagerDriverError)
     }
 
@@ -90,13 +91,15 @@ public final class EVMManagerDriver: Sendable {
         self.nodes = nodes
         self.quorum = quorum
         self.keys = Dictionary(keys.map { ($0.address, $0) }) { first, _ in first }
-        self.lanes = keys.map(\.address)
         self.hooks = hooks
         self.clock = clock
         self.tick = tick
         usesFinalizedTag = policy.usesFinalizedTag
         self.manager = Mutex(manager)
         (letters, inbox) = AsyncStream.makeStream()
+        // Before anything that is submitted.
+        for key in keys { post(.openLane(key.address)) }
+        post(.restarted)
     }
 
     /// A record: the time in 8 bytes and the input's canonical bytes.
@@ -132,10 +135,12 @@ public final class EVMManagerDriver: Sendable {
         _ = try await send(.resumed)
     }
 
-    /// The state after everything that is a record so far: with it, those records are not needed.
-    public func state() async throws(EVMManagerDriverError) -> [UInt8] {
-        guard case .state(let bytes) = try await send(nil) else { return [] }
-        return bytes
+    /// The state after the first `records` records that this driver made durable: with it, those
+    /// and all of its predecessors' are not needed. The later ones are: an older state alone would
+    /// pay again what they paid.
+    public func state() async throws(EVMManagerDriverError) -> (bytes: [UInt8], records: Int) {
+        guard case .state(let bytes, let records) = try await send(nil) else { return ([], 0) }
+        return (bytes, records)
     }
 
     /// How far an intent is.
@@ -175,8 +180,6 @@ public final class EVMManagerDriver: Sendable {
     }
 
     private func beat() async -> EVMManagerDriverError? {
-        for lane in lanes { post(.openLane(lane)) }
-        post(.restarted)
         while !Task.isCancelled {
             try? await Task.sleep(for: tick)
             post(.tick)
@@ -212,7 +215,9 @@ public final class EVMManagerDriver: Sendable {
         _ letter: Letter
     ) async -> Result<[EVMManagerAction], EVMManagerDriverError> {
         guard let input = letter.input else {
-            letter.reply?.resume(returning: .state(manager.withLock { $0.stateBytes }))
+            let bytes = manager.withLock { $0.stateBytes }
+            let records = made.load(ordering: .relaxed)
+            letter.reply?.resume(returning: .state(bytes, records: records))
             return .success([])
         }
         let time = clock()
@@ -232,6 +237,7 @@ public final class EVMManagerDriver: Sendable {
             letter.reply?.resume(returning: .failed(failure))
             return .failure(failure)
         }
+        made.add(1, ordering: .relaxed)
         letter.reply?.resume(returning: .taken)
         return .success(actions)
     }
