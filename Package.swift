@@ -216,8 +216,8 @@ let package = Package(
         tests(
             "Node",
             [
-                "Primitives", "Cryptography", "Verification", "Inference", "Transport", "Node",
-                "LoopbackServer", "UpstreamHarness", "exchequer", "ProcessHarness",
+                "Primitives", "Cryptography", "Verification", "Planning", "Inference", "Transport",
+                "Node", "LoopbackServer", "UpstreamHarness", "exchequer", "ProcessHarness",
             ]),
         // A real llama.cpp server as a process, and one that replays what others answer.
         swift("UpstreamHarness", ["LoopbackServer"], path: "Tests/UpstreamHarness"),

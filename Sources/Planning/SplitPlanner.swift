@@ -57,6 +57,12 @@ public struct SplitPlan: Hashable, Sendable {
         public let machine: Int?
         /// Its layers.
         public let layers: LayerRange
+
+        /// Layers of a machine.
+        public init(machine: Int?, layers: LayerRange) {
+            self.machine = machine
+            self.layers = layers
+        }
     }
 
     /// The parts, in order of the layers.
@@ -65,6 +71,13 @@ public struct SplitPlan: Hashable, Sendable {
     public let firstToken: UInt64
     /// Microseconds from one token to the next.
     public let perToken: UInt64
+
+    /// A plan with all its fields.
+    public init(parts: [Part], firstToken: UInt64, perToken: UInt64) {
+        self.parts = parts
+        self.firstToken = firstToken
+        self.perToken = perToken
+    }
 }
 
 /// Splits a model over machines so that the whole answer takes the least time: which machines, in

@@ -14,6 +14,16 @@ import Testing
         let port: Int
     }
 
+    private struct Plan: Decodable {
+        struct Machine: Decodable {
+            let machine: String
+            let layers: String?
+        }
+
+        let machines: [Machine]
+        let order: [String]
+    }
+
     private struct Report: Decodable {
         let tokens: [Int32]
         let finish: String
@@ -29,6 +39,39 @@ import Testing
         try await eventually { !program.lines.isEmpty || !program.isRunning }
         let line = try #require(program.lines.first, "\(program.errors)")
         return (program, try JSONDecoder().decode(Ready.self, from: Data(line.utf8)))
+    }
+
+    @Test func machinesAreMeasuredAndUsed() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("exchequer-cluster-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let files = ["head", "other"].map { folder.appendingPathComponent($0).path }
+        let keys = try files.map { try KeyFiles.identity(at: $0).publicKey.hex }
+        let (other, ready) = try await start("any", key: files[1], peers: [keys[0]])
+        #expect(ready.layers == "any")
+        let route = ["--route", "127.0.0.1:\(ready.port)=\(keys[1])"]
+        let model = ["--model", try NodeFixture.modelPath(), "--identity", files[0]]
+        let planning = try RunningProgram(
+            "exchequer", ["cluster", "plan", "--json", "--threads", "1"] + model + route)
+        #expect(try await planning.end() == 0, "\(planning.errors)")
+        let plan = try JSONDecoder().decode(
+            Plan.self, from: Data(try #require(planning.lines.first).utf8))
+        #expect(plan.machines.map(\.machine) == ["head", "127.0.0.1:\(ready.port)"])
+        #expect(!plan.order.isEmpty && plan.machines.contains { $0.layers != nil })
+        let head = try RunningProgram(
+            "exchequer",
+            ["cluster", "run", "--split", "auto", "--threads", "1", "--json", "--max-tokens", "8"]
+                + model + route + ["The capital of France is"])
+        #expect(try await head.end() == 0, "\(head.errors)")
+        let wanted = try RingFixture.generator.get().generate(
+            prompt: try RingFixture.text("The capital of France is"),
+            parameters: SamplingParameters(), maxTokens: 8)
+        let line = try #require(head.lines.first)
+        #expect(
+            try JSONDecoder().decode(Report.self, from: Data(line.utf8)).tokens == wanted.tokens)
+        other.signal(SIGTERM)
+        #expect(try await other.end() == 143)
     }
 
     @Test func twoStagesAndAHeadGiveTheSameTokens() async throws {

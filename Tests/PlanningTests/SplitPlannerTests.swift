@@ -51,9 +51,11 @@ import Testing
                     layers * (request.layerBytes + positions * request.positionBytes)
                     + (isLast ? request.outputBytes : 0)
                 if 5 * needed > 4 * machine.freeBytes, layers > 0 { return nil }
-                sum += UInt128(layers) * UInt128(machine.promptTime)
+                sum +=
+                    UInt128(layers) * UInt128(machine.promptTime)
                     * UInt128(request.promptTokens)
-                sum += UInt128(layers) * UInt128(machine.layerTime)
+                sum +=
+                    UInt128(layers) * UInt128(machine.layerTime)
                     * UInt128(request.maxTokens - 1)
                 if isLast { sum += UInt128(machine.outputTime) * UInt128(request.maxTokens) }
             }
@@ -111,7 +113,9 @@ import Testing
                 #expect(plan.parts.last?.layers.end == instance.request.layers)
                 let order = plan.parts.compactMap(\.machine)
                 var counts = plan.parts.map(\.layers.count)
-                if instance.head != nil, plan.parts.first?.machine != nil { counts.insert(0, at: 0) }
+                if instance.head != nil, plan.parts.first?.machine != nil {
+                    counts.insert(0, at: 0)
+                }
                 #expect(instance.time(order, counts) == best, "case \(seed)")
                 #expect(Set(order).count == order.count)
                 let tokens = UInt64(instance.request.maxTokens - 1)

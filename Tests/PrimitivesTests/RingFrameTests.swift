@@ -38,6 +38,30 @@ struct RingFrameTests {
         #expect(discard.payload == [2, 1, 0, 0] && discard.discardedEpoch == 258)
     }
 
+    @Test func surveysAreAsDocumented() throws {
+        let survey = RingSurvey(model: Self.digest(0xA1), neighbours: Self.open.hops)
+        let hop = Self.repeated(0xC3) + [3, 0, 0, 0, 0x61, 0x3A, 0x31]
+        #expect(survey.canonicalBytes() == Self.repeated(0xA1) + [1, 0, 0, 0] + hop)
+        #expect(try RingSurvey(canonicalBytes: survey.canonicalBytes()) == survey)
+        let report = RingReport(
+            layerTime: 1, promptTime: 2, outputTime: 3, freeBytes: 4, roundTrips: [258])
+        #expect(
+            report.canonicalBytes() == [
+                1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 1, 0, 0,
+            ])
+        #expect(try RingReport(canonicalBytes: report.canonicalBytes()) == report)
+        let layers = try #require(LayerRange(5, 9))
+        let order = RingPrepare(model: Self.digest(0xA1), layers: layers)
+        #expect(order.canonicalBytes() == Self.repeated(0xA1) + [5, 0, 9, 0])
+        #expect(try RingPrepare(canonicalBytes: order.canonicalBytes()) == order)
+        var many = survey
+        many.neighbours = Array(repeating: Self.open.hops[0], count: RingOpen.maximumHops + 1)
+        #expect(throws: CodecError.self) { try RingSurvey(canonicalBytes: many.canonicalBytes()) }
+        var long = report
+        long.roundTrips = Array(repeating: 1, count: RingOpen.maximumHops + 1)
+        #expect(throws: CodecError.self) { try RingReport(canonicalBytes: long.canonicalBytes()) }
+    }
+
     @Test func payloadsReadAsWhatTheyAre() throws {
         let job = JobID(4)
         #expect(

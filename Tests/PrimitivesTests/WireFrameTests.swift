@@ -67,7 +67,7 @@ struct WireFrameTests {
         ([0, 2], WireFrameError.unknownVersion(0)),
         ([2, 2], .unknownVersion(2)),
         ([1, 0], .unknownKind(0)),
-        ([1, 15], .unknownKind(15)),
+        ([1, 18], .unknownKind(18)),
         ([1, 255], .unknownKind(255)),
     ])
     func garbageHeadersHaveTheirOwnErrors(start: [UInt8], error: WireFrameError) {
@@ -87,7 +87,8 @@ struct WireFrameTests {
             (11, 0, [UInt8](repeating: 0, count: 12)), (11, 1, [UInt8](repeating: 0, count: 15)),
             (11, 2, [UInt8](repeating: 0, count: 24)), (11, 0xffff_ffff, [0, 0, 0, 0]),
             (12, 1, [UInt8](repeating: 0, count: 8)), (12, 0, [UInt8](repeating: 0, count: 7)),
-            (13, 0, [0, 0, 0]), (13, 1, [0, 0, 0, 0]),
+            (13, 0, [0, 0, 0]), (13, 1, [0, 0, 0, 0]), (14, 0, []), (14, 1, [1]), (15, 0, []),
+            (15, 1, [1]), (16, 0, []), (16, 1, [1]),
         ] as [(UInt8, UInt32, [UInt8])])
     func payloadsThatDoNotFitAreRefused(kind: UInt8, count: UInt32, payload: [UInt8]) {
         var writer = ByteWriter()

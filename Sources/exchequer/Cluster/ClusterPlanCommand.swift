@@ -69,7 +69,8 @@ struct ClusterPlanCommand: AsyncParsableCommand {
 
     private func report(_ plan: SplitPlan, _ survey: ClusterSurvey) -> Report {
         func name(_ machine: Int?) -> String { machine.map { survey.route[$0].address } ?? "head" }
-        let all = (survey.head.map { [(Int?.none, $0)] } ?? [])
+        let all =
+            (survey.head.map { [(Int?.none, $0)] } ?? [])
             + survey.machines.enumerated().map { (Int?.some($0), $1) }
         let machines = all.map { machine, figures in
             Machine(
