@@ -57,7 +57,8 @@ public struct EVMFeeRule: Hashable, Sendable {
     /// What a replacement of `old` offers, or `nil` if it is not worth replacing or does not fit
     /// 128 bits. If tip or cap rises, both rise by at least the threshold, because pools ask for
     /// both (geth: `PriceBump` 10 %); if only the base fee rose, the cap is reckoned anew with the
-    /// threshold tip. `isForced`, for when a pool asked for more, replaces whatever the market says.
+    /// threshold tip. `isForced`, for when a pool asked for more, replaces whatever the market
+    /// says.
     public func replacement(
         of old: EVMFees, _ market: EVMFeeMarket, isForced: Bool
     ) -> EVMFees? {

@@ -42,6 +42,8 @@ struct PayoutWorld {
     private var isCrashing = false
     private var decoded: [Digest: SimulatedChain.Transaction] = [:]
     private let snapshotEvery: Int
+    /// A long run has no more crashes than a short one: each costs a replay of a large state.
+    private let rarity: UInt64
 
     init(payouts count: Int, seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
@@ -72,7 +74,8 @@ struct PayoutWorld {
         }
         manager = EVMManager(policy: policy)
         snapshot = manager.stateBytes
-        snapshotEvery = max(2_000, count / 2)
+        snapshotEvery = min(max(2_000, count / 2), 20_000)
+        rarity = UInt64(max(1, count / 10_000))
         self.random = random
     }
 
@@ -195,7 +198,7 @@ struct PayoutWorld {
 
     /// Gives the manager an input, writes it down, and carries out the actions.
     private mutating func take(_ input: EVMManagerInput) {
-        if chance(4_000) {
+        if chance(4_000 * rarity) {
             isCrashing = true
             return
         }
@@ -209,7 +212,7 @@ struct PayoutWorld {
         }
         log.append((now, input.canonicalBytes()))
         for action in actions {
-            if chance(700) {
+            if chance(700 * rarity) {
                 isCrashing = true
                 return
             }
