@@ -15,7 +15,7 @@ import Primitives
 /// without a bound that is worth anything, so the work is cut off (`workLimit`).
 public enum PipelinePlanner {
     /// Labels that are made or compared before a search is cut short: some milliseconds.
-    public static let workLimit = 1 << 20
+    public static let workLimit = 1 << 18
     /// Stages in a pipeline.
     public static let maximumStages = 64
 

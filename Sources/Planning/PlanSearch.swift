@@ -146,22 +146,40 @@ struct PlanSearch {
             guard let oneWay = edges.oneWay(offer.machine, machine) else { return }
             way = UInt128(oneWay)
         }
-        guard let start = before[slot(offer.layers.first)] else { return }
-        var sum: [UInt128] = []
-        for limit in limits.indices {
-            let rest = next < 0 ? 0 : sums[next * limits.count + limit]
-            let own = rest + value(place, 2 + limit) + passes[2 + limit] * way
-            if own + start[limit] > limits[limit].most { return }
-            sum.append(own)
-        }
+        let slot = slot(offer.layers.first)
         let rest = next < 0 ? nil : labels[next]
+        let first = (rest?.first ?? 0) + value(place, 0) + passes[0] * way
+        if limits.isEmpty, let known = groups[slot][group].labels.first,
+            labels[known].first < first
+        {
+            return
+        }
+        guard addSums(place, next: next, way, slot) else { return }
         labels.append(
             Label(
-                first: (rest?.first ?? 0) + value(place, 0) + passes[0] * way,
+                first: first,
                 second: (rest?.second ?? 0) + value(place, 1) + passes[1] * way,
                 stages: (rest?.stages ?? 0) + 1, offer: place, next: next))
-        sums += sum
-        insert(labels.count - 1, slot(offer.layers.first), group, &work)
+        insert(labels.count - 1, slot, group, &work)
+    }
+
+    /// What the next label comes to in each limit; false, and nothing, if with the least that can
+    /// come before it would be over one.
+    private mutating func addSums(
+        _ place: Int, next: Int, _ way: UInt128, _ slot: Int
+    ) -> Bool {
+        guard let start = before[slot] else { return false }
+        let count = sums.count
+        for limit in limits.indices {
+            let rest = next < 0 ? 0 : sums[next * limits.count + limit]
+            let sum = rest + value(place, 2 + limit) + passes[2 + limit] * way
+            if sum + start[limit] > limits[limit].most {
+                sums.removeLast(sums.count - count)
+                return false
+            }
+            sums.append(sum)
+        }
+        return true
     }
 
     /// Puts the newest label in a group, unless another one there makes it pointless.

@@ -83,11 +83,11 @@ public struct SplitPlan: Hashable, Sendable {
 /// Splits a model over machines so that the whole answer takes the least time: which machines, in
 /// which order, and how many layers each. A machine that would slow the ring down is left out.
 ///
-/// Exact. An answer takes the ways around the ring and, for each layer, the time of the machine that
-/// has it. The ways depend on the order only: the shortest ring over each set of machines that ends
-/// at each of them is found by dynamic programming over sets (Held and Karp, 1962). The layers depend
-/// on the set and its end only: every machine of it gets one, and the rest goes to the quickest that
-/// has room. O(2^n n^2) for n machines.
+/// Exact. An answer takes the ways around the ring and, for each layer, the time of the machine
+/// that has it. The ways depend on the order only: the shortest ring over each set of machines that
+/// ends at each of them is found by dynamic programming over sets (Held and Karp, 1962). The layers
+/// depend on the set and its end only: every machine of it gets one, and the rest goes to the
+/// quickest that has room. O(2^n n^2) for n machines.
 public enum SplitPlanner {
     /// The most machines beside the head.
     public static let maximumMachines = 12

@@ -1,5 +1,5 @@
-/// Payloads by which a head learns what the machines of a private cluster can do, and says who is to
-/// hold which layers (`docs/reference/wire.md`).
+/// Payloads by which a head learns what the machines of a private cluster can do, and says who is
+/// to hold which layers (`docs/reference/wire.md`).
 
 /// Asks a machine how fast it is, how much memory it has, and how far its neighbours are.
 public struct RingSurvey: CanonicalCodable, Hashable, Sendable {

@@ -142,7 +142,7 @@ import Transport
                     prompt: [1, 2], parameters: SamplingParameters(), maxTokens: 1
                 ) { _ in true }
             } catch {
-                throw error.fault
+                throw (error as? ClusterFailure)?.fault ?? error
             }
         }
         #expect(early == .wrongLayers)

@@ -24,13 +24,14 @@ struct BenchCommand: AsyncParsableCommand {
               exchequer bench --model M.gguf
               exchequer bench --only engine --free-order --model M.gguf
               exchequer bench --only pipeline --model M.gguf
+              exchequer bench --only planner
               exchequer bench --only ledger
               exchequer bench --model M.gguf --json
             """)
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, pipeline, resume, house, ledger
+        case engine, pipeline, resume, planner, house, ledger
     }
 
     @Option(
@@ -39,7 +40,7 @@ struct BenchCommand: AsyncParsableCommand {
     var model: [String] = []
     @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
     var freeOrder = false
-    @Option(help: "Only this part: engine, pipeline, resume, house or ledger; may be repeated.")
+    @Option(help: "Only this part: engine, pipeline, resume, planner, house, ledger; repeatable.")
     var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
@@ -89,10 +90,11 @@ struct BenchCommand: AsyncParsableCommand {
             }
             resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
         }
+        let planned = parts.contains(.planner) ? PlannerBench(runs: runs).rows() : []
         let tables = [
             ("engine", engine), ("pipeline, 10 ms a hop", pipeline),
             ("a stage that is lost", resumed),
-            ("ledger server, durable", rows),
+            ("planning", planned), ("ledger server, durable", rows),
         ]
         try put(tables, figures)
     }
