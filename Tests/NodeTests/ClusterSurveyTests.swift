@@ -58,7 +58,7 @@ import Transport
         }
         for (one, other) in [(Int?.none, Int?.some(0)), (nil, 1), (0, 1), (1, 0)] {
             let way = try #require(survey.edges.oneWay(one, other))
-            #expect(way > 0 && way < UInt64(PlanEdges.unknown) / 2)
+            #expect(way > 0)
         }
         let model = try NodeFixture.model.get()
         let request = SplitRequest(model, promptTokens: 20, maxTokens: 12)
@@ -82,6 +82,10 @@ import Transport
             let wanted = try RingFixture.generator.get().generate(
                 prompt: prompt, parameters: SamplingParameters(temperature: 0.8), maxTokens: 12)
             #expect(answer.tokens == wanted.tokens)
+            // The stages hear a little later that it is over; until then they keep their layers.
+            while machines.stages.contains(where: { $0.requests > 0 }) {
+                try await Task.sleep(for: .milliseconds(10))
+            }
         }
     }
 
@@ -97,35 +101,37 @@ import Transport
         #expect(try survey.plan(request, needsOther: true).get().parts.count == 1)
     }
 
+    /// The fault that a body ends with, if it does.
+    private static func fault(_ body: () async throws -> Void) async -> RingFault.Code? {
+        do {
+            try await body()
+            return nil
+        } catch {
+            return (error as? RingFault)?.code
+        }
+    }
+
     @Test func whatCannotBeIsRefused() async throws {
         let machines = try await Machines()
         defer { machines.stop() }
         let model = try NodeFixture.model.get()
         let root = try RingFixture.root.get()
-        func fault(_ body: () async throws -> Void) async -> RingFault.Code? {
-            do {
-                try await body()
-                return nil
-            } catch {
-                return (error as? RingFault)?.code
-            }
-        }
         // Another model, a machine that is named twice, none at all, and one that is not there.
-        let other = await fault {
+        let other = await Self.fault {
             _ = try await ClusterSurvey.take(
                 model: model, root: .zero, route: machines.route, identity: machines.head,
                 threads: nil)
         }
         #expect(other == .wrongModel)
         for route in [[machines.route[0], machines.route[0]], []] {
-            let code = await fault {
+            let code = await Self.fault {
                 _ = try await ClusterSurvey.take(
                     model: model, root: root, route: route, identity: machines.head, threads: nil)
             }
             #expect(code == .badHop)
         }
         let stranger = try NodeFixture.key(99)
-        let unknown = await fault {
+        let unknown = await Self.fault {
             _ = try await ClusterSurvey.take(
                 model: model, root: root, route: machines.route, identity: stranger, threads: nil)
         }
@@ -133,7 +139,7 @@ import Transport
         // Layers that the model does not have, and a request before any are prepared.
         let survey = try await machines.survey()
         defer { survey.close() }
-        let early = await fault {
+        let early = await Self.fault {
             let head = try await ClusterHead.connect(
                 model: model, root: root, route: machines.route, identity: machines.head)
             defer { head.close() }
@@ -147,12 +153,18 @@ import Transport
         }
         #expect(early == .wrongLayers)
         let outside = try part(0, 0, 31)
-        let missing = await fault {
+        let missing = await Self.fault {
             _ = try await survey.prepare(
                 SplitPlan(parts: [outside], firstToken: 0, perToken: 0))
         }
         #expect(missing == .engineFailed)
-        // A machine that was started for its layers keeps them.
+    }
+
+    @Test func aMachineThatWasStartedForItsLayersKeepsThem() async throws {
+        let machines = try await Machines()
+        defer { machines.stop() }
+        let model = try NodeFixture.model.get()
+        let root = try RingFixture.root.get()
         let key = try NodeFixture.key(123)
         let fixed = try await ClusterStage.start(
             stage: RingFixture.lower.get(), model: root, identity: key,
@@ -164,9 +176,9 @@ import Transport
             identity: machines.head, threads: nil)
         defer { alone.close() }
         let upper = SplitPlan(parts: [try part(0, 14, 30)], firstToken: 0, perToken: 0)
-        let kept = await fault { _ = try await alone.prepare(upper) }
+        let kept = await Self.fault { _ = try await alone.prepare(upper) }
         #expect(kept == .wrongLayers)
         let same = SplitPlan(parts: [try part(0, 0, 14)], firstToken: 0, perToken: 0)
-        #expect(await fault { _ = try await alone.prepare(same) } == nil)
+        #expect(await Self.fault { _ = try await alone.prepare(same) } == nil)
     }
 }

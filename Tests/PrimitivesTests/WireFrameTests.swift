@@ -21,6 +21,10 @@ struct WireFrameTests {
                 kind: .scores, stage: 2, job: job, attempt: 2, position: 9, count: 2,
                 payload: [UInt8](repeating: 3, count: 4 * WireFrame.scoreBytes)),
         ]
+        for kind in [WireFrame.Kind.survey, .report, .prepare] {
+            frames.append(
+                try WireFrame(kind: kind, stage: 0, job: job, attempt: 1, payload: [4, 5]))
+        }
         for kind in [WireFrame.Kind.end, .cancel, .ping, .pong] {
             frames.append(try WireFrame(kind: kind, stage: 1, job: job, attempt: 1))
         }

@@ -14,9 +14,9 @@ struct ClusterPlanCommand: AsyncParsableCommand {
             Every machine must be serving, with --layers any to be split freely, and list the \
             others as --peer. Measured are a layer's time for a single position and in a prompt, \
             the time to choose a token, the memory that is free (a fifth of it is left alone), and \
-            the round trips between all of them. A machine that would slow the ring is left out; if \
-            this machine alone is quickest, that is the plan. Changes nothing; `cluster run --split \
-            auto` does the same and uses it.
+            the round trips between all of them. A machine that would slow the ring is left out; \
+            if this machine alone is quickest, that is the plan. Changes nothing; `cluster run \
+            --split auto` does the same and uses it.
 
             EXAMPLES
               exchequer cluster plan --model M.gguf --identity head.key \\
