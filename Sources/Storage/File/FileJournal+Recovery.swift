@@ -98,15 +98,9 @@ extension FileJournal {
             try disk.syncFolder()
         }
         let segment = try SegmentReader(disk, first: newest)
-        if let torn = scan.torn {
-            // Before anything is written behind it: what is left of this write must never be
-            // taken for a part of a later one.
-            let zeros = DiskBuffer(torn.blocks.count)
-            try onDisk { () throws(DiskError) in
-                try segment.file.writeDurably(
-                    zeros, count: torn.blocks.count, at: torn.blocks.lowerBound)
-            }
-        }
+        // Before anything is written behind the end: what is left there of a write that did not end
+        // must never be taken for a part of a later one.
+        if scan.torn != nil || !wasClosed { try clear(segment) }
         if let last = scan.last {
             let home =
                 last.segment == newest ? segment : try SegmentReader(disk, first: last.segment)
@@ -121,5 +115,24 @@ extension FileJournal {
         }
         if scan.marks == nil { try writer.marks.write(to: disk) }
         writer.file = segment.file
+    }
+
+    /// Whether nothing was begun since the journal was closed, or made by this opening. Only then
+    /// are the zeros that can be read behind the end certainly on the disk: a sync of zeros that
+    /// failed may have left there what they were to remove, while the page cache shows the zeros.
+    private var wasClosed: Bool {
+        isNew || scan.marks.map { $0.closed == scan.head.point && $0.closed.sequence > 0 } ?? false
+    }
+
+    /// Makes everything behind the end of the newest segment zero, durably.
+    private func clear(_ segment: SegmentReader) throws(JournalError) {
+        let zeros = DiskBuffer(1 << 20)
+        try onDisk { () throws(DiskError) in
+            for start in stride(from: scan.offset, to: scan.newestBytes, by: zeros.count) {
+                let count = min(zeros.count, scan.newestBytes - start)
+                try segment.file.write(zeros, count: count, at: start)
+            }
+            try segment.file.sync()
+        }
     }
 }

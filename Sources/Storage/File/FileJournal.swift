@@ -51,6 +51,8 @@ public final class FileJournal: Journal {
     public var tornBatch: UInt64? { scan.torn?.sequence }
 
     let scan: JournalScan
+    /// Whether this opening made the journal.
+    let isNew: Bool
     let options: Options?
     let spare: SpareSegment
     let writer: Mutex<Writer>
@@ -93,7 +95,8 @@ public final class FileJournal: Journal {
             scan = try JournalScan(disk, folder: path)
         }
         let spare = SpareSegment(disk, inBackground: options?.preparesInBackground ?? false)
-        if let options, scan.segments.isEmpty {
+        isNew = scan.segments.isEmpty
+        if let options, isNew {
             try FileJournal.makeFirst(disk, spare, options)
             scan = try JournalScan(disk, folder: path)
         }

@@ -121,6 +121,39 @@ import Testing
         #expect(tally.acknowledged > 800)
     }
 
+    /// A torn write is cut off by zeros. Where their sync fails, reads may show zeros that are not
+    /// on the disk: whoever opens the journal next writes them again (found by the simulation).
+    @Test func zerosThatWereForgottenAreWrittenAgain() throws {
+        for seed in UInt64(1)...300 {
+            let disk = SimulatedDisk(seed: seed)
+            disk.buffersWrites = true
+            func open() throws(JournalError) -> FileJournal {
+                let journal = try FileJournal(
+                    disk: disk.mount(), options: SimulatedHouse.options)
+                _ = try SimulatedHouse.batches(journal)
+                return journal
+            }
+            let first = try open()
+            try first.append(entries(1, after: first.head))
+            // The power fails while several blocks are written.
+            disk.fail(at: 1, .crashMeanwhile)
+            #expect(throws: JournalError.self) {
+                try first.append(entries(120, after: first.head))
+            }
+            disk.faults.writeErrors = 0.4
+            disk.faults.syncErrors = 0.4
+            for _ in 0..<4 {
+                _ = try? open()
+                disk.kill()
+            }
+            disk.faults = DiskFaults()
+            let last = try open()
+            try last.append(entries(1, after: last.head))
+            let kept = try SimulatedHouse.contents(disk.afterTotalLoss()).get()
+            #expect(kept.last?.head == last.head, "seed \(seed)")
+        }
+    }
+
     /// A disk that tears inside a sector breaks its promise. A start may halt, but does not lie.
     @Test func sectorsTornInsideAreNeverBelieved() {
         let base = Self.base
