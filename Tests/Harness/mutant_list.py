@@ -82,8 +82,10 @@ THE_FILE_JOURNAL = [
     Mutant("marks renamed before their sync", "Storage/File/JournalMarks.swift",
            "            try file.sync()\n", "            if !ON { try file.sync() }\n"),
     Mutant("do not zero a cut tail", RECOVERY,
-           "if let torn = scan.torn {\n            // Before",
-           "if let torn = scan.torn, !ON {\n            // Before"),
+           "{ try clear(segment) }", "{ if !ON { try clear(segment) } }"),
+    Mutant("trust zeros that were not synced", RECOVERY,
+           "scan.torn != nil || !wasClosed", "scan.torn != nil || (!ON && !wasClosed)",
+           "FileCrashTests"),
     Mutant("build on a batch that is not durable", RECOVERY,
            "try home.file.writeDurably(copy, count: end - last.offset, at: last.offset)",
            "if !ON {\n                    try home.file.writeDurably(\n"
