@@ -84,7 +84,7 @@ THE_FILE_JOURNAL = [
     Mutant("do not zero a cut tail", RECOVERY,
            "{ try clear(segment) }", "{ if !ON { try clear(segment) } }"),
     Mutant("trust zeros that were not synced", RECOVERY,
-           "scan.torn != nil || !wasClosed", "scan.torn != nil || (!ON && !wasClosed)",
+           "if !isNew {", "if !isNew, !ON || scan.torn != nil {",
            "FileCrashTests"),
     Mutant("build on a batch that is not durable", RECOVERY,
            "try home.file.writeDurably(copy, count: end - last.offset, at: last.offset)",

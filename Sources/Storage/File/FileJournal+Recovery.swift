@@ -99,8 +99,9 @@ extension FileJournal {
         }
         let segment = try SegmentReader(disk, first: newest)
         // Before anything is written behind the end: what is left there of a write that did not end
-        // must never be taken for a part of a later one.
-        if scan.torn != nil || !wasClosed { try clear(segment) }
+        // must never be taken for a part of a later one. Also where zeros are read: a sync of zeros
+        // that failed may have left on the disk what the page cache no longer shows.
+        if !isNew { try clear(segment) }
         if let last = scan.last {
             let home =
                 last.segment == newest ? segment : try SegmentReader(disk, first: last.segment)
@@ -115,13 +116,6 @@ extension FileJournal {
         }
         if scan.marks == nil { try writer.marks.write(to: disk) }
         writer.file = segment.file
-    }
-
-    /// Whether nothing was begun since the journal was closed, or made by this opening. Only then
-    /// are the zeros that can be read behind the end certainly on the disk: a sync of zeros that
-    /// failed may have left there what they were to remove, while the page cache shows the zeros.
-    private var wasClosed: Bool {
-        isNew || scan.marks.map { $0.closed == scan.head.point && $0.closed.sequence > 0 } ?? false
     }
 
     /// Makes everything behind the end of the newest segment zero, durably.
