@@ -116,7 +116,7 @@ extension KernelHouse {
     }
 
     /// The work reproduced: the provider is paid, and the verifier out of what the house has.
-    private func clear(_ entry: AuditCase, _ fill: Fill, books: inout Books) {
+    private mutating func clear(_ entry: AuditCase, _ fill: Fill, books: inout Books) {
         let cost = terms.cost(fill.kind, ask: fill.ask)
         pay(fill, jobs: 1, &books)
         let due = Amount(UInt128(cost)).share(
@@ -127,17 +127,28 @@ extension KernelHouse {
     }
 
     /// Pays jobs of a fill out of escrow and counts their work.
-    func pay(_ fill: Fill, jobs: Int64, _ books: inout Books) {
+    mutating func pay(_ fill: Fill, jobs: Int64, _ books: inout Books) {
+        let share = division(fill)
+        let provider = Int(fill.provider)
+        books.exposure[provider] -= share.cost * jobs
+        books.escrow -= UInt128(share.cost * jobs)
+        books.payable[provider] += share.pay * jobs
+        books.fee += UInt128(share.fee * jobs)
+        epochWork[provider] += share.work * UInt64(jobs)
+    }
+
+    /// What a job of a fill comes to for everybody. Fills that follow each other are mostly of the
+    /// same provider, so the last answer for each kind of job is kept.
+    private mutating func division(_ fill: Fill) -> Division {
+        let known = fill.kind == 0 ? divisions.interactive : divisions.batch
+        if known.ask == fill.ask { return known }
         let cost = terms.cost(fill.kind, ask: fill.ask)
         let (pay, fee) = FeePolicy.split(Amount(UInt128(cost)), parameters: rules)
-        let provider = Int(fill.provider)
-        books.exposure[provider] -= cost * jobs
-        books.escrow -= UInt128(cost * jobs)
-        books.payable[provider] += Int64(pay.units) * jobs
-        books.fee += fee.units * UInt128(jobs)
-        epochWork[provider] +=
-            EmissionPolicy.backed(work: terms.work(fill.kind), fee: fee, parameters: rules)
-            * UInt64(jobs)
+        let work = EmissionPolicy.backed(work: terms.work(fill.kind), fee: fee, parameters: rules)
+        let fresh = Division(
+            ask: fill.ask, cost: cost, pay: Int64(pay.units), fee: Int64(fee.units), work: work)
+        if fill.kind == 0 { divisions.interactive = fresh } else { divisions.batch = fresh }
+        return fresh
     }
 
     /// Captures bond, takes the provider off the market and has its other jobs audited.
@@ -153,7 +164,8 @@ extension KernelHouse {
         let deterrent =
             BondPolicy.deterrent(exposure: Amount(UInt128(cost)), parameters: rules)
             .map { Asset.usd.roundedUp($0) ?? $0 } ?? .zero
-        let penalty = max(taken(rung, of: bond, books), min(deterrent, bond))
+        let penalty = max(
+            taken(rung, of: bond, from: provider, books), min(deterrent, bond))
         let fromBond = min(Int64(penalty.units), bonded)
         let fromUnbonding = Int64(penalty.units) - fromBond
         books.bonded[provider] -= fromBond
@@ -169,19 +181,27 @@ extension KernelHouse {
     }
 
     /// What a rung takes, in whole chain units.
-    private mutating func taken(_ rung: Rung, of bond: Amount, _ books: Books) -> Amount {
-        faulty += bond
-        guard case .correlated = penaltyPolicy else {
-            let own = SlashPolicy.penalty(rung, bond: bond)
-            return min(Asset.usd.roundedUp(own) ?? bond, bond)
+    private mutating func taken(
+        _ rung: Rung, of bond: Amount, from provider: Int, _ books: Books
+    ) -> Amount {
+        var own = SlashPolicy.penalty(rung, bond: bond)
+        if case .correlated = penaltyPolicy {
+            // All bonds as they were before the step's first conviction; a bond is at fault once.
+            if allBonds.isZero { allBonds = sumOfBonds(books) }
+            if convictions[provider] == 1 { faulty += bond }
+            own =
+                (try? penaltyPolicy.penalty(rung, bond: bond, faulty: faulty, total: allBonds))
+                ?? bond
         }
-        var total = books.captured
+        return min(Asset.usd.roundedUp(own) ?? bond, bond)
+    }
+
+    private func sumOfBonds(_ books: Books) -> Amount {
+        var sum = books.captured
         for party in 0..<roster.providers {
-            total += UInt128(books.bonded[party] + books.unbonding[party])
+            sum += UInt128(books.bonded[party] + books.unbonding[party])
         }
-        let own = try? penaltyPolicy.penalty(
-            rung, bond: bond, faulty: faulty, total: Amount(total))
-        return min(Asset.usd.roundedUp(own ?? bond) ?? bond, bond)
+        return Amount(sum)
     }
 
     /// Epochs after the running one with whose end an appeal window is over.

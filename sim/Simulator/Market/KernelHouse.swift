@@ -38,6 +38,9 @@ struct KernelHouse: House {
     /// Jobs opened before the running step.
     var jobsBefore: UInt64 = 0
 
+    /// What a job at an ask comes to: the last ones.
+    var divisions = (interactive: Division(), batch: Division())
+
     // Verifiers.
     var openAudits: Column<UInt16>
     var able: [Int32] = []
@@ -46,8 +49,9 @@ struct KernelHouse: House {
     var emissionState = EmissionState.none
     var emissionRest = Amount.zero
     var epoch: UInt64 = 0
-    /// Bond at fault in this step, for the correlation penalty.
+    /// Bond at fault in this step, and all there was, for the correlation penalty.
     var faulty = Amount.zero
+    var allBonds = Amount.zero
 
     init(_ roster: Roster, _ terms: JobTerms, rules: Parameters, penalty: PenaltyPolicy) {
         self.roster = roster
@@ -86,12 +90,14 @@ struct KernelHouse: House {
         if rules.otherEmission != self.rules.otherEmission { emissionState = .none }
         self.rules = rules
         roomBond.fill(-1)
+        divisions = (Division(), Division())
     }
 
     // MARK: Opening
 
     mutating func open(_ orders: StepOrders, _ books: inout Books, _ result: inout StepResult) {
         faulty = .zero
+        allBonds = .zero
         isIndexed = false
         isDrawn = false
         undrawn.removeAll(keepingCapacity: true)
@@ -221,6 +227,15 @@ struct KernelHouse: House {
 
     static var dollarScale: Int64 { 1_000_000 }
     static var tokenScale: Int64 { 1_000 }
+}
+
+/// What a job at an ask costs its buyer, brings its provider and the house, and counts as work.
+struct Division: Sendable, BitwiseCopyable {
+    var ask: Int32 = 0
+    var cost: Int64 = 0
+    var pay: Int64 = 0
+    var fee: Int64 = 0
+    var work: UInt64 = 0
 }
 
 /// Captured bond on its way to be taken.
