@@ -227,7 +227,9 @@ let package = Package(
                 "Primitives", "Ledger", "Storage", "Service", "LedgerServer", "exchequer",
                 "NaiveLedger", "PostgresHarness", "ProcessHarness",
             ]),
-        tests("Simulator", ["Primitives", "Economics", "Clearing", "Simulator"]),
+        tests(
+            "Simulator",
+            ["Primitives", "Economics", "Clearing", "Simulator", "exchequer", "ProcessHarness"]),
         tests("Tidy", []),
     ]
 )
