@@ -2,7 +2,7 @@
 public enum Models {
     /// Every model, in the order in which they are listed.
     public static let all: [any SimulationModel.Type] = [
-        HalvingPool.self
+        HalvingPool.self, CMW1.self, MarketModel.self,
     ]
 
     /// The model of this name.
