@@ -6,7 +6,7 @@ BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 REQUANTISED := .models/SmolLM2-135M-Instruct.Q4_0.gguf
 
-.PHONY: help deps venv model llama build demo test soak mutants sanitize fuzz neon peers bench format lint \
+.PHONY: help deps venv model llama build demo test soak mutants sanitize fuzz neon studies peers bench format lint \
     docs clean
 
 help: ## List the targets
@@ -60,6 +60,11 @@ fuzz: model ## Fuzz model files, tokenizers, chats and schemas with libFuzzer, F
 
 neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes
 	@Tests/Harness/neon.sh
+
+studies: ## Compare studies with SALib, jsonschema and Ray, in an environment of their own
+	@swift build -c release -j 2 --product exchequer
+	@Tests/Harness/setup-venv.sh .venv-sim Tests/Harness/requirements-studies.txt
+	@.venv-sim/bin/python -m pytest -q Tests/Studies
 
 peers: model ## Build llama.cpp, which the bench compares the engine with, into .peers
 	@Tests/Harness/build-llama.sh || echo "the bench will leave llama.cpp's column empty" >&2

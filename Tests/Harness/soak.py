@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The long checks of the ledger: simulation, kills, and both comparisons with the naive ledger.
+"""The long checks: the ledger's simulation, kills and comparisons; a million simulated agents.
 
     soak.py [--seconds N] [--kills N] [--operations N] [--wire-operations N]
 
@@ -65,6 +65,8 @@ def main() -> int:
         (f"{options.wire_operations} operations through a server",
          tests("LedgerServerTests.WireDifferentialTests/"),
          {"EXCHEQUER_WIRE_OPERATIONS": str(options.wire_operations)}),
+        ("a million agents of CMW-1", tests("SimulatorTests.CMW1Tests/aMillion"),
+         {"EXCHEQUER_MILLION": "1"}),
         (f"{options.seconds} seconds of simulation",
          [f"{BIN}/commitsimulator", "-", str(10**12), str(options.seconds)], {}),
     ]
