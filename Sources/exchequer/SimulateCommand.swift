@@ -13,9 +13,10 @@ struct SimulateCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer simulate --audit-rate 0.01 --bond 20
               exchequer simulate cmw1 --agents 100000
+              exchequer simulate report out
             """,
         subcommands: [
-            SimulateCheating.self, SimulateCMW1.self,
+            SimulateCheating.self, SimulateCMW1.self, SimulateReport.self,
         ],
         defaultSubcommand: SimulateCheating.self)
 }
