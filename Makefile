@@ -6,7 +6,8 @@ BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 REQUANTISED := .models/SmolLM2-135M-Instruct.Q4_0.gguf
 
-.PHONY: help deps venv model llama build demo test soak mutants sanitize fuzz neon studies peers bench format lint \
+.PHONY: help deps browser venv venv-sim model llama build demo test soak mutants sanitize fuzz neon studies peers bench \
+    format lint \
     docs clean
 
 help: ## List the targets
@@ -15,11 +16,17 @@ help: ## List the targets
 deps: ## Install the C libraries and Python that build, tests and demo need (apt, needs root)
 	@Tests/Harness/install-deps.sh
 
+browser: ## Install Chromium, in which a test looks at reports
+	@Tests/Harness/install-deps.sh chromium
+
 venv: deps ## Create .venv with the test chain, the compiler of the contracts and the clients
 	@Tests/Harness/setup-venv.sh
 
 model: venv ## Fetch the demonstration model into .models and check its hash
 	@Tests/Harness/fetch-model.sh
+
+venv-sim: deps ## Create .venv-sim with NumPy, Mesa, pandas, SALib and notebooks
+	@Tests/Harness/setup-venv.sh .venv-sim Tests/Harness/requirements-sim.txt
 
 llama: deps ## Create .venv-llama with a llama.cpp server, which stands behind nodes in tests
 	@Tests/Harness/setup-venv.sh .venv-llama Tests/Harness/requirements-llama.txt
@@ -31,7 +38,7 @@ build: deps ## Build the release executable
 demo: build model ## Run the whole house on real input, from chain to claims
 	@$(BIN) demo
 
-test: model llama ## Run every test
+test: model llama browser ## Run every test
 	@swift build -c release -j 2 --build-tests
 	@swift test -c release -j 2 --disable-testable-imports
 	@Tests/Harness/neon.sh
@@ -61,12 +68,13 @@ fuzz: model ## Fuzz model files, tokenizers, chats and schemas with libFuzzer, F
 neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes
 	@Tests/Harness/neon.sh
 
-studies: ## Compare studies with SALib, jsonschema and Ray, in an environment of their own
-	@swift build -c release -j 2 --product exchequer
-	@Tests/Harness/setup-venv.sh .venv-sim Tests/Harness/requirements-studies.txt
+studies: build venv-sim ## Compare studies with SALib, jsonschema and Ray
 	@.venv-sim/bin/python -m pytest -q Tests/Studies
 
-peers: model ## Build llama.cpp, which the bench compares the engine with, into .peers
+peers: model ## Build llama.cpp and the simulators that the bench compares with
+	@Tests/Harness/build-cmw.sh || echo "the bench will leave the C reference's rows empty" >&2
+	@Tests/Harness/setup-venv.sh .venv-sim Tests/Harness/requirements-sim.txt \
+	    || echo "the bench will leave NumPy's and Mesa's rows empty" >&2
 	@Tests/Harness/build-llama.sh || echo "the bench will leave llama.cpp's column empty" >&2
 
 bench: build peers ## Print the figures beside their peers

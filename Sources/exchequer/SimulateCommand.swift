@@ -14,10 +14,12 @@ struct SimulateCommand: AsyncParsableCommand {
               exchequer simulate --audit-rate 0.01 --bond 20
               exchequer simulate run sim/scenarios/halving-shock.yaml --out out
               exchequer simulate cmw1 --agents 100000
+              exchequer simulate report out
             """,
         subcommands: [
             SimulateCheating.self, SimulateRun.self, SimulateCheck.self, SimulateMerge.self,
-            SimulateStatus.self, SimulateModels.self, SimulateSchema.self, SimulateCMW1.self,
+            SimulateStatus.self, SimulateReport.self, SimulateModels.self, SimulateSchema.self,
+            SimulateCMW1.self,
         ],
         defaultSubcommand: SimulateCheating.self)
 }

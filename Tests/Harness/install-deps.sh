@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs the system packages that are missing. Asks for nothing; says what it does.
+# Installs the system packages that are missing, and those it is given. Asks for nothing; says what
+# it does.
 set -euo pipefail
 packages=(libsecp256k1-dev libsodium-dev libcurl4-openssl-dev libsqlite3-dev libpq-dev postgresql
-    pkg-config python3-venv unzip)
+    pkg-config python3-venv unzip "$@")
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'ok installed' \

@@ -16,9 +16,10 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Medians of several runs. What a figure is compared with runs in the same call, so the \
             ratio holds when the machine's speed does not. llama.cpp is measured with its own \
-            benchmark if `make peers` built it or LLAMA_BENCH names it, TigerBeetle with its own \
-            if it is on the PATH or named in TIGERBEETLE, PostgreSQL if it is installed; otherwise \
-            their columns stay empty.
+            benchmark if `make peers` built it or LLAMA_BENCH names it, the simulator's peers in \
+            C, NumPy and Mesa if `make peers` set them up, TigerBeetle with its own if it is on \
+            the PATH or named in TIGERBEETLE, PostgreSQL if it is installed; otherwise their \
+            columns stay empty.
 
             EXAMPLES
               exchequer bench --model M.gguf
@@ -26,12 +27,13 @@ struct BenchCommand: AsyncParsableCommand {
               exchequer bench --only pipeline --model M.gguf
               exchequer bench --only planner
               exchequer bench --only ledger
+              exchequer bench --only simulation
               exchequer bench --model M.gguf --json
             """)
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, pipeline, resume, planner, house, ledger
+        case engine, pipeline, resume, planner, house, ledger, simulation
     }
 
     @Option(
@@ -40,7 +42,11 @@ struct BenchCommand: AsyncParsableCommand {
     var model: [String] = []
     @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
     var freeOrder = false
-    @Option(help: "Only this part: engine, pipeline, resume, planner, house, ledger; repeatable.")
+    @Option(
+        help: """
+            Only this part: engine, pipeline, resume, planner, house, ledger, simulation; \
+            repeatable.
+            """)
     var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
@@ -91,10 +97,16 @@ struct BenchCommand: AsyncParsableCommand {
             resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
         }
         let planned = parts.contains(.planner) ? PlannerBench(runs: runs).rows() : []
+        let simulated =
+            parts.contains(.simulation)
+            ? try SimulationBench(
+                harness: URL(fileURLWithPath: harness).path, runs: runs
+            ).rows(say: Console.say) : []
         let tables = [
             ("engine", engine), ("pipeline, 10 ms a hop", pipeline),
             ("a stage that is lost", resumed),
             ("planning", planned), ("ledger server, durable", rows),
+            ("CMW-1, one thread", simulated),
         ]
         try put(tables, figures)
     }

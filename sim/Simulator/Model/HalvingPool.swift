@@ -53,7 +53,7 @@ public struct HalvingPool: SimulationModel {
     private let spread: UInt64
     private let fee: UInt32
     private let policy: EmissionPolicy
-    private let random: CounterRandom
+    private let draws: Draws
     private var emission = EmissionState.none
     private var supply: Amount
     private var held = Amount.zero
@@ -72,7 +72,7 @@ public struct HalvingPool: SimulationModel {
         fee = UInt32(values[5])
         supply = tokens
         policy = rules.emission
-        random = CounterRandom(seed: seed)
+        draws = Draws(seed: seed)
         digest = seed
     }
 
@@ -113,7 +113,7 @@ public struct HalvingPool: SimulationModel {
 
     private func moneyOfBuyers() -> UInt64 {
         let width = demand * spread / 10_000
-        return demand - width + random.number(.buyer, UInt64(steps), below: 2 * width + 1)
+        return demand - width + UInt64(draws.stream(.buyer).below(Int64(2 * width + 1), steps))
     }
 
     /// Pays into one reserve from the other; nothing happens where the pool has no answer.

@@ -1,3 +1,5 @@
+import Primitives
+
 /// Random numbers without a state: the same seed, step, purpose and index always give the same
 /// number. So two policies can be compared under the same luck, and no draw depends on the order of
 /// draws.
@@ -26,6 +28,9 @@ struct Draws: Hashable, Sendable {
         case noise = 20
         case restake = 21
         case silence = 22
+        case buyer = 23
+        case promptTokens = 24
+        case outputTokens = 25
     }
 
     private let root: UInt64
@@ -59,12 +64,10 @@ struct Draws: Hashable, Sendable {
         func happens(perMille: Int64, _ index: Int) -> Bool { below(1_000, index) < perMille }
     }
 
-    /// A round of SplitMix64's finaliser (Steele, Lea, Flood 2014).
+    /// A round of SplitMix64.
     @inline(__always)
     static func mix(_ value: UInt64) -> UInt64 {
-        var word = value &+ 0x9E37_79B9_7F4A_7C15
-        word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        word = (word ^ (word >> 27)) &* 0x94D0_49BB_1331_11EB
-        return word ^ (word >> 31)
+        var generator = SplitMix64(seed: value)
+        return generator.next()
     }
 }
