@@ -85,7 +85,8 @@ import Testing
         let list = axes.map { "{\"name\":\"\($0)\",\"low\":\"0\",\"high\":\"1\"}" }
         var files = ReportFiles(
             manifest: """
-                {"model":"m","metric":"y","steps":1,"seed":1,"study":{"kind":"\(kind)",
+                {"model":"m","metric":"y","steps":1,"seed":1,"parameters":{"a":"0"},
+                "study":{"kind":"\(kind)",
                 "axes":[\(list.joined(separator: ","))]}}
                 """,
             final: "run,point,replicate,seed,\(axes.joined(separator: ",")),y\n"
@@ -112,6 +113,7 @@ import Testing
 
                 """)
         #expect(report.plots.map(\.name).contains("scatter-a-y"))
+        #expect(report.page(folder: "out").contains("<td>a, &quot;quoted&quot;</td>"))
         #expect(report.findings.contains { $0.contains("a (\u{2212}1) and b (\u{2212}0.5)") })
         // Quantiles by straight lines: 6.2 and 9.8 of 6 ... 10.
         #expect(
