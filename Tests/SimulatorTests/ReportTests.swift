@@ -26,7 +26,7 @@ import Testing
         #expect(report.plots.first?.csv.split(separator: "\n").count == 121)
         #expect(report.findings.contains { $0.hasPrefix("After 120 steps, pool money is ") })
         #expect(report.findings.contains { $0.hasPrefix("It falls from ") })
-        #expect(report.findings.last == "1 of 2 thresholds hold in every run.")
+        #expect(report.findings.last == "Thresholds that hold in every run: 1 of 2.")
         let page = report.page(folder: "out")
         #expect(page.contains("✓ holds"))
         #expect(page.contains("✗ fails"))
