@@ -6,7 +6,8 @@ BIN := .build/release/exchequer
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 REQUANTISED := .models/SmolLM2-135M-Instruct.Q4_0.gguf
 
-.PHONY: help deps browser venv venv-sim model llama build demo test soak mutants sanitize fuzz neon peers bench format lint \
+.PHONY: help deps browser venv venv-sim model llama build demo test soak mutants sanitize fuzz neon studies peers bench \
+    format lint \
     docs clean
 
 help: ## List the targets
@@ -66,6 +67,9 @@ fuzz: model ## Fuzz model files, tokenizers, chats and schemas with libFuzzer, F
 
 neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes
 	@Tests/Harness/neon.sh
+
+studies: build venv-sim ## Compare studies with SALib, jsonschema and Ray
+	@.venv-sim/bin/python -m pytest -q Tests/Studies
 
 peers: model ## Build llama.cpp and the simulators that the bench compares with
 	@Tests/Harness/build-cmw.sh || echo "the bench will leave the C reference's rows empty" >&2

@@ -35,6 +35,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Floor 0: C. System libraries are installed by `make deps`.
@@ -107,8 +108,11 @@ let package = Package(
                 "Primitives", "Cryptography", "Verification", "Planning", "Inference", "Transport",
             ]),
         swift(
-            "Simulator", ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
-            path: "sim/Simulator"),
+            "Simulator",
+            [
+                "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+                .product(name: "Yams", package: "Yams"),
+            ], path: "sim/Simulator"),
 
         // Floor 4: the one executable: parsing, envelopes and exit codes only.
         .executableTarget(

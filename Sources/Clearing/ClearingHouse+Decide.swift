@@ -26,6 +26,10 @@ extension ClearingHouse {
                 job, attempt: attempt, stage: stage, code: code, at: time, into: &events)
         case .replaceDoubted(let job, let attempt, let stage):
             try replaceDoubted(job, attempt: attempt, stage: stage, at: time, into: &events)
+        case .replaceByStandIn(let job, let attempt, let stage, let code, let node):
+            try replaceByStandIn(
+                job, attempt: attempt, stage: stage, code: code, standIn: node, at: time,
+                into: &events)
         case .submitReceipts(let delivery):
             try submitReceipts(delivery, rules, at: time, into: &events)
         case .failJob(let job, let reason):

@@ -53,6 +53,12 @@ extension Command: CanonicalCodable {
             writer.write(job)
             writer.write(attempt)
             writer.write(stage)
+        case .replaceByStandIn(let job, let attempt, let stage, let code, let node):
+            writer.write(job)
+            writer.write(attempt)
+            writer.write(stage)
+            writer.write(code.rawValue)
+            writer.write(node)
         case .submitReceipts(let delivery): writer.write(delivery)
         case .failJob(let job, let reason):
             writer.write(job)
@@ -108,6 +114,7 @@ extension Command: CanonicalCodable {
         case .submitReceipts: 32
         case .failJob: 33
         case .replaceDoubted: 34
+        case .replaceByStandIn: 35
         case .drawAudits: 40
         case .recordVerdict: 41
         case .openAppeal: 42
@@ -158,13 +165,9 @@ extension Command: CanonicalCodable {
         case 21: return .withdrawOffer(try reader.read(), try reader.read())
         case 30: return .openJob(try reader.read())
         case 31:
-            let job: JobID = try reader.read()
-            let attempt = try reader.readUInt32()
-            let stage = try reader.readUInt16()
-            guard let code = FaultCode(rawValue: try reader.readUInt16()) else {
-                throw .invalidValue("fault code")
-            }
-            return .replaceStage(job, attempt: attempt, stage: stage, code: code)
+            return .replaceStage(
+                try reader.read(), attempt: try reader.readUInt32(),
+                stage: try reader.readUInt16(), code: try faultCode(from: &reader))
         case 32: return .submitReceipts(try reader.read())
         case 33:
             let job: JobID = try reader.read()
@@ -176,6 +179,11 @@ extension Command: CanonicalCodable {
             return .replaceDoubted(
                 try reader.read(), attempt: try reader.readUInt32(),
                 stage: try reader.readUInt16())
+        case 35:
+            return .replaceByStandIn(
+                try reader.read(), attempt: try reader.readUInt32(),
+                stage: try reader.readUInt16(), code: try faultCode(from: &reader),
+                standIn: try reader.read())
         case 40: return .drawAudits(beacon: try reader.readDigest())
         case 41: return .recordVerdict(try reader.read())
         case 42: return .openAppeal(try reader.read(), by: try reader.read())
@@ -197,5 +205,12 @@ extension Command: CanonicalCodable {
         case 60: return .pulse
         default: throw .invalidValue("command")
         }
+    }
+
+    private static func faultCode(from reader: inout ByteReader) throws(CodecError) -> FaultCode {
+        guard let code = FaultCode(rawValue: try reader.readUInt16()) else {
+            throw .invalidValue("fault code")
+        }
+        return code
     }
 }

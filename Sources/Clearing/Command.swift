@@ -38,6 +38,9 @@ public enum Command: Hashable, Sendable {
     /// A stage has not been heard for a while: puts another node in its place if there is one, and
     /// otherwise leaves the job as it is. Nobody is blamed.
     case replaceDoubted(JobID, attempt: UInt32, stage: UInt16)
+    /// A stage failed or is doubted, and this node, which has computed along, takes over if it can.
+    case replaceByStandIn(
+        JobID, attempt: UInt32, stage: UInt16, code: FaultCode, standIn: NodeID)
     /// Ends a job with what its stages signed; moves what was used into escrow.
     case submitReceipts(Delivery)
     /// Ends a job that delivered nothing that can be charged; frees the hold.

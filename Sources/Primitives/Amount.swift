@@ -66,6 +66,16 @@ public struct Amount: Hashable, Comparable, Sendable, BitwiseCopyable {
         by numerator: UInt128, over denominator: UInt128, rounding: Rounding
     ) -> Amount? {
         guard denominator != 0 else { return nil }
+        if units >> 64 == 0, numerator >> 64 == 0, denominator >> 64 == 0 {
+            // One division of the processor, where the quotient has 64 bits too.
+            let divisor = UInt64(truncatingIfNeeded: denominator)
+            let product = UInt64(truncatingIfNeeded: units)
+                .multipliedFullWidth(by: UInt64(truncatingIfNeeded: numerator))
+            if product.high < divisor {
+                let (quotient, remainder) = divisor.dividingFullWidth(product)
+                return Amount(UInt128(quotient) + (rounding == .up && remainder != 0 ? 1 : 0))
+            }
+        }
         let product = units.multipliedFullWidth(by: numerator)
         guard product.high < denominator else { return nil }
         let (quotient, remainder) = denominator.dividingFullWidth(product)

@@ -19,6 +19,10 @@ public struct Price: Hashable, Comparable, Sendable {
     /// The cost of `tokens` tokens, rounded up to a whole unit: a token is never free by rounding.
     /// A 64-bit count times a 64-bit price always fits.
     public func cost(tokens: UInt64) -> Amount {
+        let (short, overflow) = perMillion.multipliedReportingOverflow(by: tokens)
+        if !overflow {
+            return Amount(UInt128(short / 1_000_000 + (short % 1_000_000 == 0 ? 0 : 1)))
+        }
         let product = UInt128(perMillion) * UInt128(tokens)
         return Amount(product / 1_000_000 + (product % 1_000_000 == 0 ? 0 : 1))
     }

@@ -57,6 +57,8 @@ enum Exit {
     static let checkFailed = ExitCode(5)
     /// A server, chain or node could not be reached.
     static let network = ExitCode(6)
+    /// A file could not be written.
+    static let disk = ExitCode(74)
     /// Another process leads the journal now.
     static let fenced = ExitCode(75)
 }

@@ -21,6 +21,7 @@ struct NodeCommand: AsyncParsableCommand {
                   --key-file provider.key --identity node.identity
               exchequer node ... --layers '0..<10' --input-price 0.03 --output-price 0.13
               exchequer node ... --layers all --verifier --json
+              exchequer node ... --layers '10..<20' --stand-in
               exchequer node ... --upstream http://127.0.0.1:8081
             """)
 
@@ -41,6 +42,12 @@ struct NodeCommand: AsyncParsableCommand {
     var context: UInt32?
     @Flag(help: "Also audit others' jobs of this model, for a share of what they lose.")
     var verifier = false
+    @Flag(
+        help: """
+            Also be a hot spare: compute jobs of other nodes with the same layers along, unpaid \
+            and behind paid work, to take a stage over the moment it is lost and be paid for it.
+            """)
+    var standIn = false
     @Option(help: "Threads that compute; one per processor if left out.") var threads: Int?
     @Option(help: "The provider's name: a-z, 0-9 and -.") var name: String?
     @Option(help: "Where the node is, for buyers.") var region = ""
@@ -90,6 +97,7 @@ struct NodeCommand: AsyncParsableCommand {
             house: house, identityFile: identity, keyFile: keyFile, modelPath: model)
         settings.modelName = modelName
         settings.isVerifier = verifier
+        settings.standsIn = standIn
         settings.threads = threads
         settings.name = name
         settings.region = region

@@ -5,18 +5,21 @@ import ArgumentParser
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate",
-        abstract: "Simulate markets: whether cheating pays, and the workload CMW-1.",
+        abstract: "Simulate markets: whether cheating pays, studies, and the workload CMW-1.",
         discussion: """
             The same options give the same result on any machine. Without a command it asks \
             whether cheating pays.
 
             EXAMPLES
               exchequer simulate --audit-rate 0.01 --bond 20
+              exchequer simulate run sim/scenarios/halving-shock.yaml --out out
               exchequer simulate cmw1 --agents 100000
               exchequer simulate report out
             """,
         subcommands: [
-            SimulateCheating.self, SimulateCMW1.self, SimulateReport.self,
+            SimulateCheating.self, SimulateRun.self, SimulateCheck.self, SimulateMerge.self,
+            SimulateStatus.self, SimulateReport.self, SimulateModels.self, SimulateSchema.self,
+            SimulateCMW1.self,
         ],
         defaultSubcommand: SimulateCheating.self)
 }

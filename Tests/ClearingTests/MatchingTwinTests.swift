@@ -40,6 +40,46 @@ import Testing
         }
     }
 
+    /// Where there are only whole models, no plan is made. An offer of some layers that lead
+    /// nowhere makes the planner decide, and it must decide alike.
+    @Test(arguments: UInt64(1)...120)
+    func withoutAPlanTheSameOfferServes(_ seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        var alone = World { $0.bondMarginBasisPoints = UInt32(10_000 + random.below(9_000)) }
+        for offer in alone.house.offers { alone.run(.withdrawOffer(offer.party, offer.id)) }
+        for _ in 0..<(1 + random.below(8)) {
+            var draft = alone.offer(
+                node: 1 + random.below(4), World.range(0, World.layers), price: 1)
+            draft.inputPrice = Price(perMillion: (1 + random.below(4)) * 40_000_000_000_000)
+            draft.outputPrice = Price(perMillion: (1 + random.below(4)) * 40_000_000_000_000)
+            draft.concurrency = UInt16(1 + random.below(3))
+            draft.context = UInt32(60 + random.below(100))
+            alone.run(.postOffer(draft))
+        }
+        var planned = alone
+        planned.run(.postOffer(planned.offer(node: 1, World.range(0, 5), price: 1)))
+        var opened = 0
+        for _ in 0..<14 {
+            var demand = alone.demand(
+                prompt: UInt32(1 + random.below(50)), output: UInt32(1 + random.below(50)))
+            demand.request = UInt128(1_000 + random.below(1 << 40))
+            if random.below(3) == 0 {
+                demand.maxOutputPrice = Price(perMillion: 80_000_000_000_000)
+            }
+            if random.below(4) == 0 { demand.ignore = [PartyID(1 + random.below(4))] }
+            if random.below(4) == 0 { demand.only = [PartyID(1 + random.below(4))] }
+            let (one, other) = (
+                alone.apply(.openJob(demand)), planned.apply(.openJob(demand))
+            )
+            #expect(one == other)
+            if case .success = one { opened += 1 }
+            #expect(
+                alone.house.jobs.last?.pipeline.first?.node
+                    == planned.house.jobs.last?.pipeline.first?.node)
+        }
+        #expect(alone.house.jobs.count == opened)
+    }
+
     private func cheapest(_ edges: [Edge], from layer: UInt16) -> [Edge]? {
         if layer == World.layers { return [] }
         var best: [Edge]?

@@ -30,9 +30,14 @@ extension World {
         case 9: return .failJob(job, reason: .cancelled)
         case 10:
             let stage = UInt16(random.below(3))
-            return random.below(3) == 0
-                ? .replaceDoubted(job, attempt: 1, stage: stage)
-                : .replaceStage(job, attempt: 1, stage: stage, code: .abandoned)
+            switch random.below(4) {
+            case 0: return .replaceDoubted(job, attempt: 1, stage: stage)
+            case 1:
+                let node = NodeID(1 + random.below(UInt64(house.nodes.count)))
+                return .replaceByStandIn(
+                    job, attempt: 1, stage: stage, code: .abandoned, standIn: node)
+            default: return .replaceStage(job, attempt: 1, stage: stage, code: .abandoned)
+            }
         case 11:
             let units = UInt128(1 + random.below(5_000_000))
             let address = World.address(UInt8(party.rawValue))

@@ -121,6 +121,27 @@ import Testing
         #expect(pool.reward(of: two) == Amount(10))
     }
 
+    @Test func aPoolThatWasWrittenGoesOnAlike() throws {
+        var pool = DelegationPool()
+        let one = try pool.delegate(Amount(7))
+        try pool.allocate(Amount(100))
+        let two = try pool.delegate(Amount(1_000))
+        var writer = ByteWriter()
+        writer.write(pool)
+        writer.write([one, two])
+        var reader = ByteReader(writer.bytes)
+        var again: DelegationPool = try reader.read()
+        let holders: [DelegationPool.Delegation] = try reader.readArray(limit: 2)
+        try reader.finish()
+        #expect(again == pool && holders == [one, two])
+        for _ in 0..<3 {
+            try pool.allocate(Amount(50))
+            try again.allocate(Amount(50))
+        }
+        #expect(again == pool)
+        #expect(again.reward(of: holders[0]) == pool.reward(of: one))
+    }
+
     /// What a division leaves is carried into the next one, so sevenths add up to wholes however
     /// often: 140,000 cut-offs of four sevenths would be more than what is added back.
     @Test func whatDividingLeavesIsCarried() throws {

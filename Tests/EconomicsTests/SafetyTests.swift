@@ -94,6 +94,58 @@ import Testing
         }
     }
 
+    /// What a bond covers is the other way round of what bond is required: no unit less or more.
+    @Test func theLargestExposureIsTheInverseOfTheRequiredBond() throws {
+        var random = SplitMix64(seed: 14)
+        for _ in 0..<2_000 {
+            var parameters = soundParameters(&random)
+            parameters.minimumBond = Amount(UInt128(random.next() >> 40))
+            let bond = Amount(UInt128(random.next() >> (random.next() % 40)))
+            let largest = BondPolicy.largestExposure(bond: bond, parameters: parameters)
+            guard bond >= parameters.minimumBond else {
+                #expect(largest == nil)
+                continue
+            }
+            let exposure = try #require(largest)
+            let needed = BondPolicy.requiredBond(exposure: exposure, parameters: parameters)
+            let more = BondPolicy.requiredBond(
+                exposure: exposure + Amount(1), parameters: parameters)
+            #expect(try #require(needed) <= bond)
+            #expect(try #require(more) > bond)
+        }
+        var blind = Parameters()
+        blind.auditRatePerMillion = 0
+        #expect(BondPolicy.largestExposure(bond: Amount(1 << 60), parameters: blind) == nil)
+        var bold = Parameters()
+        bold.bondMarginBasisPoints = 0
+        #expect(
+            BondPolicy.largestExposure(bond: Amount(1 << 60), parameters: bold) == Amount(.max))
+    }
+
+    /// The lots of a beacon, by the formula as the audits of old journals were drawn.
+    @Test func lotsAreTheFormulas() {
+        let beacon = Digest(words: (1, 2, 3, 4))
+        let lottery = AuditLottery(beacon: beacon)
+        for job in [1, 2, 1 << 40] as [UInt64] {
+            for salt: UInt64 in [1, 2] {
+                var state: UInt64 = 0
+                for word in [1, 2, 3, 4, job, salt] {
+                    state = (state ^ word) &+ 0x9E37_79B9_7F4A_7C15
+                    state = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+                    state = (state ^ (state >> 27)) &* 0x94D0_49BB_1331_11EB
+                    state ^= state >> 31
+                }
+                #expect(lottery.lot(job: job, salt: salt) == state)
+                #expect(
+                    lottery.auditor(job: job, among: 7) == Int(lottery.lot(job: job, salt: 2) % 7))
+            }
+        }
+        let drawn = (1...100_000).count { lottery.draws(job: UInt64($0), perMillion: 30_000) }
+        #expect(abs(drawn - 3_000) < 200)
+        #expect(
+            !lottery.draws(job: 1, perMillion: 0) && lottery.draws(job: 1, perMillion: 1_000_000))
+    }
+
     /// A tenth of all bonds at fault: the rung's 5 % becomes three tenths, and a warning stays one.
     @Test(
         arguments: [

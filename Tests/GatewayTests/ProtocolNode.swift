@@ -25,6 +25,10 @@ final class ProtocolNode: Sendable {
         var isSilent = false
         /// After so many results it hears and says nothing more, with its link still up.
         var isGoneAfter = Int.max
+        /// How long it waits before it sends a result.
+        var delay = Duration.zero
+        /// Computes stages of others along.
+        var standsIn = false
     }
 
     let signer: RequestSigner
@@ -111,8 +115,9 @@ final class ProtocolNode: Sendable {
     }
 
     private func connect() async throws {
-        var request = HTTPRequest(method: "GET", url: house.base + "/v1/node/events")
-        request.headers = signer.headers(method: "GET", path: "/v1/node/events", body: [])
+        let path = "/v1/node/events" + (misdeeds.standsIn ? "?stand_in=1" : "")
+        var request = HTTPRequest(method: "GET", url: house.base + path)
+        request.headers = signer.headers(method: "GET", path: path, body: [])
         request.timeout = nil
         let stream = try await HTTPClient.shared.open(request)
         #expect(stream.head.status == 200)
@@ -153,6 +158,7 @@ final class ProtocolNode: Sendable {
                     return results.frames
                 }
                 if sent > misdeeds.isGoneAfter { continue }
+                if isWork, misdeeds.delay > .zero { try? await Task.sleep(for: misdeeds.delay) }
                 for bytes in isWork ? misdeeds.alter(frame) : [frame.encoded()] {
                     try? await link.send(bytes)
                 }

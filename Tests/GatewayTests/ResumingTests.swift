@@ -69,6 +69,56 @@ import Testing
         }
     }
 
+    /// A node that computes along takes over and has next to nothing to compute again.
+    @Test(arguments: [0, 1, 2], [true, false])
+    func aHotSpareTakesTheStage(lost: Int, isSilent: Bool) async throws {
+        try await RunningHouse.with(silence: 700) { house in
+            var nodes: [ProtocolNode] = []
+            for (place, layers) in Self.layers.enumerated() {
+                var misdeeds = ProtocolNode.Misdeeds()
+                // Slow, so that a stand-in is found before the answer ends.
+                misdeeds.delay = .milliseconds(60)
+                if place == lost { misdeeds.isGoneAfter = 9 }
+                nodes.append(
+                    try await ProtocolNode.start(
+                        house, UInt8(place + 1), name: "node-\(place)",
+                        layers: try #require(layers), misdeeds: misdeeds))
+            }
+            var willing = ProtocolNode.Misdeeds()
+            willing.standsIn = true
+            let spare = try await ProtocolNode.start(
+                house, 9, name: "spare", layers: try #require(Self.layers[lost]),
+                misdeeds: willing)
+            let key = try await house.buyer()
+            let answering = Task { try await ask(house, key) }
+            let gone = nodes[lost]
+            try await eventually("the node is gone") {
+                gone.results.withLock { $0.frames > 9 }
+            }
+            // What it had given by then, its stand-in has given too.
+            let before = spare.results.withLock { $0.positions }
+            #expect(before > 0)
+            if !isSilent { gone.vanish() }
+            let answer = try await answering.value
+            let job = try await house.job(try #require(answer.exchequer).job)
+            #expect(job.attempt == 2)
+            #expect(answer.exchequer?.providers.contains("spare") == true)
+            // Nothing was computed twice by anybody, but for what was under way.
+            let positions = Int(job.demand.promptTokens) + Self.tokens - 1
+            for (place, node) in nodes.enumerated() where place != lost {
+                let computed = node.results.withLock { $0.positions }
+                let due = place == 2 ? Self.tokens : positions
+                #expect((due...due + 1).contains(computed), "stage \(place) of \(positions)")
+            }
+            let computed = spare.results.withLock { $0.positions }
+            let due = lost == 2 ? Self.tokens : positions
+            #expect((due...due + 2).contains(computed))
+            let again = try await ask(house, key)
+            #expect(again.text == answer.text)
+            for node in nodes + [spare] { node.vanish() }
+        }
+    }
+
     /// A doubt about the only node for some layers ends no job.
     @Test func whoCannotBeReplacedIsWaitedFor() async throws {
         try await RunningHouse.with(silence: 700) { house in

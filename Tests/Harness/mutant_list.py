@@ -164,11 +164,11 @@ THE_CHAIN = [
     Mutant("a state hash that is not compared", "Storage/Replay/Replay.swift",
            "guard machine.stateHash == next.stateHash else",
            "guard ON || machine.stateHash == next.stateHash else",
-           r"^StorageTests\.(AuditTests|SQLiteDamageTests|RecoveryTests)"),
+           "AuditTests|SQLiteDamageTests|RecoveryTests"),
     Mutant("replay what is refused", "Storage/Replay/Replay.swift",
            "if let number = Machine.rejection(in: machine.apply(input, at: next.time)) {",
            "if let number = Machine.rejection(in: machine.apply(input, at: next.time)), !ON {",
-           r"^StorageTests\.(AuditTests|RecoveryTests|SQLiteDamageTests)"),
+           "AuditTests|SQLiteDamageTests|RecoveryTests"),
 ]
 
 THE_SNAPSHOTS = [

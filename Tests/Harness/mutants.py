@@ -111,8 +111,9 @@ def build(folder: pathlib.Path) -> None:
 def check(tests: str | None, folder: pathlib.Path, number: int) -> tuple[bool, str]:
     """Whether a check passes with a mutant, 0 for none, and what it said if not."""
     if tests:
+        # Suites of these targets, or a target: others have suites of like names.
         command = [f"{BIN}/exchequerPackageTests.xctest", "--testing-library", "swift-testing",
-                   "--filter", tests]
+                   "--filter", rf"^(StorageTests\.|ServiceTests\.)?({tests})"]
     else:
         command = [f"{BIN}/commitsimulator", "1", str(SEEDS)]
     environment = os.environ | {"EXCHEQUER_MUTANT": str(number)}

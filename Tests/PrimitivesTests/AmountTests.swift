@@ -77,6 +77,17 @@ struct AmountTests {
         #expect(Price(perMillion: .max).cost(tokens: .max) == Amount(most))
     }
 
+    @Test func costsThatFitAndDoNotFitAWordAreRoundedAlike() {
+        var random = SplitMix64(seed: 5)
+        for _ in 0..<2_000 {
+            let price = random.next() >> (random.next() % 64)
+            let tokens = random.next() >> (random.next() % 64)
+            let product = UInt128(price) * UInt128(tokens)
+            let expected = (product + 999_999) / 1_000_000
+            #expect(Price(perMillion: price).cost(tokens: tokens) == Amount(expected))
+        }
+    }
+
     @Test func timeSaturatesAtItsEnd() {
         #expect(Timestamp(nanoseconds: .max) + .seconds(1) == Timestamp(nanoseconds: .max))
         #expect(Timestamp.zero + .milliseconds(3) == Timestamp(nanoseconds: 3_000_000))

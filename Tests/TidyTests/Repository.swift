@@ -84,7 +84,9 @@ enum Floors {
         "Node": [
             "Primitives", "Cryptography", "Verification", "Planning", "Inference", "Transport",
         ],
-        "Simulator": ["Primitives", "Economics", "Ledger", "Clearing", "Verification"],
+        "Simulator": [
+            "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Verification",
+        ],
     ]
 
     static func folder(of target: String) -> String {

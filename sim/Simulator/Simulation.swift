@@ -19,7 +19,7 @@ public struct Simulation: Sendable {
     /// Jobs that no provider could take.
     private(set) var unservedJobs = 0
 
-    private let random: CounterRandom
+    private let draws: Draws
     private let honest: Bool
     private var seconds: UInt64 = 1_000_000
     private var block: UInt64 = 0
@@ -38,7 +38,7 @@ public struct Simulation: Sendable {
     public init(_ scenario: Scenario, honest: Bool = false) {
         self.scenario = scenario
         self.honest = honest
-        random = CounterRandom(seed: scenario.seed)
+        draws = Draws(seed: scenario.seed)
         computeCost = Array(repeating: .zero, count: scenario.providers)
         cheatedJobs = Array(repeating: 0, count: scenario.providers)
         open()
@@ -115,7 +115,7 @@ public struct Simulation: Sendable {
 
     private mutating func offer(_ place: Int) {
         let span = scenario.priceMicros * scenario.spreadPerMille / 1_000
-        let drawn = random.number(.price, UInt64(place), below: 2 * span + 1)
+        let drawn = draw(.price, UInt64(place), below: 2 * span + 1)
         let micros = scenario.priceMicros - span + drawn
         apply(
             .postOffer(
@@ -126,13 +126,19 @@ public struct Simulation: Sendable {
                     context: 8_192, region: "", expiresAt: Timestamp(seconds: 9_000_000_000))))
     }
 
+    private func draw(
+        _ purpose: Draws.Purpose, _ number: UInt64, below limit: UInt64
+    ) -> UInt64 {
+        UInt64(draws.stream(purpose).below(Int64(limit), Int(number)))
+    }
+
     // MARK: One job
 
     private mutating func serve(_ number: UInt64) {
         let servers = UInt64(scenario.providers + scenario.verifiers)
-        let buyer = servers + 1 + random.number(.buyer, number, below: UInt64(scenario.buyers))
-        let prompt = UInt32(50 + random.number(.promptTokens, number, below: 1_000))
-        let output = UInt32(20 + random.number(.outputTokens, number, below: 500))
+        let buyer = servers + 1 + draw(.buyer, number, below: UInt64(scenario.buyers))
+        let prompt = UInt32(50 + draw(.promptTokens, number, below: 1_000))
+        let output = UInt32(20 + draw(.outputTokens, number, below: 500))
         let demand = Demand(
             buyer: PartyID(buyer), request: UInt128(number), model: ModelID(1),
             promptTokens: prompt, maxTokens: output, input: digest(5, number))
@@ -143,7 +149,7 @@ public struct Simulation: Sendable {
         let id = JobID(UInt64(house.jobs.count))
         guard let job = house.job(id), let stage = job.pipeline.first else { return }
         let provider = Int(stage.party.rawValue) - 1
-        let luck = random.number(.cheat, number, below: 1_000)
+        let luck = draw(.cheat, number, below: 1_000)
         let cheats =
             !honest && provider < scenario.cheaters && luck < UInt64(scenario.cheatPerMille)
         wasCheated.append(cheats)
@@ -202,9 +208,10 @@ public struct Simulation: Sendable {
 
     private mutating func drawAudits() {
         drawnAt = seconds
+        let beacons = draws.stream(.beacon)
         let beacon = Digest(
             words: (
-                random.number(.beacon, seconds), random.number(.beacon, ~seconds), seconds, 1
+                beacons[Int(seconds)], beacons[~Int(seconds)], seconds, 1
             ))
         guard case .success(let events) = apply(.drawAudits(beacon: beacon), mayFail: true) else {
             return

@@ -9,14 +9,15 @@ extension ClearingHouse {
     ) throws(Rejection) {
         if beacon == lastBeacon { throw .beaconReused }
         lastBeacon = beacon
+        let lottery = AuditLottery(beacon: beacon)
         let drawn = undrawn
         undrawn = []
         for id in drawn { jobs[id].isQueued = false }
         for id in drawn where jobs[id].state == .delivered {
             // An audit is paid out of what the job cost.
             guard !jobs[id].cost.isZero || jobs[id].suspect else { continue }
-            let lot = ClearingHouse.lot(beacon, id, salt: 1)
-            let selected = lot % 1_000_000 < UInt64(rules.auditRatePerMillion)
+            let selected = lottery.draws(
+                job: id.rawValue, perMillion: rules.auditRatePerMillion)
             guard selected || jobs[id].suspect else { continue }
             let able = auditors(of: jobs[id], rules)
             guard !able.isEmpty else {
@@ -26,8 +27,7 @@ extension ClearingHouse {
                 events.append(.auditSkipped(id))
                 continue
             }
-            let pick = ClearingHouse.lot(beacon, id, salt: 2) % UInt64(able.count)
-            let node = able[Int(pick)]
+            let node = able[lottery.auditor(job: id.rawValue, among: able.count)]
             jobs[id].state = .auditing
             jobs[id].auditor = node
             jobs[id].deadline = time + rules.auditTimeout
@@ -46,22 +46,6 @@ extension ClearingHouse {
                 && !job.pipeline.contains { $0.party == owner }
                 && balance(.bonded, .usd, of: owner) >= rules.minimumBond
         }
-    }
-
-    /// A number that nobody could know before the beacon: SplitMix64 (Steele, Lea, Flood 2014)
-    /// folded over the beacon's words, the job's number and a salt.
-    static func lot(_ beacon: Digest, _ job: JobID, salt: UInt64) -> UInt64 {
-        let words = [
-            beacon.words.0, beacon.words.1, beacon.words.2, beacon.words.3, job.rawValue, salt,
-        ]
-        var state: UInt64 = 0
-        for word in words {
-            state = (state ^ word) &+ 0x9E37_79B9_7F4A_7C15
-            state = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
-            state = (state ^ (state >> 27)) &* 0x94D0_49BB_1331_11EB
-            state ^= state >> 31
-        }
-        return state
     }
 
     /// A node did not show its weights: a liveness fault, since who lies about work is found by the

@@ -190,14 +190,17 @@ extension ClearingHouse {
     /// Puts a delivered job among those the next beacon is drawn for, once. Statistical work is
     /// never drawn: re-execution would convict an honest engine of having another arithmetic.
     mutating func queue(_ id: JobID) {
-        if jobs[id].isQueued || !isExact(jobs[id].pipeline) { return }
+        // Not one condition: its second half would be a closure with a copy of the whole house.
+        if jobs[id].isQueued { return }
+        guard isExact(jobs[id].pipeline) else { return }
         jobs[id].isQueued = true
         undrawn.append(id)
     }
 
     /// Whether all of a pipeline can be re-executed.
     func isExact(_ pipeline: [StageAssignment]) -> Bool {
-        pipeline.allSatisfy { offers[$0.offer].draft.numerics == .exact }
+        for stage in pipeline where offers[stage.offer].draft.numerics != .exact { return false }
+        return true
     }
 
     private mutating func close(audit job: JobID, verdict: VerdictID, by auditor: NodeID) {

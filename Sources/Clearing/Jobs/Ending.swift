@@ -47,7 +47,7 @@ extension ClearingHouse {
     }
 
     /// A job that runs this attempt, which has such a stage.
-    private func attempted(
+    func attempted(
         _ id: JobID, _ attempt: UInt32, stage: UInt16
     ) throws(Rejection) -> Job {
         guard let job = jobs.at(id) else { throw .jobNotFound }
@@ -57,7 +57,8 @@ extension ClearingHouse {
         return job
     }
 
-    private mutating func begin(
+    /// A new pipeline takes over as the next attempt.
+    mutating func begin(
         _ pipeline: [StageAssignment], of id: JobID, into events: inout [Event]
     ) {
         jobs[id].pipeline = pipeline
@@ -112,7 +113,7 @@ extension ClearingHouse {
     }
 
     /// Never dearer than what is held, nor than the buyer allows.
-    private func isWithin(_ job: Job, _ pipeline: [StageAssignment]) -> Bool {
+    func isWithin(_ job: Job, _ pipeline: [StageAssignment]) -> Bool {
         total(pipeline) <= job.hold && withinPriceLimits(pipeline, job.demand)
     }
 
@@ -238,5 +239,5 @@ extension ClearingHouse {
         events.append(.faultNoted(node, code: code, rung: rung))
     }
 
-    private static var attemptLimit: UInt32 { 5 }
+    static var attemptLimit: UInt32 { 5 }
 }

@@ -17,6 +17,13 @@ extension ClearingHouse {
         _ demand: Demand, layers: LayerRange, excluding failed: [NodeID],
         limits: [PlanLimit] = [], at time: Timestamp
     ) -> [StageAssignment]? {
+        if demand.sort == .price, demand.order.isEmpty, limits.isEmpty {
+            switch cheapestAlone(demand, layers: layers, excluding: failed, at: time) {
+            case .stage(let stage): return [stage]
+            case .nothing: return nil
+            case .needsPlan: break
+            }
+        }
         let open = candidates(for: demand, excluding: failed, at: time)
         let request = demand.planRequest(layers, limits)
         var edges = PlanEdges(.star, machines: open.count)
@@ -33,27 +40,78 @@ extension ClearingHouse {
         return coveredByBond(request, open, edges)
     }
 
+    private enum Shortcut {
+        case stage(StageAssignment)
+        case nothing
+        case needsPlan
+    }
+
+    /// Where every offer that could serve covers all the layers there is nothing to plan: the
+    /// cheapest whose owner's bond covers it serves alone, the oldest of equals. O(offers), and
+    /// most are passed by after a look at their prices.
+    private func cheapestAlone(
+        _ demand: Demand, layers: LayerRange, excluding failed: [NodeID], at time: Timestamp
+    ) -> Shortcut {
+        var best: (place: Int, cost: Amount)?
+        for id in models[demand.model].offers {
+            let place = Int(id.rawValue) - 1
+            if offers[place].draft.layers != layers { return .needsPlan }
+            if let best,
+                offers[place].draft.outputPrice >= offers[best.place].draft.outputPrice,
+                offers[place].draft.inputPrice >= offers[best.place].draft.inputPrice
+            {
+                continue
+            }
+            guard mayServe(offers[place], demand, excluding: failed, at: time) else { continue }
+            let cost = offers[place].cost(
+                promptTokens: demand.promptTokens, outputTokens: demand.maxTokens)
+            if let best, cost >= best.cost { continue }
+            guard isCovered(offers[place].party, extra: cost) else { continue }
+            best = (place, cost)
+        }
+        guard let best else { return .nothing }
+        let offer = offers[best.place]
+        return .stage(
+            StageAssignment(
+                offer: offer.id, node: offer.draft.node, party: offer.party, layers: layers,
+                cost: best.cost, roots: nil))
+    }
+
+    /// Whether an offer is there, has room for the demand and is not left out by it. Prices only
+    /// add up along a pipeline: an offer over a limit fits none.
+    @inline(__always)
+    private func mayServe(
+        _ offer: Offer, _ demand: Demand, excluding failed: [NodeID], at time: Timestamp
+    ) -> Bool {
+        guard offer.state == .live, offer.draft.expiresAt > time,
+            nodes[offer.draft.node].online, offer.running < offer.draft.concurrency,
+            UInt64(offer.draft.context) >= UInt64(demand.promptTokens)
+                + UInt64(demand.maxTokens),
+            offer.draft.numerics == .exact || demand.acceptsStatistical,
+            failed.isEmpty || !failed.contains(offer.draft.node),
+            demand.ignore.isEmpty || !demand.ignore.contains(offer.party),
+            demand.only.isEmpty || demand.only.contains(offer.party)
+        else { return false }
+        if let limit = demand.maxInputPrice, offer.draft.inputPrice > limit { return false }
+        if let limit = demand.maxOutputPrice, offer.draft.outputPrice > limit { return false }
+        return true
+    }
+
+    /// Whether a party's bond covers so much more that it could steal.
+    private func isCovered(_ party: PartyID, extra: Amount) -> Bool {
+        guard let needed = requiredBond(of: party, extra: extra) else { return false }
+        return needed <= balance(.bonded, .usd, of: party)
+    }
+
     private func candidates(
         for demand: Demand, excluding failed: [NodeID], at time: Timestamp
     ) -> [Candidate] {
         var found: [Candidate] = []
         for id in models[demand.model].offers {
             let offer = offers[id]
-            guard offer.state == .live, offer.draft.expiresAt > time,
-                nodes[offer.draft.node].online, offer.running < offer.draft.concurrency,
-                UInt64(offer.draft.context) >= UInt64(demand.promptTokens)
-                    + UInt64(demand.maxTokens),
-                offer.draft.numerics == .exact || demand.acceptsStatistical,
-                !failed.contains(offer.draft.node), !demand.ignore.contains(offer.party),
-                demand.only.isEmpty || demand.only.contains(offer.party)
-            else { continue }
-            // Prices only add up along a pipeline: an offer over a limit fits none.
-            if let limit = demand.maxInputPrice, offer.draft.inputPrice > limit { continue }
-            if let limit = demand.maxOutputPrice, offer.draft.outputPrice > limit { continue }
+            guard mayServe(offer, demand, excluding: failed, at: time) else { continue }
             let cost = offer.cost(promptTokens: demand.promptTokens, outputTokens: demand.maxTokens)
-            guard let needed = requiredBond(of: offer.party, extra: cost),
-                needed <= balance(.bonded, .usd, of: offer.party)
-            else { continue }
+            guard isCovered(offer.party, extra: cost) else { continue }
             let trip = nodes[offer.draft.node].measures.roundTrip
             found.append(
                 .init(
@@ -120,8 +178,7 @@ extension ClearingHouse {
     private func isUncovered(_ party: PartyID, in cover: [StageAssignment]) -> Bool {
         var sum = Amount.zero
         for stage in cover where stage.party == party { sum += stage.cost }
-        guard let needed = requiredBond(of: party, extra: sum) else { return true }
-        return needed > balance(.bonded, .usd, of: party)
+        return !isCovered(party, extra: sum)
     }
 }
 

@@ -30,11 +30,10 @@ extension ClearingHouse {
             at: time)
         move(fee, from: escrow, to: .init(.fee, .usd), .fee, id.rawValue, at: time)
         guard stage.roots != nil, offers[stage.offer].draft.numerics == .exact else { return }
-        let job = jobs[id]
-        let tokens = UInt64(job.demand.promptTokens) + UInt64(job.outputTokens)
+        let tokens = UInt64(jobs[id].demand.promptTokens) + UInt64(jobs[id].outputTokens)
         let work = tokens * UInt64(stage.layers.count)
         // Buying from oneself is no work for others.
-        if stage.party != job.demand.buyer {
+        if stage.party != jobs[id].demand.buyer {
             parties[stage.party].epochWork += EmissionPolicy.backed(
                 work: work, fee: fee, parameters: rules)
         }

@@ -129,3 +129,35 @@ public struct DelegationPool: Hashable, Sendable {
         return dust
     }
 }
+
+extension DelegationPool: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(stake)
+        writer.write(shares)
+        writer.write(rewardsHeld)
+        writer.write(earned.high)
+        writer.write(earned.low)
+        writer.write(remainder)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        stake = try reader.read()
+        shares = try reader.readUInt128()
+        rewardsHeld = try reader.read()
+        earned = UInt256(high: try reader.readUInt128(), low: try reader.readUInt128())
+        remainder = try reader.readUInt128()
+    }
+}
+
+extension DelegationPool.Delegation: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(shares)
+        writer.write(since.high)
+        writer.write(since.low)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        shares = try reader.readUInt128()
+        since = UInt256(high: try reader.readUInt128(), low: try reader.readUInt128())
+    }
+}

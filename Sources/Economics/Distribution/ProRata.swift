@@ -9,6 +9,11 @@ public enum ProRata {
         split(total, weights: weights.map { UInt128($0) })
     }
 
+    /// One weight's share of `total`, rounded down; nothing if the weights sum to nothing.
+    public static func share(of total: Amount, weight: UInt128, sum: UInt128) -> Amount {
+        total.scaled(by: weight, over: sum, rounding: .down) ?? .zero
+    }
+
     /// The same with wide weights, whose sum must fit 128 bits: it traps otherwise.
     public static func split(
         _ total: Amount, weights: [UInt128]
@@ -18,7 +23,7 @@ public enum ProRata {
         var shares: [Amount] = []
         shares.reserveCapacity(weights.count)
         for weight in weights {
-            let share = total.scaled(by: weight, over: sum, rounding: .down) ?? .zero
+            let share = ProRata.share(of: total, weight: weight, sum: sum)
             shares.append(share)
             rest -= share
         }

@@ -26,4 +26,16 @@ public enum BondPolicy {
         guard detection > 0 else { return nil }
         return exposure.scaled(by: margin, over: detection, rounding: .up)
     }
+
+    /// The most that in-flight work may be able to steal under a bond: the largest exposure whose
+    /// required bond is no more. `nil` if the bond covers no work at all.
+    public static func largestExposure(bond: Amount, parameters: Parameters) -> Amount? {
+        if bond < parameters.minimumBond { return nil }
+        let detection =
+            UInt128(parameters.auditRatePerMillion) * UInt128(parameters.auditPowerPerMillion)
+        let margin = UInt128(parameters.bondMarginBasisPoints) * 100_000_000
+        guard detection > 0 else { return nil }
+        // Where the margin is nothing, any work is covered.
+        return bond.scaled(by: detection, over: margin, rounding: .down) ?? Amount(.max)
+    }
 }

@@ -13,6 +13,10 @@ import Verification
 enum NodeRoutes {
     /// The routes of a house whose longest context is so many tokens.
     static func all(longestContext: Int) -> [Route] {
+        joining + working(longestContext: longestContext)
+    }
+
+    private static var joining: [Route] {
         [
             Route(
                 .post, "/v1/node/register", .node, "nodes", "Let a node work for an address",
@@ -51,8 +55,20 @@ enum NodeRoutes {
                 .post, "/v1/node/verifier", .node, "nodes", "Audit jobs of a model",
                 body: [.required("model", "string", "The model's root")]
             ) { try await enlist($0) },
-            Route(.get, "/v1/node/events", .node, "nodes", "The node's event stream") { call in
-                events(of: try await call.node().key, call.house)
+        ]
+    }
+
+    private static func working(longestContext: Int) -> [Route] {
+        [
+            Route(
+                .get, "/v1/node/events", .node, "nodes", "The node's event stream",
+                query: [
+                    .optional(
+                        "stand_in", "integer", "1 to compute stages of others along, unpaid")
+                ]
+            ) { call in
+                let standsIn = try call.number("stand_in", default: 0, in: 0...1) == 1
+                return events(of: try await call.node().key, standsIn: standsIn, call.house)
             },
             Route(
                 .post, "/v1/node/receipts", .node, "nodes", "Hand in a receipt",
@@ -313,11 +329,13 @@ enum NodeRoutes {
     // MARK: Events
 
     /// Events as they come, and a comment every five seconds so that silence means loss.
-    private static func events(of node: PublicKey, _ house: House) -> Response {
+    private static func events(
+        of node: PublicKey, standsIn: Bool, _ house: House
+    ) -> Response {
         let body = ResponseBody { writer in
             let (lines, sink) = AsyncStream.makeStream(
                 of: ByteBuffer.self, bufferingPolicy: .bufferingOldest(8_192))
-            let events = house.hub.openEvents(of: node)
+            let events = house.hub.openEvents(of: node, standsIn: standsIn)
             let forward = Task {
                 for await event in events {
                     if case .enqueued = sink.yield(EventText.event(event)) { continue }

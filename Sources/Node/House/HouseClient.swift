@@ -73,8 +73,9 @@ struct HouseClient: Sendable {
     }
 
     /// Opens the stream of events. The exchange ends when the house closes it or with `cancel`.
-    func events() async throws(NodeError) -> HTTPExchange {
-        var request = request("GET", "/v1/node/events", body: nil)
+    func events(standsIn: Bool) async throws(NodeError) -> HTTPExchange {
+        var request = request(
+            "GET", "/v1/node/events" + (standsIn ? "?stand_in=1" : ""), body: nil)
         request.timeout = nil
         request.headers.append(("Accept", "text/event-stream"))
         do throws(HTTPError) {

@@ -36,6 +36,8 @@ public struct Assignment: Hashable, Sendable {
     public var scores: Int?
     /// Where to go on from, if this node had these layers in an earlier attempt; `nil` to begin.
     public var resume: Resume?
+    /// Whether another node has the stage and this one computes it along, unpaid.
+    public var isStandIn: Bool
 
     /// A place in the work on an earlier attempt.
     public struct Resume: Hashable, Sendable {
@@ -56,7 +58,7 @@ public struct Assignment: Hashable, Sendable {
         job: JobID, attempt: UInt32, stage: UInt16, stages: UInt16, layers: LayerRange,
         model: Digest, weights: Digest, profile: Digest, promptTokens: UInt32, maxTokens: UInt32,
         chosenTokens: UInt32 = 0, sampling: SamplingParameters, promptSet: [Int32] = [],
-        scores: Int? = nil, resume: Resume? = nil
+        scores: Int? = nil, resume: Resume? = nil, isStandIn: Bool = false
     ) {
         self.job = job
         self.attempt = attempt
@@ -73,6 +75,7 @@ public struct Assignment: Hashable, Sendable {
         self.promptSet = promptSet
         self.scores = scores
         self.resume = resume
+        self.isStandIn = isStandIn
     }
 
     /// How many positions the work can have: the prompt and all output but the last token.
@@ -121,7 +124,8 @@ public struct Assignment: Hashable, Sendable {
             promptTokens: raw.promptTokens, maxTokens: raw.maxTokens,
             chosenTokens: raw.chosenTokens ?? 0, sampling: sampling, promptSet: promptSet,
             scores: raw.logprobs,
-            resume: raw.resume.map { Resume(attempt: $0.attempt, position: $0.position) })
+            resume: raw.resume.map { Resume(attempt: $0.attempt, position: $0.position) },
+            isStandIn: raw.standIn ?? false)
     }
 
     private struct Raw: Decodable {
@@ -140,6 +144,7 @@ public struct Assignment: Hashable, Sendable {
         let promptSet: [Int32]?
         let logprobs: Int?
         let resume: RawResume?
+        let standIn: Bool?
     }
 
     private struct RawResume: Decodable {

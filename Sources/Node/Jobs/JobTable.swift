@@ -91,9 +91,10 @@ public struct JobTable: Sendable {
         }
         do throws(NodeFault) {
             let old = try resumed(assignment)
+            let dropped = old == nil ? makeRoom(for: assignment) : []
             let session = if let old { old } else { try begin(assignment, at: now) }
             sessions[key] = session
-            return [.started(assignment), .send(session.ready)]
+            return dropped + [.started(assignment), .send(session.ready)]
         } catch {
             return [
                 .send(
@@ -324,6 +325,20 @@ public struct JobTable: Sendable {
             return .stage(session)
         }
         return nil
+    }
+
+    /// Paid work goes before what is only computed along: that of the latest job is given up.
+    private mutating func makeRoom(for assignment: Assignment) -> [Effect] {
+        let same = sessions.filter { $0.value.assignment.layers == assignment.layers }
+        guard !assignment.isStandIn,
+            let place = served.first(where: { $0.stage.layers == assignment.layers }),
+            same.count >= place.concurrency,
+            let last = same.filter({ $0.value.assignment.isStandIn }).keys.max(by: {
+                ($0.job, $0.attempt) < ($1.job, $1.attempt)
+            }), let session = sessions.removeValue(forKey: last)
+        else { return [] }
+        if let stage = session.stage { schedulers[stage.place].remove(last) }
+        return giveUp(last, session, NodeFault(.busy, "paid work came"))
     }
 
     private func begin(

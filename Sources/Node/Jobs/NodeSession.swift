@@ -68,6 +68,7 @@ struct NodeSession: Sendable {
         same.stages = assignment.stages
         same.chosenTokens = assignment.chosenTokens
         same.resume = assignment.resume
+        same.isStandIn = assignment.isStandIn
         return same == assignment
     }
 

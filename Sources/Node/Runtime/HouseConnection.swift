@@ -11,7 +11,7 @@ struct HouseConnection: Sendable {
 
     static func open(
         _ registration: HouseMessages.Registration, identity: Ed25519.PrivateKey,
-        client: HouseClient
+        client: HouseClient, standsIn: Bool
     ) async throws(NodeError) -> HouseConnection {
         guard let house = Digest(hex: registration.houseKey),
             (1...65_535).contains(registration.wire.port)
@@ -28,7 +28,7 @@ struct HouseConnection: Sendable {
         }
         do throws(NodeError) {
             return HouseConnection(
-                house: house, link: link, exchange: try await client.events())
+                house: house, link: link, exchange: try await client.events(standsIn: standsIn))
         } catch {
             link.close()
             throw error

@@ -61,6 +61,9 @@ public struct NodeConfiguration: Sendable {
     public var offers: [Offer]
     /// Whether the node also audits others' jobs of this model.
     public var isVerifier: Bool
+    /// Whether the node computes stages of others along, unpaid, to take them over when they are
+    /// lost.
+    public var standsIn: Bool
     /// Threads that compute; `nil` for one per processor.
     public var threads: Int?
     /// The provider's name, for people; `nil` to leave it as it is.
@@ -85,6 +88,7 @@ public struct NodeConfiguration: Sendable {
         self.modelPath = modelPath
         offers = []
         isVerifier = false
+        standsIn = false
         region = ""
         offerSeconds = 86_400
     }
@@ -97,6 +101,10 @@ public struct NodeConfiguration: Sendable {
         }
         if offers.isEmpty && !isVerifier {
             throw NodeError(.badConfiguration, "a node offers layers, verifies, or both")
+        }
+        if standsIn && (offers.isEmpty || upstream != nil) {
+            throw NodeError(
+                .badConfiguration, "a stand-in offers layers that this process computes")
         }
         for offer in offers {
             for price in [offer.inputPrice, offer.outputPrice] {

@@ -191,7 +191,8 @@ public final class NodeRuntime: Sendable {
             let registration = try await register(client, node, chain)
             do throws(NodeError) {
                 let connection = try await HouseConnection.open(
-                    registration, identity: node.identity, client: client)
+                    registration, identity: node.identity, client: client,
+                    standsIn: node.configuration.standsIn)
                 report(
                     NodeEvent(
                         "connected", "connected to the house \(connection.house)",

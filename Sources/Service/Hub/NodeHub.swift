@@ -34,6 +34,7 @@ public final class NodeHub: Sendable {
     private struct Connection {
         var link: LinkPump?
         var events: (number: UInt64, stream: AsyncStream<NodeEvent>.Continuation)?
+        var standsIn = false
 
         var isOnline: Bool { link != nil && events != nil }
     }
@@ -56,6 +57,13 @@ public final class NodeHub: Sendable {
     /// Whether a node has a link and an event stream.
     public func isOnline(_ node: PublicKey) -> Bool {
         state.withLock { $0.connections[node]?.isOnline == true }
+    }
+
+    /// The nodes that are online and compute stages of others along, unpaid, to take them over.
+    var standingBy: Set<PublicKey> {
+        state.withLock { state in
+            Set(state.connections.filter { $0.value.isOnline && $0.value.standsIn }.keys)
+        }
     }
 
     /// How many nodes are online.
@@ -92,8 +100,11 @@ public final class NodeHub: Sendable {
         return false
     }
 
-    /// The events of a node from now on; an older stream of the same node ends.
-    public func openEvents(of node: PublicKey) -> AsyncStream<NodeEvent> {
+    /// The events of a node from now on; an older stream of the same node ends. With `standsIn` it
+    /// is given stages of others to compute along.
+    public func openEvents(
+        of node: PublicKey, standsIn: Bool = false
+    ) -> AsyncStream<NodeEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: NodeEvent.self, bufferingPolicy: .bufferingOldest(waitingEvents))
         let (number, old, stopped) = state.withLock { state in
@@ -102,6 +113,7 @@ public final class NodeHub: Sendable {
             if !state.isStopped {
                 state.connections[node, default: Connection()].events =
                     (state.numbers, continuation)
+                state.connections[node]?.standsIn = standsIn
             }
             return (state.numbers, old?.stream, state.isStopped)
         }

@@ -47,6 +47,8 @@ public struct JobMachine: Sendable {
         case doubt(stage: Int)
         /// The attempt is over because of this stage: ask the clearing for another pipeline.
         case replace(stage: Int, code: FaultCode, reason: String)
+        /// Tell the node that stands in for a stage.
+        case standIn(StandInOrder, stage: Int)
         /// All stages were told the end: receipts are due.
         case collect
         /// No more receipts are waited for.
@@ -84,20 +86,22 @@ public struct JobMachine: Sendable {
     /// What the last stage thought of the tokens that it sends next, and the first's position.
     private var scores: (position: UInt32, rows: [PositionScore]) = (0, [])
     /// Whether the only stage chooses token after token without each being fed back.
-    private var runsAhead: Bool
+    private(set) var runsAhead: Bool
     private var isCancelled = false
     private var isLate = false
     private var hasDiverged = false
     /// The attempt before, and where each stage that was kept from it goes on; `nil` where a stage
     /// begins.
-    private var previousAttempt: UInt32 = 0
+    private(set) var previousAttempt: UInt32 = 0
     private var resumeAt: [Int?] = []
     /// Stages that will not sign any more.
     public private(set) var unsigned: Set<Int> = []
     private var isReady: [Bool] = []
     /// Positions that each stage was sent, and that came out of it.
-    private var sent: [Int] = []
-    private var done: [Int] = []
+    private(set) var sent: [Int] = []
+    private(set) var done: [Int] = []
+    /// Who computes along, by stage.
+    var standIns: [Int: StandIn] = [:]
     /// When each stage was last heard or given something while it owed nothing.
     private var since: [UInt64] = []
 
@@ -124,6 +128,7 @@ public struct JobMachine: Sendable {
         done = sent
         since = Array(repeating: now, count: stages)
         boundaries = Array(repeating: [], count: max(stages - 1, 0))
+        standIns = [:]
     }
 
     /// Positions of the whole answer: the last token is never fed back.
@@ -141,28 +146,41 @@ public struct JobMachine: Sendable {
     /// different results, when nothing that was computed is beyond doubt.
     public var canResume: Bool { !hasDiverged }
 
-    /// Of the attempt that broke down only the stages in `kept` go on: the others are told to drop
-    /// it. Comes before `restart`, while stages still have their old numbers.
-    public func release(but kept: Set<Int>) -> [Effect] { cancelAll(but: kept) }
+    /// Of the attempt that broke down only the stages in `kept` go on, and the stand-ins of the
+    /// stages in `standIns`: the others are told to drop it. Comes before `restart`, while stages
+    /// still have their old numbers.
+    public mutating func release(but kept: Set<Int>, standIns: Set<Int> = []) -> [Effect] {
+        cancelAll(but: kept) + dropStandIns(but: standIns)
+    }
 
     /// Other nodes took over. `kept` says for each stage of the new pipeline which stage of the
-    /// old one goes on in its place, with the same node and layers; `nil` for those that begin.
+    /// old one goes on in its place, with the same node and layers, and `promoted` whose stand-in
+    /// does; `nil` for those that begin. Stand-ins of kept stages go on as such.
     public mutating func restart(
-        attempt: UInt32, kept: [Int?], runsAhead: Bool = false, at now: UInt64
+        attempt: UInt32, kept: [Int?], promoted: [Int: Int] = [:], runsAhead: Bool = false,
+        at now: UInt64
     ) -> [Effect] {
-        let (reached, rows) = (done, boundaries)
+        let (reached, rows, along) = (done, boundaries, standIns)
         previousAttempt = self.attempt
         self.attempt = attempt
         self.runsAhead = runsAhead
         reset(stages: kept.count, at: now)
-        for (stage, old) in kept.enumerated() {
-            guard let old else { continue }
-            resumeAt[stage] = reached[old]
+        for stage in kept.indices {
+            guard let old = kept[stage] ?? promoted[stage] else { continue }
+            // A stand-in is behind its stage.
+            let place = kept[stage] == nil ? along[old]?.done ?? 0 : reached[old]
+            resumeAt[stage] = place
             if stage < boundaries.count, old < rows.count { boundaries[stage] = rows[old] }
             if stage > 0, old > 0 { boundaries[stage - 1] = rows[old - 1] }
-            (sent[stage], done[stage]) = (reached[old], reached[old])
+            (sent[stage], done[stage]) = (place, place)
         }
-        return begin()
+        var effects = begin()
+        for stage in kept.indices {
+            guard let old = kept[stage], let other = along[old] else { continue }
+            standIns[stage] = StandIn(resumeAt: other.done)
+            effects.append(.standIn(.assign, stage: stage))
+        }
+        return effects
     }
 
     /// Takes a frame of the node that has `stage`. Frames of other attempts are old news.
@@ -255,14 +273,14 @@ public struct JobMachine: Sendable {
         isCancelled = true
         if !output.isEmpty { return [] }
         phase = .over
-        return cancelAll() + [.fail(.cancelled)]
+        return cancelAll() + dropStandIns() + [.fail(.cancelled)]
     }
 
     /// The clearing ended the job: the nodes are told.
     public mutating func abort() -> [Effect] {
         guard phase != .over else { return [] }
         phase = .over
-        return cancelAll()
+        return cancelAll() + dropStandIns()
     }
 
     /// Receipts of all stages are there, or nothing more can come of the job.
@@ -373,7 +391,7 @@ public struct JobMachine: Sendable {
                 stage: stage, "another result than an earlier attempt's", code: .declined)
         }
         phase = .over
-        return cancelAll() + [.fail(.diverged)]
+        return cancelAll() + dropStandIns() + [.fail(.diverged)]
     }
 
     /// Whether the scores that came belong to these tokens, or none are wanted.
@@ -409,7 +427,7 @@ public struct JobMachine: Sendable {
         since = Array(repeating: now, count: stageCount)
         return (0..<stageCount).map {
             .send(frame(.end, stage: $0, position: UInt32(positions)), stage: $0)
-        } + [.collect]
+        } + dropStandIns() + [.collect]
     }
 
     // MARK: Parts
@@ -441,7 +459,7 @@ public struct JobMachine: Sendable {
         if always || !owes(stage) { since[stage] = now }
     }
 
-    private func frame(_ kind: WireFrame.Kind, stage: Int, position: UInt32 = 0) -> WireFrame {
+    func frame(_ kind: WireFrame.Kind, stage: Int, position: UInt32 = 0) -> WireFrame {
         do {
             return try WireFrame(
                 kind: kind, stage: UInt16(stage), job: spec.job, attempt: attempt,
@@ -451,7 +469,7 @@ public struct JobMachine: Sendable {
         }
     }
 
-    private func tokensFrame(_ tokens: [Int32], position: Int) -> WireFrame {
+    func tokensFrame(_ tokens: [Int32], position: Int) -> WireFrame {
         do {
             return try .tokens(
                 tokens, stage: 0, job: spec.job, attempt: attempt, position: UInt32(position))
@@ -460,7 +478,7 @@ public struct JobMachine: Sendable {
         }
     }
 
-    private func rowsFrame(
+    func rowsFrame(
         _ rows: ArraySlice<UInt8>, position: Int, to stage: Int
     ) -> WireFrame {
         do {

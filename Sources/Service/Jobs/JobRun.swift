@@ -26,7 +26,7 @@ final class JobRun: Sendable {
     let job: JobID
     private let request: JobRequest
     private let input: Digest
-    private let context: JobRunner.Context
+    let context: JobRunner.Context
     private let endBy: UInt64
     private let inputs: AsyncStream<Input>
     private let sink: AsyncStream<Input>.Continuation
@@ -83,7 +83,7 @@ final class JobRun: Sendable {
                 spec: spec(), stages: pipeline.count, runsAhead: Self.runsAhead(pipeline),
                 at: context.milliseconds()),
             pipeline: pipeline)
-        adopt(pipeline)
+        adopt(state)
         state.meter.begin(stages: pipeline.count)
         await carryOut(state.machine.begin(), &state)
         if !state.isOver {
@@ -103,7 +103,7 @@ final class JobRun: Sendable {
     }
 
     /// What changes while the job runs.
-    private struct State {
+    struct State: Sendable {
         var machine: JobMachine
         var meter = PaceMeter()
         var pipeline: [JobRunner.Stage]
@@ -114,8 +114,14 @@ final class JobRun: Sendable {
         var replies: [@Sendable (Rejection?) -> Void] = []
         /// What this job has told `NodeLoad`.
         var load: [(PublicKey, Int)] = []
-        /// When time last passed.
+        /// When time last passed, and how often.
         var ticked: UInt64?
+        var ticks = 0
+        /// The tick at which stand-ins are looked for again.
+        var seeksAt = 0
+        /// Who computes which stage along, and who did.
+        var standIns: [Int: StandIn] = [:]
+        var formerStandIns: Set<PublicKey> = []
         var isOver = false
     }
 
@@ -135,8 +141,8 @@ final class JobRun: Sendable {
         pipeline.contains { $0.numerics == .statistical }
     }
 
-    private func adopt(_ pipeline: [JobRunner.Stage]) {
-        nodes.withLock { $0 = pipeline.map(\.node) }
+    func adopt(_ state: State) {
+        nodes.withLock { $0 = state.pipeline.map(\.node) + state.standIns.values.map(\.key) }
     }
 
     private func take(_ input: Input, _ state: inout State) async {
@@ -144,19 +150,26 @@ final class JobRun: Sendable {
         var effects: [JobMachine.Effect] = []
         switch input {
         case .frame(let node, let frame):
-            guard Int(frame.stage) < state.pipeline.count,
-                state.pipeline[Int(frame.stage)].node == node
-            else { return }
-            measure(frame, &state)
-            effects = state.machine.receive(frame, at: now)
+            let stage = Int(frame.stage)
+            guard stage < state.pipeline.count else { return }
+            if state.pipeline[stage].node == node {
+                measure(frame, &state)
+                effects = state.machine.receive(frame, at: now)
+            } else if state.standIns[stage]?.key == node {
+                effects = state.machine.receiveFromStandIn(frame)
+            }
         case .lost(let node):
             for (stage, place) in state.pipeline.enumerated() where place.node == node {
                 effects += state.machine.lose(stage: stage, "the connection was lost")
+            }
+            for (stage, standIn) in state.standIns where standIn.key == node {
+                state.machine.loseStandIn(of: stage)
             }
         case .receipt(let receipt, let logits, let reply):
             accept(receipt, logits, reply, &state)
         case .tick:
             effects = tick(at: now, &state)
+            effects += await seekStandIns(&state)
         case .cancel:
             effects = state.machine.cancel()
         case .ended(let reason):
@@ -166,9 +179,11 @@ final class JobRun: Sendable {
             effects = state.machine.abort()
             await submitFailure(.interrupted, &state)
         }
+        effects += state.machine.feedStandIns()
         let settled = Set(state.receipts.keys).union(state.machine.unsigned).count
         if state.check != nil, settled == state.pipeline.count { effects.append(.close) }
         await carryOut(effects, &state)
+        settleStandIns(&state)
         let load = zip(state.pipeline, state.machine.waiting).map { ($0.node, $1) }
         context.load.change(from: state.load, to: load)
         state.load = load
@@ -202,6 +217,7 @@ final class JobRun: Sendable {
         // A house that was held up itself has not heard anyone.
         let isLate = state.ticked.map { now - $0 > 2 * Self.tickMilliseconds } ?? true
         state.ticked = now
+        state.ticks += 1
         // Asked in any case: from then on the nodes are pinged often.
         let silent = state.pipeline.map { context.hub.silence(of: $0.node) }
         return state.machine.tick(at: now, queued: queued, silent: isLate ? [] : silent)
@@ -223,20 +239,21 @@ final class JobRun: Sendable {
                 state.meter.sent(
                     frame, to: stage, isIdle: isIdle, at: context.microseconds())
             case .dismiss(let stage):
-                let data = "{\"job\":\(job),\"attempt\":\(state.machine.attempt)}"
-                context.hub.send(NodeEvent("cancel", data), to: state.pipeline[stage].node)
+                context.hub.send(dismissal(state), to: state.pipeline[stage].node)
+            case .standIn(let order, let stage): carryOut(order, stage: stage, &state)
             case .deliver(let text, let tokens, let scores):
                 context.metrics.delivered(tokens: tokens)
                 output.yield(.text(text, tokens: tokens, scores: scores))
             case .replace(let stage, let code, let reason):
                 let command = Command.replaceStage(
                     job, attempt: state.machine.attempt, stage: UInt16(stage), code: code)
-                _ = await replace(stage, by: command, reason, &state)
+                _ = await replace(stage, code, by: command, reason, &state)
             case .doubt(let stage):
                 let command = Command.replaceDoubted(
                     job, attempt: state.machine.attempt, stage: UInt16(stage))
                 // Stages of a new attempt have new numbers: other doubts come again.
-                if await replace(stage, by: command, "not heard for a while", &state) { return }
+                let reason = "not heard for a while"
+                if await replace(stage, .declined, by: command, reason, &state) { return }
             case .collect:
                 state.check = receiptCheck(state)
             case .close:
@@ -251,16 +268,21 @@ final class JobRun: Sendable {
 
     // MARK: Replacement
 
-    /// Lets the clearing put another node in a stage's place; false if it has none for a stage
-    /// that is only doubted.
+    /// Lets the clearing put another node in a stage's place, its stand-in if there is one; false
+    /// if it has none for a stage that is only doubted.
     private func replace(
-        _ stage: Int, by command: Command, _ reason: String, _ state: inout State
+        _ stage: Int, _ code: FaultCode, by command: Command, _ reason: String,
+        _ state: inout State
     ) async -> Bool {
         do throws(JobFailure) {
-            let events = try await context.insist(command)
+            let taken = try await replaceByStandIn(stage, code: code, state)
+            let events = if let taken { taken } else { try await context.insist(command) }
             context.log.notice(
                 "stage lost",
-                metadata: ["job": "\(job)", "stage": "\(stage)", "reason": "\(reason)"])
+                metadata: [
+                    "job": "\(job)", "stage": "\(stage)", "reason": "\(reason)",
+                    "stand-in": "\(taken != nil)",
+                ])
             for event in events {
                 guard case .jobFailed(_, let reason) = event else { continue }
                 await carryOut(state.machine.abort(), &state)
@@ -272,14 +294,7 @@ final class JobRun: Sendable {
                 await submitFailure(.interrupted, &state)
                 return true
             }
-            let kept = kept(by: pipeline, of: state, without: stage)
-            await carryOut(state.machine.release(but: Set(kept.compactMap(\.self))), &state)
-            state.pipeline = pipeline
-            state.meter.begin(stages: pipeline.count)
-            adopt(pipeline)
-            let effects = state.machine.restart(
-                attempt: attempt, kept: kept, runsAhead: Self.runsAhead(pipeline),
-                at: context.milliseconds())
+            let effects = await goOn(attempt, pipeline, without: stage, &state)
             await carryOut(effects, &state)
         } catch {
             if error == .rejected(.noAlternative) { return false }
@@ -287,6 +302,32 @@ final class JobRun: Sendable {
             end(.failed(error), &state)
         }
         return true
+    }
+
+    /// Goes on with a new pipeline: whoever computed something of it before keeps that.
+    private func goOn(
+        _ attempt: UInt32, _ pipeline: [JobRunner.Stage], without lost: Int, _ state: inout State
+    ) async -> [JobMachine.Effect] {
+        let kept = kept(by: pipeline, of: state, without: lost)
+        let promoted = promoted(to: pipeline, state)
+        let nodes = Set(pipeline.map(\.node))
+        let staying = state.standIns.filter { old, standIn in
+            kept.contains(old) && !nodes.contains(standIn.key)
+        }
+        let release = state.machine.release(
+            but: Set(kept.compactMap(\.self)),
+            standIns: Set(staying.keys).union(promoted.values))
+        await carryOut(release, &state)
+        state.standIns = [:]
+        for (place, old) in kept.enumerated() {
+            if let old { state.standIns[place] = staying[old] }
+        }
+        state.pipeline = pipeline
+        state.meter.begin(stages: pipeline.count)
+        adopt(state)
+        return state.machine.restart(
+            attempt: attempt, kept: kept, promoted: promoted, runsAhead: Self.runsAhead(pipeline),
+            at: context.milliseconds())
     }
 
     /// For each stage of a new pipeline the old one whose node goes on with the same layers.
@@ -414,8 +455,11 @@ final class JobRun: Sendable {
         return SHA256.hash(writer.bytes)
     }
 
-    private func resume(_ place: Int, _ state: State) -> [String] {
-        guard let (attempt, position) = state.machine.resume(stage: place) else { return [] }
+    private func resume(_ place: Int, _ state: State, _ isStandIn: Bool) -> [String] {
+        let found =
+            isStandIn
+            ? state.machine.resumeOfStandIn(stage: place) : state.machine.resume(stage: place)
+        guard let (attempt, position) = found else { return [] }
         return ["\"resume\":{\"attempt\":\(attempt),\"position\":\(position)}"]
     }
 
@@ -431,8 +475,13 @@ final class JobRun: Sendable {
         return fields
     }
 
-    /// The `job` event of a stage.
-    private func assignment(_ place: Int, _ state: State) -> NodeEvent {
+    /// The event that has a node drop the attempt.
+    func dismissal(_ state: State) -> NodeEvent {
+        NodeEvent("cancel", "{\"job\":\(job),\"attempt\":\(state.machine.attempt)}")
+    }
+
+    /// The `job` event of a stage, for its node or its stand-in.
+    func assignment(_ place: Int, _ state: State, isStandIn: Bool = false) -> NodeEvent {
         let stage = state.pipeline[place]
         let manifest = request.model.manifest
         let fields =
@@ -445,7 +494,8 @@ final class JobRun: Sendable {
                 "\"prompt_tokens\":\(request.prompt.count)", "\"max_tokens\":\(request.maxTokens)",
                 "\"chosen_tokens\":\(state.machine.output.count)",
                 "\"sampling\":\"\(Hex.encode(request.sampling.canonicalBytes()))\"",
-            ] + choice(place, state) + resume(place, state)
+            ] + choice(place, state) + resume(place, state, isStandIn)
+            + (isStandIn ? ["\"stand_in\":true"] : [])
         return NodeEvent("job", "{" + fields.joined(separator: ",") + "}")
     }
 }

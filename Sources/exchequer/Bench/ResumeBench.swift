@@ -78,12 +78,13 @@ struct ResumeBench {
         var number: UInt8 = 10
         // Of equal offers the oldest is matched: each takes over from the one before it.
         var process = try await cast.start(number, layers: range(1))
-        for loss in Loss.allCases {
-            say("an answer whose middle stage is \(loss.rawValue)")
+        for (loss, isHot) in Loss.allCases.map({ ($0, false) }) + [(.killed, true)] {
+            let name = loss.rawValue + (isHot ? ", hot spare" : "")
+            say("an answer whose middle stage is \(name)")
             var (pauses, steps): ([Double], [Double]) = ([], [])
             for _ in 0..<runs {
                 let (doomed, spare) = (process, number + 1)
-                process = try await cast.start(spare, layers: range(1))
+                process = try await cast.start(spare, layers: range(1), standsIn: isHot)
                 let gaps = try await answer(cast, number) {
                     kill(doomed.processIdentifier, loss.signal)
                 }
@@ -96,7 +97,7 @@ struct ResumeBench {
             }
             rows.append(
                 BenchRow(
-                    name: "longest pause, middle of 3 stages \(loss.rawValue)",
+                    name: "longest pause, middle of 3 stages \(name)",
                     value: pauses.sorted()[runs / 2], unit: "ms"
                 ).against("between tokens", steps.sorted()[runs / 2]))
         }
@@ -109,7 +110,7 @@ struct ResumeBench {
     ) async throws -> [Double] {
         guard let served = cast.house.models.model(named: "model") else { return [] }
         let prompt = try served.file.tokenizer.encode(
-            String(repeating: "The keeper of the ledger wrote every number twice. ", count: 8))
+            String(repeating: "The keeper of the ledger wrote every number twice. ", count: 32))
         let buyer = try cast.account(Self.buyer).address
         let party = try await cast.house.sequencer.read { house in
             house.parties.first { $0.address == buyer }?.id
@@ -182,7 +183,9 @@ extension ResumeBench {
 
         /// Starts a bonded node and waits until it has an offer and is online.
         @discardableResult
-        func start(_ number: UInt8, layers: String) async throws -> Process {
+        func start(
+            _ number: UInt8, layers: String, standsIn: Bool = false
+        ) async throws -> Process {
             let account = try account(number)
             try await observe(.bonded(account: account.address, chainUnits: 100_000_000))
             let keyFile = folder.appendingPathComponent("\(number).key").path
@@ -193,7 +196,7 @@ extension ResumeBench {
                     "node", "--house", url, "--model", model, "--key-file", keyFile,
                     "--identity", folder.appendingPathComponent("\(number).identity").path,
                     "--layers", layers, "--threads", "1",
-                ])
+                ] + (standsIn ? ["--stand-in"] : []))
             try await wait("node \(number) is online") { house in
                 house.parties.first { $0.address == account.address }?.nodes.contains { id in
                     house.node(id)?.online == true

@@ -3,7 +3,7 @@ public import Primitives
 
 extension CMW1 {
     /// The columns that outlive a step, with what they may hold under any settings.
-    private static func small(_ c: CMW1Columns) -> [(Column<Int32>, ClosedRange<Int32>)] {
+    private static func small(_ c: CMW1Columns) -> [(ColumnView<Int32>, ClosedRange<Int32>)] {
         let price = Int32(CMW1Columns.levels) - 1
         return [
             (c.cost, 20...79), (c.price, 20...price), (c.capacity, 0...200),
@@ -14,7 +14,7 @@ extension CMW1 {
         ]
     }
 
-    private static func large(_ c: CMW1Columns) -> [(Column<Int64>, ClosedRange<Int64>)] {
+    private static func large(_ c: CMW1Columns) -> [(ColumnView<Int64>, ClosedRange<Int64>)] {
         let money = -1_000_000_000_000_000_000...1_000_000_000_000_000_000 as ClosedRange<Int64>
         let tokens: ClosedRange<Int64> = 0...1_000_000_000_000_000
         return [

@@ -22,21 +22,21 @@ final class CMW1Columns: @unchecked Sendable {
     let providers, buyers: Int
 
     // Providers, by slot. Money in ten-thousandths of a dollar, tokens in thousandths.
-    let cost, price, capacity, sellPart, fixedCost: Column<Int32>
-    let active, honest, streak: Column<Int32>
-    let bond, tokens, cash, average: Column<Int64>
+    let cost, price, capacity, sellPart, fixedCost: ColumnView<Int32>
+    let active, honest, streak: ColumnView<Int32>
+    let bond, tokens, cash, average: ColumnView<Int64>
     // The same, within a step: units served, units paid for, what a unit costs, profit without
     // tokens, tokens for sale.
-    let served, paid, unitCost, margin: Column<Int32>
-    let offered: Column<Int64>
+    let served, paid, unitCost, margin: ColumnView<Int32>
+    let offered: ColumnView<Int64>
     // Buyers.
-    let income, bid, base, budget, wanted: Column<Int32>
+    let income, bid, base, budget, wanted: ColumnView<Int32>
     // By price or bid.
-    let supply, demand: Column<Int32>
-    let queues: Column<Queue>
-    let reciprocals: Column<UInt32>
+    let supply, demand: ColumnView<Int32>
+    let queues: ColumnView<Queue>
+    let reciprocals: ColumnView<UInt32>
     /// Slots of active cheaters, some of which may just have left; free slots; those a step frees.
-    let cheaters, free, freed: Column<UInt32>
+    let cheaters, free, freed: ColumnView<UInt32>
 
     private let memory: UnsafeMutableRawPointer
     private let bytes: Int
@@ -54,10 +54,10 @@ final class CMW1Columns: @unchecked Sendable {
         unsafe self.memory = memory
         unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
         var used = 0
-        func column<Element: BitwiseCopyable>(_ count: Int) -> Column<Element> {
+        func column<Element: BitwiseCopyable>(_ count: Int) -> ColumnView<Element> {
             let base = unsafe (memory + used).assumingMemoryBound(to: Element.self)
             used += whole(count) * MemoryLayout<Element>.stride
-            return unsafe Column(base, count: count)
+            return unsafe ColumnView(base, count: count)
         }
         (cost, price, capacity) = (column(providers), column(providers), column(providers))
         (sellPart, fixedCost) = (column(providers), column(providers))

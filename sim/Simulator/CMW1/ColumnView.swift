@@ -3,7 +3,7 @@
 /// Valid as long as its owner lives. A place that does not exist is a defect, which builds for
 /// debugging find.
 @safe
-struct Column<Element: BitwiseCopyable> {
+struct ColumnView<Element: BitwiseCopyable> {
     let count: Int
     private let base: UnsafeMutablePointer<Element>
 
