@@ -68,8 +68,9 @@ fuzz: model ## Fuzz model files, tokenizers, chats and schemas with libFuzzer, F
 neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes
 	@Tests/Harness/neon.sh
 
-studies: build venv-sim ## Compare studies with SALib, jsonschema and Ray
+studies: build venv-sim ## Compare studies with SALib, jsonschema and Ray; read them in notebooks
 	@.venv-sim/bin/python -m pytest -q Tests/Studies
+	@.venv-sim/bin/python -m pytest -q sim/python
 
 peers: model ## Build llama.cpp and the simulators that the bench compares with
 	@Tests/Harness/build-cmw.sh || echo "the bench will leave the C reference's rows empty" >&2

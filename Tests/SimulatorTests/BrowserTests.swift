@@ -14,7 +14,8 @@ struct BrowserTests {
         mapFiles.line = "audit_rate,slash_part\n0.01,0.5\n0.05,0.25\n0.4,0\n"
         mapFiles.distribution = "group,value\na,1\na,4\nb,2\nb,2\n"
         let line = StudyFixture(
-            axes: [("bond", [100_000, 200_000, 1_000_000_000])], metric: "demand", steps: 30)
+            axes: [("bond", [100_000, 150_000, 200_000, 1_000_000, 10_000_000, 1_000_000_000])],
+            metric: "demand", steps: 30, replicates: 2)
         return try [("map", mapFiles), ("line", line.files())].map { name, files in
             let report = try StudyReport(files)
             return (name, report.plots.count, report.page(folder: "a/folder/with/a/long/name"))

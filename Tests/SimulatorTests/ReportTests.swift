@@ -26,7 +26,7 @@ import Testing
         #expect(report.plots.first?.csv.split(separator: "\n").count == 121)
         #expect(report.findings.contains { $0.hasPrefix("After 120 steps, pool money is ") })
         #expect(report.findings.contains { $0.hasPrefix("It falls from ") })
-        #expect(report.findings.last == "1 of 2 thresholds hold in every run.")
+        #expect(report.findings.last == "Thresholds that hold in every run: 1 of 2.")
         let page = report.page(folder: "out")
         #expect(page.contains("✓ holds"))
         #expect(page.contains("✗ fails"))
@@ -85,7 +85,8 @@ import Testing
         let list = axes.map { "{\"name\":\"\($0)\",\"low\":\"0\",\"high\":\"1\"}" }
         var files = ReportFiles(
             manifest: """
-                {"model":"m","metric":"y","steps":1,"seed":1,"study":{"kind":"\(kind)",
+                {"model":"m","metric":"y","steps":1,"seed":1,"parameters":{"a":"0"},
+                "study":{"kind":"\(kind)",
                 "axes":[\(list.joined(separator: ","))]}}
                 """,
             final: "run,point,replicate,seed,\(axes.joined(separator: ",")),y\n"
@@ -112,6 +113,7 @@ import Testing
 
                 """)
         #expect(report.plots.map(\.name).contains("scatter-a-y"))
+        #expect(report.page(folder: "out").contains("<td>a, &quot;quoted&quot;</td>"))
         #expect(report.findings.contains { $0.contains("a (\u{2212}1) and b (\u{2212}0.5)") })
         // Quantiles by straight lines: 6.2 and 9.8 of 6 ... 10.
         #expect(

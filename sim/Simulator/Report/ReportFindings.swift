@@ -231,8 +231,8 @@ struct ReportFindings {
         let held = all.count { $0.held == $0.runs }
         sentences.append(
             held == all.count
-                ? "All \(all.count) thresholds hold in every run."
-                : "\(held) of \(all.count) thresholds hold in every run.")
+                ? "\(all.count == 1 ? "The threshold holds" : "All thresholds hold") in every run."
+                : "Thresholds that hold in every run: \(held) of \(all.count).")
     }
 
     private func list(_ names: [String]) -> String {

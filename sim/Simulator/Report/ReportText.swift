@@ -1,4 +1,6 @@
 extension String {
-    /// A name of a file as words: without underscores.
-    var inWords: String { replacing("_", with: " ") }
+    /// A name of a file as words: without underscores, and a rule's without its prefix.
+    var inWords: String {
+        (hasPrefix("rules.") ? String(dropFirst(6)) : self).replacing("_", with: " ")
+    }
 }
