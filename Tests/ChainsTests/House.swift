@@ -43,6 +43,18 @@ struct House: Sendable {
     }
 }
 
+extension SettlementContract {
+    /// Sends what an order says.
+    func carryOut(_ order: SettlementOrder, from sender: EVMSender) async -> TransactionOutcome {
+        do throws(ABIError) {
+            let data = try order.callData(contract.artifact)
+            return await sender.send(to: address, data: data)
+        } catch {
+            return .failed(.notSent(.abi(error)))
+        }
+    }
+}
+
 /// The receipt of a transaction that must be settled.
 @discardableResult
 func settled(_ outcome: TransactionOutcome) throws -> EVMReceipt {

@@ -87,13 +87,17 @@ struct SettlementTests {
         try settled(await vault.bond(50 * million, from: provider))
         try settled(await vault.requestUnbond(40 * million, from: provider))
         expectRefusal(
-            await vault.slash(
-                provider.address, amount: 1, burned: 0, verdict: verdict, from: provider),
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 1, burned: 0, verdict: verdict),
+                from: provider),
             "not slasher")
         #expect(try await vault.isVerdictUsed(verdict) == false)
         let receipt = try settled(
-            await vault.slash(
-                provider.address, amount: 30 * million, burned: 6 * million, verdict: verdict,
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 30 * million, burned: 6 * million,
+                    verdict: verdict),
                 from: house.owner))
         let log = try #require(receipt.logs.first { $0.address == vault.address })
         let (_, values) = try #require(try vault.contract.artifact.decode(log))
@@ -108,8 +112,10 @@ struct SettlementTests {
         let dead = try address("0x000000000000000000000000000000000000dEaD")
         #expect(try await house.usd.balance(of: dead) == 6 * million)
         expectRefusal(
-            await vault.slash(
-                provider.address, amount: 1, burned: 0, verdict: verdict, from: house.owner),
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 1, burned: 0, verdict: verdict),
+                from: house.owner),
             "verdict used")
     }
 
@@ -132,9 +138,11 @@ struct SettlementTests {
             await commit(tree.root, batch: batch + 1, usd: 150 * million, tly: 501),
             "underfunded")
         try settled(
-            await vault.commitRoot(
-                batch: batch + 1, root: tree.root, totalUSD: 150 * million, totalTLY: 123,
-                journalHead: head, liabilities: try digest(0x78), from: house.owner))
+            await vault.carryOut(
+                .commitRoot(
+                    batch: batch + 1, root: tree.root, totalUSD: 150 * million, totalTLY: 123,
+                    journalHead: head, liabilities: try digest(0x78)),
+                from: house.owner))
         #expect(try await vault.batch() == batch + 1)
         #expect(try await vault.root() == tree.root)
         #expect(try await vault.journalHead() == head)
@@ -237,9 +245,11 @@ extension SettlementTests {
     private func commit(
         _ root: Digest, batch: UInt64, usd: UInt128, tly: UInt128
     ) async -> TransactionOutcome {
-        await vault.commitRoot(
-            batch: batch, root: root, totalUSD: usd, totalTLY: tly, journalHead: .zero,
-            liabilities: .zero, from: house.owner)
+        await vault.carryOut(
+            .commitRoot(
+                batch: batch, root: root, totalUSD: usd, totalTLY: tly,
+                journalHead: .zero, liabilities: .zero),
+            from: house.owner)
     }
 
     private func pay(

@@ -56,34 +56,6 @@ public struct SettlementContract: Sendable {
         await contract.send("withdrawBond", [], from: sender)
     }
 
-    /// Cuts a provider's bond for a verdict; `burned` of it is destroyed. Each verdict counts once.
-    @inlinable @inline(__always)
-    public func slash(
-        _ provider: EVMAddress, amount: UInt128, burned: UInt128, verdict: Digest,
-        from sender: EVMSender,
-        beforeSending: @escaping BeforeSending = { _ in }
-    ) async -> TransactionOutcome {
-        await contract.send(
-            "slash", [.address(provider), .uint(amount), .uint(burned), .bytes32(verdict)],
-            from: sender, beforeSending: beforeSending)
-    }
-
-    /// Commits the root of a batch: the last batch plus one, with the sums of all its leaves, and
-    /// the root of everything the house owes.
-    @inlinable @inline(__always)
-    public func commitRoot(
-        batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
-        liabilities: Digest, from sender: EVMSender,
-        beforeSending: @escaping BeforeSending = { _ in }
-    ) async -> TransactionOutcome {
-        await contract.send(
-            "commitRoot",
-            [
-                .uint(UInt128(batch)), .bytes32(root), .uint(totalUSD), .uint(totalTLY),
-                .bytes32(journalHead), .bytes32(liabilities),
-            ], from: sender, beforeSending: beforeSending)
-    }
-
     /// Pays an account what the current root owes it. Anyone may send it.
     @inlinable @inline(__always)
     public func claim(
@@ -156,11 +128,10 @@ public struct SettlementContract: Sendable {
         }
     }
 
-    /// A watcher of this contract's events.
-    public func watcher(blocksPerPage: UInt64 = 2_000) throws(ABIError) -> LogWatcher {
+    /// A watcher of this contract's events, through the node it is seen through.
+    public func watcher() throws(ABIError) -> LogWatcher {
         try LogWatcher(
-            chain: contract.chain, contract: address, artifact: contract.artifact,
-            blocksPerPage: blocksPerPage)
+            nodes: EVMNodes(contract.chain), contract: address, artifact: contract.artifact)
     }
 
     @usableFromInline
