@@ -25,13 +25,14 @@ struct BenchCommand: AsyncParsableCommand {
               exchequer bench --only engine --free-order --model M.gguf
               exchequer bench --only pipeline --model M.gguf
               exchequer bench --only planner
+              exchequer bench --only settlement
               exchequer bench --only ledger
               exchequer bench --model M.gguf --json
             """)
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, pipeline, resume, planner, house, ledger
+        case engine, pipeline, resume, planner, house, ledger, settlement
     }
 
     @Option(
@@ -40,7 +41,8 @@ struct BenchCommand: AsyncParsableCommand {
     var model: [String] = []
     @Flag(help: "Also run the engine with its sums in any order: what determinism costs.")
     var freeOrder = false
-    @Option(help: "Only this part: engine, pipeline, resume, planner, house, ledger; repeatable.")
+    @Option(
+        help: "Only engine, pipeline, resume, planner, house, ledger or settlement; repeatable.")
     var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
     var folder = ".bench"
@@ -91,10 +93,16 @@ struct BenchCommand: AsyncParsableCommand {
             resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
         }
         let planned = parts.contains(.planner) ? PlannerBench(runs: runs).rows() : []
+        var settled: [BenchRow] = []
+        if parts.contains(.settlement) {
+            Console.say("a root of a million claims, and the same in the plain way")
+            settled = SettlementBench(runs: runs).rows()
+        }
         let tables = [
             ("engine", engine), ("pipeline, 10 ms a hop", pipeline),
             ("a stage that is lost", resumed),
-            ("planning", planned), ("ledger server, durable", rows),
+            ("planning", planned), ("a root of a million claims", settled),
+            ("ledger server, durable", rows),
         ]
         try put(tables, figures)
     }
