@@ -161,8 +161,9 @@ struct LogWatcherTests {
         let guest = try await house.guest()
         let start = try await here()
         let twin = try await SettlementContract.deploy(
-            vault.contract.artifact, usd: house.usd.address, tly: house.tly.address,
-            unbondingDelay: 60, from: house.owner)
+            vault.contract.artifact, vault: try Project.artifact("Vault"),
+            usd: house.usd.address, tly: house.tly.address,
+            delays: SettlementDelays(unbonding: 60), from: house.owner)
         try settled(await house.usd.approve(9, for: twin.address, from: guest))
         try settled(await twin.deposit(9, from: guest))
         try settled(await vault.contract.send("pause", [], from: house.owner))

@@ -21,14 +21,19 @@ public struct SettlementContract: Sendable {
     @usableFromInline
     init(_ contract: Contract) { self.contract = contract }
 
-    /// Deploys it; the sender becomes owner with every role.
+    /// Deploys it, and before it the blueprint of the vault that it makes for itself; the sender
+    /// becomes owner with every role.
     @inlinable @inline(__always)
     public static func deploy(
-        _ artifact: ContractArtifact, usd: EVMAddress, tly: EVMAddress, unbondingDelay: UInt64,
-        from sender: EVMSender
+        _ artifact: ContractArtifact, vault: ContractArtifact, usd: EVMAddress, tly: EVMAddress,
+        delays: SettlementDelays, from sender: EVMSender
     ) async throws(TransactionError) -> SettlementContract {
+        let blueprint = try await Contract.deploy(vault, [], from: sender)
         let arguments: [ABIValue] = [
-            .address(usd), .address(tly), .uint(UInt128(unbondingDelay)),
+            .address(usd), .address(tly), .address(blueprint.address),
+            .uint(UInt128(delays.unbonding)), .uint(UInt128(delays.activation)),
+            .uint(UInt128(delays.veto)), .uint(UInt128(delays.roles)),
+            .uint(UInt128(delays.escape)),
         ]
         return SettlementContract(
             try await Contract.deploy(artifact, arguments, from: sender))
