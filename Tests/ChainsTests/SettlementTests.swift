@@ -174,9 +174,11 @@ struct SettlementTests {
             await house.tly.transfer(7, to: try await guarded.vault(), from: house.owner))
         #expect(try await guarded.lastCommittedRoot() == nil)
         try settled(
-            await guarded.commitRoot(
-                batch: 1, root: owed.leaf, totalUSD: 0, totalTLY: 7, journalHead: try digest(1),
-                liabilities: try digest(2), from: house.owner))
+            await guarded.carryOut(
+                .commitRoot(
+                    batch: 1, root: owed.leaf, totalUSD: 0, totalTLY: 7,
+                    journalHead: try digest(1), liabilities: try digest(2)),
+                from: house.owner))
         let root = try #require(try await guarded.lastCommittedRoot(blocksPerPage: 1))
         #expect(root.batch == 1 && root.root == owed.leaf)
         #expect(root.journalHead == (try digest(1)))
