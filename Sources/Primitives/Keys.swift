@@ -60,6 +60,9 @@ public struct EVMAddress: Hashable, Comparable, Sendable {
         self.low = low
     }
 
+    /// The address as a word of 32 bytes, padded on the left.
+    public var word: Digest { Digest(words: (0, UInt64(high), middle, low)) }
+
     /// Makes an address of exactly 20 bytes; `nil` for any other count.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 20 else { return nil }

@@ -16,6 +16,7 @@ struct ContractsCommand: AsyncParsableCommand {
             """,
         subcommands: [
             DeployCommand.self, SendCommand.self, BondCommand.self, UnbondCommand.self,
-            WithdrawBondCommand.self, DepositCommand.self, ClaimCommand.self,
+            WithdrawBondCommand.self, DepositCommand.self, ActivateCommand.self,
+            ClaimCommand.self,
         ])
 }

@@ -19,12 +19,12 @@ struct ServeCommand: AsyncParsableCommand {
             goes on where it stopped. When it is ready it writes serve.json there. Ctrl-C ends it \
             without losing anything.
 
-            Without --rpc nothing can be deposited or bonded: only to look around, or with a \
+            Without --rpc-url nothing can be deposited or bonded: only to look around, or with a \
             minimum_bond and prices of zero. A journal begun without a chain never gets one.
 
             EXAMPLES
               exchequer serve --data house --model M.gguf
-              exchequer serve --data house --model small=M.gguf --rpc http://127.0.0.1:8545 \\
+              exchequer serve --data house --model small=M.gguf --rpc-url http://127.0.0.1:8545 \\
                   --contract 0x.. --operator-key op.key --parameters rules.json
               exchequer serve --data house --model M.gguf \\
                   --journal 'postgres:host=db dbname=exchequer'
@@ -46,14 +46,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The port of nodes' links; 0 for any free one.") var wirePort = 8_081
     @Option(help: "Under which name nodes reach the wire port; --host if left out.")
     var publicHost: String?
-    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String?
-    @Option(help: "The settlement contract.") var contract: String?
-    @Option(help: "The file with the key that settles and slashes.", completion: .file())
-    var operatorKey: String?
-    @Option(help: "Blocks, its own included, until a log counts.") var confirmations: UInt64 = 12
-    @Option(help: "The block the contract was deployed in: nothing before it is read.")
-    var startBlock: UInt64 = 0
-    @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
+    @OptionGroup(title: "Settlement") var chain: SettlementOptions
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
     @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
@@ -136,7 +129,7 @@ struct ServeCommand: AsyncParsableCommand {
         }
         var settings = HouseConfiguration(folder: data, models: models)
         settings.journal = try journal.map { try JournalOptions.place($0) }
-        settings.settlement = try settlement()
+        settings.settlement = try chain.settings()
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host
         settings.wirePort = wirePort
@@ -156,22 +149,6 @@ struct ServeCommand: AsyncParsableCommand {
         settings.patience.step = UInt64(stepPatience * 1_000)
         settings.settlesByItself = !manualEpochs
         return settings
-    }
-
-    private func settlement() throws -> HouseConfiguration.Settlement? {
-        guard let rpc else {
-            if contract != nil || operatorKey != nil {
-                throw ValidationError("--contract and --operator-key go with --rpc.")
-            }
-            return nil
-        }
-        guard let contract, let operatorKey else {
-            throw ValidationError("--rpc goes with --contract and --operator-key.")
-        }
-        guard confirmations > 0 else { throw ValidationError("--confirmations is at least 1.") }
-        return HouseConfiguration.Settlement(
-            rpc: rpc, contract: try evmAddress(contract), key: try evmKey(in: operatorKey),
-            confirmations: confirmations, startBlock: startBlock, artifacts: artifacts)
     }
 
     private static func exitCode(_ error: HouseError) -> ExitCode {

@@ -69,7 +69,10 @@ struct ArtifactTests {
         #expect(
             try artifact.results(of: "unbondingEntries", word(32) + word(1) + word(5) + word(6))
                 == [.array([.tuple([.uint(5), .uint(6)])])])
-        #expect(artifact.constructorInputs == [.address, .address, .uint(bits: 256)])
+        #expect(
+            artifact.constructorInputs
+                == [.address, .address, .address] + [ABIType](repeating: .uint(bits: 256), count: 5)
+        )
     }
 
     /// The most widely known topic there is.

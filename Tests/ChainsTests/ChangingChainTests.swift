@@ -55,7 +55,7 @@ struct ChangingChainTests {
 
     private func watcher(_ server: TCPServer) throws -> LogWatcher {
         try LogWatcher(
-            chain: FakeNode.chain(of: server), contract: Self.contract,
+            nodes: EVMNodes(FakeNode.chain(of: server)), contract: Self.contract,
             artifact: try Project.artifact("Exchequer"))
     }
 
@@ -87,6 +87,35 @@ struct ChangingChainTests {
             }
         }
         Issue.record("nobody noticed")
+    }
+
+    /// A watcher over several nodes, of which two must agree.
+    private func watcher(_ servers: [TCPServer]) throws -> LogWatcher {
+        try LogWatcher(
+            nodes: EVMNodes(
+                servers.map { FakeNode.chain(of: $0) }, quorum: Quorum(needed: 2)),
+            contract: Self.contract, artifact: try Project.artifact("Exchequer"))
+    }
+
+    /// One of three nodes tells of another chain, is not there or is broken: what two say counts.
+    @Test func ofThreeNodesTwoAreBelieved() async throws {
+        let topic = try Project.artifact("Exchequer").event("Deposited").topic
+        let cursor = LogCursor(nextBlock: 5, previousHash: Self.name(1, 4))
+        let good = [try node(change: .max, topic: topic), try node(change: .max, topic: topic)]
+        let broken = try FakeNode.start { _ in (500, "") }
+        for other in [try node(change: 1, topic: topic), broken] {
+            let page = try await watcher([other] + good).read(from: cursor)
+            #expect(page.records.map(\.event) == [.deposited(account: Self.account, amount: 1)])
+            #expect(page.cursor.previousHash == Self.name(1, Self.head))
+        }
+        // What is final and gone is believed of two as well, and of one only if it is asked alone.
+        let bad = [try node(change: 1, topic: topic), try node(change: 1, topic: topic)]
+        await #expect(throws: ChainError.deepReorg(block: 4)) {
+            try await watcher(bad + [good[0]]).read(from: cursor)
+        }
+        await #expect(throws: ChainError.self) {
+            try await watcher([good[0], broken, broken]).read(from: cursor)
+        }
     }
 
     @Test func aChainThatStaysIsReadAsItIs() async throws {

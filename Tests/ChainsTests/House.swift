@@ -12,6 +12,8 @@ struct House: Sendable {
     let usd: TokenContract
     let tly: TokenContract
     let vault: SettlementContract
+    /// Where deposits, bonds and the reserve lie.
+    let safe: EVMAddress
     /// Owner of the contract with every role, holder of both tokens.
     let owner: EVMSender
 
@@ -28,9 +30,12 @@ struct House: Sendable {
             token, name: "Tally", symbol: "TLY", version: "1", decimals: 9,
             supply: million * million, from: owner)
         let vault = try await SettlementContract.deploy(
-            try Project.artifact("Exchequer"), usd: usd.address, tly: tly.address,
-            unbondingDelay: unbondingDelay, from: owner)
-        return House(node: node, usd: usd, tly: tly, vault: vault, owner: owner)
+            try Project.artifact("Exchequer"), vault: try Project.artifact("Vault"),
+            usd: usd.address, tly: tly.address,
+            delays: SettlementDelays(unbonding: unbondingDelay), from: owner)
+        return House(
+            node: node, usd: usd, tly: tly, vault: vault, safe: try await vault.vault(),
+            owner: owner)
     }
 
     /// Somebody with dollars on hand who lets the contract take them.
@@ -40,6 +45,18 @@ struct House: Sendable {
         try settled(await usd.transfer(amount, to: guest.address, from: owner))
         try settled(await usd.approve(amount, for: vault.address, from: guest))
         return guest
+    }
+}
+
+extension SettlementContract {
+    /// Sends what an order says.
+    func carryOut(_ order: SettlementOrder, from sender: EVMSender) async -> TransactionOutcome {
+        do throws(ABIError) {
+            let data = try order.callData(contract.artifact)
+            return await sender.send(to: address, data: data)
+        } catch {
+            return .failed(.notSent(.abi(error)))
+        }
     }
 }
 

@@ -18,7 +18,7 @@ struct LogWatcherTests {
         confirmations: UInt64 = 1, blocksPerPage: UInt64 = 2_000
     ) throws -> LogWatcher {
         try LogWatcher(
-            chain: node.chain(confirmations: confirmations), contract: vault.address,
+            nodes: EVMNodes(node.chain(confirmations: confirmations)), contract: vault.address,
             artifact: vault.contract.artifact, blocksPerPage: blocksPerPage)
     }
 
@@ -52,8 +52,10 @@ struct LogWatcherTests {
         try settled(await vault.bond(50 * million, from: provider))
         let asked = try settled(await vault.requestUnbond(20 * million, from: provider))
         try settled(
-            await vault.slash(
-                provider.address, amount: 35 * million, burned: million, verdict: verdict,
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 35 * million, burned: million,
+                    verdict: verdict),
                 from: house.owner))
         try await node.pass(seconds: House.unbondingDelay)
         try settled(await vault.withdrawBond(from: provider))
@@ -61,9 +63,10 @@ struct LogWatcherTests {
             chainID: EVMNode.chainID, contract: vault.address, token: house.usd.address,
             account: account, cumulative: 3 * million)
         let committed = try settled(
-            await vault.commitRoot(
-                batch: 1, root: claim.leaf, totalUSD: 3 * million, totalTLY: 0,
-                journalHead: try digest(0x51), liabilities: try digest(0x52),
+            await vault.carryOut(
+                .commitRoot(
+                    batch: 1, root: claim.leaf, totalUSD: 3 * million, totalTLY: 0,
+                    journalHead: try digest(0x51), liabilities: try digest(0x52)),
                 from: house.owner))
         let paid = try settled(
             await vault.claim(
@@ -158,8 +161,9 @@ struct LogWatcherTests {
         let guest = try await house.guest()
         let start = try await here()
         let twin = try await SettlementContract.deploy(
-            vault.contract.artifact, usd: house.usd.address, tly: house.tly.address,
-            unbondingDelay: 60, from: house.owner)
+            vault.contract.artifact, vault: try Project.artifact("Vault"),
+            usd: house.usd.address, tly: house.tly.address,
+            delays: SettlementDelays(unbonding: 60), from: house.owner)
         try settled(await house.usd.approve(9, for: twin.address, from: guest))
         try settled(await twin.deposit(9, from: guest))
         try settled(await vault.contract.send("pause", [], from: house.owner))

@@ -41,7 +41,7 @@ struct SettlementTests {
 
     @Test func aDepositMovesTheMoneyAndIsLogged() async throws {
         let guest = try await house.guest(dollars: 10)
-        let before = try await house.usd.balance(of: vault.address)
+        let before = try await house.usd.balance(of: house.safe)
         let receipt = try settled(await vault.deposit(4 * million, from: guest))
         #expect(receipt.from == guest.address && receipt.to == vault.address)
         #expect(receipt.contractAddress == nil && receipt.gasUsed > 21_000)
@@ -50,7 +50,7 @@ struct SettlementTests {
         #expect(name == "Deposited")
         #expect(values == [.address(guest.address), .uint(4 * million)])
         #expect(try await house.usd.balance(of: guest.address) == 6 * million)
-        #expect(try await house.usd.balance(of: vault.address) == before + 4 * million)
+        #expect(try await house.usd.balance(of: house.safe) == before + 4 * million)
         expectRefusal(await vault.deposit(0, from: guest), "zero amount")
         #expect(try await house.usd.balance(of: guest.address) == 6 * million)
     }
@@ -87,13 +87,17 @@ struct SettlementTests {
         try settled(await vault.bond(50 * million, from: provider))
         try settled(await vault.requestUnbond(40 * million, from: provider))
         expectRefusal(
-            await vault.slash(
-                provider.address, amount: 1, burned: 0, verdict: verdict, from: provider),
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 1, burned: 0, verdict: verdict),
+                from: provider),
             "not slasher")
         #expect(try await vault.isVerdictUsed(verdict) == false)
         let receipt = try settled(
-            await vault.slash(
-                provider.address, amount: 30 * million, burned: 6 * million, verdict: verdict,
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 30 * million, burned: 6 * million,
+                    verdict: verdict),
                 from: house.owner))
         let log = try #require(receipt.logs.first { $0.address == vault.address })
         let (_, values) = try #require(try vault.contract.artifact.decode(log))
@@ -108,15 +112,17 @@ struct SettlementTests {
         let dead = try address("0x000000000000000000000000000000000000dEaD")
         #expect(try await house.usd.balance(of: dead) == 6 * million)
         expectRefusal(
-            await vault.slash(
-                provider.address, amount: 1, burned: 0, verdict: verdict, from: house.owner),
+            await vault.carryOut(
+                .slash(
+                    provider: provider.address, amount: 1, burned: 0, verdict: verdict),
+                from: house.owner),
             "verdict used")
     }
 
     @Test func everyProofOfTheTreePaysExactlyOnce() async throws {
         let payer = try await house.guest(dollars: 1_000)
         try settled(await vault.deposit(1_000 * million, from: payer))
-        try settled(await house.tly.transfer(500, to: vault.address, from: house.owner))
+        try settled(await house.tly.transfer(500, to: house.safe, from: house.owner))
         var claims: [Claim] = []
         for index: UInt8 in 1...5 {
             claims.append(
@@ -132,9 +138,11 @@ struct SettlementTests {
             await commit(tree.root, batch: batch + 1, usd: 150 * million, tly: 501),
             "underfunded")
         try settled(
-            await vault.commitRoot(
-                batch: batch + 1, root: tree.root, totalUSD: 150 * million, totalTLY: 123,
-                journalHead: head, liabilities: try digest(0x78), from: house.owner))
+            await vault.carryOut(
+                .commitRoot(
+                    batch: batch + 1, root: tree.root, totalUSD: 150 * million, totalTLY: 123,
+                    journalHead: head, liabilities: try digest(0x78)),
+                from: house.owner))
         #expect(try await vault.batch() == batch + 1)
         #expect(try await vault.root() == tree.root)
         #expect(try await vault.journalHead() == head)
@@ -151,6 +159,40 @@ struct SettlementTests {
         }
         #expect(try await house.usd.balance(of: try address(0x55)) == 50 * million)
         #expect(try await house.tly.balance(of: try address(0x51)) == 123)
+    }
+
+    @Test func aRootWithADelayPaysWhenItIsMadeActive() async throws {
+        let guarded = try await SettlementContract.deploy(
+            vault.contract.artifact, vault: try Project.artifact("Vault"),
+            usd: house.usd.address, tly: house.tly.address,
+            delays: SettlementDelays(unbonding: 60, activation: 3_600), from: house.owner)
+        let account = try address(0x71)
+        let owed = Claim(
+            chainID: EVMNode.chainID, contract: guarded.address, token: house.tly.address,
+            account: account, cumulative: 7)
+        try settled(
+            await house.tly.transfer(7, to: try await guarded.vault(), from: house.owner))
+        #expect(try await guarded.lastCommittedRoot() == nil)
+        try settled(
+            await guarded.commitRoot(
+                batch: 1, root: owed.leaf, totalUSD: 0, totalTLY: 7, journalHead: try digest(1),
+                liabilities: try digest(2), from: house.owner))
+        let root = try #require(try await guarded.lastCommittedRoot(blocksPerPage: 1))
+        #expect(root.batch == 1 && root.root == owed.leaf)
+        #expect(root.journalHead == (try digest(1)))
+        #expect(root.liabilities == (try digest(2)))
+        #expect(try await guarded.isRootWaiting())
+        expectRefusal(await guarded.activate(root, from: house.owner), "too early")
+        #expect(try await guarded.root() == .zero)
+        try await house.node.pass(seconds: 3_600)
+        try settled(await guarded.activate(root, from: house.owner))
+        #expect(try await !guarded.isRootWaiting())
+        #expect(try await guarded.root() == owed.leaf)
+        try settled(
+            await guarded.claim(
+                token: house.tly.address, account: account, cumulative: 7, proof: [],
+                from: house.owner))
+        #expect(try await house.tly.balance(of: account) == 7)
     }
 
     @Test func theChainHasTheLeafAndTheSecondBatchPaysTheDifference() async throws {
@@ -212,11 +254,12 @@ struct SettlementTests {
         }
         #expect(
             refused?.outcome
-                == .failed(.notSent(.abi(.badArgument("0 arguments for 3 parameters")))))
+                == .failed(.notSent(.abi(.badArgument("0 arguments for 8 parameters")))))
         let late = await #expect(throws: TransactionError.self) {
             try await SettlementContract.deploy(
-                vault.contract.artifact, usd: house.usd.address, tly: house.tly.address,
-                unbondingDelay: 91 * 86_400, from: house.owner)
+                vault.contract.artifact, vault: try Project.artifact("Vault"),
+                usd: house.usd.address, tly: house.tly.address,
+                delays: SettlementDelays(unbonding: 91 * 86_400), from: house.owner)
         }
         guard case .failed(.notSent(.reverted)) = late?.outcome else {
             Issue.record("\(String(describing: late))")
@@ -237,9 +280,11 @@ extension SettlementTests {
     private func commit(
         _ root: Digest, batch: UInt64, usd: UInt128, tly: UInt128
     ) async -> TransactionOutcome {
-        await vault.commitRoot(
-            batch: batch, root: root, totalUSD: usd, totalTLY: tly, journalHead: .zero,
-            liabilities: .zero, from: house.owner)
+        await vault.carryOut(
+            .commitRoot(
+                batch: batch, root: root, totalUSD: usd, totalTLY: tly,
+                journalHead: .zero, liabilities: .zero),
+            from: house.owner)
     }
 
     private func pay(

@@ -121,7 +121,29 @@ struct ClaimTreeTests {
         }
     }
 
+    @Test(arguments: [1, 2, 3, 5, 8, 33]) func everyProofAtOnce(count: UInt8) throws {
+        let claims = try (1...count).map { try claim($0, 7) }
+        let tree = ClaimTree(claims: claims)
+        var seen: [Digest] = []
+        tree.forEachProof { leaf, path in
+            seen.append(leaf)
+            #expect(tree.proof(of: leaf) == path)
+        }
+        #expect(seen == claims.map(\.leaf).sorted())
+    }
+
+    @Test func digestsAreHashedAsTheirBytes() throws {
+        let (one, other) = (try claim(1, 1).leaf, try claim(2, 2).leaf)
+        #expect(Keccak256.hash(one) == Keccak256.hash(one.bytes))
+        #expect(Keccak256.hash(one, other) == Keccak256.hash(one.bytes + other.bytes))
+        let words = [one, other, .zero, other, one, other]
+        #expect(
+            Claim.leaf(words[0], words[1], words[2], words[3], words[4], words[5])
+                == Keccak256.hash(Keccak256.hash(words.flatMap(\.bytes)).bytes))
+    }
+
     @Test func noClaimsHaveTheZeroRoot() {
+        ClaimTree(leaves: []).forEachProof { _, _ in Issue.record("a proof of nothing") }
         #expect(ClaimTree(leaves: []).root == .zero)
         #expect(ClaimTree(leaves: []).proof(of: .zero) == nil)
     }

@@ -19,7 +19,8 @@ promoted unchanged.
 
 Checked: the root on chain is the root of these leaves, the batch and the totals agree; per entry
 the sum of Claimed events, the contract's `claimed` and the tokens that moved (Transfer logs from
-the contract, less withdrawn bonds) are all equal to what the ledger says; nobody else was paid.
+the contract, but for deposits that it passed to its vault) are all equal to what the ledger says;
+nobody else was paid.
 
 Exit code: 0 everything agrees, 1 something does not, 2 the check could not be made.
 """
@@ -32,9 +33,9 @@ from collections import Counter
 from web3 import Web3
 
 ASSETS = ("USD", "TLY")
-BURN_ADDRESS = Web3.to_checksum_address("0x" + "0" * 36 + "dEaD")
 LOG_RANGE = 5_000
 VIEWS = {
+    "VAULT": ([], "address"),
     "root": ([], "bytes32"),
     "batch": ([], "uint256"),
     "committedTotal": (["address"], "uint256"),
@@ -160,19 +161,14 @@ class Audit:
         return paid
 
     def moved_by_tokens(self):
-        """What left the contract for each account by the tokens' logs, less withdrawn bonds."""
+        """What left the contract for each account by the tokens' logs."""
         moved = Counter()
-        sender = "0x" + word(self.address).hex()
+        sender, vault = "0x" + word(self.address).hex(), self.ask("VAULT")
         for asset, token in self.tokens.items():
             for log in self.logs(token, "Transfer(address,address,uint256)", sender):
                 account = Web3.to_checksum_address(log.topics[2][-20:])
-                moved[asset, account] += int.from_bytes(log.data[:32], "big")
-        for log in self.logs(self.address, "BondWithdrawn(address,uint256)"):
-            account = Web3.to_checksum_address(log.topics[1][-20:])
-            moved["USD", account] -= int.from_bytes(log.data[:32], "big")
-        burned = "Slashed(address,bytes32,uint256,uint256,uint256)"
-        for log in self.logs(self.address, burned):
-            moved["USD", BURN_ADDRESS] -= int.from_bytes(log.data[32:64], "big")
+                if account != vault:
+                    moved[asset, account] += int.from_bytes(log.data[:32], "big")
         return moved
 
     def check_payments(self) -> list:

@@ -23,7 +23,10 @@ USDC_SUPPLY = 10**15
 TLY_SUPPLY = 10**18
 TLY_RESERVE = 10**15
 BURN_ADDRESS = "0x000000000000000000000000000000000000dEaD"
-SETTLER, SLASHER, PAUSER = 1, 2, 4
+SETTLER, SLASHER, PAUSER, GUARDIAN, ARBITER = 1, 2, 4, 8, 16
+# Unbonding, activation, veto, roles, escape: a house that acts at once, and a guarded one.
+AT_ONCE = (DELAY, 0, 0, 0, 60 * DAY)
+GUARDED = (DELAY, DAY, 2 * DAY, 3 * DAY, 60 * DAY)
 
 
 class DirectProvider(BaseProvider):
@@ -42,15 +45,20 @@ class DirectProvider(BaseProvider):
 class House:
     """The deployed contracts with short ways to use them."""
 
-    def __init__(self):
+    def __init__(self, delays=AT_ONCE):
         self.node = Node(31337, accounts=10)
         self.web3 = Web3(DirectProvider(self.node))
         self.people = [Account.from_key(dev_key(index)) for index in range(10)]
         self.operator = self.people[0]
+        self.deployed = {}  # gas by contract
         self.usdc = self.deploy("Token", "USD Coin", "USDC", "2", 6, USDC_SUPPLY)
         self.tly = self.deploy("Token", "Tally", "TLY", "1", 9, TLY_SUPPLY)
-        self.vault = self.deploy("Exchequer", self.usdc.address, self.tly.address, DELAY)
-        self.send(self.operator, self.tly.functions.transfer(self.vault.address, TLY_RESERVE))
+        blueprint = self.deploy("Vault").address
+        self.vault = self.deploy(
+            "Exchequer", self.usdc.address, self.tly.address, blueprint, *delays)
+        # Where deposits, bonds and the reserve lie; the contract itself holds what is claimable.
+        self.safe = self.vault.functions.VAULT().call()
+        self.send(self.operator, self.tly.functions.transfer(self.safe, TLY_RESERVE))
         for person in self.people:
             if person is not self.operator:
                 self.send(self.operator, self.usdc.functions.transfer(person.address, 10**12))
@@ -61,6 +69,7 @@ class House:
         record = json.loads((ARTEFACTS / f"{name}.json").read_text())
         factory = self.web3.eth.contract(abi=record["abi"], bytecode=record["bytecode"])
         receipt = self.send(self.operator, factory.constructor(*arguments))
+        self.deployed[name] = receipt.gasUsed
         return self.web3.eth.contract(receipt.contractAddress, abi=record["abi"])
 
     def send(self, sender, function, gas=5_000_000):
@@ -144,16 +153,30 @@ class House:
         return (*message.values(), signed.v, *pair)
 
 
+def as_deployed(house):
+    """The house as just deployed; every test starts from there."""
+    offset = house.node.chain.clock_offset
+    snapshot = house.node.evm_snapshot()
+    yield house
+    house.node.evm_revert(snapshot)
+    house.node.chain.clock_offset = offset
+
+
 @pytest.fixture(scope="session")
 def fresh_house():
     return House()
 
 
+@pytest.fixture(scope="session")
+def fresh_guarded_house():
+    return House(GUARDED)
+
+
 @pytest.fixture
 def house(fresh_house):
-    """The house as just deployed; every test starts from there."""
-    offset = fresh_house.node.chain.clock_offset
-    snapshot = fresh_house.node.evm_snapshot()
-    yield fresh_house
-    fresh_house.node.evm_revert(snapshot)
-    fresh_house.node.chain.clock_offset = offset
+    yield from as_deployed(fresh_house)
+
+
+@pytest.fixture
+def guarded(fresh_guarded_house):
+    yield from as_deployed(fresh_guarded_house)

@@ -1,11 +1,13 @@
 """The committed artefacts are what the committed sources compile to."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
-from conftest import ARTEFACTS
+from conftest import ARTEFACTS, ROOT
+from vyper.compiler import compile_code
 
 
 def test_build_check_agrees():
@@ -26,6 +28,18 @@ def test_build_check_notices_a_change(tmp_path):
     assert result.returncode == 1
     assert "Token: OUT OF DATE" in result.stdout
     assert "Exchequer: up to date" in result.stdout
+
+
+def test_the_documented_storage_is_the_compilers():
+    source = (ARTEFACTS / "Exchequer.vy").read_text()
+    layout = compile_code(source, output_formats=["layout"])["layout"]["storage_layout"]
+    text = (ROOT / "docs" / "reference" / "contracts.md").read_text()
+    table = text.split("## Storage")[1].split("## Gas")[0]
+    told = {}
+    for slots, cell in re.findall(r"\| +([\d, ]+?) \| (`.+?) \|", table):
+        names = re.findall(r"`(\w+)", cell)
+        told |= dict(zip(map(int, slots.split(", ")), names))
+    assert told == {place["slot"]: name for name, place in layout.items()}
 
 
 @pytest.mark.parametrize("name", ["Token", "Exchequer"])

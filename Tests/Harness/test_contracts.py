@@ -3,7 +3,19 @@
 import json
 
 import pytest
-from conftest import ARTEFACTS, BURN_ADDRESS, DAY, DELAY, PAUSER, SETTLER, SLASHER, TLY_RESERVE
+from conftest import (
+    ARBITER,
+    ARTEFACTS,
+    AT_ONCE,
+    BURN_ADDRESS,
+    DAY,
+    DELAY,
+    GUARDIAN,
+    PAUSER,
+    SETTLER,
+    SLASHER,
+    TLY_RESERVE,
+)
 from eth_utils import keccak
 from merkle import leaf_hash
 
@@ -32,7 +44,7 @@ def balance(house, account, token=None):
 def test_deployment_state(house, f):
     operator = house.operator.address
     assert f.owner().call() == operator
-    assert f.roles(operator).call() == SETTLER | SLASHER | PAUSER
+    assert f.roles(operator).call() == SETTLER | SLASHER | PAUSER | GUARDIAN | ARBITER
     assert f.USDC().call() == house.usdc.address
     assert f.TLY().call() == house.tly.address
     assert f.UNBONDING_DELAY().call() == DELAY
@@ -41,18 +53,29 @@ def test_deployment_state(house, f):
     assert f.uncommitted(house.tly.address).call() == TLY_RESERVE
 
 
+ONE, TWO = "0x" + "11" * 20, "0x" + "22" * 20
+
+
 @pytest.mark.parametrize(
-    "usdc, tly, delay, reason",
+    "usdc, tly, delays, reason",
     [
-        (ZERO, "0x" + "11" * 20, 1, "zero address"),
-        ("0x" + "11" * 20, ZERO, 1, "zero address"),
-        ("0x" + "11" * 20, "0x" + "11" * 20, 1, "same token"),
-        ("0x" + "11" * 20, "0x" + "22" * 20, 90 * DAY + 1, "delay too long"),
+        (ZERO, ONE, AT_ONCE, "zero address"),
+        (ONE, ZERO, AT_ONCE, "zero address"),
+        (ONE, ONE, AT_ONCE, "same token"),
+        (ONE, TWO, (90 * DAY + 1, 0, 0, 0, DAY), "delay too long"),
+        (ONE, TWO, (0, 30 * DAY + 1, 0, 0, 60 * DAY), "delay too long"),
+        (ONE, TWO, (0, 0, 30 * DAY + 1, 0, 60 * DAY), "delay too long"),
+        (ONE, TWO, (0, 0, 0, 30 * DAY + 1, 60 * DAY), "delay too long"),
+        (ONE, TWO, (0, 0, 0, 0, 365 * DAY + 1), "delay too long"),
+        (ONE, TWO, (0, DAY, 0, 0, DAY), "delay too short"),
+        (ONE, TWO, (0, 0, 0, DAY, DAY), "delay too short"),
+        (ONE, TWO, (0, 0, 0, 0, 0), "delay too short"),
     ],
 )
-def test_constructor_refuses(house, usdc, tly, delay, reason):
+def test_constructor_refuses(house, usdc, tly, delays, reason):
     factory = house.web3.eth.contract(abi=house.vault.abi, bytecode=_bytecode())
-    house.refused(house.operator, factory.constructor(usdc, tly, delay), reason)
+    blueprint = house.deploy("Vault").address
+    house.refused(house.operator, factory.constructor(usdc, tly, blueprint, *delays), reason)
 
 
 def _bytecode():
@@ -68,7 +91,7 @@ def test_deposit(house, f):
     receipt = house.send(buyer, f.deposit(5 * USD))
     assert house.events(receipt, "Deposited") == [{"account": buyer.address, "amount": 5 * USD}]
     assert balance(house, buyer.address) == before - 5 * USD
-    assert balance(house, house.vault.address) == 5 * USD
+    assert balance(house, house.safe) == 5 * USD
     house.refused(buyer, f.deposit(0), "zero amount")
 
 
@@ -78,7 +101,7 @@ def test_deposit_needs_money_and_allowance(house, f):
     house.refused(buyer, f.deposit(more), "ERC20: transfer amount exceeds balance")
     house.send(buyer, house.usdc.functions.approve(house.vault.address, 1))
     house.refused(buyer, f.deposit(2), "ERC20: transfer amount exceeds allowance")
-    assert balance(house, house.vault.address) == 0
+    assert balance(house, house.safe) == 0
 
 
 def test_deposit_with_authorization(house, f):
@@ -89,7 +112,7 @@ def test_deposit_with_authorization(house, f):
     assert house.events(receipt, "Deposited") == [{"account": buyer.address, "amount": 7 * USD}]
     used = "FiatTokenV2: authorization is used or canceled"
     house.refused(relay, f.depositWithAuthorization(*terms), used)
-    assert balance(house, house.vault.address) == 7 * USD
+    assert balance(house, house.safe) == 7 * USD
 
 
 def test_deposit_with_authorization_refuses(house, f):
@@ -118,7 +141,7 @@ def test_deposit_with_authorization_refuses(house, f):
     high[7] = (order - int.from_bytes(high[7], "big")).to_bytes(32, "big")
     high[5] = 55 - high[5]
     refused(high, "ECRecover: invalid signature 's' value")
-    assert balance(house, house.vault.address) == 0
+    assert balance(house, house.safe) == 0
 
 
 # ---- bonds
@@ -199,7 +222,7 @@ def test_slash_burns_and_keeps(house, f):
         }
     ]
     assert balance(house, BURN_ADDRESS) == 200
-    assert balance(house, house.vault.address) == 800
+    assert balance(house, house.safe) == 800
     assert f.bonded(provider.address).call() == f.bondTotal().call() == 700
     assert f.uncommitted(house.usdc.address).call() == 100
 
@@ -359,7 +382,9 @@ def test_claims_stop_at_the_committed_total(house, f):
     house.send(house.operator, f.commitRoot(1, tree.root, 0, 150, HEAD, OWED))  # the leaves say 200
     house.send(house.people[9], f.claim(tly, first, 100, tree.proof((tly, first))))
     claim = f.claim(tly, second, 100, tree.proof((tly, second)))
-    house.refused(house.people[9], claim, "over total")
+    # What active roots promise is all that there is to be claimed: the reserve lies elsewhere.
+    house.refused(house.people[9], claim, "ERC20: transfer amount exceeds balance")
+    assert balance(house, house.safe, house.tly) == TLY_RESERVE - 150
 
 
 def test_commit_refusals(house, f):
@@ -369,6 +394,8 @@ def test_commit_refusals(house, f):
     house.refused(operator, f.commitRoot(0, root, 0, 0, HEAD, OWED), "batch order")
     house.refused(operator, f.commitRoot(2, root, 0, 0, HEAD, OWED), "batch order")
     house.refused(operator, f.commitRoot(1, b"\0" * 32, 0, 0, HEAD, OWED), "empty root")
+    for totals in ((2**88, 0), (0, 2**88)):
+        house.refused(operator, f.commitRoot(1, root, *totals, HEAD, OWED), "total too large")
     house.refused(operator, f.commitRoot(1, root, 1001, 0, HEAD, OWED), "underfunded")
     house.refused(operator, f.commitRoot(1, root, 0, TLY_RESERVE + 1, HEAD, OWED), "underfunded")
     house.send(operator, f.commitRoot(1, root, 1000, TLY_RESERVE, HEAD, OWED))
@@ -442,10 +469,11 @@ def test_roles_are_separate(house, f):
 def test_revoked_roles_are_gone(house, f):
     operator = house.operator
     house.send(operator, f.revokeRoles(operator.address, SLASHER | PAUSER))
-    assert f.roles(operator.address).call() == SETTLER
+    assert f.roles(operator.address).call() == SETTLER | GUARDIAN | ARBITER
     house.refused(operator, f.pause(), "not pauser")
     house.refused(operator, f.slash(operator.address, 1, 0, verdict(1)), "not slasher")
     house.send(operator, f.revokeRoles(operator.address, SLASHER))  # revoking twice gives nothing
+    house.send(operator, f.revokeRoles(operator.address, GUARDIAN | ARBITER))
     assert f.roles(operator.address).call() == SETTLER
     house.send(operator, f.commitRoot(1, b"\x77" * 32, 0, 0, HEAD, OWED))
     house.send(operator, f.grantRoles(operator.address, PAUSER))  # the owner grants anew

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from conftest import ARTEFACTS, House
+from conftest import ARTEFACTS, DAY, House
 from vyper.compiler import compile_code
 
 HEAD = b"\x22" * 32
@@ -60,9 +60,11 @@ class Hostile:
         self.house, self.boss, self.provider = house, house.operator, house.people[3]
         self.usdc, self.tly = (self.deploy(output["abi"], output["bytecode"]) for _ in range(2))
         record = json.loads((ARTEFACTS / "Exchequer.json").read_text())
-        places = (self.usdc.address, self.tly.address, 0)
+        blueprint = house.deploy("Vault").address
+        places = (self.usdc.address, self.tly.address, blueprint, 0, 0, 0, 0, DAY)
         self.vault = self.deploy(record["abi"], record["bytecode"], *places)
         self.f = self.vault.functions
+        self.safe = self.f.VAULT().call()
         for person in (self.boss, self.provider):
             house.send(person, self.usdc.functions.mint(person.address, 10_000))
         house.send(self.boss, self.f.deposit(1000))
@@ -83,7 +85,10 @@ class Hostile:
         self.house.send(self.boss, call)
 
     def state(self):
-        held = self.usdc.functions.balanceOf(self.vault.address).call()
+        held = sum(
+            self.usdc.functions.balanceOf(place).call()
+            for place in (self.vault.address, self.safe)
+        )
         bonds = self.f.slashable(self.provider.address).call()
         return held, bonds, self.f.bondTotal().call(), self.f.claimedTotal(self.leaf[0]).call()
 

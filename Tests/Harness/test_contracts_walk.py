@@ -227,17 +227,20 @@ class Walk:
             assert f.bonded(account).call() == self.bonded[account]
             assert f.slashable(account).call() == self.slashable(account)
         for token in self.tokens:
-            held = token.functions.balanceOf(vault).call()
+            claimable = token.functions.balanceOf(vault).call()
+            held = claimable + token.functions.balanceOf(self.house.safe).call()
             reserved = self.bonds() if token is self.house.usdc else 0
             unclaimed = self.total(self.entries, token.address)
             unclaimed -= self.total(self.claimed, token.address)
             assert held == self.held(token.address)
+            assert claimable == unclaimed
             assert unclaimed >= 0
             assert held == reserved + unclaimed + f.uncommitted(token.address).call()
             claimed = self.total(self.claimed, token.address)
             assert f.claimedTotal(token.address).call() == claimed
             assert claimed <= f.committedTotal(token.address).call()
-        everyone = [person.address for person in self.house.people] + [vault, BURN_ADDRESS]
+        everyone = [person.address for person in self.house.people] + [
+            vault, self.house.safe, BURN_ADDRESS]
         assert sum(usdc.balanceOf(account).call() for account in everyone) == USDC_SUPPLY
         assert usdc.balanceOf(BURN_ADDRESS).call() == self.burned
         for key, amount in self.claimed.items():

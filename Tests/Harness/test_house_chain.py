@@ -11,6 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from eth_utils import keccak
 
 ROOT = Path(__file__).resolve().parents[2]
 EXCHEQUER = ROOT / ".build" / "release" / "exchequer"
@@ -100,10 +101,11 @@ class House:
     def pay(self, command, account, amount):
         self.run(command, account, "--contract", self.addresses["contract"], "--amount", amount)
 
-    def start(self):
+    def start(self, endpoints=None):
+        nodes = [word for url in endpoints or [self.chain.rpc] for word in ("--rpc-url", url)]
         self.process = subprocess.Popen(
             [EXCHEQUER, "serve", "--data", self.folder / "house", "--model", f"smol={MODEL}"]
-            + ["--http-port", "0", "--wire-port", "0", "--rpc", self.chain.rpc]
+            + ["--http-port", "0", "--wire-port", "0", *nodes]
             + ["--contract", self.addresses["contract"], "--confirmations", "2"]
             + ["--operator-key", self.chain.keys[0][0], "--manual-epochs"]
             + ["--parameters", self.folder / "rules.json"]
@@ -272,6 +274,59 @@ def test_a_root_is_committed_once_although_answers_are_lost(house):
         "claim", 2, "--contract", house.addresses["contract"], "--house", house.base
     )
     assert "nothing to claim" in again
+
+
+def roots(house):
+    """The roots that the contract has logged, oldest first."""
+    artefact = json.loads((ROOT / "contracts-abi/evm/Exchequer.json").read_text())
+    event = next(entry for entry in artefact["abi"] if entry.get("name") == "RootCommitted")
+    kinds = ",".join(field["type"] for field in event["inputs"])
+    topic = "0x" + keccak(f"RootCommitted({kinds})".encode()).hex()
+    asked = {"address": house.addresses["contract"], "fromBlock": "0x0", "topics": [topic]}
+    return house.chain.call("eth_getLogs", asked)
+
+
+def test_a_root_outlives_kills_a_dead_node_and_a_reorganisation(house):
+    """One of three endpoints is not there; the house is killed again and again while it settles,
+    and the block with the root is reorganised away before it is deep enough."""
+    provider = house.chain.keys[2][1]
+    endpoints = [house.chain.rpc, "http://127.0.0.1:9", house.chain.rpc]
+    house.start(endpoints)
+    house.pay("bond", 2, "100")
+    house.pay("deposit", 2, "5.00")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the deposit", lambda: house.usd(provider).get("available") == "5.00")
+    withdraw(house, 2, "5")
+    settler = house.chain.keys[0][1]
+    before = int(house.chain.call("eth_getTransactionCount", settler, "latest"), 16)
+    house.chain.call("evm_setAutomine", False)
+    house.operate("settle")
+    for pause in (0.05, 0.3, 0.1, 0.5):
+        time.sleep(pause)
+        house.kill()
+        house.start(endpoints)
+
+    def waiting():
+        return int(house.chain.call("eth_getTransactionCount", settler, "pending"), 16) - before
+
+    eventually("the root waits to be mined", lambda: waiting() == 1)
+    house.chain.call("anvil_mine", "0x1")
+    assert len(roots(house)) == 1
+    house.chain.call("anvil_reorg", 1, False, 1)
+    assert len(roots(house)) == 0
+    eventually("the root is sent again", lambda: waiting() == 1)
+    eventually("the root is final", lambda: confirmed(house))
+    house.kill()
+    house.start(endpoints)
+    for _ in range(5):
+        house.chain.call("anvil_mine", "0x1")
+        time.sleep(0.2)
+    logged = roots(house)
+    assert len(logged) == 1 and house.get("/v1/batches/1")["root"] in logged[0]["data"]
+    assert int(house.chain.call("eth_getTransactionCount", settler, "latest"), 16) == before + 1
+    chain = house.get("/v1/chain")
+    assert (chain["finality"], chain["endpoints"], chain["quorum"]) == ("confirmed", 3, 2)
+    assert house.get("/v1/batches/1")["rail"]["stage"] == "confirmed"
 
 
 def test_holders_check_their_balance_against_the_chain(house):

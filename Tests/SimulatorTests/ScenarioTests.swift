@@ -184,7 +184,7 @@ import Testing
     }
 
     @Test func theSchemaIsTheOneThatIsPublished() throws {
-        let file = Self.root.appendingPathComponent("sim/schema/scenario.schema.json")
+        let file = Repository.root.appendingPathComponent("sim/schema/scenario.schema.json")
         let published = try String(contentsOf: file, encoding: .utf8)
         #expect(
             published == ScenarioSchema.text,
@@ -192,7 +192,7 @@ import Testing
     }
 
     @Test func everyScenarioOfTheRepositoryIsSound() throws {
-        let folder = Self.root.appendingPathComponent("sim/scenarios")
+        let folder = Repository.root.appendingPathComponent("sim/scenarios")
         let names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
         let files = names.filter { $0.hasSuffix(".yaml") }.sorted()
         #expect(!files.isEmpty)
@@ -203,14 +203,4 @@ import Testing
             }
         }
     }
-
-    private static let root: URL = {
-        var folder = URL(fileURLWithPath: #filePath)
-        while folder.path != "/" {
-            folder.deleteLastPathComponent()
-            let page = folder.appendingPathComponent("docs/reference/parameters.md").path
-            if FileManager.default.fileExists(atPath: page) { return folder }
-        }
-        return folder
-    }()
 }

@@ -105,3 +105,41 @@ enum Studies {
         return try runner.run()
     }
 }
+
+/// A model of the same name that does not read all that was written.
+struct ForgetfulModel: SimulationModel {
+    static let name = LinearModel.name
+    static let summary = LinearModel.summary
+    static let parameters = LinearModel.parameters
+    static let metrics = LinearModel.metrics
+
+    private var model: LinearModel
+    var steps: Int { model.steps }
+    var digest: UInt64 { model.digest &+ 1 }
+
+    init(_ values: [Int64], rules: Parameters, seed: UInt64) throws(ScenarioError) {
+        model = try LinearModel(values, rules: rules, seed: seed)
+    }
+
+    mutating func step(into row: inout [Int64]) { model.step(into: &row) }
+    func encode(into writer: inout ByteWriter) { model.encode(into: &writer) }
+
+    init(
+        from reader: inout ByteReader, values: [Int64], rules: Parameters, seed: UInt64
+    ) throws(ScenarioError) {
+        model = try LinearModel(from: &reader, values: values, rules: rules, seed: seed)
+    }
+}
+
+/// The tree that these tests belong to.
+enum Repository {
+    static let root: URL = {
+        var folder = URL(fileURLWithPath: #filePath)
+        while folder.path != "/" {
+            folder.deleteLastPathComponent()
+            let page = folder.appendingPathComponent("docs/reference/parameters.md").path
+            if FileManager.default.fileExists(atPath: page) { return folder }
+        }
+        return folder
+    }()
+}

@@ -152,6 +152,23 @@ import Testing
         #expect(throws: StudyFault.self) { try Studies.run(other, branch.url, from: checkpoint) }
     }
 
+    /// A state that gives another digest when it is read is not gone on with.
+    @Test func aCheckpointMustGiveItsDigest() throws {
+        let folder = try TemporaryFolder()
+        let scenario = try Studies.scenario("{model: linear, steps: 4}")
+        try Studies.run(scenario, folder.url) { $0.checkpointEvery = 2 }
+        let checkpoint = try Checkpoint(
+            file: folder.url.appendingPathComponent("checkpoint-0-2.bin"))
+        let other = try TemporaryFolder()
+        #expect(try Studies.run(scenario, other.url, from: checkpoint) != nil)
+        let third = try TemporaryFolder()
+        let fault = #expect(throws: StudyFault.self) {
+            try Studies.run(
+                StudyScenario(model: ForgetfulModel.self, steps: 4), third.url, from: checkpoint)
+        }
+        #expect("\(fault!)".contains("does not fit this version of the model"))
+    }
+
     @Test func bandsAreQuantilesOverReplicates() throws {
         let folder = try TemporaryFolder()
         let scenario = try Studies.scenario(

@@ -4,11 +4,13 @@
 @license Apache-2.0
 @notice The house's money on chain: buyers deposit, providers bond, a settler commits one
         cumulative Merkle root per batch, and everybody is paid by proof against it.
-@dev    Held at any time, per token:
-            balance >= bondTotal (USDC only) + committedTotal - claimedTotal
-        `commitRoot` refuses a root that would break it, every payment lowers both sides alike.
-        So a committed claim is always funded, and no root can reach a provider's bond.
-        Nobody, the owner included, can take money out except by a claim or by leaving a bond.
+@dev    Money lies at two addresses. The vault holds deposits, bonds, slashed bonds and the
+        incentive reserve. This contract holds what active roots promise and nobody has claimed:
+            balance(this) >= active total - everything claimed
+            balance(vault) >= bonds
+        A root's money moves here when it becomes active, so no claim, however forged the root,
+        can reach a bond or a deposit. Nobody, the owner included, can take money out except by a
+        claim or by leaving a bond.
 """
 from ethereum.ercs import IERC20
 
@@ -25,15 +27,32 @@ interface IReceiver:
         s: bytes32,
     ): nonpayable
 
-# Roles are bits of one word per account: settler 1, slasher 2, pauser 4.
+interface IVault:
+    def pay(token: address, receiver: address, amount: uint256): nonpayable
+
+# Roles are bits of one word per account: settler 1, slasher 2, pauser 4, guardian 8, arbiter 16.
 flag Role:
     SETTLER
     SLASHER
     PAUSER
+    GUARDIAN
+    ARBITER
 
 struct Unbonding:
     amount: uint256
     unlocksAt: uint256
+
+struct Slash:
+    provider: address
+    amount: uint256
+    burned: uint256
+    executableFrom: uint256
+    isAppealed: bool
+
+struct RoleChange:
+    granted: Role
+    revoked: Role
+    effectiveFrom: uint256
 
 struct Claim:
     token: address
@@ -65,6 +84,26 @@ event Slashed:
     burned: uint256
     fromUnbonding: uint256
 
+event SlashRequested:
+    provider: indexed(address)
+    verdictHash: indexed(bytes32)
+    amount: uint256
+    burned: uint256
+    executableFrom: uint256
+
+event SlashAppealed:
+    provider: indexed(address)
+    verdictHash: indexed(bytes32)
+    statement: bytes32
+    executableFrom: uint256
+
+event SlashVetoed:
+    verdictHash: indexed(bytes32)
+    arbiter: indexed(address)
+
+event SlashLapsed:
+    verdictHash: indexed(bytes32)
+
 event RootCommitted:
     batch: indexed(uint256)
     root: bytes32
@@ -74,11 +113,32 @@ event RootCommitted:
     liabilitiesRoot: bytes32
     timestamp: uint256
 
+event RootActivated:
+    batch: indexed(uint256)
+    root: bytes32
+
+event RootDisputed:
+    batch: indexed(uint256)
+    guardian: indexed(address)
+    reason: bytes32
+
 event Claimed:
     token: indexed(address)
     account: indexed(address)
     amount: uint256
     cumulative: uint256
+
+event Dispersed:
+    sender: indexed(address)
+    dispersal: indexed(bytes32)
+    token: address
+    count: uint256
+
+event RolesScheduled:
+    account: indexed(address)
+    granted: Role
+    revoked: Role
+    effectiveFrom: uint256
 
 event RolesChanged:
     account: indexed(address)
@@ -88,6 +148,9 @@ event Paused:
     account: indexed(address)
 
 event Unpaused:
+    account: indexed(address)
+
+event Abandoned:
     account: indexed(address)
 
 event OwnershipOffered:
@@ -102,52 +165,112 @@ event OwnershipTransferred:
 MAX_PROOF: constant(uint256) = 32
 MAX_CLAIMS: constant(uint256) = 32
 MAX_UNBONDINGS: constant(uint256) = 16
-# The delay is fixed at deployment and bounded, so that no typing error locks bonds for good.
+MAX_PAYEES: constant(uint256) = 512
+# Delays are fixed at deployment and bounded, so that no typing error locks money for good.
 MAX_UNBONDING_DELAY: constant(uint256) = 90 * 86400
+MAX_DELAY: constant(uint256) = 30 * 86400
+MAX_ESCAPE_DELAY: constant(uint256) = 365 * 86400
+# A slash that nobody executes so long after its window is void.
+EXECUTION_WINDOW: constant(uint256) = 30 * 86400
 BURN_ADDRESS: constant(address) = 0x000000000000000000000000000000000000dEaD
 CLAIM_DOMAIN: public(constant(bytes32)) = keccak256("exchequer.claim.v1")
 
+# The head is one word: flags 8 bits, batch 32, time from which its root may be active 40, total of
+# USDC 88, total of TLY 88.
+TOTAL_BITS: constant(uint256) = 88
+TIME_BITS: constant(uint256) = 40
+BATCH_BITS: constant(uint256) = 32
+TIME_AT: constant(uint256) = 2 * TOTAL_BITS
+BATCH_AT: constant(uint256) = TIME_AT + TIME_BITS
+FLAGS_AT: constant(uint256) = BATCH_AT + BATCH_BITS
+TOTALS_MASK: constant(uint256) = 2**176 - 1
+TOTAL_MASK: constant(uint256) = 2**88 - 1
+WAITING: constant(uint256) = 1 << FLAGS_AT
+PAUSED: constant(uint256) = 2 << FLAGS_AT
+ABANDONED: constant(uint256) = 4 << FLAGS_AT
+
 USDC: public(immutable(address))
 TLY: public(immutable(address))
+VAULT: public(immutable(address))
 UNBONDING_DELAY: public(immutable(uint256))
+ACTIVATION_DELAY: public(immutable(uint256))
+VETO_WINDOW: public(immutable(uint256))
+ROLE_DELAY: public(immutable(uint256))
+ESCAPE_DELAY: public(immutable(uint256))
 
-# ---- who may do what
-owner: public(address)
-candidateOwner: public(address)
-roles: public(HashMap[address, Role])
-paused: public(bool)
+# ---- settlement: only the active root pays, and it repeats every earlier claim
+head: uint256
+# Keccak-256 of the last committed root, journal head and liabilities root.
+committed: bytes32
+root: public(bytes32)
+journalHead: public(bytes32)
+liabilitiesRoot: public(bytes32)
+# The two totals of the active root, as in the head.
+activeTotals: uint256
+claimed: public(HashMap[address, HashMap[address, uint256]])
+dispersed: public(HashMap[address, HashMap[bytes32, bool]])
 
 # ---- bonds, in USDC units
 bonded: public(HashMap[address, uint256])
 unbondings: HashMap[address, DynArray[Unbonding, MAX_UNBONDINGS]]
 bondTotal: public(uint256)
 verdictUsed: public(HashMap[bytes32, bool])
+slashes: public(HashMap[bytes32, Slash])
+# What requested slashes may still take of a provider.
+frozen: public(HashMap[address, uint256])
 
-# ---- settlement: only the latest root pays, and it repeats every earlier claim
-batch: public(uint256)
-root: public(bytes32)
-journalHead: public(bytes32)
-liabilitiesRoot: public(bytes32)
-committedTotal: public(HashMap[address, uint256])
-claimedTotal: public(HashMap[address, uint256])
-claimed: public(HashMap[address, HashMap[address, uint256]])
+# ---- who may do what
+owner: public(address)
+candidateOwner: public(address)
+candidateFrom: public(uint256)
+roles: public(HashMap[address, Role])
+roleChanges: public(HashMap[address, RoleChange])
+lastHeartbeat: public(uint256)
 
 
 @deploy
-def __init__(usdc: address, tly: address, unbondingDelay: uint256):
+def __init__(
+    usdc: address,
+    tly: address,
+    vaultBlueprint: address,
+    unbondingDelay: uint256,
+    activationDelay: uint256,
+    vetoWindow: uint256,
+    roleDelay: uint256,
+    escapeDelay: uint256,
+):
     """
     @notice The deployer becomes owner and holds every role until it grants and revokes.
+    @param vaultBlueprint Where Vault.vy lies as a blueprint.
     @param unbondingDelay Seconds between `requestUnbond` and `withdrawBond`, 90 days at most.
+    @param activationDelay Seconds in which a committed root can be disputed, 30 days at most; with
+           none a root is active at once.
+    @param vetoWindow Seconds in which a slash can be appealed and vetoed, 30 days at most; with
+           none it is executed at once.
+    @param roleDelay Seconds until granted roles count, 30 days at most.
+    @param escapeDelay Seconds without a sign of life of a settler until anyone may declare the
+           house abandoned, a year at most.
     """
     assert usdc != empty(address) and tly != empty(address), "zero address"
     assert usdc != tly, "same token"
     assert unbondingDelay <= MAX_UNBONDING_DELAY, "delay too long"
+    assert max(max(activationDelay, vetoWindow), roleDelay) <= MAX_DELAY, "delay too long"
+    assert escapeDelay <= MAX_ESCAPE_DELAY, "delay too long"
+    assert escapeDelay > max(activationDelay, roleDelay), "delay too short"
     USDC = usdc
     TLY = tly
+    VAULT = create_from_blueprint(vaultBlueprint)
     UNBONDING_DELAY = unbondingDelay
+    ACTIVATION_DELAY = activationDelay
+    VETO_WINDOW = vetoWindow
+    ROLE_DELAY = roleDelay
+    ESCAPE_DELAY = escapeDelay
+    self.lastHeartbeat = block.timestamp
     self.owner = msg.sender
     log OwnershipTransferred(previousOwner=empty(address), newOwner=msg.sender)
-    self._setRoles(msg.sender, Role.SETTLER | Role.SLASHER | Role.PAUSER)
+    self._setRoles(
+        msg.sender, Role.SETTLER | Role.SLASHER | Role.PAUSER | Role.GUARDIAN | Role.ARBITER
+    )
 
 
 # ---------------------------------------------------------------- deposits
@@ -159,7 +282,7 @@ def deposit(amount: uint256):
     """
     @notice Pays `amount` USDC into the house for the caller. Needs an allowance.
     """
-    self._requireRunning()
+    self._requireRunning(self.head)
     assert amount != 0, "zero amount"
     log Deposited(account=msg.sender, amount=amount)
     self._pull(msg.sender, amount)
@@ -181,12 +304,43 @@ def depositWithAuthorization(
     @notice Pays in by one EIP-3009 ReceiveWithAuthorization signature of `account` with this
             contract as receiver. Anyone may submit it: the credit is always the signer's.
     """
-    self._requireRunning()
+    self._requireRunning(self.head)
     assert amount != 0, "zero amount"
     log Deposited(account=account, amount=amount)
     extcall IReceiver(USDC).receiveWithAuthorization(
         account, self, amount, validAfter, validBefore, nonce, v, r, s
     )
+    self._send(USDC, VAULT, amount)
+
+
+@external
+@nonreentrant
+def depositWithPermit(amount: uint256, deadline: uint256, v: uint8, r: bytes32, s: bytes32):
+    """
+    @notice `deposit` with an allowance given by an EIP-2612 signature of the caller. Whoever saw
+            the signature may use it up first: then the allowance is there already, so a permit
+            that is refused does not stop the deposit.
+    """
+    self._requireRunning(self.head)
+    assert amount != 0, "zero amount"
+    permitted: bool = raw_call(
+        USDC,
+        abi_encode(
+            msg.sender,
+            self,
+            amount,
+            deadline,
+            v,
+            r,
+            s,
+            method_id=method_id(
+                "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
+            ),
+        ),
+        revert_on_failure=False,
+    )
+    log Deposited(account=msg.sender, amount=amount)
+    self._pull(msg.sender, amount)
 
 
 # ---------------------------------------------------------------- bonds
@@ -198,7 +352,7 @@ def bond(amount: uint256):
     """
     @notice Adds `amount` USDC to the caller's bond. Needs an allowance.
     """
-    self._requireRunning()
+    self._requireRunning(self.head)
     assert amount != 0, "zero amount"
     self.bonded[msg.sender] += amount
     self.bondTotal += amount
@@ -227,21 +381,25 @@ def requestUnbond(amount: uint256):
 @nonreentrant
 def withdrawBond() -> uint256:
     """
-    @notice Pays out every entry of the caller whose delay is over. Works while paused.
+    @notice Pays out every entry of the caller whose delay is over, but for what requested slashes
+            may still take. Works while paused.
     @return The amount paid.
     """
+    free: uint256 = self._free(msg.sender)
     matured: uint256 = 0
     waiting: DynArray[Unbonding, MAX_UNBONDINGS] = []
     for entry: Unbonding in self.unbondings[msg.sender]:
+        part: uint256 = 0
         if entry.unlocksAt <= block.timestamp:
-            matured += entry.amount
-        else:
-            waiting.append(entry)
+            part = min(entry.amount, free - matured)
+            matured += part
+        if part < entry.amount:
+            waiting.append(Unbonding(amount=entry.amount - part, unlocksAt=entry.unlocksAt))
     assert matured != 0, "nothing matured"
     self.unbondings[msg.sender] = waiting
     self.bondTotal -= matured
     log BondWithdrawn(provider=msg.sender, amount=matured)
-    self._pay(USDC, msg.sender, matured)
+    self._payFromVault(USDC, msg.sender, matured)
     return matured
 
 
@@ -251,41 +409,97 @@ def slash(provider: address, amount: uint256, burned: uint256, verdictHash: byte
     """
     @notice Takes `amount` from a provider: first from its bond, then from its unbonding
             entries, oldest first. `burned` of it is destroyed, the rest joins the pool that
-            pays claims. Works while paused, or a pause would let a cheat run out the delay.
+            pays claims. With a veto window this only requests it, and freezes the amount.
+            Works while paused, or a pause would let a cheat run out the delay.
     @dev    If less is there, all of it is taken and the burn shrinks in proportion, rounded up.
-    @param verdictHash The verdict that ordered it; each is executed once.
-    @return The amount taken.
+    @param verdictHash The verdict that ordered it; each counts once.
+    @return The amount taken; 0 for a request.
     """
     self._requireRole(Role.SLASHER, "not slasher")
+    assert self.head & ABANDONED == 0, "abandoned"
     assert amount != 0, "zero amount"
     assert burned <= amount, "burn exceeds slash"
     assert verdictHash != empty(bytes32), "empty verdict"
     assert not self.verdictUsed[verdictHash], "verdict used"
     self.verdictUsed[verdictHash] = True
-
-    held: uint256 = self.bonded[provider]
-    fromBond: uint256 = min(held, amount)
-    self.bonded[provider] = held - fromBond
-    fromUnbonding: uint256 = 0
-    if fromBond < amount:
-        fromUnbonding = self._takeUnbonding(provider, amount - fromBond)
-    taken: uint256 = fromBond + fromUnbonding
-    assert taken != 0, "no bond"
-    self.bondTotal -= taken
-
-    destroyed: uint256 = burned
-    if taken < amount:
-        destroyed = (burned * taken + amount - 1) // amount
-    log Slashed(
+    if VETO_WINDOW == 0:
+        return self._slash(provider, amount, burned, verdictHash)
+    assert self._slashable(provider) != 0, "no bond"
+    executableFrom: uint256 = block.timestamp + VETO_WINDOW
+    self.slashes[verdictHash] = Slash(
+        provider=provider,
+        amount=amount,
+        burned=burned,
+        executableFrom=executableFrom,
+        isAppealed=False,
+    )
+    self.frozen[provider] += amount
+    log SlashRequested(
         provider=provider,
         verdictHash=verdictHash,
-        amount=taken,
-        burned=destroyed,
-        fromUnbonding=fromUnbonding,
+        amount=amount,
+        burned=burned,
+        executableFrom=executableFrom,
     )
-    if destroyed != 0:
-        self._pay(USDC, BURN_ADDRESS, destroyed)
-    return taken
+    return 0
+
+
+@external
+def appealSlash(verdictHash: bytes32, statement: bytes32):
+    """
+    @notice The provider objects to a requested slash, which gives the arbiters another window.
+            Once per slash.
+    @param statement The hash of what the provider says, or anything else.
+    """
+    request: Slash = self.slashes[verdictHash]
+    assert request.provider == msg.sender, "not accused"
+    assert not request.isAppealed, "appealed"
+    assert block.timestamp < request.executableFrom, "too late"
+    executableFrom: uint256 = request.executableFrom + VETO_WINDOW
+    self.slashes[verdictHash].executableFrom = executableFrom
+    self.slashes[verdictHash].isAppealed = True
+    log SlashAppealed(
+        provider=msg.sender,
+        verdictHash=verdictHash,
+        statement=statement,
+        executableFrom=executableFrom,
+    )
+
+
+@external
+def vetoSlash(verdictHash: bytes32):
+    """
+    @notice An arbiter sets a requested slash aside for good, before its window is over.
+    """
+    self._requireRole(Role.ARBITER, "not arbiter")
+    request: Slash = self._closed(verdictHash)
+    assert block.timestamp < request.executableFrom, "too late"
+    log SlashVetoed(verdictHash=verdictHash, arbiter=msg.sender)
+
+
+@external
+@nonreentrant
+def executeSlash(verdictHash: bytes32) -> uint256:
+    """
+    @notice Carries out a requested slash whose window is over. Anyone may call.
+    @return The amount taken.
+    """
+    assert self.head & ABANDONED == 0, "abandoned"
+    request: Slash = self._closed(verdictHash)
+    assert block.timestamp >= request.executableFrom, "too early"
+    assert block.timestamp < request.executableFrom + EXECUTION_WINDOW, "too late"
+    return self._slash(request.provider, request.amount, request.burned, verdictHash)
+
+
+@external
+def lapseSlash(verdictHash: bytes32):
+    """
+    @notice Frees what a requested slash froze, if nobody executed it in time. Anyone may call.
+    """
+    request: Slash = self._closed(verdictHash)
+    if self.head & ABANDONED == 0:
+        assert block.timestamp >= request.executableFrom + EXECUTION_WINDOW, "too early"
+    log SlashLapsed(verdictHash=verdictHash)
 
 
 # ---------------------------------------------------------------- settlement
@@ -302,23 +516,30 @@ def commitRoot(
     liabilitiesRoot: bytes32,
 ):
     """
-    @notice Replaces the Merkle root of cumulative claims.
+    @notice Commits the Merkle root of cumulative claims. It pays once it is active: at once, or
+            after the delay by `activateRoot`, unless a guardian disputes it.
     @param batch The last batch plus one.
     @param totalUsdc The sum of all USDC leaves: what was ever owed, claimed or not.
     @param totalTly The same for TLY.
     @param journalHead The head hash of the house's journal at the batch.
     @param liabilitiesRoot The root of the Merkle sum tree of everything the house owes.
     """
-    self._requireRunning()
+    before: uint256 = self.head
+    self._requireRunning(before)
     self._requireRole(Role.SETTLER, "not settler")
-    assert batch == self.batch + 1, "batch order"
+    assert batch == self._batch(before) + 1 and batch < 1 << BATCH_BITS, "batch order"
     assert root != empty(bytes32), "empty root"
-    self.batch = batch
-    self.root = root
-    self.journalHead = journalHead
-    self.liabilitiesRoot = liabilitiesRoot
-    self._commitTotal(USDC, totalUsdc, self.bondTotal)
-    self._commitTotal(TLY, totalTly, 0)
+    assert totalUsdc <= TOTAL_MASK and totalTly <= TOTAL_MASK, "total too large"
+    totals: uint256 = before
+    if before & WAITING != 0:
+        # A root that is due and that nobody made active gives way: this one repeats its claims.
+        assert block.timestamp >= self._time(before), "root waiting"
+        totals = self.activeTotals
+    assert totalUsdc >= self._usdc(totals) and totalTly >= totals & TOTAL_MASK, "total shrinks"
+    activeFrom: uint256 = block.timestamp + ACTIVATION_DELAY
+    head: uint256 = (
+        (batch << BATCH_AT) | (activeFrom << TIME_AT) | (totalUsdc << TOTAL_BITS) | totalTly
+    )
     log RootCommitted(
         batch=batch,
         root=root,
@@ -328,6 +549,40 @@ def commitRoot(
         liabilitiesRoot=liabilitiesRoot,
         timestamp=block.timestamp,
     )
+    if ACTIVATION_DELAY == 0:
+        self._activate(head, root, journalHead, liabilitiesRoot)
+    else:
+        self.head = head | WAITING
+        self.committed = keccak256(concat(root, journalHead, liabilitiesRoot))
+
+
+@external
+@nonreentrant
+def activateRoot(root: bytes32, journalHead: bytes32, liabilitiesRoot: bytes32):
+    """
+    @notice Makes the committed root the one that pays, once its delay is over, and moves its money
+            here. Anyone may call, with what `RootCommitted` told. Works while paused.
+    """
+    head: uint256 = self.head
+    assert head & WAITING != 0, "no root waiting"
+    assert block.timestamp >= self._time(head), "too early"
+    assert self.committed == keccak256(
+        concat(root, journalHead, liabilitiesRoot)
+    ), "another root"
+    self._activate(head ^ WAITING, root, journalHead, liabilitiesRoot)
+
+
+@external
+def disputeRoot(batch: uint256, reason: bytes32):
+    """
+    @notice A guardian drops a committed root before it is active. Its number is used up.
+    """
+    self._requireRole(Role.GUARDIAN, "not guardian")
+    head: uint256 = self.head
+    assert head & WAITING != 0 and self._batch(head) == batch, "no root waiting"
+    assert block.timestamp < self._time(head), "too late"
+    self.head = ((head ^ WAITING) & ~TOTALS_MASK) | self.activeTotals
+    log RootDisputed(batch=batch, guardian=msg.sender, reason=reason)
 
 
 @external
@@ -336,12 +591,29 @@ def claim(
     token: address, account: address, cumulative: uint256, proof: DynArray[bytes32, MAX_PROOF]
 ) -> uint256:
     """
-    @notice Pays `account` what the current root owes it and it has not had yet. Anyone may
+    @notice Pays `account` what the active root owes it and it has not had yet. Anyone may
             call; the money only ever goes to `account`. Works while paused.
     @return The amount paid.
     """
-    amount: uint256 = self._claim(token, account, cumulative, proof)
-    assert amount != 0, "nothing to claim"
+    # `_leaf`, `_fold` and `_claim` written out: the calls would cost 300 gas.
+    node: bytes32 = keccak256(
+        keccak256(abi_encode(CLAIM_DOMAIN, chain.id, self, token, account, cumulative))
+    )
+    for sibling: bytes32 in proof:
+        if convert(node, uint256) < convert(sibling, uint256):
+            node = keccak256(abi_encode(node, sibling))
+        else:
+            node = keccak256(abi_encode(sibling, node))
+    assert token == USDC or token == TLY, "unknown token"
+    assert node == self.root, "bad proof"
+    before: uint256 = self.claimed[token][account]
+    assert cumulative > before, "nothing to claim"
+    amount: uint256 = unsafe_sub(cumulative, before)
+    self.claimed[token][account] = cumulative
+    log Claimed(token=token, account=account, amount=amount, cumulative=cumulative)
+    assert extcall IERC20(token).transfer(
+        account, amount, default_return_value=True
+    ), "transfer failed"
     return amount
 
 
@@ -355,10 +627,37 @@ def claimMany(claims: DynArray[Claim, MAX_CLAIMS]) -> uint256:
     """
     paid: uint256 = 0
     for item: Claim in claims:
-        if self._claim(item.token, item.account, item.cumulative, item.proof) != 0:
+        node: bytes32 = self._fold(
+            self._leaf(item.token, item.account, item.cumulative), item.proof
+        )
+        if self._claim(item.token, item.account, item.cumulative, node) != 0:
             paid += 1
     assert paid != 0, "nothing to claim"
     return paid
+
+
+@external
+@nonreentrant
+def disperse(
+    token: address,
+    dispersal: bytes32,
+    accounts: DynArray[address, MAX_PAYEES],
+    amounts: DynArray[uint256, MAX_PAYEES],
+):
+    """
+    @notice Pays up to 512 accounts from the caller's own tokens at once. Needs an allowance.
+    @param dispersal A name that the caller uses once: a repeat is refused whole.
+    """
+    self._requireToken(token)
+    count: uint256 = len(accounts)
+    assert count != 0 and count == len(amounts), "bad lengths"
+    assert not self.dispersed[msg.sender][dispersal], "dispersed"
+    self.dispersed[msg.sender][dispersal] = True
+    for index: uint256 in range(count, bound=MAX_PAYEES):
+        assert extcall IERC20(token).transferFrom(
+            msg.sender, accounts[index], amounts[index], default_return_value=True
+        ), "transfer failed"
+    log Dispersed(sender=msg.sender, dispersal=dispersal, token=token, count=count)
 
 
 # ---------------------------------------------------------------- administration
@@ -366,15 +665,53 @@ def claimMany(claims: DynArray[Claim, MAX_CLAIMS]) -> uint256:
 
 @external
 def grantRoles(account: address, granted: Role):
+    """
+    @notice Gives an account roles, after the delay by `enactRoles`.
+    """
     self._requireOwner()
     assert account != empty(address), "zero address"
-    self._setRoles(account, self.roles[account] | granted)
+    self._change(account, granted, empty(Role))
 
 
 @external
 def revokeRoles(account: address, revoked: Role):
+    """
+    @notice Takes roles away: those that act at once, those that protect (guardian, arbiter) after
+            the delay, or a stolen owner key could blind the house before it is robbed.
+    """
     self._requireOwner()
-    self._setRoles(account, self.roles[account] & ~revoked)
+    acting: Role = revoked & (Role.SETTLER | Role.SLASHER | Role.PAUSER)
+    if acting != empty(Role):
+        self.roleChanges[account].granted = self.roleChanges[account].granted & ~acting
+        self._setRoles(account, self.roles[account] & ~acting)
+    protecting: Role = revoked & (Role.GUARDIAN | Role.ARBITER)
+    if protecting != empty(Role):
+        self._change(account, empty(Role), protecting)
+
+
+@external
+def enactRoles(account: address):
+    """
+    @notice Makes a scheduled change of roles count. Anyone may call, after the delay.
+    """
+    change: RoleChange = self.roleChanges[account]
+    assert change.effectiveFrom != 0, "nothing scheduled"
+    assert block.timestamp >= change.effectiveFrom, "too early"
+    self.roleChanges[account] = empty(RoleChange)
+    self._setRoles(account, (self.roles[account] | change.granted) & ~change.revoked)
+
+
+@external
+def cancelRoles(account: address):
+    """
+    @notice Drops a scheduled change of roles.
+    """
+    self._requireOwner()
+    assert self.roleChanges[account].effectiveFrom != 0, "nothing scheduled"
+    self.roleChanges[account] = empty(RoleChange)
+    log RolesScheduled(
+        account=account, granted=empty(Role), revoked=empty(Role), effectiveFrom=0
+    )
 
 
 @external
@@ -383,17 +720,42 @@ def pause():
     @notice Stops deposits, bonds and new roots. Claims, unbonding and withdrawals go on.
     """
     self._requireRole(Role.PAUSER, "not pauser")
-    self._requireRunning()
-    self.paused = True
+    head: uint256 = self.head
+    self._requireRunning(head)
+    self.head = head | PAUSED
     log Paused(account=msg.sender)
 
 
 @external
 def unpause():
     self._requireOwner()
-    assert self.paused, "not paused"
-    self.paused = False
+    head: uint256 = self.head
+    assert head & PAUSED != 0, "not paused"
+    self.head = head ^ PAUSED
     log Unpaused(account=msg.sender)
+
+
+@external
+def heartbeat():
+    """
+    @notice A settler's sign of life when there is no root to commit.
+    """
+    self._requireRole(Role.SETTLER, "not settler")
+    self.lastHeartbeat = block.timestamp
+
+
+@external
+def declareAbandoned():
+    """
+    @notice Closes the house for good when no settler gave a sign of life for so long: no more
+            deposits, bonds, roots and slashes. Everybody leaves by claims on the last root and by
+            unbonding. Anyone may call.
+    """
+    head: uint256 = self.head
+    assert head & ABANDONED == 0, "abandoned"
+    assert block.timestamp > self._lastSign(head) + ESCAPE_DELAY, "too early"
+    self.head = head | ABANDONED
+    log Abandoned(account=msg.sender)
 
 
 @external
@@ -403,18 +765,91 @@ def offerOwnership(candidate: address):
     """
     self._requireOwner()
     self.candidateOwner = candidate
+    self.candidateFrom = block.timestamp + ROLE_DELAY
     log OwnershipOffered(owner=msg.sender, candidate=candidate)
 
 
 @external
 def acceptOwnership():
+    """
+    @notice Second step, by the candidate, after the delay of roles.
+    """
     assert msg.sender == self.candidateOwner, "not candidate"
+    assert block.timestamp >= self.candidateFrom, "too early"
     log OwnershipTransferred(previousOwner=self.owner, newOwner=msg.sender)
     self.owner = msg.sender
     self.candidateOwner = empty(address)
 
 
 # ---------------------------------------------------------------- views
+
+
+@external
+@view
+def batch() -> uint256:
+    """
+    @notice The number of the last committed root, active, waiting or disputed; 0 for none.
+    """
+    return self._batch(self.head)
+
+
+@external
+@view
+def paused() -> bool:
+    return self.head & PAUSED != 0
+
+
+@external
+@view
+def abandoned() -> bool:
+    return self.head & ABANDONED != 0
+
+
+@external
+@view
+def rootWaiting() -> bool:
+    """
+    @notice Whether a committed root waits to be active.
+    """
+    return self.head & WAITING != 0
+
+
+@external
+@view
+def activeFrom() -> uint256:
+    """
+    @notice The time from which the last committed root could be active.
+    """
+    return self._time(self.head)
+
+
+@external
+@view
+def abandonableFrom() -> uint256:
+    """
+    @notice The last second in which nobody may declare the house abandoned.
+    """
+    return self._lastSign(self.head) + ESCAPE_DELAY
+
+
+@external
+@view
+def committedTotal(token: address) -> uint256:
+    """
+    @notice The sum of the active root's leaves in a token.
+    """
+    return self._totalOf(token, self.activeTotals)
+
+
+@external
+@view
+def claimedTotal(token: address) -> uint256:
+    """
+    @notice What was ever claimed in a token: what was committed and is not here any more.
+    """
+    total: uint256 = self._totalOf(token, self.activeTotals)
+    held: uint256 = staticcall IERC20(token).balanceOf(self)
+    return total - min(total, held)
 
 
 @external
@@ -432,10 +867,7 @@ def slashable(provider: address) -> uint256:
     """
     @notice Everything of the provider that a slash can reach: bond and unbonding entries.
     """
-    total: uint256 = self.bonded[provider]
-    for entry: Unbonding in self.unbondings[provider]:
-        total += entry.amount
-    return total
+    return self._slashable(provider)
 
 
 @external
@@ -448,21 +880,22 @@ def withdrawable(provider: address) -> uint256:
     for entry: Unbonding in self.unbondings[provider]:
         if entry.unlocksAt <= block.timestamp:
             total += entry.amount
-    return total
+    return min(total, self._free(provider))
 
 
 @external
 @view
 def uncommitted(token: address) -> uint256:
     """
-    @notice What the next root may newly promise: the balance without bonds and open claims.
+    @notice What the next root may newly promise: what the vault holds without bonds and without
+            what a waiting root promises. 0 if the vault holds less.
     """
-    self._requireToken(token)
-    held: uint256 = staticcall IERC20(token).balanceOf(self)
-    reserved: uint256 = self.committedTotal[token] - self.claimedTotal[token]
+    head: uint256 = self.head
+    held: uint256 = staticcall IERC20(token).balanceOf(VAULT)
+    reserved: uint256 = self._totalOf(token, head) - self._totalOf(token, self.activeTotals)
     if token == USDC:
         reserved += self.bondTotal
-    return held - reserved
+    return held - min(held, reserved)
 
 
 @external
@@ -477,7 +910,7 @@ def isProven(
     token: address, account: address, cumulative: uint256, proof: DynArray[bytes32, MAX_PROOF]
 ) -> bool:
     """
-    @notice Whether the current root contains this leaf, paid or not.
+    @notice Whether the active root contains this leaf, paid or not.
     """
     return self._fold(self._leaf(token, account, cumulative), proof) == self.root
 
@@ -486,9 +919,42 @@ def isProven(
 
 
 @internal
+@pure
+def _batch(head: uint256) -> uint256:
+    return (head >> BATCH_AT) & (2**32 - 1)
+
+
+@internal
+@pure
+def _time(head: uint256) -> uint256:
+    return (head >> TIME_AT) & (2**40 - 1)
+
+
+@internal
+@pure
+def _usdc(totals: uint256) -> uint256:
+    return (totals >> TOTAL_BITS) & TOTAL_MASK
+
+
+@internal
 @view
-def _requireRunning():
-    assert not self.paused, "paused"
+def _totalOf(token: address, totals: uint256) -> uint256:
+    self._requireToken(token)
+    return self._usdc(totals) if token == USDC else totals & TOTAL_MASK
+
+
+@internal
+@view
+def _lastSign(head: uint256) -> uint256:
+    committed: uint256 = self._time(head)
+    return max(self.lastHeartbeat, committed - min(committed, ACTIVATION_DELAY))
+
+
+@internal
+@view
+def _requireRunning(head: uint256):
+    assert head & PAUSED == 0, "paused"
+    assert head & ABANDONED == 0, "abandoned"
 
 
 @internal
@@ -516,17 +982,103 @@ def _setRoles(account: address, roles: Role):
 
 
 @internal
+def _change(account: address, granted: Role, revoked: Role):
+    if ROLE_DELAY == 0:
+        self._setRoles(account, (self.roles[account] | granted) & ~revoked)
+        return
+    change: RoleChange = self.roleChanges[account]
+    change.granted = (change.granted | granted) & ~revoked
+    change.revoked = (change.revoked | revoked) & ~granted
+    change.effectiveFrom = block.timestamp + ROLE_DELAY
+    self.roleChanges[account] = change
+    log RolesScheduled(
+        account=account,
+        granted=change.granted,
+        revoked=change.revoked,
+        effectiveFrom=change.effectiveFrom,
+    )
+
+
+@internal
 def _pull(sender: address, amount: uint256):
     assert extcall IERC20(USDC).transferFrom(
-        sender, self, amount, default_return_value=True
+        sender, VAULT, amount, default_return_value=True
     ), "transfer failed"
 
 
 @internal
-def _pay(token: address, receiver: address, amount: uint256):
+def _payFromVault(token: address, receiver: address, amount: uint256):
+    extcall IVault(VAULT).pay(token, receiver, amount)
+
+
+@internal
+def _send(token: address, receiver: address, amount: uint256):
     assert extcall IERC20(token).transfer(
         receiver, amount, default_return_value=True
     ), "transfer failed"
+
+
+@internal
+@view
+def _slashable(provider: address) -> uint256:
+    total: uint256 = self.bonded[provider]
+    for entry: Unbonding in self.unbondings[provider]:
+        total += entry.amount
+    return total
+
+
+@internal
+@view
+def _free(provider: address) -> uint256:
+    """
+    @dev What a provider may withdraw as far as requested slashes go.
+    """
+    frozen: uint256 = self.frozen[provider]
+    if frozen == 0 or self.head & ABANDONED != 0:
+        return max_value(uint256)
+    there: uint256 = self._slashable(provider)
+    return there - min(there, frozen)
+
+
+@internal
+def _closed(verdictHash: bytes32) -> Slash:
+    """
+    @dev Takes a requested slash off the books and returns it.
+    """
+    request: Slash = self.slashes[verdictHash]
+    assert request.provider != empty(address), "no slash waiting"
+    self.frozen[request.provider] -= request.amount
+    self.slashes[verdictHash] = empty(Slash)
+    return request
+
+
+@internal
+def _slash(
+    provider: address, amount: uint256, burned: uint256, verdictHash: bytes32
+) -> uint256:
+    held: uint256 = self.bonded[provider]
+    fromBond: uint256 = min(held, amount)
+    self.bonded[provider] = held - fromBond
+    fromUnbonding: uint256 = 0
+    if fromBond < amount:
+        fromUnbonding = self._takeUnbonding(provider, amount - fromBond)
+    taken: uint256 = fromBond + fromUnbonding
+    assert taken != 0, "no bond"
+    self.bondTotal -= taken
+
+    destroyed: uint256 = burned
+    if taken < amount:
+        destroyed = (burned * taken + amount - 1) // amount
+    log Slashed(
+        provider=provider,
+        verdictHash=verdictHash,
+        amount=taken,
+        burned=destroyed,
+        fromUnbonding=fromUnbonding,
+    )
+    if destroyed != 0:
+        self._payFromVault(USDC, BURN_ADDRESS, destroyed)
+    return taken
 
 
 @internal
@@ -543,29 +1095,38 @@ def _takeUnbonding(provider: address, wanted: uint256) -> uint256:
 
 
 @internal
-def _commitTotal(token: address, total: uint256, reserved: uint256):
-    assert total >= self.committedTotal[token], "total shrinks"
-    held: uint256 = staticcall IERC20(token).balanceOf(self)
-    assert total - self.claimedTotal[token] + reserved <= held, "underfunded"
-    self.committedTotal[token] = total
+def _activate(head: uint256, root: bytes32, journalHead: bytes32, liabilitiesRoot: bytes32):
+    self.head = head
+    self.root = root
+    self.journalHead = journalHead
+    self.liabilitiesRoot = liabilitiesRoot
+    before: uint256 = self.activeTotals
+    self.activeTotals = head & TOTALS_MASK
+    log RootActivated(batch=self._batch(head), root=root)
+    self._release(USDC, self._usdc(head) - self._usdc(before), self.bondTotal)
+    self._release(TLY, (head & TOTAL_MASK) - (before & TOTAL_MASK), 0)
 
 
 @internal
-def _claim(
-    token: address, account: address, cumulative: uint256, proof: DynArray[bytes32, MAX_PROOF]
-) -> uint256:
+def _release(token: address, amount: uint256, reserved: uint256):
+    if amount == 0:
+        return
+    held: uint256 = staticcall IERC20(token).balanceOf(VAULT)
+    assert amount + reserved <= held, "underfunded"
+    self._payFromVault(token, self, amount)
+
+
+@internal
+def _claim(token: address, account: address, cumulative: uint256, node: bytes32) -> uint256:
     self._requireToken(token)
-    assert self._fold(self._leaf(token, account, cumulative), proof) == self.root, "bad proof"
+    assert node == self.root, "bad proof"
     before: uint256 = self.claimed[token][account]
     if cumulative <= before:
         return 0
     amount: uint256 = unsafe_sub(cumulative, before)
-    total: uint256 = self.claimedTotal[token] + amount
-    assert total <= self.committedTotal[token], "over total"
     self.claimed[token][account] = cumulative
-    self.claimedTotal[token] = total
     log Claimed(token=token, account=account, amount=amount, cumulative=cumulative)
-    self._pay(token, account, amount)
+    self._send(token, account, amount)
     return amount
 
 
@@ -584,7 +1145,7 @@ def _fold(leaf: bytes32, proof: DynArray[bytes32, MAX_PROOF]) -> bytes32:
     node: bytes32 = leaf
     for sibling: bytes32 in proof:
         if convert(node, uint256) < convert(sibling, uint256):
-            node = keccak256(concat(node, sibling))
+            node = keccak256(abi_encode(node, sibling))
         else:
-            node = keccak256(concat(sibling, node))
+            node = keccak256(abi_encode(sibling, node))
     return node

@@ -40,6 +40,9 @@ CANCEL_TYPE: constant(bytes32) = keccak256(
     "CancelAuthorization(address authorizer,bytes32 nonce)"
 )
 # Half the order of secp256k1: signatures with a larger s are refused (malleable).
+PERMIT_TYPE: constant(bytes32) = keccak256(
+    "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
+)
 HALF_ORDER: constant(uint256) = (
     57896044618658097711785492504343953926418782139537452191302581570759080747168
 )
@@ -53,6 +56,7 @@ DOMAIN_SEPARATOR: public(immutable(bytes32))
 totalSupply: public(uint256)
 balanceOf: public(HashMap[address, uint256])
 allowance: public(HashMap[address, HashMap[address, uint256]])
+nonces: public(HashMap[address, uint256])
 authorizationState: public(HashMap[address, HashMap[bytes32, bool]])
 
 
@@ -103,6 +107,33 @@ def transferFrom(sender: address, receiver: address, amount: uint256) -> bool:
         self.allowance[sender][msg.sender] = unsafe_sub(allowed, amount)
     self._move(sender, receiver, amount)
     return True
+
+
+@external
+def permit(
+    owner: address,
+    spender: address,
+    amount: uint256,
+    deadline: uint256,
+    v: uint8,
+    r: bytes32,
+    s: bytes32,
+):
+    """
+    @notice Sets an allowance by an EIP-2612 signature of `owner`.
+    """
+    assert block.timestamp <= deadline, "FiatTokenV2: permit is expired"
+    nonce: uint256 = self.nonces[owner]
+    self.nonces[owner] = nonce + 1
+    self._requireSigner(
+        owner,
+        keccak256(abi_encode(PERMIT_TYPE, owner, spender, amount, nonce, deadline)),
+        v,
+        r,
+        s,
+    )
+    self.allowance[owner][spender] = amount
+    log Approval(owner=owner, spender=spender, amount=amount)
 
 
 @external

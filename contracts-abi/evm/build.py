@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compiles the contracts here and writes one JSON artefact each; --check compares instead.
 
-    python contracts-abi/evm/build.py            writes Token.json and Exchequer.json
+    python contracts-abi/evm/build.py            writes Token.json, Vault.json, Exchequer.json
     python contracts-abi/evm/build.py --check    exits 1 if a committed artefact is out of date
 
 Needs vyper of exactly the version in Tests/Harness/requirements-chain.txt.
@@ -18,8 +18,10 @@ from vyper.compiler import compile_code
 from vyper.compiler.settings import OptimizationLevel, Settings
 
 HERE = Path(__file__).resolve().parent
-CONTRACTS = ("Token", "Exchequer")
+CONTRACTS = ("Token", "Vault", "Exchequer")
 COMPILER = "0.4.3"
+# Deployed as a blueprint (ERC-5202): its code is what Exchequer.vy makes its own vault of.
+BLUEPRINTS = ("Vault",)
 EVM_VERSION = "cancun"
 # EIP-170: a chain refuses longer runtime code.
 CODE_LIMIT = 24_576
@@ -32,7 +34,8 @@ def artefact(name: str) -> str:
     output = compile_code(
         source.decode(),
         contract_path=f"{name}.vy",
-        output_formats=["abi", "bytecode", "bytecode_runtime", "method_identifiers"],
+        output_formats=[
+            "abi", "bytecode", "bytecode_runtime", "blueprint_bytecode", "method_identifiers"],
         settings=settings,
     )
     size = len(output["bytecode_runtime"]) // 2 - 1
@@ -46,7 +49,7 @@ def artefact(name: str) -> str:
         "source_sha256": hashlib.sha256(source).hexdigest(),
         "selectors": output["method_identifiers"],
         "abi": output["abi"],
-        "bytecode": output["bytecode"],
+        "bytecode": output["blueprint_bytecode" if name in BLUEPRINTS else "bytecode"],
         "deployedBytecode": output["bytecode_runtime"],
     }
     return json.dumps(record, indent=1) + "\n"

@@ -195,3 +195,8 @@ int32_t xk_sha256_is_fast(void);
 void xk_sha256_update(void *state, const uint8_t *data, size_t count);
 // Ends the message, writes the 32 bytes of its hash and zeroes `state`.
 void xk_sha256_finish(void *state, uint8_t *digest);
+
+// Keccak-256 of bytes. The digest is four words that are the hash's bytes as big-endian numbers.
+void xk_keccak256(const uint8_t *data, size_t count, uint64_t *digest);
+// The same of words of big-endian bytes, as digests are kept.
+void xk_keccak256_words(const uint64_t *words, size_t count, uint64_t *digest);

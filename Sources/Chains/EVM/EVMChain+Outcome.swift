@@ -79,7 +79,7 @@ extension EVMChain {
     private func withoutReceipt(
         _ transaction: SignedTransaction, head: EVMBlock
     ) async throws(ChainError) -> TransactionOutcome {
-        guard let height = finalHeight(head: head) else {
+        guard let height = finalHeight(head: head.number) else {
             return .unknown(transaction.hash, .timedOut)
         }
         let used = try await transactionCount(of: transaction.sender, at: height)
@@ -112,7 +112,7 @@ extension EVMChain {
         where log.transaction != receipt.transaction || log.blockHash != receipt.blockHash {
             throw .inconsistentNode("a log of the receipt is of another transaction")
         }
-        guard let height = finalHeight(head: head), receipt.blockNumber <= height else {
+        guard let height = finalHeight(head: head.number), receipt.blockNumber <= height else {
             return false
         }
         guard let block = try await block(receipt.blockNumber) else {

@@ -59,9 +59,9 @@ public struct EVMChain: Sendable {
     }
 
     /// The height up to which blocks count, or `nil` while the chain is too short.
-    public func finalHeight(head: EVMBlock) -> UInt64? {
+    public func finalHeight(head: UInt64) -> UInt64? {
         let depth = confirmations - 1
-        return head.number >= depth ? head.number - depth : nil
+        return head >= depth ? head - depth : nil
     }
 
     /// How many transactions of `account` are in the chain, with `pending` also those waiting.

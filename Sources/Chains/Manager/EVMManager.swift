@@ -154,6 +154,8 @@ public struct EVMManager: Sendable {
     mutating func report(
         _ id: Digest, _ outcome: EVMIntentOutcome, _ actions: inout [EVMManagerAction]
     ) {
+        // Only the last word counts, also after a restart.
+        outbox.removeAll { $0.id == id }
         outbox.append(IntentReport(id: id, outcome: outcome))
         actions.append(.report(id, outcome))
     }

@@ -44,25 +44,31 @@ public struct LogPage: Hashable, Sendable {
 /// Reads the settlement contract's events, only from blocks that are deep enough. Holds no state:
 /// the caller's cursor does, so a crash between two looks repeats or loses nothing.
 ///
+/// With several nodes a page counts when enough of them tell the same one, up to the last block
+/// that enough of them have deep enough; so does a reorganisation.
+///
 /// A reorganisation that ends above the required depth is never seen. A deeper one throws
 /// `deepReorg`: what was booked may be gone, and a person has to decide.
 public struct LogWatcher: Sendable {
-    private let chain: EVMChain
+    private let nodes: EVMNodes
     private let contract: EVMAddress
     private let artifact: ContractArtifact
     private let topics: [Digest]
     private let blocksPerPage: UInt64
+    private let usesFinalizedTag: Bool
 
-    /// A watcher of the contract at an address, with its artefact.
+    /// A watcher of the contract at an address, with its artefact. With `usesFinalizedTag` the
+    /// block that the nodes call final decides what is deep enough, not the confirmations.
     public init(
-        chain: EVMChain, contract: EVMAddress, artifact: ContractArtifact,
-        blocksPerPage: UInt64 = 2_000
+        nodes: EVMNodes, contract: EVMAddress, artifact: ContractArtifact,
+        blocksPerPage: UInt64 = 2_000, usesFinalizedTag: Bool = false
     ) throws(ABIError) {
         precondition(blocksPerPage > 0, "a page has at least one block")
-        self.chain = chain
+        self.nodes = nodes
         self.contract = contract
         self.artifact = artifact
         self.blocksPerPage = blocksPerPage
+        self.usesFinalizedTag = usesFinalizedTag
         var topics: [Digest] = []
         for name in ChainEvent.names { topics.append(try artifact.event(name).topic) }
         self.topics = topics
@@ -73,19 +79,41 @@ public struct LogWatcher: Sendable {
     /// The page's last block is looked at before and after everything else: its hash vouches for
     /// all blocks below, so a chain that changes in between is noticed.
     public func read(from cursor: LogCursor) async throws(ChainError) -> LogPage {
-        let head = try await chain.head()
-        guard let final = chain.finalHeight(head: head), final >= cursor.nextBlock else {
-            try await checkBelow(cursor)
+        let final = try await finalHeight()
+        return try await nodes.agreed { node throws(ChainError) in
+            try await page(of: node, from: cursor, final: final)
+        }
+    }
+
+    /// The height up to which blocks count, as enough nodes have reached it.
+    private func finalHeight() async throws(ChainError) -> UInt64? {
+        let usesTag = usesFinalizedTag
+        let answers = await nodes.answers { node throws(ChainError) in
+            usesTag ? await node.finalizedHeight() : try await node.head().number
+        }
+        guard let height = nodes.quorum.reached(answers.compactMap { (try? $0.get()) ?? nil })
+        else {
+            for case .failure(let error) in answers { throw error }
+            return nil
+        }
+        return usesTag ? height : nodes.all[0].finalHeight(head: height)
+    }
+
+    private func page(
+        of chain: EVMChain, from cursor: LogCursor, final: UInt64?
+    ) async throws(ChainError) -> LogPage {
+        guard let final, final >= cursor.nextBlock else {
+            try await checkBelow(cursor, chain)
             return LogPage(records: [], cursor: cursor, hasMore: false)
         }
         let last = min(final, cursor.nextBlock + (blocksPerPage - 1))
         guard let end = try await chain.block(last) else {
             throw .inconsistentNode("block \(last) is gone")
         }
-        try await checkBelow(cursor)
+        try await checkBelow(cursor, chain)
         let logs = try await chain.logs(
             of: contract, topics: topics, from: cursor.nextBlock, to: last)
-        let records = try await check(logs, first: cursor.nextBlock, last: last)
+        let records = try await check(logs, first: cursor.nextBlock, last: last, chain)
         guard let again = try await chain.block(last) else {
             throw .inconsistentNode("block \(last) is not there any more: the node is behind")
         }
@@ -96,7 +124,9 @@ public struct LogWatcher: Sendable {
     }
 
     /// Throws `deepReorg` if the block below the cursor is no longer the one that was read.
-    private func checkBelow(_ cursor: LogCursor) async throws(ChainError) {
+    private func checkBelow(
+        _ cursor: LogCursor, _ chain: EVMChain
+    ) async throws(ChainError) {
         guard let known = cursor.previousHash, cursor.nextBlock > 0 else { return }
         let block = cursor.nextBlock - 1
         guard let there = try await chain.block(block) else {
@@ -108,7 +138,7 @@ public struct LogWatcher: Sendable {
     /// Refuses logs that were not asked for, are out of order, or stand in blocks that are not in
     /// the chain.
     private func check(
-        _ logs: [EVMLog], first: UInt64, last: UInt64
+        _ logs: [EVMLog], first: UInt64, last: UInt64, _ chain: EVMChain
     ) async throws(ChainError) -> [ChainRecord] {
         var records: [ChainRecord] = []
         var block: EVMBlock?

@@ -21,14 +21,19 @@ public struct SettlementContract: Sendable {
     @usableFromInline
     init(_ contract: Contract) { self.contract = contract }
 
-    /// Deploys it; the sender becomes owner with every role.
+    /// Deploys it, and before it the blueprint of the vault that it makes for itself; the sender
+    /// becomes owner with every role.
     @inlinable @inline(__always)
     public static func deploy(
-        _ artifact: ContractArtifact, usd: EVMAddress, tly: EVMAddress, unbondingDelay: UInt64,
-        from sender: EVMSender
+        _ artifact: ContractArtifact, vault: ContractArtifact, usd: EVMAddress, tly: EVMAddress,
+        delays: SettlementDelays, from sender: EVMSender
     ) async throws(TransactionError) -> SettlementContract {
+        let blueprint = try await Contract.deploy(vault, [], from: sender)
         let arguments: [ABIValue] = [
-            .address(usd), .address(tly), .uint(UInt128(unbondingDelay)),
+            .address(usd), .address(tly), .address(blueprint.address),
+            .uint(UInt128(delays.unbonding)), .uint(UInt128(delays.activation)),
+            .uint(UInt128(delays.veto)), .uint(UInt128(delays.roles)),
+            .uint(UInt128(delays.escape)),
         ]
         return SettlementContract(
             try await Contract.deploy(artifact, arguments, from: sender))
@@ -54,34 +59,6 @@ public struct SettlementContract: Sendable {
     /// Takes back what is due of the sender's bond.
     public func withdrawBond(from sender: EVMSender) async -> TransactionOutcome {
         await contract.send("withdrawBond", [], from: sender)
-    }
-
-    /// Cuts a provider's bond for a verdict; `burned` of it is destroyed. Each verdict counts once.
-    @inlinable @inline(__always)
-    public func slash(
-        _ provider: EVMAddress, amount: UInt128, burned: UInt128, verdict: Digest,
-        from sender: EVMSender,
-        beforeSending: @escaping BeforeSending = { _ in }
-    ) async -> TransactionOutcome {
-        await contract.send(
-            "slash", [.address(provider), .uint(amount), .uint(burned), .bytes32(verdict)],
-            from: sender, beforeSending: beforeSending)
-    }
-
-    /// Commits the root of a batch: the last batch plus one, with the sums of all its leaves, and
-    /// the root of everything the house owes.
-    @inlinable @inline(__always)
-    public func commitRoot(
-        batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
-        liabilities: Digest, from sender: EVMSender,
-        beforeSending: @escaping BeforeSending = { _ in }
-    ) async -> TransactionOutcome {
-        await contract.send(
-            "commitRoot",
-            [
-                .uint(UInt128(batch)), .bytes32(root), .uint(totalUSD), .uint(totalTLY),
-                .bytes32(journalHead), .bytes32(liabilities),
-            ], from: sender, beforeSending: beforeSending)
     }
 
     /// Pays an account what the current root owes it. Anyone may send it.
@@ -156,11 +133,10 @@ public struct SettlementContract: Sendable {
         }
     }
 
-    /// A watcher of this contract's events.
-    public func watcher(blocksPerPage: UInt64 = 2_000) throws(ABIError) -> LogWatcher {
+    /// A watcher of this contract's events, through the node it is seen through.
+    public func watcher() throws(ABIError) -> LogWatcher {
         try LogWatcher(
-            chain: contract.chain, contract: address, artifact: contract.artifact,
-            blocksPerPage: blocksPerPage)
+            nodes: EVMNodes(contract.chain), contract: address, artifact: contract.artifact)
     }
 
     @usableFromInline

@@ -155,6 +155,31 @@ public struct SolanaChain: Sendable {
         return .refused(message)
     }
 
+    /// What a compute unit has cost of late, in millionths of a lamport: the median of what the
+    /// node tells of the last blocks; 0 if it tells nothing.
+    public func recentPrice() async throws(ChainError) -> UInt64 {
+        let found: [RecentFee] = try await ask("getRecentPrioritizationFees")
+        let fees = found.map(\.prioritizationFee).sorted()
+        return fees.isEmpty ? 0 : fees[fees.count / 2]
+    }
+
+    /// Gives a signed transaction to the node without a trial: what would fail is then undone in a
+    /// block, which is an end, where a refusal would be none. Whether the node took it.
+    func submit(_ bytes: [UInt8], named id: Signature) async -> Bool {
+        let name: String? = try? await rpc.call(
+            "sendTransaction",
+            [
+                .string(Data(bytes).base64EncodedString()),
+                .object(["encoding": "base64", "skipPreflight": true, "maxRetries": .integer(0)]),
+            ])
+        return name == Base58.encode(id.bytes)
+    }
+
+    /// The slot of the newest block of a commitment.
+    func slot(_ commitment: SolanaCommitment) async throws(ChainError) -> UInt64 {
+        try await ask("getSlot", [Self.options(commitment)])
+    }
+
     /// What has become of a transaction, from the chain's evidence alone.
     ///
     /// - Parameter lastValidHeight: the last block height whose block may take it.
@@ -162,7 +187,7 @@ public struct SolanaChain: Sendable {
         do throws(ChainError) {
             // The height first: whatever block could still take it is final then, and known to a
             // node whose answer is of no earlier slot.
-            let slot: UInt64 = try await ask("getSlot", [Self.options(.finalized)])
+            let slot = try await slot(.finalized)
             let height = try await blockHeight(.finalized)
             let (seen, all) = try await statuses([id])
             if let status = all[0] {
@@ -203,6 +228,10 @@ private struct InContext<Value: Decodable & Sendable>: Decodable, Sendable {
 
     let context: Context
     let value: Value
+}
+
+private struct RecentFee: Decodable, Sendable {
+    let prioritizationFee: UInt64
 }
 
 private struct Blockhash: Decodable, Sendable {

@@ -114,6 +114,10 @@ public struct TokenPayoutPlan: Sendable {
         let least = min(1, instructions.count)
         var best = (message: try message(least), count: least)
         var tooMany = instructions.count + 1
+        // Who asks again with what did fit finds it at once.
+        if let whole = try? message(instructions.count) {
+            best = (whole, instructions.count)
+        }
         while tooMany - best.count > 1 {
             let middle = (best.count + tooMany) / 2
             do throws(SolanaError) {

@@ -31,11 +31,22 @@ public struct Claim: Hashable, Sendable {
     /// The leaf: Keccak-256 of Keccak-256 of the six words (domain, chain id, contract, token,
     /// account, cumulative). Hashed twice so that an inner node can never be shown as a leaf.
     public var leaf: Digest {
-        let words = [
-            Self.domain, EIP712.word(UInt128(chainID)), EIP712.word(contract), EIP712.word(token),
-            EIP712.word(account), EIP712.word(cumulative),
-        ]
-        return Keccak256.hash(Keccak256.hash(words.flatMap(\.bytes)).bytes)
+        Self.leaf(
+            Self.domain, EIP712.word(UInt128(chainID)), EIP712.word(contract),
+            EIP712.word(token), EIP712.word(account), EIP712.word(cumulative))
+    }
+
+    /// The leaf of any six words; other chains have other words. Three permutations.
+    public static func leaf(
+        _ domain: Digest, _ chain: Digest, _ contract: Digest, _ token: Digest, _ account: Digest,
+        _ cumulative: Digest
+    ) -> Digest {
+        Keccak256.hash(
+            Keccak256.hash(
+                words: (
+                    domain.words, chain.words, contract.words, token.words, account.words,
+                    cumulative.words
+                )))
     }
 }
 
@@ -50,6 +61,7 @@ public struct ClaimTree: Sendable {
         var levels = [level]
         while level.count > 1 {
             var above: [Digest] = []
+            above.reserveCapacity((level.count + 1) / 2)
             for index in stride(from: 0, to: level.count - 1, by: 2) {
                 above.append(Self.node(level[index], level[index + 1]))
             }
@@ -80,6 +92,23 @@ public struct ClaimTree: Sendable {
         return path
     }
 
+    /// Calls `body` with every leaf, ascending, and its proof. Takes no search and no memory, so
+    /// that all proofs of a tree cost little more than writing them down.
+    public func forEachProof(_ body: (_ leaf: Digest, _ path: [Digest]) -> Void) {
+        var path: [Digest] = []
+        path.reserveCapacity(levels.count)
+        for (index, leaf) in levels[0].enumerated() {
+            path.removeAll(keepingCapacity: true)
+            var position = index
+            for level in 0..<levels.count - 1 {
+                let sibling = position ^ 1
+                if sibling < levels[level].count { path.append(levels[level][sibling]) }
+                position >>= 1
+            }
+            body(leaf, path)
+        }
+    }
+
     /// Whether `path` leads from `leaf` to `root`, exactly as the contract computes it.
     public static func verifies(leaf: Digest, path: [Digest], root: Digest) -> Bool {
         path.reduce(leaf) { node($0, $1) } == root
@@ -88,7 +117,7 @@ public struct ClaimTree: Sendable {
     /// The parent of two nodes, whichever side each stands on.
     public static func node(_ one: Digest, _ other: Digest) -> Digest {
         let (small, large) = one < other ? (one, other) : (other, one)
-        return Keccak256.hash(small.bytes + large.bytes)
+        return Keccak256.hash(small, large)
     }
 
     /// The place of `leaf` among the sorted leaves.

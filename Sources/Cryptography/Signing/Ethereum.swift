@@ -46,12 +46,7 @@ public enum EIP712 {
     }
 
     /// An address as one 32-byte word, padded on the left.
-    public static func word(_ address: EVMAddress) -> Digest {
-        guard let word = Digest([UInt8](repeating: 0, count: 12) + address.bytes) else {
-            preconditionFailure("12 and 20 bytes are a word")
-        }
-        return word
-    }
+    public static func word(_ address: EVMAddress) -> Digest { address.word }
 }
 
 extension EVMAddress {

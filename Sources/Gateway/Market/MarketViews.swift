@@ -170,13 +170,25 @@ enum MarketViews {
             let address, asset, cumulative, cumulativeUnits: String
         }
 
+        struct Rail: Encodable, Sendable {
+            let network, finality, stage: String
+            let transaction: String?
+        }
+
         let batch, cutAt: UInt64
+        let rail: Rail?
         let state, root, liabilitiesRoot, transaction, addedUsd, addedTly: String
         let lineCount: Int
         let lines: [Line]?
 
-        init(_ batch: Clearing.Batch, withLines: Bool) {
+        init(_ batch: Clearing.Batch, _ settlement: SettlementService?, withLines: Bool) {
             self.batch = batch.id.rawValue
+            rail = settlement.map { settlement in
+                let rail = settlement.rail(of: batch)
+                return Rail(
+                    network: settlement.network, finality: settlement.finality.rawValue,
+                    stage: rail.stage.rawValue, transaction: rail.transaction?.hex)
+            }
             cutAt = batch.cutAt.milliseconds
             state = "\(batch.state)"
             root = batch.root.hex

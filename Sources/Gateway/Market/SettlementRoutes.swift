@@ -15,7 +15,10 @@ enum SettlementRoutes {
                 Chain(
                     id: call.house.chainID, contract: settlement?.contract.hex,
                     usdc: settlement?.usd.hex, tly: settlement?.tly.hex,
-                    confirmations: settlement?.confirmations))
+                    confirmations: settlement?.confirmations,
+                    finality: settlement?.finality.rawValue,
+                    endpoints: settlement?.endpoints.count,
+                    quorum: settlement?.endpoints.needed))
         },
         Route(.get, "/v1/epochs", .anyone, "settlement", "Closed epochs", isPaged: true) { call in
             try await call.list {
@@ -27,16 +30,18 @@ enum SettlementRoutes {
         Route(
             .get, "/v1/batches", .anyone, "settlement", "Settlement batches", isPaged: true
         ) { call in
-            try await call.list {
+            let settlement = call.house.settlement
+            return try await call.list {
                 $0.batches
             } _: { batch, _ in
-                MarketViews.Batch(batch, withLines: false)
+                MarketViews.Batch(batch, settlement, withLines: false)
             }
         },
         Route(
             .get, "/v1/batches/{batch}", .anyone, "settlement", "One batch with its lines"
         ) { call in
-            JSON.ok(MarketViews.Batch(try await batch(call), withLines: true))
+            JSON.ok(
+                MarketViews.Batch(try await batch(call), call.house.settlement, withLines: true))
         },
         Route(
             .get, "/v1/batches/{batch}/claims/{address}", .anyone, "settlement",
@@ -68,6 +73,8 @@ enum SettlementRoutes {
         let id: UInt64
         let contract, usdc, tly: String?
         let confirmations: UInt64?
+        let finality: String?
+        let endpoints, quorum: Int?
     }
 
     /// What an audit of the same journal must arrive at.

@@ -101,8 +101,22 @@ enum Metrics {
         gauge(
             "slashes_refused", "Slashes the contract refuses.",
             house.settlement?.refusedSlashes ?? 0)
+        gauge("roots_refused", "Roots the contract refuses.", house.settlement?.refusedRoots ?? 0)
         gauge(
-            "settlement_halted", "1 if the chain contradicts the books.",
+            "settlement_intents_open", "Slashes and roots on their way.",
+            house.settlement?.openIntents ?? 0)
+        gauge(
+            "settlement_intents_unknown", "Those of them that have been so for long.",
+            house.settlement?.unknownIntents ?? 0)
+        let open = house.settlement?.breakers ?? []
+        put(
+            "settlement_breaker", "gauge", "1 while nothing new is sent for this cause.",
+            SettlementBreaker.allCases.map {
+                ("{cause=\"\($0.rawValue)\"}", open.contains($0) ? 1 : 0)
+            })
+        gauge(
+            "settlement_halted",
+            "1 if the chain contradicts the books or nothing can be written down.",
             house.settlement?.isHalted == true ? 1 : 0)
         put(
             "chain_failures_total", "counter", "Looks at the chain that failed.",

@@ -50,6 +50,27 @@ enum OperatorRoutes {
             return JSON.ok(Done())
         },
         Route(
+            .get, "/v1/operator/settlement", .operator, "operating",
+            "What is on its way to the chain, and why nothing new may be sent"
+        ) { call in
+            try call.requireOperator()
+            guard let settlement = call.house.settlement else { throw APIError.notFound("chain") }
+            return JSON.ok(SettlementReport(settlement))
+        },
+        Route(
+            .post, "/v1/operator/settlement/resume", .operator, "operating",
+            "Let settlement go on after a person has looked at what had stopped it"
+        ) { call in
+            try call.requireOperator()
+            guard let settlement = call.house.settlement else { throw APIError.notFound("chain") }
+            guard await settlement.resume() else {
+                throw APIError(
+                    .serviceUnavailable, code: "settlement_stopped",
+                    "settlement has stopped for good: start the house again")
+            }
+            return JSON.ok(Done())
+        },
+        Route(
             .post, "/v1/operator/verdicts/{verdict}/resolve", .operator, "operating",
             "Decide an appeal that the house cannot decide by re-execution",
             body: [.required("upheld", "boolean", "Whether the accused is right")]
@@ -61,6 +82,27 @@ enum OperatorRoutes {
             return JSON.ok(Done())
         },
     ]
+
+    private struct SettlementReport: Encodable {
+        let network, finality: String
+        let endpoints, quorum: Int
+        let halted: Bool
+        let breakers: [String]
+        let open, unknown, refusedSlashes, refusedRoots: Int
+
+        init(_ settlement: SettlementService) {
+            network = settlement.network
+            finality = settlement.finality.rawValue
+            endpoints = settlement.endpoints.count
+            quorum = settlement.endpoints.needed
+            halted = settlement.isHalted
+            breakers = settlement.breakers.map(\.rawValue)
+            open = settlement.openIntents
+            unknown = settlement.unknownIntents
+            refusedSlashes = settlement.refusedSlashes
+            refusedRoots = settlement.refusedRoots
+        }
+    }
 
     private struct Collection: Decodable {
         let party: UInt64

@@ -141,6 +141,7 @@ public final class House: Service {
             log.error("the journal did not close", metadata: ["error": "\(error)"])
         }
         evidence.close()
+        settlement?.close()
     }
 
     // MARK: Nodes

@@ -19,16 +19,36 @@ public struct HouseConfiguration: Sendable {
         }
     }
 
+    /// When the chain is believed.
+    public enum Finality: String, CaseIterable, Sendable {
+        /// A root counts as sent when a node took it; the books still follow `confirmations`.
+        case submitted
+        /// So many blocks deep as `confirmations` says.
+        case confirmed
+        /// Where the nodes say that the chain is final: their `finalized` block.
+        case finalized
+    }
+
     /// The chain that is settled on.
     public struct Settlement: Sendable {
-        /// The JSON-RPC endpoint.
-        public var rpc: String
+        /// The JSON-RPC endpoints, all of one chain.
+        public var endpoints: [String]
+        /// How many of them must say the same; more than half if `nil`.
+        public var quorum: Int?
         /// The settlement contract.
         public var contract: EVMAddress
         /// The key with the settler and slasher roles.
         public var key: Secp256k1.PrivateKey
         /// Blocks, its own included, until a log counts.
         public var confirmations: UInt64
+        /// When the chain is believed.
+        public var finality = Finality.confirmed
+        /// The most wei that the gas of one transaction may cost.
+        public var feeLimit: UInt128 = 50_000_000_000_000_000
+        /// The most wei that a unit of gas may cost; above it nothing new is sent.
+        public var maximumFeePerGas: UInt128 = 500_000_000_000
+        /// The wei below which nothing new is sent.
+        public var minimumBalance: UInt128 = 0
         /// Nothing before this block is read.
         public var startBlock: UInt64
         /// The folder with the contracts' interfaces.
@@ -36,10 +56,10 @@ public struct HouseConfiguration: Sendable {
 
         /// A chain with its contract.
         public init(
-            rpc: String, contract: EVMAddress, key: Secp256k1.PrivateKey, confirmations: UInt64,
-            startBlock: UInt64 = 0, artifacts: String
+            endpoints: [String], contract: EVMAddress, key: Secp256k1.PrivateKey,
+            confirmations: UInt64, startBlock: UInt64 = 0, artifacts: String
         ) {
-            self.rpc = rpc
+            self.endpoints = endpoints
             self.contract = contract
             self.key = key
             self.confirmations = confirmations

@@ -73,7 +73,8 @@ struct HouseOpening: Sendable {
         var settlement: SettlementService?
         if let options = configuration.settlement {
             settlement = try await SettlementService(
-                options, sequencer: sequencer, liabilities: liabilities, metrics: metrics, log: log)
+                options, folder: folder, sequencer: sequencer, liabilities: liabilities,
+                metrics: metrics, log: log)
         }
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
         try journal.remember()

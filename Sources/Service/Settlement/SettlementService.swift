@@ -9,9 +9,9 @@ import Synchronization
 
 /// What the house does on its chain: books what the contract logs, sends slashes and roots.
 ///
-/// What is to be sent follows from the books each time, and is compared with the chain before it
-/// is sent: a root has its number and a slash its verdict, and the contract takes each once. So a
-/// crash, a lost answer or an unknown outcome is put right by looking again, never by guessing.
+/// What is to be sent follows from the books each time, and is an intent of the transaction
+/// manager, whose id follows from it too: so nothing is sent twice, whatever is lost between the
+/// two. What was sent is closed only by the contract's log, read from blocks that are deep enough.
 public final class SettlementService: Sendable {
     /// The chain's id.
     public let chainID: UInt64
@@ -23,80 +23,166 @@ public final class SettlementService: Sendable {
     public let tly: EVMAddress
     /// Blocks, its own included, until a log counts.
     public let confirmations: UInt64
+    /// When the chain is believed.
+    public let finality: HouseConfiguration.Finality
+    /// How many nodes are asked, and how many must say the same.
+    public let endpoints: (count: Int, needed: Int)
 
-    private let startBlock: UInt64
-    private let chain: EVMChain
-    private let settlement: SettlementContract
-    private let sender: EVMSender
-    private let watcher: LogWatcher
-    private let sequencer: Sequencer
-    private let liabilities: LiabilityBook
-    private let metrics: HouseMetrics
-    private let log: Logger
-    private let pollInterval = Duration.milliseconds(250)
-    /// How long to wait before something that the contract refused is tried again.
-    private let refusalPause = Duration.seconds(30)
-    private let state = Mutex(State())
+    let startBlock: UInt64
+    let nodes: EVMNodes
+    let artifact: ContractArtifact
+    let driver: EVMManagerDriver
+    let records: RecordLog
+    let notes: ManagerNotes
+    /// The number of the last record of before this process.
+    let firstRecord: Int64
+    let watcher: LogWatcher
+    let sequencer: Sequencer
+    let liabilities: LiabilityBook
+    let metrics: HouseMetrics
+    let log: Logger
+    let pollInterval = Duration.milliseconds(250)
+    let state: Mutex<State>
 
-    private struct State {
+    struct State {
         var isHalted = false
-        /// Slashes the contract refused, and when to try again.
-        var refused: [VerdictID: ContinuousClock.Instant] = [:]
+        var orders: SettlementOrders
+        var refusedSlashes = 0
+        var refusedRoots = 0
         /// The last tree that was asked for: everyone wants the newest.
         var tree: (batch: BatchID, tree: ClaimTree)?
     }
 
-    /// Whether the chain contradicts what was booked: nothing more is booked or sent until a
-    /// person has looked.
+    /// Whether the chain contradicts what was booked, or what is to be done cannot be written
+    /// down: nothing more is booked or sent until a person has looked.
     public var isHalted: Bool { state.withLock { $0.isHalted } }
 
-    /// Slashes and roots that the contract refused and that are waiting to be tried again.
-    public var refusedSlashes: Int { state.withLock { $0.refused.count } }
+    /// Slashes that the contract refused and that are waiting to be tried again.
+    public var refusedSlashes: Int { state.withLock { $0.refusedSlashes } }
 
-    /// Asks the node who it is and the contract for its tokens.
+    /// Roots that the contract refused and that are waiting to be tried again: 0 or 1.
+    public var refusedRoots: Int { state.withLock { $0.refusedRoots } }
+
+    /// The file in a house's folder that holds what the transaction manager knows.
+    public static func recordFile(in folder: String) -> String { folder + "/settlement.sqlite" }
+
+    /// Asks the nodes who they are and the contract for its tokens, and reads what the transaction
+    /// manager knew.
     init(
-        _ options: HouseConfiguration.Settlement, sequencer: Sequencer,
+        _ options: HouseConfiguration.Settlement, folder: String, sequencer: Sequencer,
         liabilities: LiabilityBook, metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
-        let artifact: ContractArtifact
-        do throws(ABIError) {
-            let file = URL(fileURLWithPath: "\(options.artifacts)/Exchequer.json")
-            artifact = try ContractArtifact(contentsOf: file)
-        } catch {
-            throw HouseError(
-                .configuration, "\(options.artifacts) has no interface of the contract: \(error)")
-        }
-        let rpc = JSONRPC(url: options.rpc)
+        let artifact = try Self.artifact(in: options.artifacts)
+        let nodes = try await Self.nodes(options)
+        let address = options.contract
         do {
-            chainID = try await EVMChain.chainID(at: rpc)
-            chain = EVMChain(
-                rpc: rpc, chainID: chainID, confirmations: options.confirmations,
-                pollInterval: .milliseconds(200))
-            settlement = SettlementContract(
-                chain: chain, address: options.contract, artifact: artifact)
-            usd = try await SettlementService.token("USDC", of: settlement)
-            tly = try await SettlementService.token("TLY", of: settlement)
-            watcher = try settlement.watcher()
+            usd = try await Self.token("USDC", of: address, artifact, nodes)
+            tly = try await Self.token("TLY", of: address, artifact, nodes)
+            watcher = try LogWatcher(
+                nodes: nodes, contract: address, artifact: artifact,
+                usesFinalizedTag: options.finality == .finalized)
         } catch {
             throw HouseError(
-                .network, "the chain at \(options.rpc) or its contract does not answer: \(error)")
+                .network, "the contract at \(options.contract.hex) does not answer: \(error)")
         }
+        chainID = nodes.chainID
         contract = options.contract
         confirmations = options.confirmations
+        finality = options.finality
+        endpoints = (nodes.all.count, nodes.quorum.needed)
         startBlock = options.startBlock
-        sender = EVMSender(chain: chain, key: options.key)
+        self.nodes = nodes
+        self.artifact = artifact
         self.sequencer = sequencer
         self.liabilities = liabilities
         self.metrics = metrics
         self.log = log
+        let orders = SettlementOrders(
+            contract: contract, artifact: artifact, sender: options.key.address,
+            feeLimit: options.feeLimit)
+        state = Mutex(State(orders: orders))
+        notes = ManagerNotes(metrics: metrics, log: log)
+        do {
+            records = try RecordLog(
+                path: Self.recordFile(in: folder), owner: "eip155:\(chainID):\(contract.hex)")
+            firstRecord = records.lastNumber
+            driver = try Self.driver(nodes, options, records, notes)
+        } catch {
+            throw HouseError(.storage, "the record of settlement cannot be read: \(error)")
+        }
+    }
+
+    private static func artifact(in folder: String) throws(HouseError) -> ContractArtifact {
+        do throws(ABIError) {
+            return try ContractArtifact(
+                contentsOf: URL(fileURLWithPath: "\(folder)/Exchequer.json"))
+        } catch {
+            throw HouseError(
+                .configuration, "\(folder) has no interface of the contract: \(error)")
+        }
+    }
+
+    /// The nodes, of which enough must say that they serve the same chain.
+    private static func nodes(
+        _ options: HouseConfiguration.Settlement
+    ) async throws(HouseError) -> EVMNodes {
+        let count = options.endpoints.count
+        let needed = options.quorum ?? count / 2 + 1
+        guard count > 0, needed <= count, needed > count / 2 else {
+            throw HouseError(
+                .configuration,
+                "of \(count) nodes \(count / 2 + 1) to \(count) must agree, not \(needed)")
+        }
+        func nodes(_ id: UInt64) -> EVMNodes {
+            EVMNodes(
+                options.endpoints.map { url in
+                    EVMChain(
+                        rpc: JSONRPC(url: url, timeout: .seconds(5)), chainID: id,
+                        confirmations: options.confirmations)
+                }, quorum: Quorum(needed: needed))
+        }
+        do {
+            let id = try await nodes(0).agreed { node throws(ChainError) in
+                try await EVMChain.chainID(at: node.rpc)
+            }
+            return nodes(id)
+        } catch {
+            let names = options.endpoints.joined(separator: ", ")
+            throw HouseError(.network, "the chain at \(names) does not answer: \(error)")
+        }
+    }
+
+    private static func driver(
+        _ nodes: EVMNodes, _ options: HouseConfiguration.Settlement, _ records: RecordLog,
+        _ notes: ManagerNotes
+    ) throws -> EVMManagerDriver {
+        var policy = EVMManagerPolicy(chainID: nodes.chainID)
+        policy.finality =
+            switch options.finality {
+            case .submitted: .submitted
+            case .confirmed: .confirmed(options.confirmations)
+            case .finalized: .finalized
+            }
+        policy.finalDepth = options.confirmations
+        policy.usesFinalizedTag = options.finality == .finalized
+        policy.maximumFeePerGas = options.maximumFeePerGas
+        policy.minimumBalance = options.minimumBalance
+        policy.pollInterval = .seconds(1)
+        let known = try records.load()
+        return try EVMManagerDriver(
+            nodes: nodes.all, quorum: nodes.quorum, policy: policy, keys: [options.key],
+            state: known.state, records: known.records,
+            hooks: EVMManagerHooks(
+                durable: { try await records.append($0) },
+                report: { notes.report($0, $1) },
+                alert: { notes.alert($0) }),
+            clock: { .systemNow }, tick: .milliseconds(250))
     }
 
     /// How long a bond takes to leave the contract.
     func unbondingDelay() async throws(HouseError) -> Timestamp.Span {
         do {
-            guard let value = try await settlement.contract.read("UNBONDING_DELAY").first else {
-                throw ChainError.inconsistentNode("the contract has no unbonding delay")
-            }
+            let value = try await Self.read("UNBONDING_DELAY", of: contract, artifact, nodes)
             return .seconds(try value.uint64("UNBONDING_DELAY"))
         } catch {
             throw HouseError(.network, "the contract does not answer: \(error)")
@@ -104,228 +190,48 @@ public final class SettlementService: Sendable {
     }
 
     private static func token(
-        _ getter: String, of settlement: SettlementContract
+        _ getter: String, of contract: EVMAddress, _ artifact: ContractArtifact, _ nodes: EVMNodes
     ) async throws -> EVMAddress {
-        guard let value = try await settlement.contract.read(getter).first else {
-            throw ChainError.inconsistentNode("the contract names no \(getter)")
-        }
-        return try value.address(getter)
+        try await read(getter, of: contract, artifact, nodes).address(getter)
     }
 
-    /// The hash of the newest block; `nil` if the node does not answer.
-    func newestBlock() async -> Digest? { try? await chain.head().hash }
+    private static func read(
+        _ getter: String, of contract: EVMAddress, _ artifact: ContractArtifact, _ nodes: EVMNodes
+    ) async throws(ChainError) -> ABIValue {
+        let values = try await nodes.agreed { node throws(ChainError) in
+            try await Contract(chain: node, address: contract, artifact: artifact).read(getter)
+        }
+        guard let value = values.first else {
+            throw .inconsistentNode("the contract has no \(getter)")
+        }
+        return value
+    }
+
+    /// The hash of the newest block of the first node that answers; `nil` if none does.
+    func newestBlock() async -> Digest? {
+        for node in nodes.all {
+            if let head = try? await node.head() { return head.hash }
+        }
+        return nil
+    }
 
     /// Works until the task is cancelled.
     func run() async {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.watch() }
             group.addTask { await self.act() }
+            group.addTask { await self.drive() }
             await group.waitForAll()
         }
     }
 
-    // MARK: What the chain says
+    /// Closes the file of records.
+    func close() { records.close() }
 
-    private func watch() async {
-        guard var cursor = await bookedCursor() else { return }
-        var complained = false
-        while !Task.isCancelled {
-            do throws(ChainError) {
-                let page = try await watcher.read(from: cursor)
-                complained = false
-                if await book(page.records) {
-                    cursor = page.cursor
-                    if page.hasMore { continue }
-                }
-            } catch {
-                metrics.chainFailed()
-                if case .deepReorg(let block) = error { return halt(block) }
-                if !complained {
-                    log.warning("the chain cannot be read", metadata: ["error": "\(error)"])
-                }
-                complained = true
-            }
-            try? await Task.sleep(for: pollInterval)
-        }
-    }
-
-    /// Books a page of logs; false if the house could not take them, so that they come again.
-    private func book(_ records: [ChainRecord]) async -> Bool {
-        let commands = records.compactMap { command(for: $0) }
-        for start in stride(from: 0, to: commands.count, by: 1_000) {
-            let part = Array(commands[start..<min(start + 1_000, commands.count)])
-            do throws(SequencerError) {
-                for (command, outcome) in zip(part, try await sequencer.submit(batch: part)) {
-                    note(command, outcome)
-                }
-            } catch {
-                log.warning("chain logs wait to be booked", metadata: ["why": "\(error)"])
-                return false
-            }
-        }
-        return true
-    }
-
-    private func note(_ command: Command, _ outcome: Sequencer.Outcome) {
-        switch outcome {
-        case .success: metrics.bookedLog()
-        // Read again after a restart.
-        case .failure(.chainEventReplayed): return
-        case .failure(let rejection):
-            metrics.refusedLog()
-            log.error(
-                "a chain log was refused",
-                metadata: ["rejection": "\(rejection)", "log": "\(command)"])
-        }
-    }
-
-    private func halt(_ block: UInt64) {
+    /// Stops booking and sending until a person has looked.
+    func halt(_ why: Logger.Message, _ metadata: Logger.Metadata) {
         state.withLock { $0.isHalted = true }
-        log.critical(
-            "a final block is gone from the chain: settlement stops, a person decides",
-            metadata: ["block": "\(block)"])
-    }
-
-    private func command(for record: ChainRecord) -> Command? {
-        guard let observation = ChainObservation(record.event, usd: usd, tly: tly) else {
-            log.error("a claim of an unknown token", metadata: ["log": "\(record.event)"])
-            return nil
-        }
-        let place = record.reference
-        return .observeChain(
-            Clearing.ChainReference(
-                chain: place.chainID, block: place.blockNumber,
-                logIndex: UInt32(clamping: place.logIndex), blockHash: place.blockHash,
-                transaction: place.transaction), observation)
-    }
-
-    /// Where reading goes on: at the block of the last log in the books, which is read again and
-    /// booked once. `nil` if the task was cancelled, or the chain has another block there.
-    private func bookedCursor() async -> LogCursor? {
-        while !Task.isCancelled {
-            do {
-                let (booked, hash) = try await sequencer.read { ($0.chainCursor, $0.chainBlock) }
-                guard booked.any else { return LogCursor(nextBlock: startBlock) }
-                guard let block = try await chain.block(booked.block) else {
-                    throw ChainError.inconsistentNode("block \(booked.block) is not there yet")
-                }
-                if block.hash == hash { return LogCursor(nextBlock: booked.block) }
-                halt(booked.block)
-                return nil
-            } catch {
-                metrics.chainFailed()
-                log.warning("the chain cannot be read", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: .seconds(2))
-            }
-        }
-        return nil
-    }
-
-    // MARK: What the chain is told
-
-    private func act() async {
-        while !Task.isCancelled, !isHalted {
-            try? await Task.sleep(for: pollInterval)
-            do throws(ChainError) {
-                // A root that pays slashed money is refused until the slash is mined.
-                if try await sendSlashes() { try await sendRoot() }
-            } catch {
-                metrics.chainFailed()
-                log.warning("settlement waits for the chain", metadata: ["error": "\(error)"])
-                try? await Task.sleep(for: .seconds(2))
-            }
-        }
-    }
-
-    /// Sends what is executed in the books and not on chain; whether roots may go on. A slash that
-    /// the contract refuses holds nobody else's money back: it is tried again later, and counted.
-    private func sendSlashes() async throws(ChainError) -> Bool {
-        guard
-            let due = try? await sequencer.read({ house in
-                house.unsettledSlashes.map { ($0, house.party($0.accused)?.address) }
-            })
-        else { return false }
-        var isClear = true
-        for (record, address) in due {
-            let retry = state.withLock { $0.refused[record.id] }
-            if let retry, retry > .now { continue }
-            guard let address, try await !settlement.isVerdictUsed(record.slashKey) else {
-                // It is in the chain already, and its log comes.
-                isClear = false
-                continue
-            }
-            let outcome = await settlement.slash(
-                address, amount: Asset.usd.chainUnits(record.captured),
-                burned: Asset.usd.chainUnits(record.burned), verdict: record.slashKey,
-                from: sender)
-            tell("slash", "verdict \(record.id)", outcome)
-            if Self.findsNoBond(outcome) {
-                _ = try? await sequencer.submit(.writeOffSlash(record.id))
-                continue
-            }
-            let isRefused =
-                if case .failed(.reverted) = outcome { true } else { wasRefused(outcome) }
-            state.withLock { $0.refused[record.id] = isRefused ? .now + refusalPause : nil }
-            if !isRefused { isClear = false }
-        }
-        return isClear
-    }
-
-    /// Whether the contract says for good that there is no bond left to take.
-    private static func findsNoBond(_ outcome: TransactionOutcome) -> Bool {
-        switch outcome {
-        case .failed(.reverted(let reason, _)), .failed(.notSent(.reverted(let reason))):
-            reason.contains("no bond")
-        default: false
-        }
-    }
-
-    /// Whether the contract refused before anything was sent.
-    private func wasRefused(_ outcome: TransactionOutcome) -> Bool {
-        if case .failed(.notSent(.reverted)) = outcome { true } else { false }
-    }
-
-    /// Sends the root of the last batch if the chain does not have it.
-    private func sendRoot() async throws(ChainError) {
-        guard let last = (try? await sequencer.read { $0.batches.last }) ?? nil else { return }
-        switch last.state {
-        case .confirmed:
-            return
-        case .cut:
-            let root = claimTree(of: last).root
-            guard let owed = try? await liabilities.commit(last.id, from: sequencer) else { return }
-            _ = try? await sequencer.submit(.sealBatch(last.id, root: root, liabilities: owed))
-        case .sealed:
-            guard try await settlement.batch() < last.id.rawValue else { return }
-            var totals: [Asset: UInt128] = [:]
-            for line in last.lines { totals[line.asset, default: 0] += line.cumulative }
-            let outcome = await settlement.commitRoot(
-                batch: last.id.rawValue, root: last.root, totalUSD: totals[.usd] ?? 0,
-                totalTLY: totals[.tly] ?? 0, journalHead: sequencer.head.hash,
-                liabilities: last.liabilities?.root ?? .zero, from: sender)
-            tell("root", "batch \(last.id)", outcome)
-            if case .failed = outcome {
-                metrics.chainFailed()
-                try? await Task.sleep(for: refusalPause)
-            }
-        }
-    }
-
-    private func tell(_ what: String, _ name: String, _ outcome: TransactionOutcome) {
-        switch outcome {
-        case .settled(let receipt):
-            log.info(
-                "\(what) settled",
-                metadata: ["of": "\(name)", "transaction": "0x\(receipt.transaction.hex)"])
-        case .failed(let failure):
-            log.error("\(what) failed", metadata: ["of": "\(name)", "why": "\(failure)"])
-        case .unknown(let hash, let error):
-            log.warning(
-                "the outcome of a \(what) is unknown; the chain will tell",
-                metadata: [
-                    "of": "\(name)", "transaction": "0x\(hash.hex)", "why": "\(error)",
-                ])
-        }
+        log.critical(why, metadata: metadata)
     }
 
     // MARK: Claims

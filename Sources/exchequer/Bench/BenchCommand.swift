@@ -26,6 +26,7 @@ struct BenchCommand: AsyncParsableCommand {
               exchequer bench --only engine --free-order --model M.gguf
               exchequer bench --only pipeline --model M.gguf
               exchequer bench --only planner
+              exchequer bench --only settlement
               exchequer bench --only ledger
               exchequer bench --only simulation
               exchequer bench --model M.gguf --json
@@ -33,7 +34,7 @@ struct BenchCommand: AsyncParsableCommand {
 
     /// What can be measured by itself.
     enum Part: String, ExpressibleByArgument, CaseIterable {
-        case engine, pipeline, resume, planner, house, ledger, simulation
+        case engine, pipeline, resume, planner, house, ledger, settlement, simulation
     }
 
     @Option(
@@ -44,8 +45,8 @@ struct BenchCommand: AsyncParsableCommand {
     var freeOrder = false
     @Option(
         help: """
-            Only this part: engine, pipeline, resume, planner, house, ledger, simulation; \
-            repeatable.
+            Only this part: engine, pipeline, resume, planner, house, ledger, settlement, \
+            simulation; repeatable.
             """)
     var only: [Part] = []
     @Option(help: "A folder for journals, on the disk to be measured; made and removed.")
@@ -97,6 +98,11 @@ struct BenchCommand: AsyncParsableCommand {
             resumed = try await ResumeBench(model: model, runs: runs).rows(say: Console.say)
         }
         let planned = parts.contains(.planner) ? PlannerBench(runs: runs).rows() : []
+        var settled: [BenchRow] = []
+        if parts.contains(.settlement) {
+            Console.say("a root of a million claims, and the same in the plain way")
+            settled = SettlementBench(runs: runs).rows()
+        }
         let simulated =
             parts.contains(.simulation)
             ? try SimulationBench(
@@ -105,8 +111,8 @@ struct BenchCommand: AsyncParsableCommand {
         let tables = [
             ("engine", engine), ("pipeline, 10 ms a hop", pipeline),
             ("a stage that is lost", resumed),
-            ("planning", planned), ("ledger server, durable", rows),
-            ("CMW-1, one thread", simulated),
+            ("planning", planned), ("a root of a million claims", settled),
+            ("ledger server, durable", rows), ("CMW-1, one thread", simulated),
         ]
         try put(tables, figures)
     }

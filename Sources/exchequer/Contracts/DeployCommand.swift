@@ -10,11 +10,19 @@ struct DeployCommand: AsyncParsableCommand {
         abstract: "Deploy two test tokens and the settlement contract.",
         discussion: """
             The sender becomes owner with every role and holds both supplies, of which it pays the \
-            TLY reserve into the contract. For a real chain give --usdc and --tly.
+            TLY reserve into the contract's vault. For a real chain give --usdc and --tly, and \
+            delays for roots, slashes and roles: without them each counts at once.
             """)
 
     @OptionGroup var chain: ChainOptions
     @Option(help: "Seconds a bond takes to leave.") var unbondingDelay: UInt64 = 604_800
+    @Option(help: "Seconds in which a committed root can be disputed.")
+    var activationDelay: UInt64 = 0
+    @Option(help: "Seconds in which a slash can be appealed and vetoed.")
+    var vetoWindow: UInt64 = 0
+    @Option(help: "Seconds until granted roles count.") var roleDelay: UInt64 = 0
+    @Option(help: "Seconds of silence until anyone may declare the house abandoned.")
+    var escapeDelay: UInt64 = 7_776_000
     @Option(help: "The dollar token, if there is one already.") var usdc: String?
     @Option(help: "The incentive token, if there is one already.") var tly: String?
     @Option(help: "TLY paid into the contract as its reserve.") var reserve = "1000000"
@@ -22,7 +30,7 @@ struct DeployCommand: AsyncParsableCommand {
 
     struct Addresses: Codable {
         let chain: UInt64
-        let contract, usdc, tly: String
+        let contract, vault, usdc, tly: String
     }
 
     func run() async throws {
@@ -36,8 +44,12 @@ struct DeployCommand: AsyncParsableCommand {
         let settlement: SettlementContract
         do {
             settlement = try await SettlementContract.deploy(
-                try session.artifact("Exchequer"), usd: usd.address, tly: incentive.address,
-                unbondingDelay: unbondingDelay, from: session.sender)
+                try session.artifact("Exchequer"), vault: try session.artifact("Vault"),
+                usd: usd.address, tly: incentive.address,
+                delays: SettlementDelays(
+                    unbonding: unbondingDelay, activation: activationDelay, veto: vetoWindow,
+                    roles: roleDelay, escape: escapeDelay),
+                from: session.sender)
         } catch let error as TransactionError {
             try session.require("deploy", error.outcome)
             throw ExitCode.failure
@@ -45,13 +57,14 @@ struct DeployCommand: AsyncParsableCommand {
         guard let amount = Asset.tly.parse(reserve) else {
             throw ValidationError("--reserve is not an amount.")
         }
+        let vault = try await settlement.vault()
         try session.require(
             "TLY reserve",
             await incentive.transfer(
-                Asset.tly.chainUnits(amount), to: settlement.address, from: session.sender))
+                Asset.tly.chainUnits(amount), to: vault, from: session.sender))
         let addresses = Addresses(
-            chain: session.chain.chainID, contract: settlement.address.hex, usdc: usd.address.hex,
-            tly: incentive.address.hex)
+            chain: session.chain.chainID, contract: settlement.address.hex, vault: vault.hex,
+            usdc: usd.address.hex, tly: incentive.address.hex)
         if let out {
             try JSONEncoder().encode(addresses).write(to: URL(fileURLWithPath: out))
         }
@@ -59,6 +72,7 @@ struct DeployCommand: AsyncParsableCommand {
             try Console.put(json: addresses)
         } else {
             Console.put("contract \(addresses.contract)")
+            Console.put("vault    \(addresses.vault)")
             Console.put("usdc     \(addresses.usdc)")
             Console.put("tly      \(addresses.tly)")
         }

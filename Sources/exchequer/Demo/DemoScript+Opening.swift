@@ -55,7 +55,7 @@ extension DemoScript {
             "house", exchequer,
             [
                 "serve", "--data", path("house"), "--model", model, "--http-port", "0",
-                "--wire-port", "0", "--rpc", rpc, "--contract", contracts.contract,
+                "--wire-port", "0", "--rpc-url", rpc, "--contract", contracts.contract,
                 "--operator-key", path("operator.key"), "--confirmations", "2", "--parameters",
                 path("parameters.json"), "--audit-interval", "1", "--manual-epochs",
             ])

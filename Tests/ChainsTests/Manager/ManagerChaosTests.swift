@@ -19,7 +19,11 @@ import Testing
 
     @Test(arguments: seeds)
     func everyPayeeIsPaidExactlyOnce(seed: UInt64) throws {
-        var world = try PayoutWorld(payouts: Self.count, seed: seed)
+        var world = try ManagerWorld(
+            lanes: 4, size: Self.count, seed: seed, weather: .foul(onceIn: 700)
+        ) { senders, random in
+            PayoutPayer(count: Self.count, from: senders, random: &random)
+        }
         let isDone = world.run(seconds: UInt64(Self.count) + 6_000)
         try #require(world.problems == [], "seed \(seed)")
         try #require(isDone, "seed \(seed): \(world.manager.openIntents) payouts did not end")
@@ -29,10 +33,10 @@ import Testing
             if let to = mined.transaction.draft.to { paid[to, default: 0] += 1 }
         }
         var total: UInt128 = 0
-        for payout in world.payouts {
+        for payout in world.payer.payouts {
             let to = payout.intent.to
             let isSettled =
-                if case .settled? = world.outcomes[payout.intent.id] { true } else { false }
+                if case .settled? = world.payer.outcomes[payout.intent.id] { true } else { false }
             if !payout.isCalledOff {
                 #expect(isSettled == !(payout.isReverting || payout.isPoison), "seed \(seed)")
             }

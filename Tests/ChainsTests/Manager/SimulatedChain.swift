@@ -24,6 +24,8 @@ struct SimulatedChain {
         let mined: [Mined]
         /// The senders' nonces after it.
         let counts: [UInt64]
+        /// The contract after it.
+        let vault: SimulatedVault?
     }
 
     let senders: [EVMAddress]
@@ -38,16 +40,21 @@ struct SimulatedChain {
     private(set) var funded: UInt128 = 0
     private(set) var reorganisations = 0
     var baseFee: UInt128 = 5_000_000_000
+    /// The contract, if there is one.
+    var vault: SimulatedVault?
     private var random: SplitMix64
 
     static let blockCapacity = 60
     static let transferGas: UInt64 = 21_000
 
-    init(senders: [EVMAddress], seed: UInt64) {
+    init(senders: [EVMAddress], seed: UInt64, vault: SimulatedVault? = nil) {
         self.senders = senders
         random = SplitMix64(seed: seed)
         counts = senders.map { _ in 0 }
-        blocks = [Block(hash: .zero, baseFee: baseFee, mined: [], counts: counts)]
+        self.vault = vault
+        blocks = [
+            Block(hash: .zero, baseFee: baseFee, mined: [], counts: counts, vault: vault)
+        ]
     }
 
     var head: Int { blocks.count - 1 }
@@ -74,7 +81,8 @@ struct SimulatedChain {
         }
         let hash = Digest(
             words: (random.next(), random.next(), random.next(), UInt64(blocks.count)))
-        blocks.append(Block(hash: hash, baseFee: baseFee, mined: mined, counts: counts))
+        blocks.append(
+            Block(hash: hash, baseFee: baseFee, mined: mined, counts: counts, vault: vault))
         highest = max(highest, head)
     }
 
@@ -85,7 +93,8 @@ struct SimulatedChain {
         let worst = draft.maxFeePerGas * UInt128(draft.gasLimit) + draft.value
         guard balance(account) >= worst else { return nil }
         let price = min(draft.maxFeePerGas, baseFee + draft.maxPriorityFeePerGas)
-        let succeeded = to.bytes[0] != 0xEE
+        let refusal = to == vault?.address ? vault?.call(draft.data) : nil
+        let succeeded = to.bytes[0] != 0xEE && refusal == nil
         counts[transaction.sender] += 1
         pay(account, fee: price * UInt128(Self.transferGas))
         if succeeded { move(draft.value, from: account, to: to) }
@@ -129,6 +138,7 @@ struct SimulatedChain {
             }
         }
         counts = blocks[blocks.count - 1].counts
+        vault = blocks[blocks.count - 1].vault
         reorganisations += 1
         return lost.reversed()
     }

@@ -114,6 +114,18 @@ struct Fill: Sendable, BitwiseCopyable {
     let ask: Int32
 }
 
+extension [Fill] {
+    /// Which of a step's fills a job belongs to. O(log fills).
+    func place(of job: Int32) -> Int {
+        var (low, high) = (0, count)
+        while high - low > 1 {
+            let middle = (low + high) / 2
+            if self[middle].first <= job { low = middle } else { high = middle }
+        }
+        return low
+    }
+}
+
 /// An audit that a verifier was drawn for.
 struct AuditCase: Sendable, BitwiseCopyable {
     /// The job, counted in the step.

@@ -26,7 +26,7 @@ extension KernelHouse {
             undrawn.removeAll(keepingCapacity: true)
             for job in drawn { jobStates[Int(job)] &= ~State.queued }
             for job in drawn where jobStates[Int(job)] & State.place == State.delivered {
-                assign(job, fill(of: job, result.fills), lottery, &result)
+                assign(job, result.fills.place(of: job), lottery, &result)
             }
             return
         }
@@ -82,16 +82,6 @@ extension KernelHouse {
             else { continue }
             able.append(Int32(verifier))
         }
-    }
-
-    /// The fill that a job belongs to. O(log fills).
-    private func fill(of job: Int32, _ fills: [Fill]) -> Int {
-        var (low, high) = (0, fills.count)
-        while high - low > 1 {
-            let middle = (low + high) / 2
-            if fills[middle].first <= job { low = middle } else { high = middle }
-        }
-        return low
     }
 
     mutating func judge(_ rulings: [Ruling], _ books: inout Books, _ result: inout StepResult) {

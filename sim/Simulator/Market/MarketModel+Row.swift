@@ -12,10 +12,13 @@ extension MarketModel {
         let fees = Int64(clamping: tally.fees / UInt128(Money.dollar))
         conditions.meanFees += (fees - conditions.meanFees) / 8
         for hardware in 0..<3 {
-            // A class that nobody runs is as attractive as the most attractive one.
+            // A class that nobody runs is as attractive as the most attractive one, and a market
+            // without providers attracts somebody to try.
             let others = (0..<3).map { figures.returnOf(hardware: $0) }.max() ?? 0
             conditions.roi[hardware] =
-                figures.has(hardware: hardware) ? figures.returnOf(hardware: hardware) : others
+                figures.has(hardware: hardware)
+                ? figures.returnOf(hardware: hardware)
+                : figures.count == 0 ? settings[.hurdle] : others
         }
         writeWork(&row)
         writeToken(&row, fees)

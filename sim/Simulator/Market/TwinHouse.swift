@@ -168,14 +168,10 @@ struct TwinHouse: House {
         guard case .success(let events) = apply(.drawAudits(beacon: digest)) else { return }
         for case .auditAssigned(let id, let node) in events {
             let job = Int32(id.rawValue - jobsBefore - 1)
-            var (low, high) = (0, result.fills.count)
-            while high - low > 1 {
-                let middle = (low + high) / 2
-                if result.fills[middle].first <= job { low = middle } else { high = middle }
-            }
+            let place = result.fills.place(of: job)
             result.audits.append(
                 AuditCase(
-                    job: job, fill: Int32(low), provider: result.fills[low].provider,
+                    job: job, fill: Int32(place), provider: result.fills[place].provider,
                     verifier: Int32(node.rawValue) - 1 - Int32(roster.providers)))
         }
     }

@@ -7,9 +7,12 @@ public import Primitives
 ///
 /// Emission is the house's (`rules`), a step is an epoch, and every epoch has the work for it.
 public struct HalvingPool: SimulationModel {
+    /// `halving_pool`.
     public static let name = "halving_pool"
+    /// What it is.
     public static let summary =
         "Earners of the house's emission sell a share of it each step into a constant-product pool."
+    /// What a scenario can set.
     public static let parameters = [
         ParameterSpec(
             "sell_share", .decimal(places: 4, of: "share"), 0...10_000, standard: 5_000,
@@ -30,6 +33,7 @@ public struct HalvingPool: SimulationModel {
             "swap_fee", .decimal(places: 3, of: "share"), 0...999, standard: 3,
             about: "What the pool keeps of each payment."),
     ]
+    /// What every step tells.
     public static let metrics = [
         MetricSpec("emitted", .decimal(places: 6, of: "tly"), about: "Tokens emitted in the step."),
         MetricSpec("supply", .decimal(places: 6, of: "tly"), about: "Tokens that there are."),
@@ -40,7 +44,9 @@ public struct HalvingPool: SimulationModel {
         MetricSpec("held", .decimal(places: 6, of: "tly"), about: "Tokens that earners hold."),
     ]
 
+    /// Steps done.
     public private(set) var steps = 0
+    /// The seed and every row so far, folded.
     public private(set) var digest: UInt64
     private let sellShare: UInt128
     private let demand: UInt64
@@ -54,6 +60,7 @@ public struct HalvingPool: SimulationModel {
     private var tokens: Amount
     private var money: Amount
 
+    /// The pool before its first step.
     public init(
         _ values: [Int64], rules: Parameters, seed: UInt64
     ) throws(ScenarioError) {
@@ -69,6 +76,7 @@ public struct HalvingPool: SimulationModel {
         digest = seed
     }
 
+    /// Emission, the earners' sale, the buyers' purchase.
     public mutating func step(into row: inout [Int64]) {
         steps += 1
         let minted = mint()
@@ -142,6 +150,7 @@ public struct HalvingPool: SimulationModel {
         for amount in [supply, held, tokens, money] { writer.write(amount) }
     }
 
+    /// The pool of a checkpoint.
     public init(
         from reader: inout ByteReader, values: [Int64], rules: Parameters, seed: UInt64
     ) throws(ScenarioError) {

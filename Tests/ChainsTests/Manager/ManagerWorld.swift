@@ -3,29 +3,43 @@ import Cryptography
 import Primitives
 import Testing
 
-/// One payment of the simulation and what may happen to it.
-struct Payout {
-    let intent: EVMIntent
-    /// Whether somebody wants to call it off at some time.
-    let isCalledOff: Bool
+/// Who wants things carried out in a `ManagerWorld`, and looks at what comes of them.
+protocol WorldPayer {
+    /// The contract on the chain, if there is one.
+    var vault: SimulatedVault? { get }
+    /// A second of the world's time begins.
+    mutating func secondBegins(_ chain: inout SimulatedChain)
+    /// What it tells the manager next in this second; `nil` if that was all.
+    mutating func nextInput(_ manager: EVMManager, now: UInt64) -> EVMManagerInput?
+    /// An input of this payer's, or another, is durable.
+    mutating func taken(_ input: EVMManagerInput)
+    /// The manager's process began anew; what was durable is still there.
+    mutating func restarted()
+    /// What the nodes estimate.
+    mutating func estimate(_ intent: EVMIntent, _ chain: SimulatedChain) -> EVMManagerInput
+    /// Writes an outcome down; what is wrong with it, if anything is.
+    mutating func note(_ id: Digest, _ outcome: EVMIntentOutcome) -> String?
+    /// Whether all it wants is over.
+    func isDone(_ manager: EVMManager) -> Bool
+}
 
-    /// Data that every pool refuses.
-    static let poison: [UInt8] = [0xBA, 0xD0]
-
-    var isReverting: Bool { intent.to.bytes[0] == 0xEE }
-    var isPoison: Bool { intent.data == Payout.poison }
+/// When the manager's process ends, and whether nodes misbehave.
+enum WorldWeather {
+    /// Nodes fail, lie and forget, blocks are reorganised away, and the process ends once in so
+    /// many actions.
+    case foul(onceIn: UInt64)
+    /// All is well, but the process ends at this step.
+    case crash(atStep: Int)
 }
 
 /// A manager, three misbehaving nodes and a chain in one thread, all from one seed. The manager's
 /// process may end between any two steps; what it has then is the log of its inputs.
-struct PayoutWorld {
-    let payouts: [Payout]
+struct ManagerWorld<Payer: WorldPayer> {
+    private(set) var payer: Payer
     let policy: EVMManagerPolicy
     private let keys: [Secp256k1.PrivateKey]
     private(set) var chain: SimulatedChain
     private(set) var manager: EVMManager
-    /// What the payer wrote down of each payout.
-    private(set) var outcomes: [Digest: EVMIntentOutcome] = [:]
     private(set) var crashes = 0
     private(set) var problems: [String] = []
     private(set) var fillers = 0
@@ -38,23 +52,30 @@ struct PayoutWorld {
     private var mail: [(due: UInt64, input: EVMManagerInput)] = []
     private var snapshot: [UInt8]
     private var log: [(at: UInt64, bytes: [UInt8])] = []
-    private var submitted = 0
     private var isCrashing = false
     private var decoded: [Digest: SimulatedChain.Transaction] = [:]
     private let snapshotEvery: Int
     /// A long run has no more crashes than a short one: each costs a replay of a large state.
     private let rarity: UInt64
+    private let weather: WorldWeather
+    /// How often the process might have ended so far.
+    private(set) var steps = 0
 
-    init(payouts count: Int, seed: UInt64) throws {
+    /// A world with so many lanes; `size` is about how many intents there will be.
+    init(
+        lanes: UInt8, size count: Int, seed: UInt64, weather: WorldWeather,
+        payer make: ([EVMAddress], inout SplitMix64) throws -> Payer
+    ) throws {
         var random = SplitMix64(seed: seed)
         var keys: [Secp256k1.PrivateKey] = []
-        for lane: UInt8 in 1...4 {
+        for lane in 1...lanes {
             let bytes = [UInt8](repeating: lane, count: 32)
             keys.append(try #require(Secp256k1.PrivateKey(bytes)))
         }
         self.keys = keys
         let senders = keys.map(\.address)
-        payouts = (0..<count).map { Self.payout($0, from: senders, random: &random) }
+        payer = try make(senders, &random)
+        self.weather = weather
         var policy = EVMManagerPolicy(chainID: 31_337)
         policy.finalDepth = 7
         policy.maximumFeePerGas = 100_000_000_000
@@ -67,7 +88,7 @@ struct PayoutWorld {
         policy.unknownAfter = .seconds(120)
         policy.staleAfter = .seconds(20)
         self.policy = policy
-        chain = SimulatedChain(senders: senders, seed: random.next())
+        chain = SimulatedChain(senders: senders, seed: random.next(), vault: payer.vault)
         for sender in senders { chain.fund(sender, 10_000_000_000_000_000_000) }
         endpoints = SimulatedEndpoint.Dialect.all.map {
             SimulatedEndpoint(dialect: $0, senders: senders.count)
@@ -77,23 +98,6 @@ struct PayoutWorld {
         snapshotEvery = min(max(2_000, count / 2), 20_000)
         rarity = UInt64(max(1, count / 10_000))
         self.random = random
-    }
-
-    private static func payout(
-        _ number: Int, from senders: [EVMAddress], random: inout SplitMix64
-    ) -> Payout {
-        var payee = [UInt8](repeating: 0x11, count: 20)
-        for place in 0..<4 { payee[19 - place] = UInt8(truncatingIfNeeded: number >> (8 * place)) }
-        let kind = random.next() % 200
-        if kind == 0 { payee[0] = 0xEE }
-        let id = Digest(words: (random.next(), random.next(), 0, UInt64(number)))
-        let intent = EVMIntent(
-            id: id, from: senders[Int(random.next() % UInt64(senders.count))],
-            to: EVMAddress(payee) ?? .zero, value: UInt128(random.next() % 1_000_000_000_000) + 1,
-            data: kind == 1 ? Payout.poison : [], gasLimit: kind < 20 ? 0 : 30_000,
-            // Some may only pay little, and wait for quiet times.
-            feeLimit: kind < 30 ? 600_000_000_000_000 : 3_000_000_000_000_000)
-        return Payout(intent: intent, isCalledOff: kind == 2)
     }
 
     private mutating func chance(_ once: UInt64) -> Bool { random.next() % once == 0 }
@@ -111,20 +115,24 @@ struct PayoutWorld {
             for address in chain.senders where chain.balance(address) < 1_000_000_000_000_000_000 {
                 chain.fund(address, 5_000_000_000_000_000_000)
             }
-            submitSome()
+            payer.secondBegins(&chain)
+            while !isCrashing, problems.isEmpty, let input = payer.nextInput(manager, now: now) {
+                take(input)
+            }
             deliver()
             if !isCrashing { take(.tick) }
             if isCrashing { restart() }
-            if submitted == payouts.count, manager.openIntents == 0,
-                outcomes.count == payouts.count
-            {
-                return true
-            }
+            if payer.isDone(manager) { return true }
         }
         return false
     }
 
     private mutating func moveChain() {
+        guard case .foul = weather else {
+            chain.mine(from: endpoints[0].pools)
+            for place in endpoints.indices { endpoints[place].prune(chain) }
+            return
+        }
         for place in endpoints.indices where chance(20) { breakEndpoint(place) }
         gossip()
         if chance(400) { chain.baseFee *= 30 }
@@ -170,19 +178,6 @@ struct PayoutWorld {
         }
     }
 
-    private mutating func submitSome() {
-        for _ in 0..<120 where submitted < payouts.count && !isCrashing {
-            take(.submit(payouts[submitted].intent))
-            if !isCrashing { submitted += 1 }
-        }
-        for _ in 0..<3 where submitted > 0 && !isCrashing {
-            // The same again changes nothing; the same id with another amount is refused.
-            let payout = payouts[Int(random.next() % UInt64(submitted))]
-            take(.submit(payout.intent))
-            if payout.isCalledOff, !isCrashing { take(.cancel(payout.intent.id)) }
-        }
-    }
-
     private mutating func deliver() {
         let due = mail.filter { $0.due <= now }
         mail.removeAll { $0.due <= now }
@@ -191,14 +186,25 @@ struct PayoutWorld {
 
     private mutating func post(_ input: EVMManagerInput) {
         // A lost answer never comes.
-        if !chance(25) { mail.append((now + random.next() % 4, input)) }
+        if isCalm || !chance(25) { mail.append((now + random.next() % 4, input)) }
     }
 
     // MARK: The manager's process
 
+    /// Whether the process ends here.
+    private mutating func ends(_ once: UInt64) -> Bool {
+        steps += 1
+        switch weather {
+        case .foul(let actions): return chance(actions * once * rarity)
+        case .crash(let step): return steps == step
+        }
+    }
+
+    private var isCalm: Bool { if case .foul = weather { false } else { true } }
+
     /// Gives the manager an input, writes it down, and carries out the actions.
     private mutating func take(_ input: EVMManagerInput) {
-        if chance(4_000 * rarity) {
+        if ends(6) {
             isCrashing = true
             return
         }
@@ -211,8 +217,9 @@ struct PayoutWorld {
             return
         }
         log.append((now, input.canonicalBytes()))
+        payer.taken(input)
         for action in actions {
-            if chance(700 * rarity) {
+            if ends(1) {
                 isCrashing = true
                 return
             }
@@ -241,21 +248,18 @@ struct PayoutWorld {
             return
         }
         if manager.stateBytes != before { problems.append("the log gives another state") }
-        take(.restarted)
+        payer.restarted()
+        for key in keys where !isCrashing { take(.openLane(key.address)) }
+        if !isCrashing { take(.restarted) }
     }
 
     private mutating func carryOut(_ action: EVMManagerAction) {
         switch action {
-        case .estimate(let intent):
-            if intent.to.bytes[0] == 0xEE, chance(2) {
-                post(.estimateReverted(intent.id, "no"))
-            } else {
-                post(.estimated(intent.id, gas: 21_000))
-            }
+        case .estimate(let intent): post(payer.estimate(intent, chain))
         case .sign(let draft, let address): sign(draft, address)
         case .broadcast(let hash, let raw): broadcast(hash, raw)
         case .ask(let question):
-            let phantom: UInt64 = chain.counts[3] == 0 ? 2 : 0
+            let phantom: UInt64 = chain.counts.count > 3 && chain.counts[3] == 0 ? 2 : 0
             let answers = endpoints.map { endpoint in
                 endpoint.answer(
                     question, chain, phantom: phantom, random: &random)
@@ -287,12 +291,12 @@ struct PayoutWorld {
         }
         var answers: [BroadcastAnswer] = []
         for place in endpoints.indices {
-            if chance(15) {
+            if !isCalm, chance(15) {
                 answers.append(.unknown)
                 continue
             }
             let answer = endpoints[place].send(transaction, chain)
-            answers.append(chance(15) ? .unknown : answer)
+            answers.append(!isCalm && chance(15) ? .unknown : answer)
         }
         post(.answered(transaction: hash, BroadcastAnswer.merge(answers, needed: 2), "refused"))
     }
@@ -300,12 +304,7 @@ struct PayoutWorld {
     // MARK: The payer
 
     private mutating func note(_ id: Digest, _ outcome: EVMIntentOutcome) {
-        if outcome != .unknown {
-            if let old = outcomes[id], old != outcome {
-                problems.append("\(id) ended twice: \(old), then \(outcome)")
-            }
-            outcomes[id] = outcome
-        }
+        if let problem = payer.note(id, outcome) { problems.append(problem) }
         post(.acknowledged(id, outcome))
     }
 

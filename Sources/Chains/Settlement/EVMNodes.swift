@@ -1,0 +1,66 @@
+/// Several nodes of one chain, and how many of them must say the same until it is believed.
+public struct EVMNodes: Sendable {
+    /// The nodes, each as it is asked.
+    public let all: [EVMChain]
+    /// How many must agree.
+    public let quorum: Quorum
+
+    /// Nodes of one chain with the same depth, at least as many as must agree.
+    public init(_ nodes: [EVMChain], quorum: Quorum) {
+        precondition(nodes.count >= quorum.needed, "fewer nodes than must agree")
+        all = nodes
+        self.quorum = quorum
+    }
+
+    /// One node, which is believed.
+    public init(_ node: EVMChain) {
+        self.init([node], quorum: Quorum(needed: 1))
+    }
+
+    /// The chain's id.
+    public var chainID: UInt64 { all[0].chainID }
+
+    /// What each node answers, in no order. Waits for all of them.
+    func answers<Value: Sendable>(
+        _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
+    ) async -> [Result<Value, ChainError>] {
+        var given: [Result<Value, ChainError>] = []
+        for await answer in stream(read) {
+            given.append(answer)
+            if given.count == all.count { break }
+        }
+        return given
+    }
+
+    /// What enough nodes answer alike; returns as soon as they have. Throws what enough of them
+    /// throw alike, or the first of different errors, or `inconsistentNode` if they do not agree.
+    public func agreed<Value: Hashable & Sendable>(
+        _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
+    ) async throws(ChainError) -> Value {
+        var given: [Result<Value, ChainError>] = []
+        for await answer in stream(read) {
+            given.append(answer)
+            if let answer = quorum.agreed(given) { return try answer.get() }
+            if given.count == all.count { break }
+        }
+        for case .failure(let error) in given { throw error }
+        throw .inconsistentNode("the nodes do not agree")
+    }
+
+    private func stream<Value: Sendable>(
+        _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
+    ) -> AsyncStream<Result<Value, ChainError>> {
+        let (answers, sink) = AsyncStream.makeStream(of: Result<Value, ChainError>.self)
+        for node in all {
+            // A call cannot be broken off: who has enough answers does not wait for the last.
+            Task {
+                do throws(ChainError) {
+                    sink.yield(.success(try await read(node)))
+                } catch {
+                    sink.yield(.failure(error))
+                }
+            }
+        }
+        return answers
+    }
+}

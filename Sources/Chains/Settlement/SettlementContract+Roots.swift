@@ -1,0 +1,111 @@
+public import Primitives
+
+/// How long the settlement contract waits, in seconds. Fixed at its deployment.
+public struct SettlementDelays: Hashable, Sendable {
+    /// Until a bond that was asked back may be taken; at most 90 days.
+    public var unbonding: UInt64
+    /// In which a committed root can be disputed; 0: it is active at once. At most 30 days.
+    public var activation: UInt64
+    /// In which a slash can be appealed and vetoed; 0: it is executed at once. At most 30 days.
+    public var veto: UInt64
+    /// Until granted roles count; at most 30 days.
+    public var roles: UInt64
+    /// Without a sign of life of a settler until anyone may declare the house abandoned; more than
+    /// the delays of roots and roles, at most a year.
+    public var escape: UInt64
+
+    /// Delays; a house that acts at once unless told otherwise.
+    public init(
+        unbonding: UInt64, activation: UInt64 = 0, veto: UInt64 = 0, roles: UInt64 = 0,
+        escape: UInt64 = 90 * 86_400
+    ) {
+        self.unbonding = unbonding
+        self.activation = activation
+        self.veto = veto
+        self.roles = roles
+        self.escape = escape
+    }
+}
+
+/// What a root was committed with, as the chain tells it: what `activateRoot` takes.
+public struct CommittedRoot: Hashable, Sendable {
+    /// The batch.
+    public let batch: UInt64
+    /// The root of the claims.
+    public let root: Digest
+    /// The head hash of the house's journal then.
+    public let journalHead: Digest
+    /// The root of everything the house owed then.
+    public let liabilities: Digest
+}
+
+extension SettlementContract {
+    /// Where deposits, bonds and the incentive reserve lie. The contract itself holds what active
+    /// roots promise and nobody claimed.
+    public func vault() async throws(ChainError) -> EVMAddress {
+        try await contract.readOne("VAULT") { value throws(ABIError) in
+            try value.address("VAULT")
+        }
+    }
+
+    /// Whether a committed root waits to be active.
+    public func isRootWaiting() async throws(ChainError) -> Bool {
+        try await contract.readOne("rootWaiting") { value throws(ABIError) in
+            try value.flag("rootWaiting")
+        }
+    }
+
+    /// The Unix second from which the last committed root could be active.
+    public func activeFrom() async throws(ChainError) -> UInt64 {
+        try await contract.readOne("activeFrom") { value throws(ABIError) in
+            try value.uint64("activeFrom")
+        }
+    }
+
+    /// The last root that was committed, found in the contract's logs from the newest block down;
+    /// `nil` if there is none down to `first`.
+    public func lastCommittedRoot(
+        downTo first: UInt64 = 0, blocksPerPage: UInt64 = 2_000
+    ) async throws(ChainError) -> CommittedRoot? {
+        let topic: Digest
+        do throws(ABIError) {
+            topic = try contract.artifact.event("RootCommitted").topic
+        } catch {
+            throw .abi(error)
+        }
+        var last = try await contract.chain.head().number
+        while true {
+            let start = max(first, last < blocksPerPage ? 0 : last - (blocksPerPage - 1))
+            let logs = try await contract.chain.logs(
+                of: address, topics: [topic], from: start, to: last)
+            if let log = logs.last { return try committed(log) }
+            if start <= first { return nil }
+            last = start - 1
+        }
+    }
+
+    private func committed(_ log: EVMLog) throws(ChainError) -> CommittedRoot {
+        do throws(ABIError) {
+            if let (name, values) = try contract.artifact.decode(log),
+                case .rootCommitted(let batch, let root, let head, _, _, let owed, _)? =
+                    try ChainEvent(name: name, values: values)
+            {
+                return CommittedRoot(
+                    batch: batch, root: root, journalHead: head, liabilities: owed)
+            }
+        } catch {
+            throw .abi(error)
+        }
+        throw .inconsistentNode("a log that was not asked for")
+    }
+
+    /// Makes the committed root the one that pays, once its delay is over. Anyone may send it.
+    public func activate(
+        _ root: CommittedRoot, from sender: EVMSender
+    ) async -> TransactionOutcome {
+        await contract.send(
+            "activateRoot",
+            [.bytes32(root.root), .bytes32(root.journalHead), .bytes32(root.liabilities)],
+            from: sender)
+    }
+}

@@ -1,0 +1,150 @@
+public import Primitives
+
+/// The state's one encoding, without the policy, which belongs to the configuration.
+extension SolanaManager {
+    /// The canonical bytes of the state. O(state).
+    public var stateBytes: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(UInt8(1))
+        writer.write(UInt32(order.count))
+        for id in order { if let entry = entries[id] { writer.write(entry) } }
+        for queue in [Array(fresh.rest), looking, ready, missing] {
+            writer.write(UInt32(queue.count))
+            for id in queue { writer.write(id) }
+        }
+        writer.write(UInt32(quarantine.count))
+        for one in quarantine {
+            writer.write(one.id)
+            writer.write(one.due)
+        }
+        writer.write(batches)
+        writer.write(nextBatch)
+        writer.write(tables)
+        writer.write(market)
+        writer.write(observedAt)
+        writer.write(askedAt)
+        writer.write(lookedAt)
+        writer.write(failures)
+        writer.write(UInt8(open.count))
+        for cause in open { writer.write(cause.rawValue) }
+        writer.write(isOverLimit)
+        writer.write(UInt32(outbox.count))
+        for report in outbox {
+            writer.write(report.id)
+            writer.write(report.outcome)
+        }
+        return writer.bytes
+    }
+
+    /// The manager of these canonical bytes, under a policy that may differ from before. Follow it
+    /// with `restarted`. O(state).
+    public init(
+        policy: SolanaManagerPolicy, stateBytes: [UInt8]
+    ) throws(CodecError) {
+        var reader = ByteReader(stateBytes)
+        self.init(policy: policy)
+        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
+        for _ in 0..<(try reader.readCount(limit: .max)) {
+            let entry: Entry = try reader.read()
+            guard entries[entry.payout.id] == nil else { throw .invalidValue("payout") }
+            entries[entry.payout.id] = entry
+            order.append(entry.payout.id)
+            if case .closed = entry.place { continue }
+            openCount += 1
+        }
+        for id in try Self.readIDs(&reader) { fresh.append(id) }
+        looking = try Self.readIDs(&reader)
+        ready = try Self.readIDs(&reader)
+        missing = try Self.readIDs(&reader)
+        for _ in 0..<(try reader.readCount(limit: .max)) {
+            quarantine.append(
+                Quarantined(id: try reader.readDigest(), due: try reader.read()))
+        }
+        batches = try reader.readArray(limit: .max)
+        nextBatch = try reader.readUInt64()
+        tables = try reader.readArray(limit: SolanaManagerInput.listLimit)
+        market = try reader.readOptional()
+        observedAt = try reader.read()
+        askedAt = try reader.read()
+        lookedAt = try reader.read()
+        failures = try reader.readUInt32()
+        for _ in 0..<(try reader.readUInt8()) {
+            guard let cause = SolanaBreakerCause(rawValue: try reader.readUInt8()) else {
+                throw .invalidValue("cause")
+            }
+            open.append(cause)
+        }
+        isOverLimit = try reader.readBool()
+        for _ in 0..<(try reader.readCount(limit: .max)) {
+            outbox.append(Report(id: try reader.readDigest(), outcome: try reader.read()))
+        }
+        try reader.finish()
+    }
+
+    private static func readIDs(_ reader: inout ByteReader) throws(CodecError) -> [Digest] {
+        var ids: [Digest] = []
+        for _ in 0..<(try reader.readCount(limit: .max)) { ids.append(try reader.readDigest()) }
+        return ids
+    }
+}
+
+extension SolanaManager.Entry: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(payout)
+        switch place {
+        case .fresh: writer.write(UInt8(1))
+        case .looking: writer.write(UInt8(2))
+        case .ready: writer.write(UInt8(3))
+        case .missing: writer.write(UInt8(4))
+        case .quarantined(let reason):
+            writer.write(UInt8(5))
+            writer.write(reason)
+        case .batch(let number):
+            writer.write(UInt8(6))
+            writer.write(number)
+        case .closed(let outcome):
+            writer.write(UInt8(7))
+            writer.write(outcome)
+        }
+        writer.write(reported)
+        writer.write(limit)
+        writer.write(price)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        payout = try reader.read()
+        switch try reader.readUInt8() {
+        case 1: place = .fresh
+        case 2: place = .looking
+        case 3: place = .ready
+        case 4: place = .missing
+        case 5: place = .quarantined(try reader.readString(limit: SolanaManager.maximumText))
+        case 6: place = .batch(try reader.readUInt64())
+        case 7: place = .closed(try reader.read())
+        default: throw .invalidValue("place")
+        }
+        reported = try reader.readOptional()
+        limit = try reader.readUInt8()
+        price = try reader.readUInt64()
+    }
+}
+
+extension SolanaManager.Market: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(blockhash)
+        writer.write(lastValidHeight)
+        writer.write(price)
+        writer.write(lamports)
+        writer.write(tokens)
+        writer.write(nonces)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        blockhash = try reader.readDigest()
+        lastValidHeight = try reader.readUInt64()
+        price = try reader.readUInt64()
+        lamports = try reader.readUInt64()
+        tokens = try reader.readUInt64()
+        nonces = try reader.readArray(limit: SolanaManagerInput.listLimit)
+    }
+}

@@ -1,0 +1,204 @@
+public import Cryptography
+public import Primitives
+
+/// What a driver does outside the chain: writing down, and telling.
+public struct SolanaManagerHooks: Sendable {
+    /// Makes records durable, in order, after all that came before them, or none of them. If it
+    /// throws, the driver stops with nothing done, and has to be made again from what is durable.
+    public let durable: @Sendable ([[UInt8]]) async throws -> Void
+    /// Takes the outcome of a payout; `true` once it is written down, otherwise it is told again
+    /// after a restart. The same outcome may be told more than once.
+    public let report: @Sendable (Digest, SolanaPayoutOutcome) async -> Bool
+    /// Takes what a person should know.
+    public let alert: @Sendable (SolanaManagerAlert) -> Void
+
+    /// These hooks.
+    public init(
+        durable: @escaping @Sendable ([[UInt8]]) async throws -> Void,
+        report: @escaping @Sendable (Digest, SolanaPayoutOutcome) async -> Bool,
+        alert: @escaping @Sendable (SolanaManagerAlert) -> Void
+    ) {
+        self.durable = durable
+        self.report = report
+        self.alert = alert
+    }
+}
+
+/// Why a driver ended, or did not take an input.
+public typealias SolanaManagerDriverError = ManagerDriverError<SolanaManagerRejection>
+
+/// Drives a `SolanaManager`: gives it the time, answers and signatures, makes each input durable
+/// and then carries out what follows, over one or more nodes of one cluster.
+public final class SolanaManagerDriver: Sendable {
+    private let nodes: [SolanaChain]
+    private let quorum: Quorum
+    private let policy: SolanaManagerPolicy
+    private let key: Ed25519.PrivateKey
+    private let hooks: SolanaManagerHooks
+    private let runner: MachineRunner<SolanaManager>
+    private let source: SolanaAddress
+
+    /// A driver that goes on from what is durable: the state of some time, if there is one, and
+    /// the records made durable since, in order. The key is the policy's payer's.
+    public init(
+        nodes: [SolanaChain], quorum: Quorum, policy: SolanaManagerPolicy,
+        key: Ed25519.PrivateKey, state: [UInt8]? = nil, records: [[UInt8]] = [],
+        hooks: SolanaManagerHooks, clock: @escaping @Sendable () -> Timestamp,
+        tick: Duration = .milliseconds(500)
+    ) throws(SolanaManagerDriverError) {
+        precondition(nodes.count >= quorum.needed, "fewer nodes than must agree")
+        precondition(SolanaAddress(key.publicKey) == policy.payer, "another key than the payer's")
+        do throws(CodecError) {
+            var manager = SolanaManager(policy: policy)
+            if let state { manager = try SolanaManager(policy: policy, stateBytes: state) }
+            runner = try MachineRunner(
+                manager, records: records, first: [.restarted], durable: hooks.durable,
+                clock: clock, tick: tick)
+        } catch {
+            throw .damaged(error)
+        }
+        self.nodes = nodes
+        self.quorum = quorum
+        self.policy = policy
+        self.key = key
+        self.hooks = hooks
+        source = .tokenAccount(of: policy.payer, mint: policy.mint, program: policy.program)
+    }
+
+    /// Hands a payout over; returns when it is durable.
+    public func submit(_ payout: SolanaPayout) async throws(SolanaManagerDriverError) {
+        try await runner.send(.submit(payout))
+    }
+
+    /// Calls a payout off; returns when that is durable.
+    public func cancel(_ id: Digest) async throws(SolanaManagerDriverError) {
+        try await runner.send(.cancel(id))
+    }
+
+    /// Says which lookup tables transactions may use from now on.
+    public func use(_ tables: [SolanaLookupTable]) async throws(SolanaManagerDriverError) {
+        try await runner.send(.tables(tables))
+    }
+
+    /// The state after the first `records` records that this driver made durable: with it, those
+    /// and all of its predecessors' are not needed.
+    public func state() async throws(SolanaManagerDriverError) -> (bytes: [UInt8], records: Int) {
+        try await runner.state()
+    }
+
+    /// How far a payout is. An end that is not durable yet is not shown: until then it waits.
+    public func status(of id: Digest) -> SolanaPayoutStatus {
+        runner.look { $0.unsaid.contains(id) ? .waiting : $0.machine.status(of: id) }
+    }
+
+    /// Why new batches wait.
+    public var openBreakers: [SolanaBreakerCause] { runner.look { $0.machine.openBreakers } }
+
+    /// How many payouts are not over.
+    public var openPayouts: Int { runner.look { $0.machine.openPayouts } }
+
+    /// Works until the task is cancelled or a record cannot be made durable. Once only.
+    public func run() async throws(SolanaManagerDriverError) {
+        try await runner.run { await self.carryOut($0) }
+    }
+
+    private func carryOut(_ action: SolanaManagerAction) async {
+        switch action {
+        case .sign(let draft):
+            guard let message = try? draft.message(policy),
+                let transaction = try? SolanaTransaction(message, signedBy: [key])
+            else { return }
+            runner.post(.signed(batch: draft.batch, transaction.id, transaction.bytes))
+        case .broadcast(let batch, let id, let bytes):
+            let answers = await eachNode { await $0.submit(bytes, named: id) }
+            if answers.count(where: { $0 }) >= quorum.needed {
+                runner.post(.accepted(batch: batch, id))
+            }
+        case .look(let owners): runner.post(.looked(await look(owners)))
+        case .ask(let question):
+            let source = source
+            let payer = policy.payer
+            let answers = await eachNode { node in
+                try? await Self.ask(question, of: node, payer: payer, source: source)
+            }
+            runner.post(quorum.merge(answers, to: question).map { .observed($0) } ?? .unanswered)
+        case .report(let id, let outcome):
+            if await hooks.report(id, outcome) { runner.post(.acknowledged(id, outcome)) }
+        case .alert(let alert): hooks.alert(alert)
+        }
+    }
+
+    /// What each node answers, in no order.
+    private func eachNode<Answer: Sendable>(
+        _ call: @escaping @Sendable (SolanaChain) async -> Answer
+    ) async -> [Answer] {
+        await withTaskGroup(of: Answer.self) { group in
+            for node in nodes { group.addTask { await call(node) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+    }
+
+    /// What enough nodes say of the owners' token accounts; nothing of those they do not agree on.
+    private func look(_ owners: [SolanaAddress]) async -> [SolanaRecipient] {
+        let (mint, program) = (policy.mint, policy.program)
+        let accounts = owners.map {
+            SolanaAddress.tokenAccount(of: $0, mint: mint, program: program)
+        }
+        let answers = await eachNode { node -> [TokenRecipient]? in
+            guard let found = try? await node.accounts(accounts) else { return nil }
+            return zip(owners, found).map {
+                TokenRecipient($1, owner: $0, mint: mint, program: program)
+            }
+        }
+        let given = answers.compactMap { $0 }
+        return owners.enumerated().compactMap { place, owner in
+            quorum.agreed(given.map { $0[place] }).map { SolanaRecipient(owner, $0) }
+        }
+    }
+
+    /// One node's answer. Everything that must be older than the statuses is asked before them.
+    private static func ask(
+        _ question: SolanaQuestion, of node: SolanaChain, payer: SolanaAddress,
+        source: SolanaAddress
+    ) async throws(ChainError) -> SolanaEndpointAnswer {
+        let slot = try await node.slot(.finalized)
+        let height = try await node.blockHeight(.finalized)
+        let nonces = try await node.accounts(question.nonces, .finalized).map { $0.flatMap(nonce) }
+        let (blockhash, lastValidHeight) = try await node.latestBlockhash()
+        let held = try await node.accounts([payer, source])
+        let price = try await node.recentPrice()
+        var statuses: [SolanaStatusAnswer] = []
+        let ids = question.transactions.map(\.id)
+        for start in stride(from: 0, to: ids.count, by: 256) {
+            let part = Array(ids[start..<min(start + 256, ids.count)])
+            let (seen, all) = try await node.statuses(part)
+            for status in all {
+                if let status {
+                    let sighting = SolanaSighting(slot: status.slot, failure: status.failure)
+                    statuses.append(.present(sighting, status.commitment))
+                } else {
+                    statuses.append(seen >= slot ? .absent : .unknown)
+                }
+            }
+        }
+        return SolanaEndpointAnswer(
+            height: height, blockhash: blockhash, lastValidHeight: lastValidHeight, price: price,
+            lamports: held[0]?.lamports ?? 0, tokens: held[1].flatMap(tokens) ?? 0,
+            nonces: nonces, statuses: statuses)
+    }
+
+    /// A token account's amount: eight bytes at 64, the lowest first.
+    private static func tokens(_ account: SolanaAccount) -> UInt64? {
+        guard account.data.count >= 72 else { return nil }
+        return account.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// A nonce account's value, if it has one: after two words of version and state and the
+    /// authority (solana-nonce, `Versions` and `Data`).
+    private static func nonce(_ account: SolanaAccount) -> Digest? {
+        guard account.owner == .system, account.data.count >= 80, account.data[4] == 1 else {
+            return nil
+        }
+        return Digest(Array(account.data[40..<72]))
+    }
+}

@@ -1,0 +1,188 @@
+public import Primitives
+
+/// What happens to a Solana manager. Everything it knows comes in as one of these, with the time.
+public enum SolanaManagerInput: Hashable, Sendable {
+    /// Somebody wants this paid.
+    case submit(SolanaPayout)
+    /// Somebody no longer wants this paid. Refused when it is on its way.
+    case cancel(Digest)
+    /// What enough nodes say of the token accounts of some owners.
+    case looked([SolanaRecipient])
+    /// The lookup tables that transactions may use from now on, as they are on chain.
+    case tables([SolanaLookupTable])
+    /// A draft was signed.
+    case signed(batch: UInt64, Signature, [UInt8])
+    /// What enough endpoints say to a question.
+    case observed(SolanaObservation)
+    /// Too few endpoints answered a question.
+    case unanswered
+    /// Enough nodes took a batch's transaction.
+    case accepted(batch: UInt64, Signature)
+    /// A report is written down where it matters and need not be repeated.
+    case acknowledged(Digest, SolanaPayoutOutcome)
+    /// Time passed.
+    case tick
+    /// The process began anew: whatever was under way may be lost.
+    case restarted
+}
+
+/// What an owner's token account says.
+public struct SolanaRecipient: Hashable, Sendable {
+    /// The owner.
+    public let owner: SolanaAddress
+    /// Whether it can be paid.
+    public let state: TokenRecipient
+
+    /// What an owner's token account says.
+    public init(_ owner: SolanaAddress, _ state: TokenRecipient) {
+        self.owner = owner
+        self.state = state
+    }
+}
+
+/// What a Solana manager wants done. Carry it out only when the input that led to it is durable;
+/// each may be carried out any number of times.
+public enum SolanaManagerAction: Hashable, Sendable {
+    /// Find out what the token accounts of these owners say.
+    case look([SolanaAddress])
+    /// Have a transaction signed by the payer's key.
+    case sign(SolanaDraft)
+    /// Give a signed transaction to every node, without a trial.
+    case broadcast(batch: UInt64, Signature, [UInt8])
+    /// Ask every node.
+    case ask(SolanaQuestion)
+    /// Tell whoever submitted the payout.
+    case report(Digest, SolanaPayoutOutcome)
+    /// Tell a person.
+    case alert(SolanaManagerAlert)
+}
+
+/// What a person should know. Each is raised once when it begins.
+public enum SolanaManagerAlert: Hashable, Sendable {
+    /// New batches wait for this.
+    case opened(SolanaBreakerCause)
+    /// New batches no longer wait for this.
+    case closed(SolanaBreakerCause)
+    /// A transaction can no longer be carried out; its payouts are made again.
+    case expired(Signature)
+    /// A transaction was undone by the chain; carries the chain's words.
+    case undone(Signature, String)
+    /// A batch would cost more than it may, and waits.
+    case feeLimit
+    /// What was reported of a payout is no longer so.
+    case reportChanged(Digest)
+    /// A signature was not of what was to be signed.
+    case wrongSignature(batch: UInt64)
+    /// A transaction is gone, and so old that nodes may have forgotten it: a person must look.
+    case tooOld(Signature)
+}
+
+/// Why new batches wait.
+public enum SolanaBreakerCause: UInt8, CaseIterable, Hashable, Sendable {
+    /// Too few endpoints answer.
+    case nodesUnreachable = 1
+    /// The payer holds fewer lamports than it must.
+    case lowLamports = 2
+    /// The payer holds fewer tokens than the next payout.
+    case lowTokens = 3
+}
+
+extension SolanaRecipient: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(owner)
+        switch state {
+        case .ready: writer.write(UInt8(1))
+        case .missing: writer.write(UInt8(2))
+        case .quarantined(let reason):
+            writer.write(UInt8(3))
+            writer.write(reason.rawValue)
+        }
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        owner = try reader.read()
+        switch try reader.readUInt8() {
+        case 1: state = .ready
+        case 2: state = .missing
+        case 3:
+            let text = try reader.readString(limit: 64)
+            guard let reason = TokenRecipient.Reason(rawValue: text) else {
+                throw .invalidValue("reason")
+            }
+            state = .quarantined(reason)
+        default: throw .invalidValue("recipient")
+        }
+    }
+}
+
+extension SolanaManagerInput: CanonicalCodable {
+    /// The most owners, tables or transactions in one input.
+    static let listLimit = 4_096
+
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .submit(let payout):
+            writer.write(UInt8(1))
+            writer.write(payout)
+        case .cancel(let id):
+            writer.write(UInt8(2))
+            writer.write(id)
+        case .looked(let recipients):
+            writer.write(UInt8(3))
+            writer.write(recipients)
+        case .tables(let tables):
+            writer.write(UInt8(4))
+            writer.write(tables)
+        case .signed(let batch, let transaction, let bytes):
+            writer.write(UInt8(5))
+            writer.write(batch)
+            writer.write(transaction)
+            writer.write(bytes)
+        case .observed(let observation):
+            writer.write(UInt8(6))
+            writer.write(observation)
+        case .unanswered: writer.write(UInt8(7))
+        case .accepted(let batch, let transaction):
+            writer.write(UInt8(8))
+            writer.write(batch)
+            writer.write(transaction)
+        case .acknowledged(let id, let outcome):
+            writer.write(UInt8(9))
+            writer.write(id)
+            writer.write(outcome)
+        case .tick: writer.write(UInt8(10))
+        case .restarted: writer.write(UInt8(11))
+        }
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        switch try reader.readUInt8() {
+        case 1: self = .submit(try reader.read())
+        case 2: self = .cancel(try reader.readDigest())
+        case 3: self = .looked(try reader.readArray(limit: Self.listLimit))
+        case 4: self = .tables(try reader.readArray(limit: Self.listLimit))
+        case 5:
+            self = .signed(
+                batch: try reader.readUInt64(), try reader.read(),
+                try reader.readBytes(limit: SolanaMessage.packetBytes))
+        case 6: self = .observed(try reader.read())
+        case 7: self = .unanswered
+        case 8: self = .accepted(batch: try reader.readUInt64(), try reader.read())
+        case 9: self = .acknowledged(try reader.readDigest(), try reader.read())
+        case 10: self = .tick
+        case 11: self = .restarted
+        default: throw .invalidValue("input")
+        }
+    }
+}
+
+extension SolanaLookupTable: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(address)
+        writer.write(entries)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(try reader.read(), try reader.readArray(limit: 256))
+    }
+}

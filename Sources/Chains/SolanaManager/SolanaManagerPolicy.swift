@@ -1,0 +1,86 @@
+public import Primitives
+
+/// The numbers a Solana manager works by, and whose tokens it pays.
+public struct SolanaManagerPolicy: Hashable, Sendable {
+    /// The token.
+    public var mint: SolanaAddress
+    /// Its decimals.
+    public var decimals: UInt8
+    /// SPL Token or Token-2022, whichever the mint belongs to.
+    public var program = SolanaAddress.token
+    /// The owner of the account that pays; pays the fees too, and may advance the nonces.
+    public var payer: SolanaAddress
+
+    /// When a payout is reported as settled. It is followed further, until final.
+    public var finality = SolanaCommitment.finalized
+    /// Whether a payout is reported as soon as a node took it.
+    public var reportsSubmission = false
+    /// Durable nonce accounts. With them a transaction that is too cheap can be replaced: only one
+    /// of those that were signed for a nonce's value can be carried out. Without, the next is
+    /// signed when the last can no longer be carried out.
+    public var nonces: [SolanaAddress] = []
+
+    /// The least and the most paid for a compute unit, in millionths of a lamport.
+    public var minimumPrice: UInt64 = 1_000
+    /// See `minimumPrice`.
+    public var maximumPrice: UInt64 = 10_000_000
+    /// How much more the next transaction offers than the last one, in percent.
+    public var bumpPercent: UInt64 = 15
+    /// The most lamports that one transaction may cost, price times limit included.
+    public var feeLimit: UInt64 = 1_000_000
+    /// The lamports below which nothing new is sent.
+    public var minimumLamports: UInt64 = 1_000_000
+    /// The most transactions that are signed for one nonce's value.
+    public var maximumAttempts = 8
+
+    /// The most batches on their way. With eight attempts each their statuses fit one call.
+    public var inFlight = 16
+    /// The most payouts that are remembered, those that are over included.
+    public var maximumPayouts = 4_000_000
+
+    /// How often the chain is asked.
+    public var pollInterval: Timestamp.Span = .seconds(2)
+    /// How often a transaction that nobody has seen is given to the nodes again.
+    public var rebroadcastAfter: Timestamp.Span = .seconds(3)
+    /// With a nonce: after how long a transaction that nobody has seen is replaced.
+    public var resubmitAfter: Timestamp.Span = .seconds(15)
+    /// After how long an unanswered action is repeated.
+    public var retryAfter: Timestamp.Span = .seconds(10)
+    /// After how long a quarantined recipient is looked at again.
+    public var recheckAfter: Timestamp.Span = .seconds(600)
+    /// After how long a payout that was sent and is in no final block is reported as `unknown`.
+    public var unknownAfter: Timestamp.Span = .seconds(300)
+    /// Without an observation for so long, nothing new is started.
+    public var staleAfter: Timestamp.Span = .seconds(30)
+    /// How long after its signature a transaction's absence is evidence: nodes forget old ones.
+    public var historyKept: Timestamp.Span = .seconds(12 * 3_600)
+    /// By how many blocks a blockhash's last block must be passed, beyond what the nodes say.
+    public var expiryMargin: UInt64 = 64
+    /// After how many looks in a row without any answer new batches wait.
+    public var failuresAllowed: UInt32 = 3
+
+    /// The usual numbers for a token.
+    public init(mint: SolanaAddress, decimals: UInt8, payer: SolanaAddress) {
+        self.mint = mint
+        self.decimals = decimals
+        self.payer = payer
+    }
+
+    /// The plan by which transactions of a price are made.
+    func plan(price: UInt64) -> TokenPayoutPlan {
+        var plan = TokenPayoutPlan(
+            mint: mint, decimals: decimals, payer: payer, program: program)
+        plan.computePrice = price
+        plan.feeLimit = feeLimit
+        return plan
+    }
+
+    /// A price within the bounds.
+    func bounded(_ price: UInt64) -> UInt64 { min(max(price, minimumPrice), maximumPrice) }
+
+    /// What the next transaction offers after one of `price`.
+    func bumped(_ price: UInt64) -> UInt64 {
+        let (product, overflow) = price.multipliedReportingOverflow(by: 100 + bumpPercent)
+        return overflow ? .max : product / 100 + (product % 100 == 0 ? 0 : 1)
+    }
+}

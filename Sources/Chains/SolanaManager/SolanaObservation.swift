@@ -1,0 +1,279 @@
+public import Primitives
+
+/// What a Solana manager wants to know of the chain.
+public struct SolanaQuestion: Hashable, Sendable {
+    /// A transaction whose status is wanted.
+    public struct Transaction: Hashable, Sendable {
+        /// The transaction.
+        public let id: Signature
+        /// The nonce it uses up, if it has one.
+        public let nonce: NonceUse?
+    }
+
+    /// A durable nonce as a transaction uses it up.
+    public struct NonceUse: Hashable, Sendable {
+        /// The account's place in the question's `nonces`.
+        public let place: Int
+        /// The value it had.
+        public let value: Digest
+    }
+
+    /// The transactions.
+    public let transactions: [Transaction]
+    /// The nonce accounts.
+    public let nonces: [SolanaAddress]
+}
+
+/// Where an endpoint saw a transaction.
+public struct SolanaSighting: Hashable, Sendable {
+    /// The slot of its block.
+    public let slot: UInt64
+    /// Why it was undone; `nil` if it was carried out.
+    public let failure: String?
+
+    /// A sighting in a slot.
+    public init(slot: UInt64, failure: String?) {
+        self.slot = slot
+        self.failure = failure
+    }
+}
+
+/// What an endpoint says about one transaction.
+public enum SolanaStatusAnswer: Hashable, Sendable {
+    /// It does not know it.
+    case absent
+    /// It knows it.
+    case present(SolanaSighting, SolanaCommitment)
+    /// It gave no answer.
+    case unknown
+}
+
+/// What one endpoint answered to a question. It was asked for the height and the nonces first.
+public struct SolanaEndpointAnswer: Hashable, Sendable {
+    /// The height of its finalized block.
+    public var height: UInt64
+    /// A recent blockhash, and the last height whose block may take a transaction with it.
+    public var blockhash: Digest
+    /// See `blockhash`.
+    public var lastValidHeight: UInt64
+    /// What others pay for a compute unit, in millionths of a lamport.
+    public var price: UInt64
+    /// What the payer holds.
+    public var lamports: UInt64
+    /// What the payer's token account holds.
+    public var tokens: UInt64
+    /// The nonces' values in the finalized block, `nil` where there is none.
+    public var nonces: [Digest?]
+    /// Its answer for each transaction.
+    public var statuses: [SolanaStatusAnswer]
+
+    /// An answer of these parts.
+    public init(
+        height: UInt64, blockhash: Digest, lastValidHeight: UInt64, price: UInt64,
+        lamports: UInt64, tokens: UInt64, nonces: [Digest?], statuses: [SolanaStatusAnswer]
+    ) {
+        self.height = height
+        self.blockhash = blockhash
+        self.lastValidHeight = lastValidHeight
+        self.price = price
+        self.lamports = lamports
+        self.tokens = tokens
+        self.nonces = nonces
+        self.statuses = statuses
+    }
+}
+
+/// What enough endpoints agree on about one transaction.
+public enum SolanaStatusView: Hashable, Sendable {
+    /// It is in no block, as seen by endpoints of which enough have finalized this height and, for
+    /// a transaction with a nonce, see that the nonce has another value.
+    case absent(height: UInt64)
+    /// It is in this block, which is so sure.
+    case seen(SolanaSighting, SolanaCommitment)
+    /// They do not agree, or too few answered.
+    case unknown
+}
+
+/// The chain as enough endpoints agree on it.
+public struct SolanaObservation: Hashable, Sendable {
+    /// The transactions that were asked for.
+    public let transactions: [Signature]
+    /// What they agree on, for each transaction.
+    public let statuses: [SolanaStatusView]
+    /// The nonces' values, where they agree, by account.
+    public let nonces: [SolanaNonce]
+    /// A recent blockhash.
+    public let blockhash: Digest
+    /// The last height whose block may take it; rather too high than too low.
+    public let lastValidHeight: UInt64
+    /// The median price of a compute unit.
+    public let price: UInt64
+    /// What the payer holds at least.
+    public let lamports: UInt64
+    /// What its token account holds at least.
+    public let tokens: UInt64
+}
+
+/// A durable nonce's value.
+public struct SolanaNonce: Hashable, Sendable {
+    /// The account.
+    public let account: SolanaAddress
+    /// Its value.
+    public let value: Digest
+
+    /// A value of an account.
+    public init(account: SolanaAddress, value: Digest) {
+        self.account = account
+        self.value = value
+    }
+}
+
+extension Quorum {
+    /// By how much one endpoint's last valid height may be above what enough of them say.
+    private static let heightSpread: UInt64 = 300
+
+    /// Merges the answers; `nil` stands for an endpoint that gave none, and the result is `nil` if
+    /// too few did. An answer that does not fit the question counts as none.
+    ///
+    /// A blockhash is the median endpoint's. Its last height is the greatest that any endpoint
+    /// names for its own, unless that is far beyond what enough of them say: a liar may put the
+    /// end off, and never bring it forward.
+    public func merge(
+        _ answers: [SolanaEndpointAnswer?], to question: SolanaQuestion
+    ) -> SolanaObservation? {
+        let given = answers.compactMap { $0 }.filter {
+            $0.nonces.count == question.nonces.count
+                && $0.statuses.count == question.transactions.count
+        }
+        guard given.count >= needed, let reached = reached(given.map(\.lastValidHeight)) else {
+            return nil
+        }
+        let byHeight = given.sorted { $0.lastValidHeight < $1.lastValidHeight }
+        let (bound, _) = reached.addingReportingOverflow(Self.heightSpread)
+        let heights = given.map(\.lastValidHeight).filter { $0 <= max(bound, reached) }
+        return SolanaObservation(
+            transactions: question.transactions.map(\.id),
+            statuses: question.transactions.indices.map { view($0, of: given, question) },
+            nonces: question.nonces.enumerated().compactMap { place, account in
+                agreed(given.compactMap { $0.nonces[place] }).map {
+                    SolanaNonce(account: account, value: $0)
+                }
+            },
+            blockhash: byHeight[byHeight.count / 2].blockhash,
+            lastValidHeight: heights.max() ?? reached,
+            price: given.map(\.price).sorted()[given.count / 2],
+            lamports: self.reached(given.map(\.lamports)) ?? 0,
+            tokens: self.reached(given.map(\.tokens)) ?? 0)
+    }
+
+    private func view(
+        _ place: Int, of answers: [SolanaEndpointAnswer], _ question: SolanaQuestion
+    ) -> SolanaStatusView {
+        let asked = question.transactions[place]
+        var heights: [UInt64] = []
+        var seen: [(SolanaSighting, SolanaCommitment)] = []
+        for answer in answers {
+            switch answer.statuses[place] {
+            case .absent:
+                if let nonce = asked.nonce {
+                    guard let value = answer.nonces[nonce.place], value != nonce.value else {
+                        continue
+                    }
+                }
+                heights.append(answer.height)
+            case .present(let sighting, let commitment): seen.append((sighting, commitment))
+            case .unknown: continue
+            }
+        }
+        if let sighting = agreed(seen.map(\.0)) {
+            let levels = seen.filter { $0.0 == sighting }.map(\.1.level)
+            let level = reached(levels) ?? 0
+            return .seen(sighting, SolanaCommitment(level: level))
+        }
+        return reached(heights).map { .absent(height: $0) } ?? .unknown
+    }
+}
+
+extension SolanaCommitment {
+    var level: UInt8 {
+        switch self {
+        case .processed: 0
+        case .confirmed: 1
+        case .finalized: 2
+        }
+    }
+
+    init(level: UInt8) {
+        self = level >= 2 ? .finalized : level == 1 ? .confirmed : .processed
+    }
+}
+
+extension SolanaNonce: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(account)
+        writer.write(value)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(account: try reader.read(), value: try reader.readDigest())
+    }
+}
+
+extension SolanaStatusView: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        switch self {
+        case .absent(let height):
+            writer.write(UInt8(1))
+            writer.write(height)
+        case .seen(let sighting, let commitment):
+            writer.write(UInt8(2))
+            writer.write(sighting.slot)
+            writer.write(commitment.level)
+            writer.write(sighting.failure != nil)
+            if let failure = sighting.failure { writer.write(failure) }
+        case .unknown: writer.write(UInt8(3))
+        }
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        switch try reader.readUInt8() {
+        case 1: self = .absent(height: try reader.readUInt64())
+        case 2:
+            let slot = try reader.readUInt64()
+            let level = try reader.readUInt8()
+            guard level <= 2 else { throw .invalidValue("commitment") }
+            let failure =
+                try reader.readBool()
+                ? try reader.readString(limit: SolanaManager.maximumText) : nil
+            self = .seen(
+                SolanaSighting(slot: slot, failure: failure), SolanaCommitment(level: level))
+        case 3: self = .unknown
+        default: throw .invalidValue("status")
+        }
+    }
+}
+
+extension SolanaObservation: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(transactions)
+        writer.write(statuses)
+        writer.write(nonces)
+        writer.write(blockhash)
+        writer.write(lastValidHeight)
+        writer.write(price)
+        writer.write(lamports)
+        writer.write(tokens)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        transactions = try reader.readArray(limit: SolanaManagerInput.listLimit)
+        statuses = try reader.readArray(limit: SolanaManagerInput.listLimit)
+        guard statuses.count == transactions.count else { throw .invalidValue("statuses") }
+        nonces = try reader.readArray(limit: SolanaManagerInput.listLimit)
+        blockhash = try reader.readDigest()
+        lastValidHeight = try reader.readUInt64()
+        price = try reader.readUInt64()
+        lamports = try reader.readUInt64()
+        tokens = try reader.readUInt64()
+    }
+}

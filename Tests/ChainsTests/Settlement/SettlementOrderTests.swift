@@ -1,0 +1,124 @@
+import Chains
+import Cryptography
+import Primitives
+import Testing
+
+/// Which intent stands for an order, and what follows from what became of it.
+@Suite struct SettlementOrderTests {
+    private let key: Digest
+    private let sender: EVMAddress
+    private let contract: EVMAddress
+    private var orders: SettlementOrders
+    private let order: SettlementOrder
+
+    init() throws {
+        key = try digest(0x17)
+        sender = try address(1)
+        contract = try address(2)
+        orders = SettlementOrders(
+            contract: contract, artifact: try Project.artifact("Exchequer"), sender: sender,
+            feeLimit: 9)
+        order = .slash(provider: try address(3), amount: 5, burned: 1, verdict: key)
+    }
+
+    private let included = EVMInclusion(
+        transaction: .zero, blockNumber: 7, blockHash: .zero, index: 0, succeeded: true,
+        gasUsed: 1, gasPrice: 1)
+
+    @Test func theIdsFollowFromTheOrderAlone() throws {
+        #expect(order.key == key)
+        let root = try digest(0x21)
+        let one = SettlementOrder.commitRoot(
+            batch: 4, root: root, totalUSD: 1, totalTLY: 2, journalHead: .zero, liabilities: .zero)
+        let other = SettlementOrder.commitRoot(
+            batch: 4, root: root, totalUSD: 1, totalTLY: 2, journalHead: key, liabilities: key)
+        #expect(one.key == other.key && one.key == SettlementOrder.key(ofBatch: 4, root: root))
+        #expect(one.key != SettlementOrder.key(ofBatch: 5, root: root))
+        #expect(one.key != SettlementOrder.key(ofBatch: 4, root: key))
+    }
+
+    @Test mutating func anOrderIsSubmittedOnceAndThenWaitedFor() throws {
+        #expect(orders.step(of: key, at: Timestamp(seconds: 1)) { _ in .absent } == .submit(key))
+        let intent = try orders.intent(key, for: order)
+        #expect(intent.id == key && intent.from == sender && intent.to == contract)
+        #expect(intent.feeLimit == 9 && intent.gasLimit == 0 && intent.value == 0)
+        #expect(
+            intent.data
+                == (try Project.artifact("Exchequer").callData(
+                    "slash",
+                    [.address(try address(3)), .uint(5), .uint(1), .bytes32(key)])))
+        for status in [
+            EVMIntentStatus.waiting, .inFlight(nonce: 3, transactions: []),
+            .inFlight(nonce: 3, transactions: [.zero]),
+        ] {
+            #expect(
+                orders.step(of: key, at: Timestamp(seconds: 9_999)) { _ in status }
+                    == .wait(status))
+        }
+        #expect(
+            orders.step(of: key, at: Timestamp(seconds: 2)) { _ in .closed(.settled(included)) }
+                == .done(included))
+    }
+
+    @Test mutating func aRefusedOrderGetsANewIdAfterAPauseThatGrows() throws {
+        var ends: [Digest: EVMIntentOutcome] = [:]
+        var ids: [Digest] = []
+        var now: UInt64 = 1_000
+        for expected: UInt64 in [30, 60, 120, 240, 480, 480] {
+            guard case .submit(let id) = step(at: now, ends) else {
+                Issue.record("attempt \(ids.count) does not start")
+                return
+            }
+            #expect(!ids.contains(id))
+            ids.append(id)
+            ends[id] = .failed(.wouldRevert("paused"))
+            #expect(step(at: now, ends) == .refused(.wouldRevert("paused")))
+            #expect(step(at: now + expected - 1, ends) == .refused(.wouldRevert("paused")))
+            now += expected
+        }
+        // A process that begins anew finds the same next id, and tries at once.
+        var again = SettlementOrders(
+            contract: contract, artifact: try Project.artifact("Exchequer"), sender: sender,
+            feeLimit: 9)
+        let here = step(at: now, ends)
+        let there = again.step(of: key, at: Timestamp(seconds: 1)) { id in
+            ends[id].map { .closed($0) } ?? .absent
+        }
+        #expect(here == there)
+        guard case .submit(let id) = here else {
+            Issue.record("\(here)")
+            return
+        }
+        ends[id] = .failed(.reverted(included))
+        #expect(step(at: now, ends) == .refused(.reverted(included)))
+        #expect(orders.lastID(of: key) != id)
+        orders.retryNow()
+        guard case .submit = step(at: now, ends) else {
+            Issue.record("a person's word does not end the pause")
+            return
+        }
+    }
+
+    private mutating func step(
+        at now: UInt64, _ ends: [Digest: EVMIntentOutcome]
+    ) -> SettlementOrders.Step {
+        orders.step(of: key, at: Timestamp(seconds: now)) { id in
+            ends[id].map { .closed($0) } ?? .absent
+        }
+    }
+
+    @Test func onlyTheContractsOwnWordWritesASlashOff() throws {
+        let refusals: [(EVMIntentFailure, Bool)] = [
+            (.wouldRevert("no bond"), true), (.wouldRevert("execution reverted: no bond"), true),
+            (.wouldRevert("verdict used"), false), (.reverted(included), false),
+            (.refused("no bond"), false), (.replaced, false),
+        ]
+        for (failure, isOver) in refusals {
+            var orders = orders
+            let step = orders.step(of: key, at: Timestamp(seconds: 5)) { id in
+                id == key ? .closed(.failed(failure)) : .absent
+            }
+            #expect((step == .withoutBond) == isOver, "\(failure)")
+        }
+    }
+}

@@ -1,0 +1,149 @@
+import Chains
+import Cryptography
+import Foundation
+import LoopbackServer
+import Primitives
+import Synchronization
+import Testing
+import Transport
+
+/// The driver on a real SVM, seen through two good endpoints and one that is not there. The node
+/// drops what it acknowledges, loses answers and rolls confirmed slots back, and the process ends
+/// three times. `EXCHEQUER_CHAOS=N` makes N payouts.
+@Suite(.serialized, .timeLimit(.minutes(10))) struct SolanaDriverTests {
+    /// What a driver wrote down and told.
+    private final class Desk: Sendable {
+        private struct State {
+            var records: [[UInt8]] = []
+            var outcomes: [Digest: SolanaPayoutOutcome] = [:]
+            var changed = 0
+        }
+        private let state = Mutex(State())
+
+        var records: [[UInt8]] { state.withLock { $0.records } }
+        var settled: Int {
+            state.withLock { state in
+                state.outcomes.values.count { if case .settled = $0 { true } else { false } }
+            }
+        }
+        var changed: Int { state.withLock { $0.changed } }
+        func outcome(of id: Digest) -> SolanaPayoutOutcome? { state.withLock { $0.outcomes[id] } }
+
+        var hooks: SolanaManagerHooks {
+            SolanaManagerHooks(
+                durable: { records in self.state.withLock { $0.records += records } },
+                report: { id, outcome in
+                    self.state.withLock { $0.outcomes[id] = outcome }
+                    return true
+                },
+                alert: { alert in
+                    guard case .reportChanged = alert else { return }
+                    self.state.withLock { $0.changed += 1 }
+                })
+        }
+    }
+
+    private static let count: Int = {
+        let given = ProcessInfo.processInfo.environment["EXCHEQUER_CHAOS"]
+        return given.flatMap(Int.init) ?? 240
+    }()
+
+    private let desk = Desk()
+
+    private func driver(_ node: SVMNode) throws -> SolanaManagerDriver {
+        var policy = SolanaManagerPolicy(mint: node.mint, decimals: 6, payer: node.address)
+        policy.pollInterval = .milliseconds(30)
+        policy.rebroadcastAfter = .milliseconds(150)
+        policy.retryAfter = .milliseconds(300)
+        policy.recheckAfter = .milliseconds(200)
+        policy.expiryMargin = 8
+        let gone = SolanaChain(
+            rpc: JSONRPC(url: "http://127.0.0.1:\(try TCPServer.closedPort())"))
+        return try SolanaManagerDriver(
+            nodes: [node.chain, gone, node.chain], quorum: Quorum(needed: 2), policy: policy,
+            key: node.payer, records: desk.records, hooks: desk.hooks,
+            clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
+            tick: .milliseconds(10))
+    }
+
+    private func fault(_ node: SVMNode, _ method: String, _ kind: String) async throws {
+        let _: Bool = try await node.rpc.call(
+            "test_fault",
+            [.object(["method": .string(method), "kind": .string(kind), "count": .integer(2)])])
+    }
+
+    private func disturb(_ node: SVMNode, _ round: Int) async throws {
+        switch round % 12 {
+        case 1: let _: Int = try await node.rpc.call("test_drop", [.integer(4)])
+        case 3: try await fault(node, "sendTransaction", "lost")
+        case 5: let _: Int = try await node.rpc.call("test_rollback", [.integer(6), false])
+        case 7: try await fault(node, "getSignatureStatuses", "error")
+        case 9: let _: Int = try await node.rpc.call("test_rollback", [.integer(4), true])
+        default: return
+        }
+    }
+
+    /// Thaws an account, unless that is lost as well.
+    private func thaw(_ owner: SolanaAddress, _ node: SVMNode) async {
+        guard let hash = try? await node.chain.latestBlockhash(.processed).hash,
+            let message = try? SolanaMessage(
+                [node.about(owner, 11)], payer: node.address, blockhash: hash),
+            let transaction = try? SolanaTransaction(message, signedBy: [node.payer])
+        else { return }
+        _ = await node.chain.broadcast(transaction)
+    }
+
+    @Test func everyoneIsPaidOnceThoughTheNodeMisbehavesAndTheProcessEnds() async throws {
+        let node = try await SVMNode()
+        let owners = try (0..<min(48, Self.count)).map { try SVMNode.owner("payee \($0)") }
+        let payouts = (0..<Self.count).map { number in
+            SolanaPayout(
+                id: Digest(words: (2, 2, 2, UInt64(number))), to: owners[number % owners.count],
+                amount: UInt64(number) + 1)
+        }
+        let sum = payouts.reduce(0) { $0 + $1.amount }
+        try await node.give(sum + 5, to: node.address)
+        // One account is there and frozen; the others are to be made.
+        try await node.give(0, to: owners[0])
+        try await node.run([node.about(owners[0], 10)])
+        var rounds = 0
+        for part in 1...4 {
+            let one = try driver(node)
+            let running = Task { try await one.run() }
+            for payout in payouts.prefix(Self.count * part / 4) { try await one.submit(payout) }
+            let target = part < 4 ? Self.count * part / 8 : Self.count
+            while desk.settled < target {
+                rounds += 1
+                try await disturb(node, rounds)
+                try await node.tick(4)
+                try await Task.sleep(for: .milliseconds(10))
+                if rounds == 30 {
+                    #expect(one.status(of: payouts[0].id) == .quarantined("frozen"))
+                }
+                if rounds >= 30, rounds % 10 == 0 { await thaw(owners[0], node) }
+                try #require(rounds < 5_000, "\(one.openPayouts) payouts do not end")
+            }
+            if part == 4 { #expect(one.openPayouts == 0) }
+            running.cancel()
+            _ = await running.result
+        }
+        var due: [SolanaAddress: UInt64] = [:]
+        for payout in payouts { due[payout.owner, default: 0] += payout.amount }
+        for owner in owners { #expect(try await node.balance(owner) == due[owner]) }
+        #expect(try await node.balance(node.address) == 5)
+        #expect(desk.settled == Self.count && desk.changed == 0)
+        print("\(Self.count) payouts on the SVM, \(rounds) rounds, \(desk.records.count) records")
+    }
+
+    @Test func whatCannotBeReadIsNotGoneOnWith() async throws {
+        let key = try SVMNode.key("a payer")
+        let policy = SolanaManagerPolicy(
+            mint: try SVMNode.owner("a mint"), decimals: 6, payer: SolanaAddress(key.publicKey))
+        let chain = SolanaChain(rpc: JSONRPC(url: "http://127.0.0.1:\(try TCPServer.closedPort())"))
+        #expect(throws: SolanaManagerDriverError.damaged(.truncated)) {
+            _ = try SolanaManagerDriver(
+                nodes: [chain], quorum: Quorum(needed: 1), policy: policy, key: key,
+                records: [[1, 2]], hooks: desk.hooks, clock: { .zero })
+        }
+    }
+}

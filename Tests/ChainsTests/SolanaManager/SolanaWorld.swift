@@ -1,0 +1,243 @@
+import Chains
+import Cryptography
+import Primitives
+import Testing
+
+/// A manager, three misbehaving nodes and a cluster in one thread, all from one seed. The manager's
+/// process may end between any two steps; what it has then is the log of its inputs.
+struct SolanaWorld {
+    let payouts: [SolanaPayout]
+    let policy: SolanaManagerPolicy
+    private let key: Ed25519.PrivateKey
+    private(set) var cluster: SimulatedCluster
+    private(set) var manager: SolanaManager
+    private(set) var outcomes: [Digest: SolanaPayoutOutcome] = [:]
+    private(set) var crashes = 0
+    private(set) var signatures = 0
+    private(set) var quarantined = 0
+    private(set) var problems: [String] = []
+    private var nodes = Array(repeating: SimulatedClusterNode(), count: 3)
+    private var random: SplitMix64
+    private var now: UInt64 = 1_000_000
+    private var mail: [(due: UInt64, input: SolanaManagerInput)] = []
+    private var drafts: [Signature: SolanaDraft] = [:]
+    private var snapshot: [UInt8]
+    private var log: [(at: UInt64, bytes: [UInt8])] = []
+    private var submitted = 0
+    private var isCrashing = false
+    private let crashOnceIn: UInt64
+
+    /// Payouts to 500 owners, of which some have no account and some a frozen one.
+    init(payouts count: Int, nonces: Int, seed: UInt64) throws {
+        var random = SplitMix64(seed: seed)
+        key = try #require(Ed25519.PrivateKey(seed: [UInt8](repeating: 7, count: 32)))
+        let owners = (0..<500).map { SolanaAddress(Digest(words: (5, 5, seed, $0))) }
+        payouts = (0..<count).map { number in
+            SolanaPayout(
+                id: Digest(words: (random.next(), 1, 1, UInt64(number))),
+                to: owners[Int(random.next() % 500)], amount: random.next() % 1_000_000 + 1)
+        }
+        let accounts = (0..<nonces).map { SolanaAddress(Digest(words: (6, 6, 6, UInt64($0)))) }
+        var policy = SolanaManagerPolicy(
+            mint: SolanaAddress(Digest(words: (4, 4, 4, 4))), decimals: 6,
+            payer: SolanaAddress(key.publicKey))
+        policy.nonces = accounts
+        policy.minimumPrice = 100
+        policy.pollInterval = .seconds(1)
+        policy.rebroadcastAfter = .seconds(3)
+        policy.resubmitAfter = .seconds(6)
+        policy.retryAfter = .seconds(4)
+        policy.recheckAfter = .seconds(60)
+        policy.unknownAfter = .seconds(40)
+        policy.staleAfter = .seconds(10)
+        policy.expiryMargin = 6
+        policy.inFlight = 24
+        self.policy = policy
+        cluster = SimulatedCluster(nonces: accounts, seed: random.next())
+        for (number, owner) in owners.enumerated() {
+            let kind = number % 10
+            cluster.set(
+                owner, kind == 0 ? .missing : kind == 1 ? .quarantined(.frozen) : .ready)
+        }
+        manager = SolanaManager(policy: policy)
+        snapshot = manager.stateBytes
+        crashOnceIn = UInt64(max(200, count / 12))
+        self.random = random
+        // A table with half of the owners' accounts.
+        let table = SolanaLookupTable(
+            SolanaAddress(Digest(words: (3, 3, 3, 3))),
+            owners.prefix(250).map { .tokenAccount(of: $0, mint: policy.mint) })
+        take(.tables([table]))
+    }
+
+    private mutating func chance(_ once: UInt64) -> Bool { random.next() % once == 0 }
+
+    /// Runs until every payout is settled and told; `false` if that takes longer than `seconds`.
+    mutating func run(seconds: UInt64) -> Bool {
+        let end = now + seconds
+        while now < end, problems.isEmpty {
+            now += 1
+            moveCluster()
+            for _ in 0..<150 where submitted < payouts.count && !isCrashing {
+                take(.submit(payouts[submitted]))
+                if !isCrashing { submitted += 1 }
+            }
+            if submitted > 0, !isCrashing {
+                take(.submit(payouts[Int(random.next() % UInt64(submitted))]))
+            }
+            let due = mail.filter { $0.due <= now }
+            mail.removeAll { $0.due <= now }
+            for letter in due where !isCrashing { take(letter.input) }
+            if !isCrashing { take(.tick) }
+            if isCrashing { restart() }
+            if submitted == payouts.count, manager.openPayouts == 0, isAllTold { return true }
+        }
+        return false
+    }
+
+    private var isAllTold: Bool {
+        payouts.allSatisfy { if case .settled? = outcomes[$0.id] { true } else { false } }
+    }
+
+    private mutating func moveCluster() {
+        for place in nodes.indices where chance(20) { breakNode(place) }
+        cluster.price = chance(30) ? 40_000 : chance(5) ? 1_000 : cluster.price
+        if chance(40) { cluster.fork(Int(random.next() % 8) + 1, keep: chance(2)) }
+        if chance(8) {
+            // Somebody's account is frozen, or closed; most are thawed again in time.
+            let owner = payouts[Int(random.next() % UInt64(payouts.count))].owner
+            let isClosed = chance(3)
+            cluster.set(owner, isClosed ? .missing : .quarantined(.frozen))
+        }
+        for payout in payouts.prefix(2_000) where chance(600) {
+            if case .quarantined = cluster.state(of: payout.owner) {
+                cluster.set(payout.owner, .ready)
+            }
+        }
+        cluster.tick()
+    }
+
+    /// At most one lies at a time: two of three must agree.
+    private mutating func breakNode(_ place: Int) {
+        let liars = nodes.indices.filter {
+            if case .lying = nodes[$0].fault { $0 != place } else { false }
+        }
+        switch random.next() % 8 {
+        case 0: nodes[place].fault = .unreachable
+        case 1: nodes[place].fault = .lagging(random.next() % 16 + 1)
+        case 2 where liars.isEmpty: nodes[place].fault = .lying
+        case 3: nodes[place].fault = .forgetful
+        default: nodes[place].fault = .none
+        }
+    }
+
+    // MARK: The manager's process
+
+    private mutating func take(_ input: SolanaManagerInput) {
+        if chance(6 * crashOnceIn) {
+            isCrashing = true
+            return
+        }
+        let actions: [SolanaManagerAction]
+        do {
+            actions = try manager.apply(input, at: Timestamp(seconds: now))
+        } catch {
+            problems.append("\(error) for \(input)")
+            return
+        }
+        log.append((now, input.canonicalBytes()))
+        for action in actions {
+            if chance(crashOnceIn) {
+                isCrashing = true
+                return
+            }
+            carryOut(action)
+        }
+        if log.count >= max(2_000, payouts.count / 2) {
+            snapshot = manager.stateBytes
+            log = []
+        }
+    }
+
+    /// Begins anew from what was written down, which must give the very same state.
+    private mutating func restart() {
+        crashes += 1
+        isCrashing = false
+        mail = []
+        let before = manager.stateBytes
+        do {
+            manager = try SolanaManager(policy: policy, stateBytes: snapshot)
+            for entry in log {
+                let input = try SolanaManagerInput(canonicalBytes: entry.bytes)
+                _ = try manager.apply(input, at: Timestamp(seconds: entry.at))
+            }
+        } catch {
+            problems.append("the log cannot be read: \(error)")
+            return
+        }
+        if manager.stateBytes != before { problems.append("the log gives another state") }
+        take(.restarted)
+    }
+
+    private mutating func post(_ input: SolanaManagerInput) {
+        // A lost answer never comes.
+        if !chance(25) { mail.append((now + random.next() % 3, input)) }
+    }
+
+    private mutating func carryOut(_ action: SolanaManagerAction) {
+        switch action {
+        case .look(let owners):
+            post(.looked(owners.map { SolanaRecipient($0, cluster.state(of: $0)) }))
+        case .sign(let draft): sign(draft)
+        case .broadcast(_, let id, _): broadcast(id)
+        case .ask(let question):
+            let cluster = cluster
+            var answers: [SolanaEndpointAnswer?] = []
+            for node in nodes {
+                answers.append(node.answer(question, cluster, random: &random))
+            }
+            let merged = Quorum(needed: 2).merge(answers, to: question)
+            post(merged.map { .observed($0) } ?? .unanswered)
+        case .report(let id, let outcome): note(id, outcome)
+        case .alert(.reportChanged(let id)): problems.append("what was said of \(id) changed")
+        case .alert(.wrongSignature): problems.append("a right signature was not taken")
+        case .alert(.tooOld): problems.append("something is too old")
+        case .alert: break
+        }
+    }
+
+    private mutating func sign(_ draft: SolanaDraft) {
+        do {
+            let transaction = try SolanaTransaction(draft.message(policy), signedBy: [key])
+            drafts[transaction.id] = draft
+            signatures += 1
+            post(.signed(batch: draft.batch, transaction.id, transaction.bytes))
+        } catch {
+            problems.append("a draft cannot be signed: \(error)")
+        }
+    }
+
+    private mutating func broadcast(_ id: Signature) {
+        guard let draft = drafts[id] else {
+            problems.append("what nobody signed was sent")
+            return
+        }
+        for node in nodes {
+            switch node.fault {
+            case .unreachable, .lying, .forgetful: continue
+            case .none, .lagging: break
+            }
+            if chance(4) { continue }
+            cluster.pool[id] = (draft, chance(3) ? cluster.price : 0)
+        }
+    }
+
+    private mutating func note(_ id: Digest, _ outcome: SolanaPayoutOutcome) {
+        if case .settled? = outcomes[id], outcomes[id] != outcome {
+            problems.append("\(id) ended twice")
+        }
+        if case .quarantined = outcome { quarantined += 1 }
+        outcomes[id] = outcome
+        post(.acknowledged(id, outcome))
+    }
+}
