@@ -187,6 +187,41 @@ import Testing
         let empty = try RunningProgram("exchequer", ["simulate", "report", figures])
         #expect(try await empty.end() == 3)
     }
+
+    @Test func theCommandReadsWhatAStudyWrote() async throws {
+        let folder = try TemporaryStudy(single())
+        let scenario = folder.path + "/study.yaml"
+        try """
+        title: Demand
+        question: What does demand do to the price?
+        metric: price
+        model: halving_pool
+        steps: 20
+        replicates: 3
+        study:
+          kind: grid
+          axes:
+            demand: [100, 1_000]
+        report:
+          thresholds:
+            - {metric: price, at_least: 0.001, says: The token is worth something.}
+
+        """.write(toFile: scenario, atomically: true, encoding: .utf8)
+        let out = folder.path + "/out"
+        let study = try RunningProgram("exchequer", ["simulate", "run", scenario, "--out", out])
+        #expect(try await study.end() == 0, "\(study.errors)")
+        let program = try RunningProgram(
+            "exchequer", ["simulate", "report", out, "--plot", "by-demand-price"])
+        #expect(try await program.end() == 0, "\(program.errors)")
+        #expect(program.lines.joined().contains(">demand, usd<"))
+        let page = try RunningProgram("exchequer", ["simulate", "report", out])
+        #expect(try await page.end() == 0)
+        #expect(page.errors.contains("The threshold holds in every run."))
+        #expect(
+            page.errors.contains {
+                $0.contains("demand 1000 is higher than demand 100 in 3 of 3 replicates")
+            }, "\(page.errors)")
+    }
 }
 
 /// A study's files in a folder that is removed with this value.

@@ -1,19 +1,11 @@
 /// What pages say about lists of numbers.
 enum ReportStatistics {
-    /// The quantile of sorted values by straight lines between neighbours (Hyndman and Fan's type
-    /// 7, as NumPy and pandas have it); not a number where there is no value.
-    static func quantile(_ sorted: [Double], _ share: Double) -> Double {
-        guard let last = sorted.last else { return .nan }
-        let place = Double(sorted.count - 1) * share
-        let below = Int(place)
-        if below + 1 >= sorted.count { return last }
-        return sorted[below] + (sorted[below + 1] - sorted[below]) * (place - Double(below))
-    }
-
-    /// Median and the 5 and 95 % quantiles of the values that are numbers.
+    /// Median and the 5 and 95 % quantiles of the values that are numbers; not numbers where none
+    /// is.
     static func band(_ values: [Double]) -> (low: Double, middle: Double, high: Double) {
         let sorted = values.filter(\.isFinite).sorted()
-        return (quantile(sorted, 0.05), quantile(sorted, 0.5), quantile(sorted, 0.95))
+        if sorted.isEmpty { return (.nan, .nan, .nan) }
+        return (Quantile.of(sorted, 0.05), Quantile.of(sorted, 0.5), Quantile.of(sorted, 0.95))
     }
 
     /// Ranks from 1; equal values share the mean of theirs.
