@@ -60,6 +60,8 @@ extension MarketModel {
         for stake in delegators.stakes { writer.write(stake) }
     }
 
+    /// The market that was encoded, under these values and rules; as many agents and the same
+    /// backend as it had. Emission that the values have ended stays ended.
     public init(
         from reader: inout ByteReader, values: [Int64], rules: Parameters, seed: UInt64
     ) throws(ScenarioError) {
@@ -113,6 +115,7 @@ extension MarketModel {
 
     private static let encodingName = "exchequer-market-v1"
 
+    /// A digest of everything, the house's records with it. O(state).
     public var digest: UInt64 {
         fold { $0.encode(into: &$1) }
     }

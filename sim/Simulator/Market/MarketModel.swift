@@ -8,10 +8,14 @@ import Primitives
 /// the production state machine (`twin`) or the same rules in columns (`kernel`), and both give
 /// everybody the same balances to the unit.
 public struct MarketModel: SimulationModel {
+    /// `market`.
     public static let name = "market"
+    /// What it is.
     public static let summary =
         "Providers, buyers, verifiers, delegators and traders under the house's rules."
+    /// What a scenario can set (docs/reference/simulation-model.md).
     public static var parameters: [ParameterSpec] { MarketParameter.table }
+    /// What every step tells.
     public static var metrics: [MetricSpec] { MarketMetric.table }
 
     /// What a provider, verifier, buyer or the operator has in the house, in ledger units.
@@ -58,8 +62,11 @@ public struct MarketModel: SimulationModel {
     var burnBudget: Int64 = 0
     /// What was in escrow after the last step, in ledger units.
     var escrowBefore: Int128 = 0
+    /// Steps done: emission epochs.
     public internal(set) var steps = 0
 
+    /// A market before its first step. Throws where shares are over one, the rules' windows do not
+    /// fit in an epoch, or a job is too dear to be counted. O(agents).
     public init(_ values: [Int64], rules: Parameters, seed: UInt64) throws(ScenarioError) {
         let settings = MarketSettings(values)
         try MarketModel.check(settings, rules)
@@ -114,6 +121,7 @@ public struct MarketModel: SimulationModel {
 
     // MARK: A step
 
+    /// One emission epoch. O(agents + jobs), with the kernel.
     public mutating func step(into row: inout [Int64]) {
         var owner = ColumnOwner()
         visit(&owner)
