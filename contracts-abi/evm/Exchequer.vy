@@ -14,29 +14,27 @@
 """
 from ethereum.ercs import IERC20
 
+import Claims as proofs
+import Events as events
+import Head as packed
+import Roles as access
+
+initializes: access
+
+exports: (
+    proofs.CLAIM_DOMAIN, access.owner, access.candidateOwner, access.candidateFrom, access.roles,
+    access.roleChanges, access.ROLE_DELAY, access.grantRoles, access.revokeRoles, access.enactRoles,
+    access.cancelRoles, access.offerOwnership, access.acceptOwnership,
+)
+
 interface IReceiver:
     def receiveWithAuthorization(
-        authorizer: address,
-        receiver: address,
-        amount: uint256,
-        validAfter: uint256,
-        validBefore: uint256,
-        nonce: bytes32,
-        v: uint8,
-        r: bytes32,
-        s: bytes32,
+        authorizer: address, receiver: address, amount: uint256, validAfter: uint256,
+        validBefore: uint256, nonce: bytes32, v: uint8, r: bytes32, s: bytes32
     ): nonpayable
 
 interface IVault:
     def pay(token: address, receiver: address, amount: uint256): nonpayable
-
-# Roles are bits of one word per account: settler 1, slasher 2, pauser 4, guardian 8, arbiter 16.
-flag Role:
-    SETTLER
-    SLASHER
-    PAUSER
-    GUARDIAN
-    ARBITER
 
 struct Unbonding:
     amount: uint256
@@ -49,121 +47,8 @@ struct Slash:
     executableFrom: uint256
     isAppealed: bool
 
-struct RoleChange:
-    granted: Role
-    revoked: Role
-    effectiveFrom: uint256
-
-struct Claim:
-    token: address
-    account: address
-    cumulative: uint256
-    proof: DynArray[bytes32, MAX_PROOF]
-
-event Deposited:
-    account: indexed(address)
-    amount: uint256
-
-event Bonded:
-    provider: indexed(address)
-    amount: uint256
-
-event UnbondRequested:
-    provider: indexed(address)
-    amount: uint256
-    unlocksAt: uint256
-
-event BondWithdrawn:
-    provider: indexed(address)
-    amount: uint256
-
-event Slashed:
-    provider: indexed(address)
-    verdictHash: indexed(bytes32)
-    amount: uint256
-    burned: uint256
-    fromUnbonding: uint256
-
-event SlashRequested:
-    provider: indexed(address)
-    verdictHash: indexed(bytes32)
-    amount: uint256
-    burned: uint256
-    executableFrom: uint256
-
-event SlashAppealed:
-    provider: indexed(address)
-    verdictHash: indexed(bytes32)
-    statement: bytes32
-    executableFrom: uint256
-
-event SlashVetoed:
-    verdictHash: indexed(bytes32)
-    arbiter: indexed(address)
-
-event SlashLapsed:
-    verdictHash: indexed(bytes32)
-
-event RootCommitted:
-    batch: indexed(uint256)
-    root: bytes32
-    journalHead: bytes32
-    totalUsdc: uint256
-    totalTly: uint256
-    liabilitiesRoot: bytes32
-    timestamp: uint256
-
-event RootActivated:
-    batch: indexed(uint256)
-    root: bytes32
-
-event RootDisputed:
-    batch: indexed(uint256)
-    guardian: indexed(address)
-    reason: bytes32
-
-event Claimed:
-    token: indexed(address)
-    account: indexed(address)
-    amount: uint256
-    cumulative: uint256
-
-event Dispersed:
-    sender: indexed(address)
-    dispersal: indexed(bytes32)
-    token: address
-    count: uint256
-
-event RolesScheduled:
-    account: indexed(address)
-    granted: Role
-    revoked: Role
-    effectiveFrom: uint256
-
-event RolesChanged:
-    account: indexed(address)
-    roles: Role
-
-event Paused:
-    account: indexed(address)
-
-event Unpaused:
-    account: indexed(address)
-
-event Abandoned:
-    account: indexed(address)
-
-event OwnershipOffered:
-    owner: indexed(address)
-    candidate: indexed(address)
-
-event OwnershipTransferred:
-    previousOwner: indexed(address)
-    newOwner: indexed(address)
-
-# A tree of 2^32 claims; a queue a provider can always work off by withdrawing.
-MAX_PROOF: constant(uint256) = 32
 MAX_CLAIMS: constant(uint256) = 32
+# A queue a provider can always work off by withdrawing.
 MAX_UNBONDINGS: constant(uint256) = 16
 MAX_PAYEES: constant(uint256) = 512
 # Delays are fixed at deployment and bounded, so that no typing error locks money for good.
@@ -173,21 +58,6 @@ MAX_ESCAPE_DELAY: constant(uint256) = 365 * 86400
 # A slash that nobody executes so long after its window is void.
 EXECUTION_WINDOW: constant(uint256) = 30 * 86400
 BURN_ADDRESS: constant(address) = 0x000000000000000000000000000000000000dEaD
-CLAIM_DOMAIN: public(constant(bytes32)) = keccak256("exchequer.claim.v1")
-
-# The head is one word: flags 8 bits, batch 32, time from which its root may be active 40, total of
-# USDC 88, total of TLY 88.
-TOTAL_BITS: constant(uint256) = 88
-TIME_BITS: constant(uint256) = 40
-BATCH_BITS: constant(uint256) = 32
-TIME_AT: constant(uint256) = 2 * TOTAL_BITS
-BATCH_AT: constant(uint256) = TIME_AT + TIME_BITS
-FLAGS_AT: constant(uint256) = BATCH_AT + BATCH_BITS
-TOTALS_MASK: constant(uint256) = 2**176 - 1
-TOTAL_MASK: constant(uint256) = 2**88 - 1
-WAITING: constant(uint256) = 1 << FLAGS_AT
-PAUSED: constant(uint256) = 2 << FLAGS_AT
-ABANDONED: constant(uint256) = 4 << FLAGS_AT
 
 USDC: public(immutable(address))
 TLY: public(immutable(address))
@@ -195,7 +65,6 @@ VAULT: public(immutable(address))
 UNBONDING_DELAY: public(immutable(uint256))
 ACTIVATION_DELAY: public(immutable(uint256))
 VETO_WINDOW: public(immutable(uint256))
-ROLE_DELAY: public(immutable(uint256))
 ESCAPE_DELAY: public(immutable(uint256))
 
 # ---- settlement: only the active root pays, and it repeats every earlier claim
@@ -219,25 +88,13 @@ slashes: public(HashMap[bytes32, Slash])
 # What requested slashes may still take of a provider.
 frozen: public(HashMap[address, uint256])
 
-# ---- who may do what
-owner: public(address)
-candidateOwner: public(address)
-candidateFrom: public(uint256)
-roles: public(HashMap[address, Role])
-roleChanges: public(HashMap[address, RoleChange])
 lastHeartbeat: public(uint256)
 
 
 @deploy
 def __init__(
-    usdc: address,
-    tly: address,
-    vaultBlueprint: address,
-    unbondingDelay: uint256,
-    activationDelay: uint256,
-    vetoWindow: uint256,
-    roleDelay: uint256,
-    escapeDelay: uint256,
+    usdc: address, tly: address, vaultBlueprint: address, unbondingDelay: uint256,
+    activationDelay: uint256, vetoWindow: uint256, roleDelay: uint256, escapeDelay: uint256
 ):
     """
     @notice The deployer becomes owner and holds every role until it grants and revokes.
@@ -263,14 +120,9 @@ def __init__(
     UNBONDING_DELAY = unbondingDelay
     ACTIVATION_DELAY = activationDelay
     VETO_WINDOW = vetoWindow
-    ROLE_DELAY = roleDelay
     ESCAPE_DELAY = escapeDelay
     self.lastHeartbeat = block.timestamp
-    self.owner = msg.sender
-    log OwnershipTransferred(previousOwner=empty(address), newOwner=msg.sender)
-    self._setRoles(
-        msg.sender, Role.SETTLER | Role.SLASHER | Role.PAUSER | Role.GUARDIAN | Role.ARBITER
-    )
+    access.__init__(roleDelay)
 
 
 # ---------------------------------------------------------------- deposits
@@ -279,26 +131,18 @@ def __init__(
 @external
 @nonreentrant
 def deposit(amount: uint256):
-    """
-    @notice Pays `amount` USDC into the house for the caller. Needs an allowance.
-    """
+    """@notice Pays `amount` USDC into the house for the caller. Needs an allowance."""
     self._requireRunning(self.head)
     assert amount != 0, "zero amount"
-    log Deposited(account=msg.sender, amount=amount)
+    log events.Deposited(account=msg.sender, amount=amount)
     self._pull(msg.sender, amount)
 
 
 @external
 @nonreentrant
 def depositWithAuthorization(
-    account: address,
-    amount: uint256,
-    validAfter: uint256,
-    validBefore: uint256,
-    nonce: bytes32,
-    v: uint8,
-    r: bytes32,
-    s: bytes32,
+    account: address, amount: uint256, validAfter: uint256, validBefore: uint256, nonce: bytes32,
+    v: uint8, r: bytes32, s: bytes32
 ):
     """
     @notice Pays in by one EIP-3009 ReceiveWithAuthorization signature of `account` with this
@@ -306,7 +150,7 @@ def depositWithAuthorization(
     """
     self._requireRunning(self.head)
     assert amount != 0, "zero amount"
-    log Deposited(account=account, amount=amount)
+    log events.Deposited(account=account, amount=amount)
     extcall IReceiver(USDC).receiveWithAuthorization(
         account, self, amount, validAfter, validBefore, nonce, v, r, s
     )
@@ -339,7 +183,7 @@ def depositWithPermit(amount: uint256, deadline: uint256, v: uint8, r: bytes32, 
         ),
         revert_on_failure=False,
     )
-    log Deposited(account=msg.sender, amount=amount)
+    log events.Deposited(account=msg.sender, amount=amount)
     self._pull(msg.sender, amount)
 
 
@@ -349,14 +193,12 @@ def depositWithPermit(amount: uint256, deadline: uint256, v: uint8, r: bytes32, 
 @external
 @nonreentrant
 def bond(amount: uint256):
-    """
-    @notice Adds `amount` USDC to the caller's bond. Needs an allowance.
-    """
+    """@notice Adds `amount` USDC to the caller's bond. Needs an allowance."""
     self._requireRunning(self.head)
     assert amount != 0, "zero amount"
     self.bonded[msg.sender] += amount
     self.bondTotal += amount
-    log Bonded(provider=msg.sender, amount=amount)
+    log events.Bonded(provider=msg.sender, amount=amount)
     self._pull(msg.sender, amount)
 
 
@@ -374,7 +216,7 @@ def requestUnbond(amount: uint256):
     self.bonded[msg.sender] = held - amount
     unlocksAt: uint256 = block.timestamp + UNBONDING_DELAY
     self.unbondings[msg.sender].append(Unbonding(amount=amount, unlocksAt=unlocksAt))
-    log UnbondRequested(provider=msg.sender, amount=amount, unlocksAt=unlocksAt)
+    log events.UnbondRequested(provider=msg.sender, amount=amount, unlocksAt=unlocksAt)
 
 
 @external
@@ -398,7 +240,7 @@ def withdrawBond() -> uint256:
     assert matured != 0, "nothing matured"
     self.unbondings[msg.sender] = waiting
     self.bondTotal -= matured
-    log BondWithdrawn(provider=msg.sender, amount=matured)
+    log events.BondWithdrawn(provider=msg.sender, amount=matured)
     self._payFromVault(USDC, msg.sender, matured)
     return matured
 
@@ -415,8 +257,8 @@ def slash(provider: address, amount: uint256, burned: uint256, verdictHash: byte
     @param verdictHash The verdict that ordered it; each counts once.
     @return The amount taken; 0 for a request.
     """
-    self._requireRole(Role.SLASHER, "not slasher")
-    assert self.head & ABANDONED == 0, "abandoned"
+    access._requireRole(access.Role.SLASHER, "not slasher")
+    assert self.head & packed.ABANDONED == 0, "abandoned"
     assert amount != 0, "zero amount"
     assert burned <= amount, "burn exceeds slash"
     assert verdictHash != empty(bytes32), "empty verdict"
@@ -427,19 +269,13 @@ def slash(provider: address, amount: uint256, burned: uint256, verdictHash: byte
     assert self._slashable(provider) != 0, "no bond"
     executableFrom: uint256 = block.timestamp + VETO_WINDOW
     self.slashes[verdictHash] = Slash(
-        provider=provider,
-        amount=amount,
-        burned=burned,
-        executableFrom=executableFrom,
-        isAppealed=False,
+        provider=provider, amount=amount, burned=burned, executableFrom=executableFrom,
+        isAppealed=False
     )
     self.frozen[provider] += amount
-    log SlashRequested(
-        provider=provider,
-        verdictHash=verdictHash,
-        amount=amount,
-        burned=burned,
-        executableFrom=executableFrom,
+    log events.SlashRequested(
+        provider=provider, verdictHash=verdictHash, amount=amount, burned=burned,
+        executableFrom=executableFrom
     )
     return 0
 
@@ -458,23 +294,19 @@ def appealSlash(verdictHash: bytes32, statement: bytes32):
     executableFrom: uint256 = request.executableFrom + VETO_WINDOW
     self.slashes[verdictHash].executableFrom = executableFrom
     self.slashes[verdictHash].isAppealed = True
-    log SlashAppealed(
-        provider=msg.sender,
-        verdictHash=verdictHash,
-        statement=statement,
-        executableFrom=executableFrom,
+    log events.SlashAppealed(
+        provider=msg.sender, verdictHash=verdictHash, statement=statement,
+        executableFrom=executableFrom
     )
 
 
 @external
 def vetoSlash(verdictHash: bytes32):
-    """
-    @notice An arbiter sets a requested slash aside for good, before its window is over.
-    """
-    self._requireRole(Role.ARBITER, "not arbiter")
+    """@notice An arbiter sets a requested slash aside for good, before its window is over."""
+    access._requireRole(access.Role.ARBITER, "not arbiter")
     request: Slash = self._closed(verdictHash)
     assert block.timestamp < request.executableFrom, "too late"
-    log SlashVetoed(verdictHash=verdictHash, arbiter=msg.sender)
+    log events.SlashVetoed(verdictHash=verdictHash, arbiter=msg.sender)
 
 
 @external
@@ -484,7 +316,7 @@ def executeSlash(verdictHash: bytes32) -> uint256:
     @notice Carries out a requested slash whose window is over. Anyone may call.
     @return The amount taken.
     """
-    assert self.head & ABANDONED == 0, "abandoned"
+    assert self.head & packed.ABANDONED == 0, "abandoned"
     request: Slash = self._closed(verdictHash)
     assert block.timestamp >= request.executableFrom, "too early"
     assert block.timestamp < request.executableFrom + EXECUTION_WINDOW, "too late"
@@ -497,9 +329,9 @@ def lapseSlash(verdictHash: bytes32):
     @notice Frees what a requested slash froze, if nobody executed it in time. Anyone may call.
     """
     request: Slash = self._closed(verdictHash)
-    if self.head & ABANDONED == 0:
+    if self.head & packed.ABANDONED == 0:
         assert block.timestamp >= request.executableFrom + EXECUTION_WINDOW, "too early"
-    log SlashLapsed(verdictHash=verdictHash)
+    log events.SlashLapsed(verdictHash=verdictHash)
 
 
 # ---------------------------------------------------------------- settlement
@@ -508,12 +340,8 @@ def lapseSlash(verdictHash: bytes32):
 @external
 @nonreentrant
 def commitRoot(
-    batch: uint256,
-    root: bytes32,
-    totalUsdc: uint256,
-    totalTly: uint256,
-    journalHead: bytes32,
-    liabilitiesRoot: bytes32,
+    batch: uint256, root: bytes32, totalUsdc: uint256, totalTly: uint256, journalHead: bytes32,
+    liabilitiesRoot: bytes32
 ):
     """
     @notice Commits the Merkle root of cumulative claims. It pays once it is active: at once, or
@@ -526,33 +354,30 @@ def commitRoot(
     """
     before: uint256 = self.head
     self._requireRunning(before)
-    self._requireRole(Role.SETTLER, "not settler")
-    assert batch == self._batch(before) + 1 and batch < 1 << BATCH_BITS, "batch order"
+    access._requireRole(access.Role.SETTLER, "not settler")
+    assert batch == packed._batch(before) + 1 and batch < 1 << packed.BATCH_BITS, "batch order"
     assert root != empty(bytes32), "empty root"
-    assert totalUsdc <= TOTAL_MASK and totalTly <= TOTAL_MASK, "total too large"
+    assert totalUsdc <= packed.TOTAL_MASK and totalTly <= packed.TOTAL_MASK, "total too large"
     totals: uint256 = before
-    if before & WAITING != 0:
+    if before & packed.WAITING != 0:
         # A root that is due and that nobody made active gives way: this one repeats its claims.
-        assert block.timestamp >= self._time(before), "root waiting"
+        assert block.timestamp >= packed._time(before), "root waiting"
         totals = self.activeTotals
-    assert totalUsdc >= self._usdc(totals) and totalTly >= totals & TOTAL_MASK, "total shrinks"
+    assert totalUsdc >= packed._usdc(totals), "total shrinks"
+    assert totalTly >= totals & packed.TOTAL_MASK, "total shrinks"
     activeFrom: uint256 = block.timestamp + ACTIVATION_DELAY
     head: uint256 = (
-        (batch << BATCH_AT) | (activeFrom << TIME_AT) | (totalUsdc << TOTAL_BITS) | totalTly
+        (batch << packed.BATCH_AT) | (activeFrom << packed.TIME_AT)
+        | (totalUsdc << packed.TOTAL_BITS) | totalTly
     )
-    log RootCommitted(
-        batch=batch,
-        root=root,
-        journalHead=journalHead,
-        totalUsdc=totalUsdc,
-        totalTly=totalTly,
-        liabilitiesRoot=liabilitiesRoot,
-        timestamp=block.timestamp,
+    log events.RootCommitted(
+        batch=batch, root=root, journalHead=journalHead, totalUsdc=totalUsdc, totalTly=totalTly,
+        liabilitiesRoot=liabilitiesRoot, timestamp=block.timestamp
     )
     if ACTIVATION_DELAY == 0:
         self._activate(head, root, journalHead, liabilitiesRoot)
     else:
-        self.head = head | WAITING
+        self.head = head | packed.WAITING
         self.committed = keccak256(concat(root, journalHead, liabilitiesRoot))
 
 
@@ -564,31 +389,30 @@ def activateRoot(root: bytes32, journalHead: bytes32, liabilitiesRoot: bytes32):
             here. Anyone may call, with what `RootCommitted` told. Works while paused.
     """
     head: uint256 = self.head
-    assert head & WAITING != 0, "no root waiting"
-    assert block.timestamp >= self._time(head), "too early"
+    assert head & packed.WAITING != 0, "no root waiting"
+    assert block.timestamp >= packed._time(head), "too early"
     assert self.committed == keccak256(
         concat(root, journalHead, liabilitiesRoot)
     ), "another root"
-    self._activate(head ^ WAITING, root, journalHead, liabilitiesRoot)
+    self._activate(head ^ packed.WAITING, root, journalHead, liabilitiesRoot)
 
 
 @external
 def disputeRoot(batch: uint256, reason: bytes32):
-    """
-    @notice A guardian drops a committed root before it is active. Its number is used up.
-    """
-    self._requireRole(Role.GUARDIAN, "not guardian")
+    """@notice A guardian drops a committed root before it is active. Its number is used up."""
+    access._requireRole(access.Role.GUARDIAN, "not guardian")
     head: uint256 = self.head
-    assert head & WAITING != 0 and self._batch(head) == batch, "no root waiting"
-    assert block.timestamp < self._time(head), "too late"
-    self.head = ((head ^ WAITING) & ~TOTALS_MASK) | self.activeTotals
-    log RootDisputed(batch=batch, guardian=msg.sender, reason=reason)
+    assert head & packed.WAITING != 0 and packed._batch(head) == batch, "no root waiting"
+    assert block.timestamp < packed._time(head), "too late"
+    self.head = ((head ^ packed.WAITING) & ~packed.TOTALS_MASK) | self.activeTotals
+    log events.RootDisputed(batch=batch, guardian=msg.sender, reason=reason)
 
 
 @external
 @nonreentrant
 def claim(
-    token: address, account: address, cumulative: uint256, proof: DynArray[bytes32, MAX_PROOF]
+    token: address, account: address, cumulative: uint256,
+    proof: DynArray[bytes32, proofs.MAX_PROOF]
 ) -> uint256:
     """
     @notice Pays `account` what the active root owes it and it has not had yet. Anyone may
@@ -597,7 +421,7 @@ def claim(
     """
     # `_leaf`, `_fold` and `_claim` written out: the calls would cost 300 gas.
     node: bytes32 = keccak256(
-        keccak256(abi_encode(CLAIM_DOMAIN, chain.id, self, token, account, cumulative))
+        keccak256(abi_encode(proofs.CLAIM_DOMAIN, chain.id, self, token, account, cumulative))
     )
     for sibling: bytes32 in proof:
         if convert(node, uint256) < convert(sibling, uint256):
@@ -610,7 +434,7 @@ def claim(
     assert cumulative > before, "nothing to claim"
     amount: uint256 = unsafe_sub(cumulative, before)
     self.claimed[token][account] = cumulative
-    log Claimed(token=token, account=account, amount=amount, cumulative=cumulative)
+    log events.Claimed(token=token, account=account, amount=amount, cumulative=cumulative)
     assert extcall IERC20(token).transfer(
         account, amount, default_return_value=True
     ), "transfer failed"
@@ -619,16 +443,16 @@ def claim(
 
 @external
 @nonreentrant
-def claimMany(claims: DynArray[Claim, MAX_CLAIMS]) -> uint256:
+def claimMany(claims: DynArray[proofs.Claim, MAX_CLAIMS]) -> uint256:
     """
     @notice `claim` for up to 32 leaves. Leaves paid already are skipped, so that nobody can
             spoil a batch by claiming one of its leaves first; a bad proof reverts all.
     @return How many leaves were paid.
     """
     paid: uint256 = 0
-    for item: Claim in claims:
-        node: bytes32 = self._fold(
-            self._leaf(item.token, item.account, item.cumulative), item.proof
+    for item: proofs.Claim in claims:
+        node: bytes32 = proofs._fold(
+            proofs._leaf(item.token, item.account, item.cumulative), item.proof
         )
         if self._claim(item.token, item.account, item.cumulative, node) != 0:
             paid += 1
@@ -639,10 +463,8 @@ def claimMany(claims: DynArray[Claim, MAX_CLAIMS]) -> uint256:
 @external
 @nonreentrant
 def disperse(
-    token: address,
-    dispersal: bytes32,
-    accounts: DynArray[address, MAX_PAYEES],
-    amounts: DynArray[uint256, MAX_PAYEES],
+    token: address, dispersal: bytes32, accounts: DynArray[address, MAX_PAYEES],
+    amounts: DynArray[uint256, MAX_PAYEES]
 ):
     """
     @notice Pays up to 512 accounts from the caller's own tokens at once. Needs an allowance.
@@ -657,90 +479,35 @@ def disperse(
         assert extcall IERC20(token).transferFrom(
             msg.sender, accounts[index], amounts[index], default_return_value=True
         ), "transfer failed"
-    log Dispersed(sender=msg.sender, dispersal=dispersal, token=token, count=count)
+    log events.Dispersed(sender=msg.sender, dispersal=dispersal, token=token, count=count)
 
 
 # ---------------------------------------------------------------- administration
 
 
 @external
-def grantRoles(account: address, granted: Role):
-    """
-    @notice Gives an account roles, after the delay by `enactRoles`.
-    """
-    self._requireOwner()
-    assert account != empty(address), "zero address"
-    self._change(account, granted, empty(Role))
-
-
-@external
-def revokeRoles(account: address, revoked: Role):
-    """
-    @notice Takes roles away: those that act at once, those that protect (guardian, arbiter) after
-            the delay, or a stolen owner key could blind the house before it is robbed.
-    """
-    self._requireOwner()
-    acting: Role = revoked & (Role.SETTLER | Role.SLASHER | Role.PAUSER)
-    if acting != empty(Role):
-        self.roleChanges[account].granted = self.roleChanges[account].granted & ~acting
-        self._setRoles(account, self.roles[account] & ~acting)
-    protecting: Role = revoked & (Role.GUARDIAN | Role.ARBITER)
-    if protecting != empty(Role):
-        self._change(account, empty(Role), protecting)
-
-
-@external
-def enactRoles(account: address):
-    """
-    @notice Makes a scheduled change of roles count. Anyone may call, after the delay.
-    """
-    change: RoleChange = self.roleChanges[account]
-    assert change.effectiveFrom != 0, "nothing scheduled"
-    assert block.timestamp >= change.effectiveFrom, "too early"
-    self.roleChanges[account] = empty(RoleChange)
-    self._setRoles(account, (self.roles[account] | change.granted) & ~change.revoked)
-
-
-@external
-def cancelRoles(account: address):
-    """
-    @notice Drops a scheduled change of roles.
-    """
-    self._requireOwner()
-    assert self.roleChanges[account].effectiveFrom != 0, "nothing scheduled"
-    self.roleChanges[account] = empty(RoleChange)
-    log RolesScheduled(
-        account=account, granted=empty(Role), revoked=empty(Role), effectiveFrom=0
-    )
-
-
-@external
 def pause():
-    """
-    @notice Stops deposits, bonds and new roots. Claims, unbonding and withdrawals go on.
-    """
-    self._requireRole(Role.PAUSER, "not pauser")
+    """@notice Stops deposits, bonds and new roots. Claims, unbonding and withdrawals go on."""
+    access._requireRole(access.Role.PAUSER, "not pauser")
     head: uint256 = self.head
     self._requireRunning(head)
-    self.head = head | PAUSED
-    log Paused(account=msg.sender)
+    self.head = head | packed.PAUSED
+    log events.Paused(account=msg.sender)
 
 
 @external
 def unpause():
-    self._requireOwner()
+    access._requireOwner()
     head: uint256 = self.head
-    assert head & PAUSED != 0, "not paused"
-    self.head = head ^ PAUSED
-    log Unpaused(account=msg.sender)
+    assert head & packed.PAUSED != 0, "not paused"
+    self.head = head ^ packed.PAUSED
+    log events.Unpaused(account=msg.sender)
 
 
 @external
 def heartbeat():
-    """
-    @notice A settler's sign of life when there is no root to commit.
-    """
-    self._requireRole(Role.SETTLER, "not settler")
+    """@notice A settler's sign of life when there is no root to commit."""
+    access._requireRole(access.Role.SETTLER, "not settler")
     self.lastHeartbeat = block.timestamp
 
 
@@ -752,33 +519,10 @@ def declareAbandoned():
             unbonding. Anyone may call.
     """
     head: uint256 = self.head
-    assert head & ABANDONED == 0, "abandoned"
+    assert head & packed.ABANDONED == 0, "abandoned"
     assert block.timestamp > self._lastSign(head) + ESCAPE_DELAY, "too early"
-    self.head = head | ABANDONED
-    log Abandoned(account=msg.sender)
-
-
-@external
-def offerOwnership(candidate: address):
-    """
-    @notice First step of a hand-over; the zero address withdraws the offer.
-    """
-    self._requireOwner()
-    self.candidateOwner = candidate
-    self.candidateFrom = block.timestamp + ROLE_DELAY
-    log OwnershipOffered(owner=msg.sender, candidate=candidate)
-
-
-@external
-def acceptOwnership():
-    """
-    @notice Second step, by the candidate, after the delay of roles.
-    """
-    assert msg.sender == self.candidateOwner, "not candidate"
-    assert block.timestamp >= self.candidateFrom, "too early"
-    log OwnershipTransferred(previousOwner=self.owner, newOwner=msg.sender)
-    self.owner = msg.sender
-    self.candidateOwner = empty(address)
+    self.head = head | packed.ABANDONED
+    log events.Abandoned(account=msg.sender)
 
 
 # ---------------------------------------------------------------- views
@@ -787,66 +531,54 @@ def acceptOwnership():
 @external
 @view
 def batch() -> uint256:
-    """
-    @notice The number of the last committed root, active, waiting or disputed; 0 for none.
-    """
-    return self._batch(self.head)
+    """@notice The number of the last committed root, active, waiting or disputed; 0 for none."""
+    return packed._batch(self.head)
 
 
 @external
 @view
 def paused() -> bool:
-    return self.head & PAUSED != 0
+    return self.head & packed.PAUSED != 0
 
 
 @external
 @view
 def abandoned() -> bool:
-    return self.head & ABANDONED != 0
+    return self.head & packed.ABANDONED != 0
 
 
 @external
 @view
 def rootWaiting() -> bool:
-    """
-    @notice Whether a committed root waits to be active.
-    """
-    return self.head & WAITING != 0
+    """@notice Whether a committed root waits to be active."""
+    return self.head & packed.WAITING != 0
 
 
 @external
 @view
 def activeFrom() -> uint256:
-    """
-    @notice The time from which the last committed root could be active.
-    """
-    return self._time(self.head)
+    """@notice The time from which the last committed root could be active."""
+    return packed._time(self.head)
 
 
 @external
 @view
 def abandonableFrom() -> uint256:
-    """
-    @notice The last second in which nobody may declare the house abandoned.
-    """
+    """@notice The last second in which nobody may declare the house abandoned."""
     return self._lastSign(self.head) + ESCAPE_DELAY
 
 
 @external
 @view
 def committedTotal(token: address) -> uint256:
-    """
-    @notice The sum of the active root's leaves in a token.
-    """
+    """@notice The sum of the active root's leaves in a token."""
     return self._totalOf(token, self.activeTotals)
 
 
 @external
 @view
 def claimedTotal(token: address) -> uint256:
-    """
-    @notice What was ever claimed in a token: what was committed and is not here any more.
-    """
+    """@notice What was ever claimed in a token: what was committed and is not here any more."""
     total: uint256 = self._totalOf(token, self.activeTotals)
     held: uint256 = staticcall IERC20(token).balanceOf(self)
     return total - min(total, held)
@@ -855,27 +587,21 @@ def claimedTotal(token: address) -> uint256:
 @external
 @view
 def unbondingEntries(provider: address) -> DynArray[Unbonding, MAX_UNBONDINGS]:
-    """
-    @notice The provider's waiting entries, oldest first.
-    """
+    """@notice The provider's waiting entries, oldest first."""
     return self.unbondings[provider]
 
 
 @external
 @view
 def slashable(provider: address) -> uint256:
-    """
-    @notice Everything of the provider that a slash can reach: bond and unbonding entries.
-    """
+    """@notice Everything of the provider that a slash can reach: bond and unbonding entries."""
     return self._slashable(provider)
 
 
 @external
 @view
 def withdrawable(provider: address) -> uint256:
-    """
-    @notice What `withdrawBond` would pay the provider now.
-    """
+    """@notice What `withdrawBond` would pay the provider now."""
     total: uint256 = 0
     for entry: Unbonding in self.unbondings[provider]:
         if entry.unlocksAt <= block.timestamp:
@@ -887,8 +613,8 @@ def withdrawable(provider: address) -> uint256:
 @view
 def uncommitted(token: address) -> uint256:
     """
-    @notice What the next root may newly promise: what the vault holds without bonds and without
-            what a waiting root promises. 0 if the vault holds less.
+    @notice What the next root may newly promise: what the vault holds without bonds and what a
+            waiting root promises. 0 if the vault holds less.
     """
     head: uint256 = self.head
     held: uint256 = staticcall IERC20(token).balanceOf(VAULT)
@@ -901,102 +627,47 @@ def uncommitted(token: address) -> uint256:
 @external
 @view
 def leafOf(token: address, account: address, cumulative: uint256) -> bytes32:
-    return self._leaf(token, account, cumulative)
+    return proofs._leaf(token, account, cumulative)
 
 
 @external
 @view
 def isProven(
-    token: address, account: address, cumulative: uint256, proof: DynArray[bytes32, MAX_PROOF]
+    token: address, account: address, cumulative: uint256,
+    proof: DynArray[bytes32, proofs.MAX_PROOF]
 ) -> bool:
-    """
-    @notice Whether the active root contains this leaf, paid or not.
-    """
-    return self._fold(self._leaf(token, account, cumulative), proof) == self.root
+    """@notice Whether the active root contains this leaf, paid or not."""
+    return proofs._fold(proofs._leaf(token, account, cumulative), proof) == self.root
 
 
 # ---------------------------------------------------------------- internal
 
 
 @internal
-@pure
-def _batch(head: uint256) -> uint256:
-    return (head >> BATCH_AT) & (2**32 - 1)
-
-
-@internal
-@pure
-def _time(head: uint256) -> uint256:
-    return (head >> TIME_AT) & (2**40 - 1)
-
-
-@internal
-@pure
-def _usdc(totals: uint256) -> uint256:
-    return (totals >> TOTAL_BITS) & TOTAL_MASK
-
-
-@internal
 @view
 def _totalOf(token: address, totals: uint256) -> uint256:
     self._requireToken(token)
-    return self._usdc(totals) if token == USDC else totals & TOTAL_MASK
+    return packed._usdc(totals) if token == USDC else totals & packed.TOTAL_MASK
 
 
 @internal
 @view
 def _lastSign(head: uint256) -> uint256:
-    committed: uint256 = self._time(head)
+    committed: uint256 = packed._time(head)
     return max(self.lastHeartbeat, committed - min(committed, ACTIVATION_DELAY))
 
 
 @internal
 @view
 def _requireRunning(head: uint256):
-    assert head & PAUSED == 0, "paused"
-    assert head & ABANDONED == 0, "abandoned"
-
-
-@internal
-@view
-def _requireOwner():
-    assert msg.sender == self.owner, "not owner"
-
-
-@internal
-@view
-def _requireRole(role: Role, reason: String[16]):
-    assert role in self.roles[msg.sender], reason
+    assert head & packed.PAUSED == 0, "paused"
+    assert head & packed.ABANDONED == 0, "abandoned"
 
 
 @internal
 @view
 def _requireToken(token: address):
     assert token == USDC or token == TLY, "unknown token"
-
-
-@internal
-def _setRoles(account: address, roles: Role):
-    self.roles[account] = roles
-    log RolesChanged(account=account, roles=roles)
-
-
-@internal
-def _change(account: address, granted: Role, revoked: Role):
-    if ROLE_DELAY == 0:
-        self._setRoles(account, (self.roles[account] | granted) & ~revoked)
-        return
-    change: RoleChange = self.roleChanges[account]
-    change.granted = (change.granted | granted) & ~revoked
-    change.revoked = (change.revoked | revoked) & ~granted
-    change.effectiveFrom = block.timestamp + ROLE_DELAY
-    self.roleChanges[account] = change
-    log RolesScheduled(
-        account=account,
-        granted=change.granted,
-        revoked=change.revoked,
-        effectiveFrom=change.effectiveFrom,
-    )
 
 
 @internal
@@ -1034,7 +705,7 @@ def _free(provider: address) -> uint256:
     @dev What a provider may withdraw as far as requested slashes go.
     """
     frozen: uint256 = self.frozen[provider]
-    if frozen == 0 or self.head & ABANDONED != 0:
+    if frozen == 0 or self.head & packed.ABANDONED != 0:
         return max_value(uint256)
     there: uint256 = self._slashable(provider)
     return there - min(there, frozen)
@@ -1069,12 +740,9 @@ def _slash(
     destroyed: uint256 = burned
     if taken < amount:
         destroyed = (burned * taken + amount - 1) // amount
-    log Slashed(
-        provider=provider,
-        verdictHash=verdictHash,
-        amount=taken,
-        burned=destroyed,
-        fromUnbonding=fromUnbonding,
+    log events.Slashed(
+        provider=provider, verdictHash=verdictHash, amount=taken, burned=destroyed,
+        fromUnbonding=fromUnbonding
     )
     if destroyed != 0:
         self._payFromVault(USDC, BURN_ADDRESS, destroyed)
@@ -1101,10 +769,10 @@ def _activate(head: uint256, root: bytes32, journalHead: bytes32, liabilitiesRoo
     self.journalHead = journalHead
     self.liabilitiesRoot = liabilitiesRoot
     before: uint256 = self.activeTotals
-    self.activeTotals = head & TOTALS_MASK
-    log RootActivated(batch=self._batch(head), root=root)
-    self._release(USDC, self._usdc(head) - self._usdc(before), self.bondTotal)
-    self._release(TLY, (head & TOTAL_MASK) - (before & TOTAL_MASK), 0)
+    self.activeTotals = head & packed.TOTALS_MASK
+    log events.RootActivated(batch=packed._batch(head), root=root)
+    self._release(USDC, packed._usdc(head) - packed._usdc(before), self.bondTotal)
+    self._release(TLY, (head & packed.TOTAL_MASK) - (before & packed.TOTAL_MASK), 0)
 
 
 @internal
@@ -1125,27 +793,6 @@ def _claim(token: address, account: address, cumulative: uint256, node: bytes32)
         return 0
     amount: uint256 = unsafe_sub(cumulative, before)
     self.claimed[token][account] = cumulative
-    log Claimed(token=token, account=account, amount=amount, cumulative=cumulative)
+    log events.Claimed(token=token, account=account, amount=amount, cumulative=cumulative)
     self._send(token, account, amount)
     return amount
-
-
-@internal
-@view
-def _leaf(token: address, account: address, cumulative: uint256) -> bytes32:
-    # Hashed twice, so that no inner node (64 bytes) can pose as a leaf.
-    return keccak256(
-        keccak256(abi_encode(CLAIM_DOMAIN, chain.id, self, token, account, cumulative))
-    )
-
-
-@internal
-@pure
-def _fold(leaf: bytes32, proof: DynArray[bytes32, MAX_PROOF]) -> bytes32:
-    node: bytes32 = leaf
-    for sibling: bytes32 in proof:
-        if convert(node, uint256) < convert(sibling, uint256):
-            node = keccak256(abi_encode(node, sibling))
-        else:
-            node = keccak256(abi_encode(sibling, node))
-    return node

@@ -14,11 +14,14 @@ import sys
 from pathlib import Path
 
 import vyper
-from vyper.compiler import compile_code
+from vyper.compiler import compile_from_file_input
+from vyper.compiler.input_bundle import FilesystemInputBundle
 from vyper.compiler.settings import OptimizationLevel, Settings
 
 HERE = Path(__file__).resolve().parent
 CONTRACTS = ("Token", "Vault", "Exchequer")
+# What a contract is made of besides its own source.
+MODULES = {"Exchequer": ("Claims", "Events", "Head", "Roles")}
 COMPILER = "0.4.3"
 # Deployed as a blueprint (ERC-5202): its code is what Exchequer.vy makes its own vault of.
 BLUEPRINTS = ("Vault",)
@@ -27,17 +30,21 @@ EVM_VERSION = "cancun"
 CODE_LIMIT = 24_576
 
 
+def compiled(name: str, *formats: str) -> dict:
+    """What the compiler makes of a contract."""
+    bundle = FilesystemInputBundle([HERE])
+    settings = Settings(evm_version=EVM_VERSION, optimize=OptimizationLevel.GAS)
+    source = bundle.load_file(f"{name}.vy")
+    return compile_from_file_input(
+        source, input_bundle=bundle, settings=settings, output_formats=list(formats))
+
+
 def artefact(name: str) -> str:
     """The text of one artefact: the same bytes for the same source and compiler."""
-    source = (HERE / f"{name}.vy").read_bytes()
-    settings = Settings(evm_version=EVM_VERSION, optimize=OptimizationLevel.GAS)
-    output = compile_code(
-        source.decode(),
-        contract_path=f"{name}.vy",
-        output_formats=[
-            "abi", "bytecode", "bytecode_runtime", "blueprint_bytecode", "method_identifiers"],
-        settings=settings,
-    )
+    names = (name, *MODULES.get(name, ()))
+    sources = b"".join((HERE / f"{one}.vy").read_bytes() for one in names)
+    output = compiled(
+        name, "abi", "bytecode", "bytecode_runtime", "blueprint_bytecode", "method_identifiers")
     size = len(output["bytecode_runtime"]) // 2 - 1
     if size > CODE_LIMIT:
         raise SystemExit(f"{name}: {size} bytes of code, the chain allows {CODE_LIMIT}")
@@ -46,7 +53,7 @@ def artefact(name: str) -> str:
         "compiler": f"vyper {COMPILER}",
         "evmVersion": EVM_VERSION,
         "optimize": "gas",
-        "source_sha256": hashlib.sha256(source).hexdigest(),
+        "source_sha256": hashlib.sha256(sources).hexdigest(),
         "selectors": output["method_identifiers"],
         "abi": output["abi"],
         "bytecode": output["blueprint_bytecode" if name in BLUEPRINTS else "bytecode"],
