@@ -86,6 +86,16 @@ public struct SolanaChain: Sendable {
         return (found.value.blockhash.value, found.value.lastValidBlockHeight)
     }
 
+    /// Whether a transaction may be built on a blockhash, as of the newest block of a commitment.
+    func isRecent(
+        _ hash: Digest, _ commitment: SolanaCommitment
+    ) async throws(ChainError) -> Bool {
+        let text = JSONValue.string(SolanaAddress(hash).description)
+        let found: InContext<Bool> = try await ask(
+            "isBlockhashValid", [text, Self.options(commitment)])
+        return found.value
+    }
+
     /// The accounts at these addresses, `nil` where there is none. A call for each hundred.
     public func accounts(
         _ addresses: [SolanaAddress], _ commitment: SolanaCommitment = .confirmed

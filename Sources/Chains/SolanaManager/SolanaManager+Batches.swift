@@ -151,6 +151,9 @@ extension SolanaManager {
             nonce = freeNonce(market)
             if nonce == nil { return false }
         }
+        guard let base = nonce?.value ?? market.recent?.hash else { return false }
+        let (end, _) = (market.recent?.height ?? 0).addingReportingOverflow(
+            policy.blockhashLifetime)
         var ids = take(kind)
         guard !ids.isEmpty else { return false }
         let spare = market.tokens - min(market.tokens, batches.reduce(0) { $0 + $1.tokens })
@@ -166,9 +169,8 @@ extension SolanaManager {
         let price = policy.bounded(max(market.price, last > 0 ? policy.bumped(last) : 0))
         var draft = SolanaDraft(
             batch: nextBatch, kind: kind, payouts: ids.compactMap { payout($0) },
-            blockhash: nonce?.value ?? market.blockhash,
-            lastValidHeight: nonce == nil ? market.lastValidHeight : .max,
-            nonce: nonce?.account, price: price, tables: kind == .pay ? tables : [])
+            blockhash: base, lastValidHeight: nonce == nil ? end : .max, nonce: nonce?.account,
+            price: price, tables: kind == .pay ? tables : [])
         guard let count = try? draft.fitting(policy).count, count > 0 else {
             putBack(ids, kind)
             if !isOverLimit { actions.append(.alert(.feeLimit)) }

@@ -9,9 +9,8 @@ extension SolanaManager {
         observedAt = now
         failures = 0
         market = Market(
-            blockhash: observation.blockhash, lastValidHeight: observation.lastValidHeight,
-            price: observation.price, lamports: observation.lamports, tokens: observation.tokens,
-            nonces: observation.nonces)
+            recent: observation.recent, price: observation.price, lamports: observation.lamports,
+            tokens: observation.tokens, nonces: observation.nonces)
         set(.nodesUnreachable, false, &actions)
         set(.lowLamports, observation.lamports < policy.minimumLamports, &actions)
         var views: [Signature: SolanaStatusView] = [:]

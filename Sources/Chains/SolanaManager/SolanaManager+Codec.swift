@@ -131,8 +131,7 @@ extension SolanaManager.Entry: CanonicalCodable {
 
 extension SolanaManager.Market: CanonicalCodable {
     func encode(into writer: inout ByteWriter) {
-        writer.write(blockhash)
-        writer.write(lastValidHeight)
+        writer.write(recent)
         writer.write(price)
         writer.write(lamports)
         writer.write(tokens)
@@ -140,8 +139,7 @@ extension SolanaManager.Market: CanonicalCodable {
     }
 
     init(from reader: inout ByteReader) throws(CodecError) {
-        blockhash = try reader.readDigest()
-        lastValidHeight = try reader.readUInt64()
+        recent = try reader.readOptional()
         price = try reader.readUInt64()
         lamports = try reader.readUInt64()
         tokens = try reader.readUInt64()

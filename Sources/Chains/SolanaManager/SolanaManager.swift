@@ -48,8 +48,7 @@ public struct SolanaManager: Sendable {
     static let lookLimit = 100
 
     struct Market: Hashable, Sendable {
-        let blockhash: Digest
-        let lastValidHeight: UInt64
+        let recent: SolanaRecentHash?
         let price: UInt64
         let lamports: UInt64
         let tokens: UInt64

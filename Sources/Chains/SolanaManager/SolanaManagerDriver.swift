@@ -118,8 +118,12 @@ public final class SolanaManagerDriver: Sendable {
         case .ask(let question):
             let source = source
             let payer = policy.payer
+            // Blockhashes of final blocks: no fork leaves them.
+            let found = await eachNode { try? await $0.latestBlockhash(.finalized).hash }
+            let candidates = found.compactMap { $0 }
             let answers = await eachNode { node in
-                try? await Self.ask(question, of: node, payer: payer, source: source)
+                try? await Self.ask(
+                    question, candidates, of: node, payer: payer, source: source)
             }
             runner.post(quorum.merge(answers, to: question).map { .observed($0) } ?? .unanswered)
         case .report(let id, let outcome):
@@ -156,15 +160,19 @@ public final class SolanaManagerDriver: Sendable {
         }
     }
 
-    /// One node's answer. Everything that must be older than the statuses is asked before them.
+    /// One node's answer. Hashes are asked for before the height that they must not be above, and
+    /// everything that must be older than the statuses before those.
     private static func ask(
-        _ question: SolanaQuestion, of node: SolanaChain, payer: SolanaAddress,
-        source: SolanaAddress
+        _ question: SolanaQuestion, _ candidates: [Digest], of node: SolanaChain,
+        payer: SolanaAddress, source: SolanaAddress
     ) async throws(ChainError) -> SolanaEndpointAnswer {
+        var recent: [Digest] = []
+        for hash in candidates where !recent.contains(hash) {
+            if try await node.isRecent(hash, .finalized) { recent.append(hash) }
+        }
         let slot = try await node.slot(.finalized)
         let height = try await node.blockHeight(.finalized)
         let nonces = try await node.accounts(question.nonces, .finalized).map { $0.flatMap(nonce) }
-        let (blockhash, lastValidHeight) = try await node.latestBlockhash()
         let held = try await node.accounts([payer, source])
         let price = try await node.recentPrice()
         var statuses: [SolanaStatusAnswer] = []
@@ -182,9 +190,8 @@ public final class SolanaManagerDriver: Sendable {
             }
         }
         return SolanaEndpointAnswer(
-            height: height, blockhash: blockhash, lastValidHeight: lastValidHeight, price: price,
-            lamports: held[0]?.lamports ?? 0, tokens: held[1].flatMap(tokens) ?? 0,
-            nonces: nonces, statuses: statuses)
+            recent: recent, height: height, price: price, lamports: held[0]?.lamports ?? 0,
+            tokens: held[1].flatMap(tokens) ?? 0, nonces: nonces, statuses: statuses)
     }
 
     /// A token account's amount: eight bytes at 64, the lowest first.

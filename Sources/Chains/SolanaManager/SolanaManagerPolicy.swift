@@ -54,8 +54,11 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
     public var staleAfter: Timestamp.Span = .seconds(30)
     /// How long after its signature a transaction's absence is evidence: nodes forget old ones.
     public var historyKept: Timestamp.Span = .seconds(12 * 3_600)
-    /// By how many blocks a blockhash's last block must be passed, beyond what the nodes say.
-    public var expiryMargin: UInt64 = 64
+    /// For how many blocks after its own a blockhash may be used (solana-clock,
+    /// `MAX_PROCESSING_AGE`).
+    public var blockhashLifetime: UInt64 = 150
+    /// By how many blocks a blockhash's last block must be passed beyond that.
+    public var expiryMargin: UInt64 = 8
     /// After how many looks in a row without any answer new batches wait.
     public var failuresAllowed: UInt32 = 3
 

@@ -22,6 +22,12 @@ public struct SolanaQuestion: Hashable, Sendable {
     public let transactions: [Transaction]
     /// The nonce accounts.
     public let nonces: [SolanaAddress]
+
+    /// A question of these parts.
+    public init(transactions: [Transaction], nonces: [SolanaAddress]) {
+        self.transactions = transactions
+        self.nonces = nonces
+    }
 }
 
 /// Where an endpoint saw a transaction.
@@ -48,14 +54,13 @@ public enum SolanaStatusAnswer: Hashable, Sendable {
     case unknown
 }
 
-/// What one endpoint answered to a question. It was asked for the height and the nonces first.
+/// What one endpoint answered to a question: first which hashes it holds recent, then its height
+/// and the nonces, and the transactions last.
 public struct SolanaEndpointAnswer: Hashable, Sendable {
+    /// Which of the candidates are recent blockhashes as of its finalized block.
+    public var recent: [Digest]
     /// The height of its finalized block.
     public var height: UInt64
-    /// A recent blockhash, and the last height whose block may take a transaction with it.
-    public var blockhash: Digest
-    /// See `blockhash`.
-    public var lastValidHeight: UInt64
     /// What others pay for a compute unit, in millionths of a lamport.
     public var price: UInt64
     /// What the payer holds.
@@ -69,12 +74,11 @@ public struct SolanaEndpointAnswer: Hashable, Sendable {
 
     /// An answer of these parts.
     public init(
-        height: UInt64, blockhash: Digest, lastValidHeight: UInt64, price: UInt64,
-        lamports: UInt64, tokens: UInt64, nonces: [Digest?], statuses: [SolanaStatusAnswer]
+        recent: [Digest], height: UInt64, price: UInt64, lamports: UInt64, tokens: UInt64,
+        nonces: [Digest?], statuses: [SolanaStatusAnswer]
     ) {
+        self.recent = recent
         self.height = height
-        self.blockhash = blockhash
-        self.lastValidHeight = lastValidHeight
         self.price = price
         self.lamports = lamports
         self.tokens = tokens
@@ -102,16 +106,28 @@ public struct SolanaObservation: Hashable, Sendable {
     public let statuses: [SolanaStatusView]
     /// The nonces' values, where they agree, by account.
     public let nonces: [SolanaNonce]
-    /// A recent blockhash.
-    public let blockhash: Digest
-    /// The last height whose block may take it; rather too high than too low.
-    public let lastValidHeight: UInt64
+    /// A blockhash to build on; `nil` if enough of them hold none of the candidates recent.
+    public let recent: SolanaRecentHash?
     /// The median price of a compute unit.
     public let price: UInt64
     /// What the payer holds at least.
     public let lamports: UInt64
     /// What its token account holds at least.
     public let tokens: UInt64
+}
+
+/// A blockhash to build on.
+public struct SolanaRecentHash: Hashable, Sendable {
+    /// The hash.
+    public let hash: Digest
+    /// Its block is no higher than this.
+    public let height: UInt64
+
+    /// A hash of a block that is no higher than `height`.
+    public init(_ hash: Digest, height: UInt64) {
+        self.hash = hash
+        self.height = height
+    }
 }
 
 /// A durable nonce's value.
@@ -129,15 +145,8 @@ public struct SolanaNonce: Hashable, Sendable {
 }
 
 extension Quorum {
-    /// By how much one endpoint's last valid height may be above what enough of them say.
-    private static let heightSpread: UInt64 = 300
-
     /// Merges the answers; `nil` stands for an endpoint that gave none, and the result is `nil` if
     /// too few did. An answer that does not fit the question counts as none.
-    ///
-    /// A blockhash is the median endpoint's. Its last height is the greatest that any endpoint
-    /// names for its own, unless that is far beyond what enough of them say: a liar may put the
-    /// end off, and never bring it forward.
     public func merge(
         _ answers: [SolanaEndpointAnswer?], to question: SolanaQuestion
     ) -> SolanaObservation? {
@@ -145,12 +154,7 @@ extension Quorum {
             $0.nonces.count == question.nonces.count
                 && $0.statuses.count == question.transactions.count
         }
-        guard given.count >= needed, let reached = reached(given.map(\.lastValidHeight)) else {
-            return nil
-        }
-        let byHeight = given.sorted { $0.lastValidHeight < $1.lastValidHeight }
-        let (bound, _) = reached.addingReportingOverflow(Self.heightSpread)
-        let heights = given.map(\.lastValidHeight).filter { $0 <= max(bound, reached) }
+        guard given.count >= needed else { return nil }
         return SolanaObservation(
             transactions: question.transactions.map(\.id),
             statuses: question.transactions.indices.map { view($0, of: given, question) },
@@ -159,11 +163,23 @@ extension Quorum {
                     SolanaNonce(account: account, value: $0)
                 }
             },
-            blockhash: byHeight[byHeight.count / 2].blockhash,
-            lastValidHeight: heights.max() ?? reached,
-            price: given.map(\.price).sorted()[given.count / 2],
-            lamports: self.reached(given.map(\.lamports)) ?? 0,
-            tokens: self.reached(given.map(\.tokens)) ?? 0)
+            recent: recent(given), price: given.map(\.price).sorted()[given.count / 2],
+            lamports: reached(given.map(\.lamports)) ?? 0,
+            tokens: reached(given.map(\.tokens)) ?? 0)
+    }
+
+    /// The youngest hash that enough endpoints hold recent as of their final block. Of any `needed`
+    /// of those one is honest, and the hash's block is no higher than its height: so it is no
+    /// higher than the greatest of the `needed` lowest heights, whatever the others say.
+    private func recent(_ answers: [SolanaEndpointAnswer]) -> SolanaRecentHash? {
+        var best: SolanaRecentHash?
+        for hash in Set(answers.flatMap(\.recent)).sorted() {
+            let heights = answers.filter { $0.recent.contains(hash) }.map(\.height).sorted()
+            guard heights.count >= needed else { continue }
+            let found = SolanaRecentHash(hash, height: heights[needed - 1])
+            if best.map({ $0.height < found.height }) ?? true { best = found }
+        }
+        return best
     }
 
     private func view(
@@ -205,6 +221,17 @@ extension SolanaCommitment {
 
     init(level: UInt8) {
         self = level >= 2 ? .finalized : level == 1 ? .confirmed : .processed
+    }
+}
+
+extension SolanaRecentHash: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(hash)
+        writer.write(height)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(try reader.readDigest(), height: try reader.readUInt64())
     }
 }
 
@@ -258,8 +285,7 @@ extension SolanaObservation: CanonicalCodable {
         writer.write(transactions)
         writer.write(statuses)
         writer.write(nonces)
-        writer.write(blockhash)
-        writer.write(lastValidHeight)
+        writer.write(recent)
         writer.write(price)
         writer.write(lamports)
         writer.write(tokens)
@@ -270,8 +296,7 @@ extension SolanaObservation: CanonicalCodable {
         statuses = try reader.readArray(limit: SolanaManagerInput.listLimit)
         guard statuses.count == transactions.count else { throw .invalidValue("statuses") }
         nonces = try reader.readArray(limit: SolanaManagerInput.listLimit)
-        blockhash = try reader.readDigest()
-        lastValidHeight = try reader.readUInt64()
+        recent = try reader.readOptional()
         price = try reader.readUInt64()
         lamports = try reader.readUInt64()
         tokens = try reader.readUInt64()

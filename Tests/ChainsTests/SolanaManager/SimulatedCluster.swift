@@ -129,17 +129,37 @@ struct SimulatedClusterNode {
 
     var fault = Fault.none
 
-    func answer(
-        _ question: SolanaQuestion, _ cluster: SimulatedCluster, random: inout SplitMix64
-    ) -> SolanaEndpointAnswer? {
-        var head = cluster.height
+    private func head(_ cluster: SimulatedCluster) -> UInt64 {
+        guard case .lagging(let slots) = fault else { return cluster.height }
+        return cluster.height - min(slots, cluster.height)
+    }
+
+    /// The hash it proposes to build on: of its final block, or a forged or very young one.
+    func candidate(_ cluster: SimulatedCluster, random: inout SplitMix64) -> Digest? {
         switch fault {
         case .unreachable: return nil
-        case .lagging(let slots): head -= min(slots, head)
-        case .lying: return lie(question, cluster, random: &random)
-        case .none, .forgetful: break
+        case .lying:
+            return random.next() % 2 == 0
+                ? Digest(words: (1, 2, 3, random.next()))
+                : cluster.slots[Int(cluster.height)].blockhash
+        case .lagging, .none, .forgetful:
+            return cluster.slots[Int(head(cluster) - SimulatedCluster.final)].blockhash
         }
-        let confirmed = head - 1
+    }
+
+    func answer(
+        _ question: SolanaQuestion, _ candidates: [Digest], _ cluster: SimulatedCluster,
+        random: inout SplitMix64
+    ) -> SolanaEndpointAnswer? {
+        let head = head(cluster)
+        switch fault {
+        case .unreachable: return nil
+        case .lying: return lie(question, candidates, cluster, random: &random)
+        case .none, .forgetful, .lagging: break
+        }
+        let final = head - SimulatedCluster.final
+        let first = final - min(SimulatedCluster.validBlocks, final)
+        let known = cluster.slots[Int(first)...Int(final)].map(\.blockhash)
         let statuses = question.transactions.map { asked -> SolanaStatusAnswer in
             guard let found = cluster.landed[asked.id], found.slot <= head else { return .absent }
             return .present(
@@ -147,9 +167,7 @@ struct SimulatedClusterNode {
                 cluster.commitment(of: found.slot, at: head))
         }
         return SolanaEndpointAnswer(
-            height: head - min(SimulatedCluster.final, head),
-            blockhash: cluster.slots[Int(confirmed)].blockhash,
-            lastValidHeight: confirmed + SimulatedCluster.validBlocks, price: cluster.price,
+            recent: candidates.filter { known.contains($0) }, height: final, price: cluster.price,
             lamports: 1_000_000_000, tokens: .max / 2,
             nonces: question.nonces.map { finalNonce($0, cluster, at: head) }, statuses: statuses)
     }
@@ -171,15 +189,14 @@ struct SimulatedClusterNode {
 
     /// All is long gone and may be paid again, or all is done.
     private func lie(
-        _ question: SolanaQuestion, _ cluster: SimulatedCluster, random: inout SplitMix64
+        _ question: SolanaQuestion, _ candidates: [Digest], _ cluster: SimulatedCluster,
+        random: inout SplitMix64
     ) -> SolanaEndpointAnswer {
         let isDone = random.next() % 2 == 0
         let forged = Digest(words: (1, 2, 3, random.next()))
         return SolanaEndpointAnswer(
-            height: cluster.height + 10_000,
-            blockhash: random.next() % 2 == 0
-                ? forged : cluster.slots[Int(cluster.height)].blockhash,
-            lastValidHeight: random.next() % 2 == 0 ? 1 : cluster.height + 100_000,
+            recent: candidates,
+            height: random.next() % 4 == 0 ? 1 : cluster.height + 10_000,
             price: isDone ? .max : 0, lamports: isDone ? 0 : .max, tokens: isDone ? 0 : .max,
             nonces: question.nonces.map { _ in forged },
             statuses: question.transactions.map { _ in

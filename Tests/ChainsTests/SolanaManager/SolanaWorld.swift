@@ -50,7 +50,8 @@ struct SolanaWorld {
         policy.recheckAfter = .seconds(60)
         policy.unknownAfter = .seconds(40)
         policy.staleAfter = .seconds(10)
-        policy.expiryMargin = 6
+        policy.blockhashLifetime = SimulatedCluster.validBlocks
+        policy.expiryMargin = 1
         policy.inFlight = 24
         self.policy = policy
         cluster = SimulatedCluster(nonces: accounts, seed: random.next())
@@ -193,8 +194,9 @@ struct SolanaWorld {
         case .ask(let question):
             let cluster = cluster
             var answers: [SolanaEndpointAnswer?] = []
+            let candidates = nodes.compactMap { $0.candidate(cluster, random: &random) }
             for node in nodes {
-                answers.append(node.answer(question, cluster, random: &random))
+                answers.append(node.answer(question, candidates, cluster, random: &random))
             }
             let merged = Quorum(needed: 2).merge(answers, to: question)
             post(merged.map { .observed($0) } ?? .unanswered)

@@ -1,0 +1,240 @@
+import Chains
+import Cryptography
+import Primitives
+import Testing
+
+/// A Solana manager and what it last wanted done, with one payee that is ready.
+private struct Bench {
+    var manager: SolanaManager
+    var actions: [SolanaManagerAction] = []
+    let key: Ed25519.PrivateKey
+    let owner = SolanaAddress(Digest(words: (9, 9, 9, 9)))
+    var now: UInt64 = 1_000
+    var price: UInt64 = 1_000
+
+    init(nonces: [SolanaAddress] = [], finality: SolanaCommitment = .finalized) throws {
+        key = try #require(Ed25519.PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
+        var policy = SolanaManagerPolicy(
+            mint: SolanaAddress(Digest(words: (4, 4, 4, 4))), decimals: 6,
+            payer: SolanaAddress(key.publicKey))
+        policy.nonces = nonces
+        policy.finality = finality
+        manager = SolanaManager(policy: policy)
+    }
+
+    mutating func take(_ input: SolanaManagerInput) throws {
+        actions = try manager.apply(input, at: Timestamp(seconds: now))
+    }
+
+    func payout(_ number: UInt64, _ amount: UInt64 = 5) -> SolanaPayout {
+        SolanaPayout(id: Digest(words: (1, 1, 1, number)), to: owner, amount: amount)
+    }
+
+    /// An endpoint that has finalized `height`.
+    func answer(
+        _ height: UInt64, _ statuses: [SolanaStatusAnswer], nonces: [Digest?] = [],
+        recent: [Digest] = [Digest(words: (8, 8, 8, 8))]
+    ) -> SolanaEndpointAnswer {
+        SolanaEndpointAnswer(
+            recent: recent, height: height, price: price, lamports: 1 << 40, tokens: 1 << 40,
+            nonces: nonces, statuses: statuses)
+    }
+
+    /// Asks, and gives the manager what two of these endpoints agree on.
+    mutating func look(
+        _ make: (Bench, SolanaQuestion) -> [SolanaEndpointAnswer?]
+    ) throws {
+        now += 60
+        try take(.tick)
+        let questions = actions.compactMap { action -> SolanaQuestion? in
+            if case .ask(let question) = action { question } else { nil }
+        }
+        let question = try #require(questions.first)
+        let merged = Quorum(needed: 2).merge(make(self, question), to: question)
+        try take(merged.map { .observed($0) } ?? .unanswered)
+    }
+
+    var drafts: [SolanaDraft] {
+        actions.compactMap { if case .sign(let draft) = $0 { draft } else { nil } }
+    }
+
+    /// Signs what is to be signed; its name.
+    mutating func sign() throws -> Signature {
+        let draft = try #require(drafts.first)
+        let signed = try SolanaTransaction(draft.message(manager.policy), signedBy: [key])
+        try take(.signed(batch: draft.batch, signed.id, signed.bytes))
+        #expect(actions.contains(.broadcast(batch: draft.batch, signed.id, signed.bytes)))
+        return signed.id
+    }
+
+    /// A payout up to its first transaction.
+    mutating func send(nonces: [Digest?] = []) throws -> Signature {
+        try take(.submit(payout(1)))
+        try look { bench, _ in
+            [bench.answer(1_000, [], nonces: nonces), bench.answer(1_000, [], nonces: nonces)]
+        }
+        #expect(drafts.isEmpty)
+        try take(.looked([SolanaRecipient(owner, .ready)]))
+        return try sign()
+    }
+}
+
+@Suite struct SolanaManagerTests {
+    private let nonce = SolanaAddress(Digest(words: (6, 6, 6, 6)))
+    private let value = Digest(words: (7, 7, 7, 1))
+    private let later = Digest(words: (7, 7, 7, 2))
+
+    @Test func anIdIsOnePayout() throws {
+        var bench = try Bench()
+        try bench.take(.submit(bench.payout(1)))
+        try bench.take(.submit(bench.payout(1)))
+        #expect(bench.manager.openPayouts == 1)
+        #expect(throws: SolanaManagerRejection.otherContent) {
+            try bench.take(.submit(bench.payout(1, 6)))
+        }
+        #expect(throws: SolanaManagerRejection.invalidPayout) {
+            try bench.take(.submit(bench.payout(2, 0)))
+        }
+        #expect(throws: SolanaManagerRejection.noSuchPayout) {
+            try bench.take(.cancel(.zero))
+        }
+        try bench.take(.cancel(bench.payout(1).id))
+        #expect(bench.actions == [.report(bench.payout(1).id, .cancelled)])
+        #expect(throws: SolanaManagerRejection.alreadyClosed) {
+            try bench.take(.cancel(bench.payout(1).id))
+        }
+    }
+
+    @Test func whatIsOnItsWayCannotBeCalledOffAndASignatureOfAnotherThingIsRefused() throws {
+        var bench = try Bench()
+        try bench.take(.submit(bench.payout(1)))
+        try bench.look { bench, _ in [bench.answer(1_000, []), bench.answer(1_000, [])] }
+        try bench.take(.looked([SolanaRecipient(bench.owner, .ready)]))
+        let draft = try #require(bench.drafts.first)
+        #expect(draft.payouts == [TokenPayout(to: bench.owner, amount: 5)])
+        #expect(throws: SolanaManagerRejection.onItsWay) {
+            try bench.take(.cancel(bench.payout(1).id))
+        }
+        let other = try SolanaTransaction(
+            SolanaMessage(
+                [.memo([1], signer: bench.manager.policy.payer)],
+                payer: bench.manager.policy.payer, blockhash: .zero), signedBy: [bench.key])
+        try bench.take(.signed(batch: draft.batch, other.id, other.bytes))
+        #expect(bench.actions == [.alert(.wrongSignature(batch: draft.batch))])
+    }
+
+    /// Two of three have no trace of it; only one of them has finalized what comes after.
+    @Test func onlyEnoughFinalHeightsMakeABlockhashOld() throws {
+        var bench = try Bench()
+        let id = try bench.send()
+        // Its last height is 1,150, and 8 more for safety.
+        for heights: [UInt64] in [[1_158, 1_158], [9_000, 1_100], [9_000, 1_158]] {
+            try bench.look { bench, _ in heights.map { bench.answer($0, [.absent]) } + [nil] }
+            #expect(bench.manager.status(of: bench.payout(1).id) == .inFlight([id]))
+            #expect(bench.drafts.isEmpty)
+        }
+        try bench.look { bench, _ in
+            [bench.answer(9_000, [.absent]), bench.answer(1_247, [.absent]), nil]
+        }
+        #expect(bench.actions.contains(.alert(.expired(id))))
+        // It is looked at again, and costs more.
+        try bench.take(.looked([SolanaRecipient(bench.owner, .ready)]))
+        #expect(bench.drafts.map(\.price) == [1_150])
+        let second = try bench.sign()
+        #expect(second != id)
+        let seen = SolanaSighting(slot: 77, failure: nil)
+        for (commitment, isOver) in [(SolanaCommitment.confirmed, false), (.finalized, true)] {
+            try bench.look { bench, _ in
+                [
+                    bench.answer(1_300, [.present(seen, commitment)]),
+                    bench.answer(1_300, [.present(seen, .finalized)]), nil,
+                ]
+            }
+            let settled = SolanaPayoutOutcome.settled(second, slot: 77)
+            #expect((bench.manager.status(of: bench.payout(1).id) == .closed(settled)) == isOver)
+        }
+    }
+
+    @Test func oldAbsenceIsNoEvidence() throws {
+        var bench = try Bench()
+        let id = try bench.send()
+        bench.now += 13 * 3_600
+        try bench.look { bench, _ in
+            [bench.answer(99_000, [.absent]), bench.answer(99_000, [.absent])]
+        }
+        #expect(bench.actions.contains(.alert(.tooOld(id))))
+        #expect(bench.actions.contains(.report(bench.payout(1).id, .unknown)))
+        #expect(bench.manager.status(of: bench.payout(1).id) == .inFlight([id]))
+    }
+
+    /// One who lies and one who lags together must not make it dead.
+    @Test func aNonceIsUsedUpOnlyWhereThatIsSeen() throws {
+        var bench = try Bench(nonces: [nonce])
+        let first = try bench.send(nonces: [value])
+        // Long in no block: a second transaction for the same value of the nonce, at once.
+        bench.now += 60
+        try bench.take(.tick)
+        let second = try bench.sign()
+        try bench.look { bench, _ in
+            [
+                bench.answer(2_000, [.absent, .absent], nonces: [later]),
+                bench.answer(1_900, [.absent, .absent], nonces: [value]),
+                bench.answer(2_000, [.unknown, .unknown], nonces: [later]),
+            ]
+        }
+        #expect(bench.manager.status(of: bench.payout(1).id) == .inFlight([first, second]))
+        try bench.look { bench, _ in
+            [
+                bench.answer(2_000, [.absent, .absent], nonces: [later]),
+                bench.answer(2_000, [.absent, .absent], nonces: [later]), nil,
+            ]
+        }
+        #expect(bench.actions.contains(.alert(.expired(second))))
+    }
+
+    @Test func aForkThatTakesBackWhatWasToldIsTold() throws {
+        var bench = try Bench(finality: .confirmed)
+        let id = try bench.send()
+        let payout = bench.payout(1).id
+        let seen = SolanaStatusAnswer.present(SolanaSighting(slot: 9, failure: nil), .confirmed)
+        try bench.look { bench, _ in [bench.answer(1_050, [seen]), bench.answer(1_050, [seen])] }
+        #expect(bench.actions.contains(.report(payout, .settled(id, slot: 9))))
+        #expect(bench.manager.status(of: payout) == .inFlight([id]))
+        try bench.look { bench, _ in
+            [bench.answer(1_300, [.absent]), bench.answer(1_300, [.absent])]
+        }
+        #expect(bench.actions.contains(.alert(.reportChanged(payout))))
+        #expect(bench.actions.contains(.report(payout, .unknown)))
+        #expect(bench.manager.status(of: payout) == .waiting)
+    }
+
+    /// One of two who hold a hash recent is honest, and its height bounds the hash's.
+    @Test func aBlockhashIsOfEnoughEndpointsAndNoYoungerThanTheySay() throws {
+        let bench = try Bench()
+        let question = SolanaQuestion(transactions: [], nonces: [])
+        let (old, young, forged) = (
+            Digest(words: (1, 1, 1, 1)), Digest(words: (2, 2, 2, 2)), Digest(words: (3, 3, 3, 3))
+        )
+        func recent(_ liar: SolanaEndpointAnswer) -> SolanaRecentHash? {
+            Quorum(needed: 2).merge(
+                [
+                    bench.answer(1_000, [], recent: [old]),
+                    bench.answer(1_020, [], recent: [old, young]), liar,
+                ], to: question)?.recent
+        }
+        for height: UInt64 in [1, 9_000] {
+            let liar = bench.answer(height, [], recent: [forged])
+            #expect(recent(liar) == SolanaRecentHash(old, height: 1_020))
+        }
+        for height: UInt64 in [1, 1_010] {
+            let liar = bench.answer(height, [], recent: [young])
+            #expect(recent(liar)?.height == 1_020)
+        }
+        let liar = bench.answer(9_000, [], recent: [old])
+        #expect(recent(liar) == SolanaRecentHash(old, height: 1_020))
+        let merged = Quorum(needed: 2).merge(
+            [bench.answer(5, [], recent: [old]), bench.answer(5, [], recent: [young])],
+            to: question)
+        #expect(merged != nil && merged?.recent == nil)
+    }
+}
