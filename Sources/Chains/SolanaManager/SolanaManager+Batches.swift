@@ -27,7 +27,10 @@ extension SolanaManager {
         for batch in batches {
             let use = batch.nonce.flatMap { nonce in
                 policy.nonces.firstIndex(of: nonce.account).map {
-                    SolanaQuestion.NonceUse(place: $0, value: nonce.value)
+                    // The value is read a moment after the height is told.
+                    SolanaQuestion.NonceUse(
+                        place: $0, value: nonce.value,
+                        height: nonce.height.saturatingSum(policy.expiryMargin))
                 }
             }
             transactions += batch.attempts.map { .init(id: $0.id, nonce: use) }
@@ -287,5 +290,12 @@ extension SolanaManager {
         guard (try? draft.message(policy)) != nil else { return }
         batches[place].pending = draft
         actions.append(.sign(draft))
+    }
+}
+
+extension UInt64 {
+    fileprivate func saturatingSum(_ other: UInt64) -> UInt64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }

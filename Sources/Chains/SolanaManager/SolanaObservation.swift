@@ -16,6 +16,9 @@ public struct SolanaQuestion: Hashable, Sendable {
         public let place: Int
         /// The value it had.
         public let value: Digest
+        /// At this finalized height and above it has that value or a later one; below, perhaps an
+        /// earlier one, which proves nothing.
+        public let height: UInt64
     }
 
     /// The transactions.
@@ -136,11 +139,14 @@ public struct SolanaNonce: Hashable, Sendable {
     public let account: SolanaAddress
     /// Its value.
     public let value: Digest
+    /// It has this value, or a later one, at this finalized height and above.
+    public let height: UInt64
 
     /// A value of an account.
-    public init(account: SolanaAddress, value: Digest) {
+    public init(account: SolanaAddress, value: Digest, height: UInt64) {
         self.account = account
         self.value = value
+        self.height = height
     }
 }
 
@@ -159,8 +165,11 @@ extension Quorum {
             transactions: question.transactions.map(\.id),
             statuses: question.transactions.indices.map { view($0, of: given, question) },
             nonces: question.nonces.enumerated().compactMap { place, account in
-                agreed(given.compactMap { $0.nonces[place] }).map {
-                    SolanaNonce(account: account, value: $0)
+                agreed(given.compactMap { $0.nonces[place] }).map { value in
+                    // As for blockhashes: one of these is honest.
+                    let heights = given.filter { $0.nonces[place] == value }.map(\.height)
+                    return SolanaNonce(
+                        account: account, value: value, height: heights.sorted()[needed - 1])
                 }
             },
             recent: recent(given), price: given.map(\.price).sorted()[given.count / 2],
@@ -192,9 +201,9 @@ extension Quorum {
             switch answer.statuses[place] {
             case .absent:
                 if let nonce = asked.nonce {
-                    guard let value = answer.nonces[nonce.place], value != nonce.value else {
-                        continue
-                    }
+                    guard let value = answer.nonces[nonce.place], value != nonce.value,
+                        answer.height >= nonce.height
+                    else { continue }
                 }
                 heights.append(answer.height)
             case .present(let sighting, let commitment): seen.append((sighting, commitment))
@@ -239,10 +248,13 @@ extension SolanaNonce: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(account)
         writer.write(value)
+        writer.write(height)
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
-        self.init(account: try reader.read(), value: try reader.readDigest())
+        self.init(
+            account: try reader.read(), value: try reader.readDigest(),
+            height: try reader.readUInt64())
     }
 }
 

@@ -192,6 +192,22 @@ private struct Bench {
         #expect(bench.actions.contains(.alert(.expired(second))))
     }
 
+    /// Two that lag know an earlier value and not the transaction: that is no end of it.
+    @Test func anEarlierValueOfANonceIsNoEvidence() throws {
+        var bench = try Bench(nonces: [nonce])
+        let id = try bench.send(nonces: [value])
+        let earlier = Digest(words: (7, 7, 7, 0))
+        for (height, value) in [(UInt64(900), earlier), (1_007, later)] {
+            try bench.look { bench, _ in
+                [
+                    bench.answer(height, [.absent], nonces: [value]),
+                    bench.answer(height, [.absent], nonces: [value]), nil,
+                ]
+            }
+            #expect(!bench.actions.contains(.alert(.expired(id))), "\(height)")
+        }
+    }
+
     @Test func aForkThatTakesBackWhatWasToldIsTold() throws {
         var bench = try Bench(finality: .confirmed)
         let id = try bench.send()
