@@ -274,10 +274,29 @@ import Testing
             ] + more)
     }
 
+    /// Sends a signal as soon as something is so; false if the program ended before. On a thread of
+    /// its own, since tests that compute hold up those that wait.
+    private func signal(
+        _ number: Int32, to program: RunningProgram, when condition: @escaping @Sendable () -> Bool
+    ) async -> Bool {
+        await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+                while program.isRunning {
+                    if condition() {
+                        program.signal(number)
+                        return continuation.resume(returning: true)
+                    }
+                    usleep(1_000)
+                }
+                continuation.resume(returning: false)
+            }
+        }
+    }
+
     /// Kills a run again and again once it has got a little further; gives how often.
     private func runThroughKills(_ folder: TemporaryFolder, _ more: [String]) async throws -> Int {
         var kills = 0
-        let rows: () -> Int = {
+        let rows: @Sendable () -> Int = {
             let names = try? FileManager.default.contentsOfDirectory(
                 atPath: folder.url.appendingPathComponent("out").path)
             let results = (names ?? []).filter { $0.hasPrefix("results") }
@@ -288,10 +307,12 @@ import Testing
         while kills < 4 {
             let before = rows()
             let program = try start(folder, more)
-            try await eventually { rows() > before + 30 || !program.isRunning }
-            if !program.isRunning { return kills }
-            program.signal(SIGKILL)
-            _ = try await program.end()
+            let isKilled = await signal(SIGKILL, to: program) { rows() > before + 30 }
+            let code = try await program.end()
+            if !isKilled {
+                #expect(code == 0)
+                return kills
+            }
             kills += 1
         }
         #expect(try await start(folder, more).end() == 0)
@@ -333,10 +354,9 @@ import Testing
         let folder = try TemporaryFolder()
         try folder.write(Self.study, to: "study.yaml")
         let first = try start(folder, ["--set", "pool_tokens=5000", "--steps", "400000"])
-        try await eventually {
-            FileManager.default.fileExists(
-                atPath: folder.url.appendingPathComponent("out/results.csv").path)
-        }
+        let results = folder.url.appendingPathComponent("out/results.csv").path
+        #expect(
+            await signal(SIGSTOP, to: first) { FileManager.default.fileExists(atPath: results) })
         let second = try start(folder, ["--set", "pool_tokens=5000", "--steps", "400000"])
         #expect(try await second.end() == 5)
         #expect(second.errors.contains { $0.contains("another process writes") })
