@@ -296,12 +296,13 @@ import Testing
     /// Kills a run again and again once it has got a little further; gives how often.
     private func runThroughKills(_ folder: TemporaryFolder, _ more: [String]) async throws -> Int {
         var kills = 0
+        let out = folder.url.appendingPathComponent("out")
         let rows: @Sendable () -> Int = {
-            let names = try? FileManager.default.contentsOfDirectory(
-                atPath: folder.url.appendingPathComponent("out").path)
+            let names = try? FileManager.default.contentsOfDirectory(atPath: out.path)
             let results = (names ?? []).filter { $0.hasPrefix("results") }
             return results.reduce(0) { sum, name in
-                sum + ((try? folder.text("out/\(name)").count { $0 == "\n" }) ?? 0)
+                let data = try? Data(contentsOf: out.appendingPathComponent(name))
+                return sum + (data ?? Data()).count { $0 == 0x0A }
             }
         }
         while kills < 4 {
