@@ -145,7 +145,7 @@ def test_the_prompts_are_varied():
 def test_pays_and_asks(house, run):
     result, report, gateway = run("--deposit", "1.25")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert house.usdc.functions.balanceOf(house.vault.address).call() == 1_250_000
+    assert house.usdc.functions.balanceOf(house.safe).call() == 1_250_000
     prompts = json.loads(PROMPTS.read_text())
     lines = result.stdout.splitlines()
     assert len([line for line in lines if line.startswith("[")]) == len(prompts)
