@@ -656,11 +656,14 @@ def test_build_check_notices_a_change(tmp_path):
 
 def test_the_linker_refuses_what_a_validator_would(tmp_path):
     sys.path.insert(0, str(SOURCES))
+    # The contracts have a build.py too, which another test may have imported.
+    sys.modules.pop("build", None)
     try:
         from build import FLAGS, clang
         from sbpf_link import LinkError, link
     finally:
         sys.path.pop(0)
+        sys.modules.pop("build", None)
 
     def object_of(text):
         (tmp_path / "x.c").write_text(text)
