@@ -14,6 +14,8 @@ final class RequestGate {
     private static let enough = 32
     /// The longest that a request waits here: about as long as a sync of a fast disk.
     private static let patience = TimeAmount.microseconds(100)
+    /// The longest that the loop stays awake for a sync that everyone waits for.
+    private static let watch = TimeAmount.microseconds(200)
 
     private let service: LedgerService
     private let loop: any EventLoop
@@ -24,6 +26,8 @@ final class RequestGate {
     private var awaited = 0
     /// Runs while requests wait for others.
     private var timer: Scheduled<Void>?
+    /// Until when the loop stays awake.
+    private var watchEnd: NIODeadline?
 
     init(_ service: LedgerService, _ loop: any EventLoop) {
         self.service = service
@@ -52,6 +56,7 @@ final class RequestGate {
     func deliver(_ replies: Int) -> UInt64 {
         delivery += 1
         awaited = replies
+        watchEnd = nil
         return delivery
     }
 
@@ -72,7 +77,24 @@ final class RequestGate {
         timer = nil
         var full = LedgerBatch()
         swap(&full, &batch)
+        let everyoneWaits = awaited == 0 && full.count > 1 && full.count < RequestGate.enough
         service.submit(full)
+        if everyoneWaits { beginWatch() }
+    }
+
+    /// Everyone who is expected waits for one sync, and what comes next is its end: the loop stays
+    /// awake for that, since a processor that sleeps takes as long to wake as half a sync.
+    private func beginWatch() {
+        let isWatching = watchEnd != nil
+        watchEnd = .now() + RequestGate.watch
+        if !isWatching { watch() }
+    }
+
+    private func watch() {
+        guard let watchEnd else { return }
+        if .now() > watchEnd { return self.watchEnd = nil }
+        let bound = NIOLoopBound(self, eventLoop: loop)
+        loop.execute { bound.value.watch() }
     }
 }
 
@@ -117,10 +139,14 @@ final class ReplyQueue: Sendable {
         guard let delivery = replies.first?.connection.value.gate.deliver(replies.count) else {
             return
         }
-        for reply in replies {
-            reply.connection.value.write(
-                reply.frame, reply.result, room: reply.room, delivery: delivery)
+        for (place, reply) in replies.enumerated() {
+            let connection = reply.connection.value
+            connection.write(reply.frame, reply.result, room: reply.room, delivery: delivery)
+            // One client's replies go out together; the first client's wait for nobody's.
+            let next = place + 1
+            if next == replies.count || replies[next].connection.value !== connection {
+                connection.flush()
+            }
         }
-        for reply in replies { reply.connection.value.flush() }
     }
 }

@@ -36,11 +36,28 @@ public final class LedgerClient {
         guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
             throw .disconnected("\(host) is not an IPv4 address")
         }
-        socket = systemSocket(AF_INET, CInt(SOCK_STREAM.rawValue), 0)
+        socket = try LedgerClient.connected(AF_INET, &address)
+        var yes: CInt = 1
+        _ = unsafe setsockopt(
+            socket, CInt(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<CInt>.size))
+    }
+
+    /// Connects to a server on this machine by its Unix socket.
+    public init(socket path: String) throws(LedgerClientError) {
+        guard var address = UnixSocketPlace.address(path) else {
+            throw .disconnected("\(path) is too long for a socket")
+        }
+        socket = try LedgerClient.connected(AF_UNIX, &address)
+    }
+
+    private static func connected<Address>(
+        _ family: CInt, _ address: inout Address
+    ) throws(LedgerClientError) -> CInt {
+        let socket = systemSocket(family, CInt(SOCK_STREAM.rawValue), 0)
         guard socket >= 0 else { throw LedgerClientError.system() }
         let status = unsafe withUnsafePointer(to: &address) { pointer in
             unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                unsafe connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                unsafe connect(socket, $0, socklen_t(MemoryLayout<Address>.size))
             }
         }
         guard status == 0 else {
@@ -48,9 +65,7 @@ public final class LedgerClient {
             _ = close(socket)
             throw error
         }
-        var yes: CInt = 1
-        _ = unsafe setsockopt(
-            socket, CInt(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<CInt>.size))
+        return socket
     }
 
     deinit { _ = close(socket) }

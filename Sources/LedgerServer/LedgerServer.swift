@@ -33,10 +33,12 @@ public final class LedgerServer: Sendable {
     /// How many clients are connected.
     public var connections: Int { gauge.count.load(ordering: .relaxed) }
 
-    /// Listens on `host` and `port`, 0 for any free one, and for HTTP on `httpPort` if it is given.
+    /// Listens on `host` and `port`, 0 for any free one, for HTTP on `httpPort` if it is given, and
+    /// for the binary protocol on a Unix socket at the path `socket` if it is given, which only
+    /// this user may use.
     public init(
         _ service: LedgerService, host: String = "127.0.0.1", port: Int, httpPort: Int? = nil,
-        options: Options = Options()
+        socket: String? = nil, options: Options = Options()
     ) async throws {
         group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         gauge = ConnectionGauge()
@@ -50,11 +52,11 @@ public final class LedgerServer: Sendable {
                 patience: .seconds(Int64(options.patience)), gauge: gauge), eventLoop: loop)
         let status = ServerStatus(service: service, gauge: gauge)
         var open: [any Channel] = []
+        let connection: @Sendable () -> ServedConnection = {
+            LedgerConnection(gate: gate.value, house: house.value, replies: replies)
+        }
         do {
-            open.append(
-                try await LedgerServer.listen(group, host, port) {
-                    LedgerConnection(gate: gate.value, house: house.value, replies: replies)
-                })
+            open.append(try await LedgerServer.listen(group, host, port, connection))
             if let httpPort {
                 open.append(
                     try await LedgerServer.listen(group, host, httpPort) {
@@ -62,7 +64,11 @@ public final class LedgerServer: Sendable {
                             gate: gate.value, house: house.value, replies: replies, status: status)
                     })
             }
+            if let socket {
+                open.append(try await LedgerServer.listen(group, at: socket, connection))
+            }
         } catch {
+            for channel in open { try? await channel.close() }
             try? await group.shutdownGracefully()
             throw error
         }
@@ -78,10 +84,31 @@ public final class LedgerServer: Sendable {
         _ group: MultiThreadedEventLoopGroup, _ host: String, _ port: Int,
         _ connection: @escaping @Sendable () -> ServedConnection
     ) async throws -> any Channel {
-        try await ServerBootstrap(group: group)
-            .serverChannelOption(.backlog, value: 4_096)
+        try await bootstrap(group, connection)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            .bind(host: host, port: port).get()
+    }
+
+    /// On a Unix socket that a server before this one may have left behind. Its folder says who
+    /// may reach it; the socket itself is this user's alone.
+    private static func listen(
+        _ group: MultiThreadedEventLoopGroup, at path: String,
+        _ connection: @escaping @Sendable () -> ServedConnection
+    ) async throws -> any Channel {
+        try UnixSocketPlace.clear(path)
+        let channel = try await bootstrap(group, connection)
+            .bind(unixDomainSocketPath: path).get()
+        try UnixSocketPlace.close(path)
+        return channel
+    }
+
+    private static func bootstrap(
+        _ group: MultiThreadedEventLoopGroup,
+        _ connection: @escaping @Sendable () -> ServedConnection
+    ) -> ServerBootstrap {
+        ServerBootstrap(group: group)
+            .serverChannelOption(.backlog, value: 4_096)
             .childChannelOption(.maxMessagesPerRead, value: 4)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(
@@ -94,7 +121,6 @@ public final class LedgerServer: Sendable {
                     try channel.pipeline.syncOperations.addHandler(connection())
                 }
             }
-            .bind(host: host, port: port).get()
     }
 
     /// Takes no new connections, and ends those there are. Stop the service first if replies that

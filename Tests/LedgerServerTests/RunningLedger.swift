@@ -19,12 +19,18 @@ final class RunningLedger: Sendable {
     init(
         journal: any Journal = MemoryJournal(), options: LedgerServer.Options = .init(),
         commit: CommitOptions = LedgerService.usualOptions, snapshots: SnapshotOptions? = nil,
-        clock: @escaping @Sendable () -> Timestamp = { RunningLedger.now }
+        socket: String? = nil, clock: @escaping @Sendable () -> Timestamp = { RunningLedger.now }
     ) async throws {
         service = try LedgerService(
             journal: journal, snapshots: snapshots, clock: clock, options: commit,
             onFailure: { _ in })
-        server = try await LedgerServer(service, port: 0, httpPort: 0, options: options)
+        do {
+            server = try await LedgerServer(
+                service, port: 0, httpPort: 0, socket: socket, options: options)
+        } catch {
+            try? await service.stop()
+            throw error
+        }
     }
 
     func client() throws -> LedgerClient { try LedgerClient(port: port).withPatience() }

@@ -4,17 +4,21 @@ import Foundation
 final class BenchServer {
     let port: Int
     let httpPort: Int
+    /// The Unix socket, if it was asked for.
+    let socket: String?
     /// Seconds from starting the process to being ready.
     let startSeconds: Double
     private let process = Process()
 
     /// Starts one; the journal's place is that of `exchequer ledger serve`.
-    init(journal: String) throws {
+    init(journal: String, socket: String? = nil) throws {
+        self.socket = socket
         let output = Pipe()
         process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         process.arguments = [
             "ledger", "serve", "--journal", journal, "--port", "0", "--http-port", "0",
         ]
+        if let socket { process.arguments? += ["--socket", socket] }
         process.standardOutput = output
         let clock = ContinuousClock()
         let started = clock.now

@@ -31,6 +31,17 @@ struct LedgerBench {
             peerTransfers: 10_000),
     ]
 
+    /// How clients reach the server, as a row says it.
+    private enum Way: String {
+        case port = ""
+        case socket = ", Unix socket"
+        case http = " over HTTP"
+    }
+
+    private static let ways: [(String, Way)] = [
+        ("file", .port), ("file", .socket), ("sqlite", .port), ("file", .http),
+    ]
+
     /// Every row; `say` gets a line before each.
     func rows(say: (String) -> Void) throws -> [BenchRow] {
         try FileManager.default.createDirectory(
@@ -46,12 +57,11 @@ struct LedgerBench {
             let peer = try tigerBeetle.map { peer in
                 try median { try self.tigerBeetle(peer, load) }
             }
-            for (kind, overHTTP) in [("file", false), ("sqlite", false), ("file", true)] {
-                if overHTTP, load.batch > 1 { continue }
-                let results = try (0..<runs).map { _ in try serve(kind, load, overHTTP) }
+            for (kind, way) in LedgerBench.ways where way == .port || load.batch == 1 {
+                let results = try (0..<runs).map { _ in try serve(kind, load, way) }
                 rows.append(
                     BenchRow(
-                        name: "\(load.name)\(overHTTP ? " over HTTP" : ""), \(kind) journal",
+                        name: "\(load.name)\(way.rawValue), \(kind) journal",
                         value: middle(results.map(\.rate)),
                         p99: middle(results.map { $0.percentile(0.99) }),
                         peer: tigerBeetle == nil ? nil : "TigerBeetle", peerValue: peer))
@@ -70,22 +80,26 @@ struct LedgerBench {
         }
     }
 
-    private func serve(
-        _ kind: String, _ load: Load, _ overHTTP: Bool
-    ) throws -> LedgerLoad.Result {
+    private func serve(_ kind: String, _ load: Load, _ way: Way) throws -> LedgerLoad.Result {
         try inScratch { scratch in
-            let server = try BenchServer(journal: "\(kind):\(scratch)/books")
+            let server = try BenchServer(
+                journal: "\(kind):\(scratch)/books", socket: "\(scratch)/socket")
             defer { server.stop() }
-            return try run(load, on: server, overHTTP: overHTTP)
+            return try run(load, on: server, way)
         }
     }
 
     private func run(
-        _ load: Load, on server: BenchServer, overHTTP: Bool = false
+        _ load: Load, on server: BenchServer, _ way: Way = .port
     ) throws -> LedgerLoad.Result {
-        try LedgerLoad(
-            port: overHTTP ? server.httpPort : server.port, clients: load.clients,
-            batch: load.batch, accounts: 10_000, overHTTP: overHTTP
+        let place: LedgerLoad.Place =
+            switch (way, server.socket) {
+            case (.socket, let path?): .socket(path)
+            case (.http, _): .http(server.httpPort)
+            default: .port(server.port)
+            }
+        return try LedgerLoad(
+            place: place, clients: load.clients, batch: load.batch, accounts: 10_000
         ).run(transfers: load.transfers)
     }
 
@@ -102,8 +116,8 @@ struct LedgerBench {
         let batches = try serve(
             on: peer,
             Load(
-                name: "batches of 8,000", clients: 1, batch: 8_000, transfers: 1_000_000,
-                peerTransfers: 0))
+                name: "batches of 8,000, 4 clients", clients: 4, batch: 8_000,
+                transfers: 2_000_000, peerTransfers: 0))
         let singles = try serve(
             on: peer,
             Load(

@@ -19,11 +19,20 @@ struct LedgerLoad {
         }
     }
 
-    let port: Int
+    /// Where the server is.
+    enum Place {
+        /// The binary protocol over TCP.
+        case port(Int)
+        /// The binary protocol over a Unix socket.
+        case socket(String)
+        /// HTTP over TCP.
+        case http(Int)
+    }
+
+    let place: Place
     let clients: Int
     let batch: Int
     let accounts: Int
-    var overHTTP = false
 
     /// Creates the accounts, then sends so many transfers and waits for every reply. Each must say
     /// that its transfer was created.
@@ -32,7 +41,7 @@ struct LedgerLoad {
         var random = SplitMix64(seed: .random(in: .min ... .max))
         let requests = max(total / batch, clients)
         let all = (0..<requests).map { _ in transfers(&random) }
-        if overHTTP {
+        if case .http(let port) = place {
             let connections = try (0..<clients).map { _ in try HTTPLoadClient(port: port) }
             try createAccounts(connections[0])
             let bodies = all.map { HTTPLoadClient.request("/v1/transfers", LedgerLoad.json($0)) }
@@ -42,7 +51,7 @@ struct LedgerLoad {
                 try checkJSON(try connections[$0].receive())
             }
         }
-        let connections = try (0..<clients).map { _ in try LedgerClient(port: port) }
+        let connections = try (0..<clients).map { _ in try connect() }
         try createAccounts(connections[0])
         let frames = all.enumerated().map { number, transfers in
             LedgerClient.frame(
@@ -53,6 +62,13 @@ struct LedgerLoad {
             try connections[$0].send(frames[$1])
         } receive: {
             try check(try connections[$0].receive().1)
+        }
+    }
+
+    private func connect() throws -> LedgerClient {
+        switch place {
+        case .port(let port), .http(let port): try LedgerClient(port: port)
+        case .socket(let path): try LedgerClient(socket: path)
         }
     }
 

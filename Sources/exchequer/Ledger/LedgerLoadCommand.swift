@@ -14,9 +14,11 @@ struct LedgerLoadCommand: AsyncParsableCommand {
               exchequer ledger load --port 7100 --clients 16 --batch 1 --transfers 100000
               exchequer ledger load --port 7100 --batch 8189 --transfers 2000000
               exchequer ledger load --port 7101 --http --clients 64 --batch 1 --transfers 200000
+              exchequer ledger load --socket books.socket --clients 16 --batch 1
             """)
 
-    @Option(help: "The server's port.") var port: Int
+    @Option(help: "The server's port.") var port: Int?
+    @Option(help: "The server's Unix socket, instead of a port.") var socket: String?
     @Option(help: "Clients, each with one request under way.") var clients = 1
     @Option(help: "Transfers in a request.") var batch = 8_189
     @Option(help: "Transfers in all.") var transfers = 1_000_000
@@ -31,7 +33,15 @@ struct LedgerLoadCommand: AsyncParsableCommand {
         let max: Double
     }
 
+    private var place: LedgerLoad.Place? {
+        if let socket { return port == nil && !http ? .socket(socket) : nil }
+        return port.map { http ? .http($0) : .port($0) }
+    }
+
     func validate() throws {
+        guard place != nil else {
+            throw ValidationError("Name --port, or --socket without --http.")
+        }
         guard (1...10_000).contains(clients) else {
             throw ValidationError("--clients is from 1 to 10,000.")
         }
@@ -44,8 +54,8 @@ struct LedgerLoadCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let load = LedgerLoad(
-            port: port, clients: clients, batch: batch, accounts: accounts, overHTTP: http)
+        guard let place else { return }
+        let load = LedgerLoad(place: place, clients: clients, batch: batch, accounts: accounts)
         let result = try load.run(transfers: transfers)
         let report = Report(
             transfersPerSecond: result.rate, p50: result.percentile(0.5),
