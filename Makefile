@@ -62,7 +62,7 @@ sanitize: deps ## Run the commit path's tests under the thread and the address s
 
 FUZZ_SECONDS ?= 60
 
-fuzz: model ## Fuzz model files, tokenizers, chats and schemas with libFuzzer, FUZZ_SECONDS each
+fuzz: model ## Fuzz model files, tokenizers, chats, schemas and frames with libFuzzer, FUZZ_SECONDS each
 	@Tests/Harness/fuzz.sh $(FUZZ_SECONDS)
 
 neon: ## Build the kernels for ARM, run them under an emulator, compare with the golden hashes

@@ -241,5 +241,5 @@ let package = Package(
 // The fuzz targets belong to `make fuzz`, which links them with libFuzzer's main function.
 if Context.environment["EXCHEQUER_FUZZ"] != nil {
     package.products.append(.library(name: "Fuzz", type: .static, targets: ["Fuzz"]))
-    package.targets.append(swift("Fuzz", ["Inference"], path: "Tests/Fuzz"))
+    package.targets.append(swift("Fuzz", ["Primitives", "Inference"], path: "Tests/Fuzz"))
 }

@@ -1,9 +1,10 @@
 import Glibc
 import Inference
+import Primitives
 
-// Fuzzes what strangers send to the text side of the engine. libFuzzer's driver has the main
-// function; EXCHEQUER_FUZZ_TARGET says which target an input is for. Built and run by `make fuzz`
-// (Tests/Harness/fuzz.sh).
+// Fuzzes what strangers send to the text side of the engine and on the wire. libFuzzer's driver has
+// the main function; EXCHEQUER_FUZZ_TARGET says which target an input is for. Built and run by
+// `make fuzz` (Tests/Harness/fuzz.sh).
 
 /// What libFuzzer calls with each input.
 @_cdecl("LLVMFuzzerTestOneInput")
@@ -14,13 +15,13 @@ public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
 
 /// What must hold for any input.
 enum FuzzTargets: String {
-    case gguf, encode, decode, chat, schema
+    case gguf, encode, decode, chat, schema, frame
 
     /// The one that this process fuzzes.
     static let chosen: FuzzTargets = {
         let name = unsafe getenv("EXCHEQUER_FUZZ_TARGET").map { unsafe String(cString: $0) }
         guard let target = FuzzTargets(rawValue: name ?? "") else {
-            fatalError("EXCHEQUER_FUZZ_TARGET is gguf, encode, decode, chat or schema")
+            fatalError("EXCHEQUER_FUZZ_TARGET is gguf, encode, decode, chat, schema or frame")
         }
         return target
     }()
@@ -32,6 +33,7 @@ enum FuzzTargets: String {
         case .decode: Self.decode(bytes)
         case .chat: Self.chat(bytes)
         case .schema: Self.schema(bytes)
+        case .frame: Self.frame(bytes)
         }
     }
 
@@ -171,5 +173,39 @@ enum FuzzTargets: String {
         guard progress.isComplete else { return }
         precondition((try? format.accepts(text)) == true, "not of the format: \(text)")
         precondition((try? OrderedJSON(text)) != nil, "no JSON: \(text)")
+    }
+
+    /// A frame is refused, or it is the only spelling of what it says, and so is what it carries.
+    private static func frame(_ bytes: [UInt8]) {
+        guard let frame = try? WireFrame(bytes) else { return }
+        precondition(frame.encoded() == bytes, "another spelling")
+        let job = frame.job
+        let stage = frame.stage
+        precondition(frame.kind != .tokens || frame.tokenIDs.count == Int(frame.count))
+        precondition(
+            frame.kind != .activations
+                || frame.activationValues.count == Int(frame.count) * frame.rowWidth)
+        precondition(frame.kind != .fault || frame.fault != nil)
+        precondition(frame.kind != .discard || frame.discardedEpoch != nil)
+        precondition(frame.kind != .scores || frame.positionScores.count == Int(frame.count))
+        if frame.kind == .window {
+            let window = RingWindow(frame)
+            precondition(window?.tokens.count == Int(frame.count))
+            let again = try? window?.frame(stage: stage, job: job)
+            precondition(again?.payload == frame.payload)
+        }
+        if frame.kind == .verdict {
+            let again = try? RingVerdict(frame)?.frame(stage: stage, job: job)
+            precondition(again?.payload == frame.payload)
+        }
+        func check<Message: CanonicalCodable>(_ kind: WireFrame.Kind, _: Message.Type) {
+            guard frame.kind == kind else { return }
+            guard let message = try? Message(canonicalBytes: frame.payload) else { return }
+            precondition(message.canonicalBytes() == frame.payload, "another spelling")
+        }
+        check(.open, RingOpen.self)
+        check(.survey, RingSurvey.self)
+        check(.report, RingReport.self)
+        check(.prepare, RingPrepare.self)
     }
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Fuzzes the text side of the engine with libFuzzer: model files, encoding, decoding, chats,
-# schemas.
+# Fuzzes the text side of the engine and the wire with libFuzzer: model files, encoding, decoding,
+# chats, schemas, frames.
 # Builds into .build/fuzz; finds stay in .build/fuzz/corpus, an input that fails in the folder
 # .build/fuzz/failures.
 # Usage: Tests/Harness/fuzz.sh [SECONDS EACH] [TARGET...]
@@ -8,7 +8,7 @@ set -eu
 
 seconds=${1:-60}
 [ $# -gt 0 ] && shift
-targets=${*:-gguf encode decode chat schema}
+targets=${*:-gguf encode decode chat schema frame}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 cd "$root"
 scratch=.build/fuzz
@@ -40,12 +40,24 @@ for number, row in enumerate(rows):
     choices = bytes((number * 37 + place * 11) % 256 for place in range(24))
     (folder / str(number)).write_bytes(json.dumps(row["schema"]).encode() + b"\0" + choices)
 END
+# A frame of each kind whose fields are small, with payloads of a few lengths.
+python3 - "$scratch/frames" <<'END'
+import pathlib, struct, sys
+folder = pathlib.Path(sys.argv[1])
+folder.mkdir(parents=True, exist_ok=True)
+shapes = ((0, 0), (0, 4), (0, 64), (1, 4), (2, 8), (1, 16), (2, 32), (1, 12), (2, 48))
+for kind in range(1, 18):
+    for count, size in shapes:
+        head = struct.pack("<BBHQIIII", 1, kind, 1, 7, 1, 3, count, size)
+        (folder / f"{kind}-{count}-{size}").write_bytes(head + bytes(range(size)))
+END
 for target in $targets; do
     corpus="$scratch/corpus/$target"
     mkdir -p "$corpus"
     case $target in
     gguf) seeds=$vocabularies length=65536 ;;
     schema) seeds=$scratch/schemas length=4096 ;;
+    frame) seeds=$scratch/frames length=4096 ;;
     *) seeds=docs length=2048 ;;
     esac
     EXCHEQUER_FUZZ_TARGET=$target "$scratch/fuzz" -max_total_time="$seconds" -max_len="$length" \

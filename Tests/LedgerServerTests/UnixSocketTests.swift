@@ -7,7 +7,7 @@ import Storage
 import Testing
 
 /// The binary protocol on a Unix socket: for this user alone, and never over what others own.
-@Suite(.timeLimit(.minutes(1))) struct UnixSocketTests {
+@Suite(.timeLimit(.minutes(5))) struct UnixSocketTests {
     private func atPlace(_ body: (String) async throws -> Void) async throws {
         let folder =
             FileManager.default.temporaryDirectory.path() + "/s\(UInt32.random(in: 0 ... .max))"

@@ -13,7 +13,9 @@ extension ClearingHouse {
         }
         var found: [(cost: Amount, offer: OfferID, node: NodeID)] = []
         for offer in models[job.demand.model].offers {
-            guard let place = standIn(offers[offer], for: job, stage: stage) else { continue }
+            guard let place = standIn(offers[offer], for: job, stage: stage, at: now) else {
+                continue
+            }
             found.append((place.cost, offer, place.node))
         }
         return found.sorted { ($0.cost, $0.offer) < ($1.cost, $1.offer) }.map(\.node)
@@ -29,12 +31,10 @@ extension ClearingHouse {
         if code.faultClass != .liveness { throw .noSuchStage }
         guard nodes.at(node) != nil else { throw .nodeNotFound }
         let places = nodes[node].offers.compactMap {
-            standIn(offers[$0], for: job, stage: Int(stage))
+            standIn(offers[$0], for: job, stage: Int(stage), at: time)
         }
         let place = places.min { ($0.cost, $0.offer) < ($1.cost, $1.offer) }
-        guard let place, offers[place.offer].draft.expiresAt > time,
-            job.attempt < ClearingHouse.attemptLimit
-        else { throw .noAlternative }
+        guard let place, job.attempt < ClearingHouse.attemptLimit else { throw .noAlternative }
         let lost = job.pipeline[Int(stage)].node
         vacate(job.pipeline)
         noteFault(on: lost, code: code, into: &events)
@@ -45,21 +45,18 @@ extension ClearingHouse {
     }
 
     /// The place an offer would have in a stage's stead; `nil` if it cannot have it.
-    private func standIn(_ offer: Offer, for job: Job, stage: Int) -> StageAssignment? {
-        let (draft, demand, lost) = (offer.draft, job.demand, job.pipeline[stage])
-        guard offer.state == .live, draft.model == demand.model, draft.numerics == .exact,
-            draft.layers == lost.layers, nodes[draft.node].online,
-            offer.running < draft.concurrency,
-            UInt64(draft.context) >= UInt64(demand.promptTokens) + UInt64(demand.maxTokens),
+    private func standIn(
+        _ offer: Offer, for job: Job, stage: Int, at time: Timestamp
+    ) -> StageAssignment? {
+        let (draft, demand) = (offer.draft, job.demand)
+        guard mayServe(offer, demand, excluding: job.failedNodes, at: time),
+            draft.model == demand.model, draft.numerics == .exact,
+            draft.layers == job.pipeline[stage].layers,
             !job.pipeline.contains(where: { $0.node == draft.node }),
-            !job.failedNodes.contains(draft.node), !demand.ignore.contains(offer.party),
-            demand.only.isEmpty || demand.only.contains(offer.party),
             demand.order.isEmpty || demand.allowFallbacks || demand.order.contains(offer.party)
         else { return nil }
         let cost = offer.cost(promptTokens: demand.promptTokens, outputTokens: demand.maxTokens)
-        guard let needed = requiredBond(of: offer.party, extra: cost),
-            needed <= balance(.bonded, .usd, of: offer.party)
-        else { return nil }
+        guard isCovered(offer.party, extra: cost) else { return nil }
         let place = StageAssignment(
             offer: offer.id, node: draft.node, party: offer.party, layers: draft.layers,
             cost: cost, roots: nil)

@@ -80,7 +80,7 @@ extension ClearingHouse {
     /// Whether an offer is there, has room for the demand and is not left out by it. Prices only
     /// add up along a pipeline: an offer over a limit fits none.
     @inline(__always)
-    private func mayServe(
+    func mayServe(
         _ offer: Offer, _ demand: Demand, excluding failed: [NodeID], at time: Timestamp
     ) -> Bool {
         guard offer.state == .live, offer.draft.expiresAt > time,
@@ -98,7 +98,7 @@ extension ClearingHouse {
     }
 
     /// Whether a party's bond covers so much more that it could steal.
-    private func isCovered(_ party: PartyID, extra: Amount) -> Bool {
+    func isCovered(_ party: PartyID, extra: Amount) -> Bool {
         guard let needed = requiredBond(of: party, extra: extra) else { return false }
         return needed <= balance(.bonded, .usd, of: party)
     }
