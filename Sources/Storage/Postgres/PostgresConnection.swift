@@ -111,6 +111,7 @@ final class PostgresConnection: @unchecked Sendable {
     }
 
     /// The values as libpq takes them: where each starts, how long it is, and that it is binary.
+    /// They stay where they are: a batch has a megabyte.
     private func withParameters(
         _ values: [Value],
         _ body: (CInt, [UnsafePointer<CChar>?], [CInt], [CInt]) -> CInt
@@ -123,18 +124,22 @@ final class PostgresConnection: @unchecked Sendable {
             case .text(let text): Array(text.utf8)
             }
         }
-        // One byte more, so that an empty value has a place too: no place means NULL.
-        let joined = Array(parts.joined()) + [0]
-        return unsafe joined.withUnsafeBytes { buffer in
-            var place = 0
+        let lengths = parts.map { CInt($0.count) }
+        let ones = [CInt](repeating: 1, count: parts.count)
+        // An empty value has a place too: no place means NULL.
+        return unsafe [0 as CChar].withUnsafeBufferPointer { empty in
             var starts = unsafe [UnsafePointer<CChar>?]()
-            for part in parts {
-                let start = unsafe buffer.baseAddress.map { unsafe $0 + place }
-                unsafe starts.append(start?.assumingMemoryBound(to: CChar.self))
-                place += part.count
+            func begin(_ rest: ArraySlice<[UInt8]>) -> CInt {
+                guard let part = rest.first else {
+                    return unsafe body(CInt(parts.count), starts, lengths, ones)
+                }
+                return unsafe part.withUnsafeBytes { bytes in
+                    let start = unsafe bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+                    unsafe starts.append(part.isEmpty ? empty.baseAddress : start)
+                    return begin(rest.dropFirst())
+                }
             }
-            let ones = [CInt](repeating: 1, count: parts.count)
-            return unsafe body(CInt(parts.count), starts, parts.map { CInt($0.count) }, ones) == 1
+            return begin(parts[...]) == 1
         }
     }
 
