@@ -66,6 +66,8 @@ public struct EVMAddress: Hashable, Comparable, Sendable {
     /// Makes an address of exactly 20 bytes; `nil` for any other count.
     public init?(_ bytes: some Collection<UInt8>) {
         guard bytes.count == 20 else { return nil }
+        // An array is taken as it is, and gives its bytes without a call for each.
+        let bytes = Array(bytes)
         var words: (high: UInt32, middle: UInt64, low: UInt64) = (0, 0, 0)
         for (offset, byte) in bytes.enumerated() {
             switch offset {

@@ -19,7 +19,8 @@ extension ClearingHouse {
             let selected = lottery.draws(
                 job: id.rawValue, perMillion: rules.auditRatePerMillion)
             guard selected || jobs[id].suspect else { continue }
-            let able = auditors(of: jobs[id], rules)
+            let job = jobs[id]
+            let able = auditors(of: job, rules)
             guard !able.isEmpty else {
                 // Drawn again with every beacon until somebody can, or its window ends.
                 jobs[id].suspect = true

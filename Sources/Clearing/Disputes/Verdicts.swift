@@ -190,9 +190,10 @@ extension ClearingHouse {
     /// Puts a delivered job among those the next beacon is drawn for, once. Statistical work is
     /// never drawn: re-execution would convict an honest engine of having another arithmetic.
     mutating func queue(_ id: JobID) {
-        // Not one condition: its second half would be a closure with a copy of the whole house.
+        // Neither one condition nor one expression: both would copy the whole house.
         if jobs[id].isQueued { return }
-        guard isExact(jobs[id].pipeline) else { return }
+        let pipeline = jobs[id].pipeline
+        guard isExact(pipeline) else { return }
         jobs[id].isQueued = true
         undrawn.append(id)
     }
