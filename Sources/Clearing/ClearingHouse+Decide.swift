@@ -58,8 +58,28 @@ extension ClearingHouse {
             try writeOffSlash(verdict, at: time, into: &events)
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
+        case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .payOut:
+            try decidePayouts(command, at: time, into: &events)
         case .pulse:
             pulse(rules, at: time, into: &events)
+        }
+    }
+
+    private mutating func decidePayouts(
+        _ command: Command, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        switch command {
+        case .settle(let quotes): try settle(quotes, at: time, into: &events)
+        case .setPayout(let party, let settings):
+            try setPayout(party, settings, into: &events)
+        case .bookCost(let cost): try bookCost(cost, at: time, into: &events)
+        case .notePayment(let dispersal, let payment, let note):
+            try notePayment(dispersal, payment: payment, note, at: time, into: &events)
+        case .splitDispersal(let dispersal):
+            try splitDispersal(dispersal, at: time, into: &events)
+        case .payOut(let party, let asset, let amount, let key, let quotes):
+            try payOut(party, asset, amount, key: key, quotes, at: time, into: &events)
+        default: preconditionFailure("not a command about payouts")
         }
     }
 

@@ -39,6 +39,12 @@ public struct ClearingHouse: Sendable {
     public internal(set) var batches: [Batch] = []
     /// Every closed epoch, by id from 1.
     public internal(set) var epochs: [EpochRecord] = []
+    /// Every dispersal, by id from 1.
+    public internal(set) var dispersals: [Dispersal] = []
+    /// Every settlement by plan, in order.
+    public internal(set) var settlements: [SettlementRecord] = []
+    /// What the chains charged, in the order it was booked.
+    public internal(set) var costs: [ChainCost] = []
 
     /// When the running epoch began.
     public internal(set) var epochStartedAt: Timestamp = .zero
@@ -56,6 +62,8 @@ public struct ClearingHouse: Sendable {
     var undrawn: [JobID] = []
     /// No job before this place in `jobs` is open.
     var oldestOpenJob = 0
+    /// No dispersal before this place in `dispersals` is open.
+    var oldestOpenDispersal = 0
     /// What is due when.
     var agenda = Agenda()
     /// The next ledger transfer's id.

@@ -90,6 +90,28 @@ extension Command: CanonicalCodable {
             writer.write(batch)
             writer.write(root)
             if let liabilities { writer.write(liabilities) }
+        default: encodePayouts(into: &writer)
+        }
+    }
+
+    private func encodePayouts(into writer: inout ByteWriter) {
+        switch self {
+        case .settle(let quotes): writer.write(quotes)
+        case .setPayout(let party, let settings):
+            writer.write(party)
+            writer.write(settings)
+        case .bookCost(let cost): writer.write(cost)
+        case .notePayment(let dispersal, let payment, let note):
+            writer.write(dispersal)
+            writer.write(payment)
+            writer.write(note)
+        case .splitDispersal(let dispersal): writer.write(dispersal)
+        case .payOut(let party, let asset, let amount, let key, let quotes):
+            writer.write(party)
+            writer.write(asset)
+            writer.write(amount)
+            writer.write(key)
+            writer.write(quotes)
         default: break
         }
     }
@@ -129,6 +151,12 @@ extension Command: CanonicalCodable {
         case .writeOffSlash: 55
         case .collectFees: 56
         case .pulse: 60
+        case .settle: 70
+        case .setPayout: 71
+        case .bookCost: 72
+        case .notePayment: 73
+        case .splitDispersal: 74
+        case .payOut: 75
         }
     }
 
@@ -203,6 +231,25 @@ extension Command: CanonicalCodable {
             return .sealBatch(
                 try reader.read(), root: try reader.readDigest(), liabilities: try reader.read())
         case 60: return .pulse
+        default: return try payouts(tag: tag, from: &reader)
+        }
+    }
+
+    private static func payouts(
+        tag: UInt8, from reader: inout ByteReader
+    ) throws(CodecError) -> Command {
+        switch tag {
+        case 70: return .settle(try reader.read())
+        case 71: return .setPayout(try reader.read(), try reader.read())
+        case 72: return .bookCost(try reader.read())
+        case 73:
+            return .notePayment(
+                try reader.read(), payment: try reader.readUInt32(), try reader.read())
+        case 74: return .splitDispersal(try reader.read())
+        case 75:
+            return .payOut(
+                try reader.read(), asset: try reader.read(), amount: try reader.read(),
+                key: try reader.readDigest(), quotes: try reader.read())
         default: throw .invalidValue("command")
         }
     }

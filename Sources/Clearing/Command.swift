@@ -74,6 +74,20 @@ public enum Command: Hashable, Sendable {
     /// Pays the house's fees to a party, with the next settlement.
     case collectFees(PartyID, amount: Amount)
 
+    /// Settles everything payable by the cheapest plan for these quotes.
+    case settle(SettlementQuotes)
+    /// Says how a party is paid.
+    case setPayout(PartyID, PayoutSettings)
+    /// What a chain charged for a transaction of the house's.
+    case bookCost(ChainCost)
+    /// What became of a payment on Solana.
+    case notePayment(DispersalID, payment: UInt32, PaymentNote)
+    /// The chain refuses a dispersal: its halves are tried apart.
+    case splitDispersal(DispersalID)
+    /// Pays a party at once what it asks for, under a key of its own.
+    case payOut(
+        PartyID, asset: Asset, amount: Amount, key: Digest, quotes: SettlementQuotes)
+
     /// Lets time pass: closes windows, executes slashes, expires holds and offers.
     case pulse
 }
@@ -298,4 +312,6 @@ public enum ChainObservation: Hashable, Sendable {
     case rootCommitted(batch: BatchID, root: Digest)
     /// A payee took what a root allots.
     case claimed(account: EVMAddress, asset: Asset, chainUnits: UInt128)
+    /// A dispersal of the house's own was carried out.
+    case dispersed(name: Digest)
 }

@@ -149,6 +149,9 @@ extension ChainObservation: CanonicalCodable {
         case .claimed(let account, let asset, let units):
             money(7, account, units, &writer)
             writer.write(asset)
+        case .dispersed(let name):
+            writer.write(UInt8(8))
+            writer.write(name)
         }
     }
 
@@ -164,6 +167,10 @@ extension ChainObservation: CanonicalCodable {
         let tag = try reader.readUInt8()
         if tag == 6 {
             self = .rootCommitted(batch: try reader.read(), root: try reader.readDigest())
+            return
+        }
+        if tag == 8 {
+            self = .dispersed(name: try reader.readDigest())
             return
         }
         let account: EVMAddress = try reader.read()

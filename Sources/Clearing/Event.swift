@@ -88,4 +88,19 @@ public enum Event: Hashable, Sendable {
     case batchSealed(BatchID, root: Digest)
     /// A batch is final on chain.
     case batchConfirmed(BatchID)
+
+    /// A settlement was planned; its number from 1.
+    case settlementPlanned(UInt64)
+    /// Payments are to be sent.
+    case dispersalMade(DispersalID)
+    /// A party was sent its money.
+    case paymentMade(DispersalID, PartyID, asset: Asset, amount: Amount)
+    /// A party cannot be sent its money now.
+    case paymentQuarantined(DispersalID, PartyID)
+    /// A payment will not be made; its money is payable again.
+    case paymentReturned(DispersalID, PartyID, asset: Asset, amount: Amount)
+    /// A party said how it is paid.
+    case payoutSet(PartyID)
+    /// What a chain charged is booked.
+    case costBooked(ChainCost.Subject, NativeCoin, units: UInt128)
 }

@@ -29,6 +29,8 @@ public enum Purpose: UInt8, CaseIterable, Hashable, Sendable {
     /// The house's mirror of the contract on chain: its debits are what came in, its credits what
     /// went out.
     case chain = 12
+    /// The house's, in a chain's own coin: what it charged for transactions.
+    case networkCost = 13
 
     /// Whether the account belongs to the house and may be overdrawn by design: the mirror of the
     /// chain and the source of emission.
@@ -77,6 +79,16 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case emission = 19
     /// A burned penalty left the contract.
     case burnSettlement = 20
+    /// Payable money is to be sent.
+    case dispersal = 21
+    /// A payee was sent its money; its claim is the payer's.
+    case reimbursement = 22
+    /// A payment was given up; its money is payable again.
+    case payoutReturn = 23
+    /// Earned money went to the same party's spending, or against its debt.
+    case netting = 24
+    /// A chain charged for a transaction.
+    case networkCost = 25
 }
 
 extension AccountID {

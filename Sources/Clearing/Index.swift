@@ -17,6 +17,16 @@ struct Index: Sendable {
     var modelByName: [String: ModelID] = [:]
     var jobByRequest: [RequestKey: JobID] = [:]
     var verdictBySlashKey: [Digest: VerdictID] = [:]
+
+    struct WithdrawalKey: Hashable, Sendable {
+        let party: PartyID
+        let key: Digest
+    }
+
+    var dispersalByName: [Digest: DispersalID] = [:]
+    var withdrawalByKey: [WithdrawalKey: DispersalID] = [:]
+    var costByTransaction: [[UInt8]: Int] = [:]
+    var costsBySubject: [ChainCost.Subject: [Int]] = [:]
 }
 
 extension Array {

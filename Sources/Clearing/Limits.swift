@@ -24,6 +24,8 @@ public enum Limits {
     public static let openAudits: UInt32 = 32
     /// Nodes in one command of measures.
     public static let measurements = 256
+    /// Withdrawals on demand of one party within an hour.
+    public static let withdrawalsPerHour = 10
     /// Concurrent jobs of one offer.
     public static let concurrency: UInt16 = 1_024
 }

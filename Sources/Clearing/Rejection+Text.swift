@@ -102,6 +102,13 @@ extension Rejection {
         case .wrongBatchState: "there is no such batch, or it is not waiting for this"
         case .rootMismatch: "the root on chain is not the root of the batch"
         case .epochNotOver: "the epoch is not over"
+        case .dispersalNotFound: "there is no such dispersal"
+        case .wrongPaymentState: "the dispersal or payment is not waiting for this"
+        case .costBooked: "what this transaction cost is booked already"
+        case .withdrawalKeyUsed: "this key was used for another withdrawal"
+        case .tooManyWithdrawals: "as many withdrawals as an hour may have: try again later"
+        case .noPayoutRail:
+            "the house cannot send so much now: it comes with the next settlement"
         default: name
         }
     }

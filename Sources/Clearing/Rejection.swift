@@ -143,6 +143,18 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case rootMismatch = 708
     /// The epoch is not over.
     case epochNotOver = 709
+    /// No such dispersal.
+    case dispersalNotFound = 710
+    /// The dispersal or payment is not waiting for this.
+    case wrongPaymentState = 711
+    /// What this transaction cost is booked already.
+    case costBooked = 712
+    /// The party used this key for another withdrawal.
+    case withdrawalKeyUsed = 713
+    /// The party has asked as often as it may in an hour.
+    case tooManyWithdrawals = 714
+    /// The house cannot send this party so much now.
+    case noPayoutRail = 715
 
     /// Whether the same command may be accepted later without being changed.
     public var isTransient: Bool {
@@ -151,7 +163,7 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
             .tooManyNodes, .tooManyKeys, .tooManyOffers, .noOffers, .priceLimit,
             .insufficientFunds, .tooManyJobs, .noAlternative, .nothingToSettle, .batchOpen,
             .epochNotOver,
-            .insufficientBalance:
+            .insufficientBalance, .tooManyWithdrawals, .noPayoutRail:
             true
         default:
             false

@@ -30,7 +30,7 @@ extension ClearingHouse {
         }
         epochStartedAt = try reader.read()
         let rest = try reader.readUInt128()
-        emissionRest = Amount(rest & ~(1 << 127))
+        emissionRest = Amount(rest & ~(3 << 126))
         if rest >> 127 == 1 {
             emissionState = try reader.read()
             if emissionState == .none { throw .invalidValue("emission state") }
@@ -49,6 +49,7 @@ extension ClearingHouse {
             else { throw .invalidValue("agenda") }
             agenda.add(due, at: time)
         }
+        if rest >> 126 & 1 == 1 { try restorePayouts(from: &reader) }
         guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }
@@ -162,7 +163,9 @@ extension Party {
         let address: EVMAddress = try reader.read()
         let name = try reader.text()
         self.init(id: id, address: address, name: name, createdAt: try reader.read())
-        tombstoned = try reader.readBool()
+        let mark = try reader.readUInt8()
+        guard mark & 0x7F < 2 else { throw .invalidValue("tombstone") }
+        tombstoned = mark & 1 != 0
         objectiveFaults = try reader.readUInt32()
         livenessFaults = try reader.readUInt32()
         rewardLostUntil = try reader.read()
@@ -181,6 +184,10 @@ extension Party {
                 createdAt: try reader.read())
         }
         allotted = try reader.units()
+        if mark & 0x80 != 0 {
+            payee = try reader.read()
+            if payee == PayeeRecord() { throw .invalidValue("payee") }
+        }
     }
 }
 

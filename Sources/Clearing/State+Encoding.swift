@@ -32,8 +32,11 @@ extension ClearingHouse {
         encode(batches, into: &writer) { $1.write($0) }
         encode(epochs, into: &writer) { $1.write($0) }
         writer.write(epochStartedAt)
-        // The top bit says that the policy's state follows, as with a batch's commitment below.
-        writer.write(emissionRest.units | (emissionState == .none ? 0 : 1 << 127))
+        // The top bit says that the policy's state follows, as with a batch's commitment below;
+        // the next one that payouts do, at the end.
+        writer.write(
+            emissionRest.units | (emissionState == .none ? 0 : 1 << 127)
+                | (hasPayouts ? 1 << 126 : 0))
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
@@ -47,6 +50,7 @@ extension ClearingHouse {
             writer.write(entry.due.rank.0)
             writer.write(entry.due.rank.1)
         }
+        if hasPayouts { encodePayouts(into: &writer) }
     }
 
     /// What every encoding starts with.
@@ -70,7 +74,9 @@ extension ByteWriter {
         write(party.address)
         write(party.name)
         write(party.createdAt)
-        write(party.tombstoned)
+        // The top bit says that what settlement knows of it follows at the end.
+        let isKnown = party.payee != PayeeRecord()
+        write(UInt8(party.tombstoned ? 1 : 0) | (isKnown ? 0x80 : 0))
         write(party.objectiveFaults)
         write(party.livenessFaults)
         write(party.rewardLostUntil)
@@ -87,6 +93,7 @@ extension ByteWriter {
             write(key.createdAt)
         }
         for units in party.allotted { write(units) }
+        if isKnown { write(party.payee) }
     }
 
     fileprivate mutating func write(_ node: NodeRecord) {

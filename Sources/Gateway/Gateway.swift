@@ -20,7 +20,8 @@ public struct Gateway: Sendable {
 
     /// Every endpoint.
     var routes: [Route] {
-        OpenAIRoutes.all + AccountRoutes.all + MarketRoutes.all + SettlementRoutes.all
+        OpenAIRoutes.all + AccountRoutes.all + PayoutRoutes.all + MarketRoutes.all
+            + SettlementRoutes.all
             + LiabilityRoutes.all + NodeRoutes.all(longestContext: longestContext)
             + OperatorRoutes.all + operatingRoutes
     }

@@ -55,6 +55,8 @@ public enum Kinds {
     public enum Epoch {}
     /// What one settlement pays.
     public enum Batch {}
+    /// Payments that the house sends together.
+    public enum Dispersal {}
 }
 
 /// Names a party: whoever owns accounts.
@@ -73,3 +75,5 @@ public typealias VerdictID = Identifier<Kinds.Verdict>
 public typealias EpochID = Identifier<Kinds.Epoch>
 /// Names a settlement batch.
 public typealias BatchID = Identifier<Kinds.Batch>
+/// Names a dispersal.
+public typealias DispersalID = Identifier<Kinds.Dispersal>

@@ -47,6 +47,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Under which name nodes reach the wire port; --host if left out.")
     var publicHost: String?
     @OptionGroup(title: "Settlement") var chain: SettlementOptions
+    @OptionGroup(title: "Payouts") var payouts: PayoutArguments
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
     @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
@@ -130,6 +131,13 @@ struct ServeCommand: AsyncParsableCommand {
         var settings = HouseConfiguration(folder: data, models: models)
         settings.journal = try journal.map { try JournalOptions.place($0) }
         settings.settlement = try chain.settings()
+        if let plan = try payouts.plan() {
+            guard settings.settlement != nil else {
+                throw ValidationError("--payouts plan goes with --rpc-url.")
+            }
+            settings.settlement?.payouts = plan
+        }
+        settings.solana = try payouts.solana()
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host
         settings.wirePort = wirePort

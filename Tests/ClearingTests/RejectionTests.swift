@@ -295,4 +295,45 @@ private let settlementRows: [RejectionRow] = [
         world.run(.closeEpoch)
         return .closeEpoch
     },
+    .init(.dispersalNotFound) { world in
+        .observeChain(world.nextReference(), .dispersed(name: World.digest(1)))
+    },
+    .init(.wrongPaymentState) { world in
+        world.payBuyer(key: 1)
+        return .notePayment(DispersalID(1), payment: 0, .returned)
+    },
+    .init(.costBooked) { world in
+        world.payBuyer(key: 1)
+        let cost = ChainCost(
+            .dispersal(DispersalID(1)), .wei, units: 5, transaction: World.digest(1).bytes)
+        world.run(.bookCost(cost))
+        return .bookCost(cost)
+    },
+    .init(.withdrawalKeyUsed) { world in
+        world.payBuyer(key: 1)
+        return .payOut(
+            World.buyer, asset: .usd, amount: Amount(2_000_000), key: World.digest(1),
+            quotes: World.quotes())
+    },
+    .init(.tooManyWithdrawals) { world in
+        for key in 1...UInt64(Limits.withdrawalsPerHour) { world.payBuyer(key: key) }
+        return .payOut(
+            World.buyer, asset: .usd, amount: Amount(1_000_000), key: World.digest(90),
+            quotes: World.quotes())
+    },
+    .init(.noPayoutRail) { _ in
+        .payOut(
+            World.buyer, asset: .usd, amount: Amount(1_000_000), key: World.digest(1),
+            quotes: World.quotes { $0.pushFloat = nil })
+    },
 ]
+
+extension World {
+    /// Pays the buyer a chain unit on demand.
+    fileprivate mutating func payBuyer(key: UInt64) {
+        run(
+            .payOut(
+                World.buyer, asset: .usd, amount: Amount(1_000_000), key: World.digest(key),
+                quotes: World.quotes()))
+    }
+}

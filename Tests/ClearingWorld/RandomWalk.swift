@@ -3,7 +3,7 @@ public import Primitives
 
 extension World {
     /// Kinds of commands of a random walk.
-    public static let kinds = 17
+    public static let kinds = 18
 
     /// A command of one of `kinds` kinds, sensible or senseless.
     public mutating func command(_ kind: Int, _ random: inout SplitMix64) -> Command {
@@ -58,7 +58,8 @@ extension World {
                 ? .resolveAppeal(verdict, upheld: random.below(2) == 0)
                 : .openAppeal(verdict, by: record.accused)
         case 15: return measures(&random)
-        default: return random.below(3) == 0 ? .closeEpoch : .pulse
+        case 16: return random.below(3) == 0 ? .closeEpoch : .pulse
+        default: return payouts(&random)
         }
     }
 

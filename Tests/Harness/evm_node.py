@@ -12,6 +12,9 @@ Besides the eth_ methods it has the control methods of hardhat and anvil, the fa
 and
     anvil_reorg [depth, keep, blocks]   un-mines `depth` blocks; keep: their transactions go back
                                         to the pool, else they vanish; then mines `blocks`
+    test_refuse [account]               an estimate that names the account is refused from now on,
+                                        as a token refuses whom it has on a list;
+                                        without one nobody is any more
 """
 
 import argparse
@@ -38,6 +41,7 @@ class Node(RpcNode):
         self.chain = Chain(chain_id, **chain_options)
         self.automine = automine
         self.snapshots = []
+        self.refused = set()
 
     def is_public(self, method):
         return "_" in method
@@ -173,6 +177,9 @@ class Node(RpcNode):
         return data(self.chain.call(call, tag))
 
     def eth_estimateGas(self, call, tag="latest"):
+        content = str(call.get("data") or call.get("input") or "").lower()
+        if any(account in content for account in self.refused):
+            raise RpcError(3, "execution reverted: Blacklistable: account is blacklisted", "0x")
         return quantity(self.chain.estimate(call, tag))
 
     def eth_sendRawTransaction(self, raw):
@@ -211,6 +218,13 @@ class Node(RpcNode):
                     refuse("replacement transaction underpriced")
 
     # ---- control, named as hardhat and anvil name them
+
+    def test_refuse(self, account=None):
+        if account is None:
+            self.refused.clear()
+        else:
+            self.refused.add(account.lower().removeprefix("0x"))
+        return True
 
     def evm_mine(self, *_):
         return quantity(self.chain.mine().block_number)

@@ -11,7 +11,9 @@ from solders.transaction_metadata import TransactionMetadata
 
 # A blockhash can be used for so many blocks, and the chain forgets it later.
 VALID_BLOCKS = 150
-KEPT_BLOCKS = 400
+KEPT_BLOCKS = 600
+# Of so many slots the chain knows the hashes: what lookup tables are made and closed by.
+SLOT_HASHES = 512
 LEVELS = {"processed": 0, "confirmed": 1, "finalized": 2}
 LAMPORTS = 10**9
 
@@ -25,6 +27,8 @@ class Landed:
     error: object
     logs: list[str]
     units: int
+    # What the payer held before and afterwards.
+    lamports: tuple[int, int] = (0, 0)
 
 
 @dataclass
@@ -74,6 +78,12 @@ class Chain:
             self.svm.expire_blockhash()
             self.blocks.append(Block(self.slot, self.height, self.svm.latest_blockhash()))
         del self.blocks[:-KEPT_BLOCKS]
+        self._know_slots(self.slot)
+
+    def _know_slots(self, slot: int) -> None:
+        """Tells the programs the hashes of the slots before one, the newest first."""
+        known = [(b.slot, b.blockhash) for b in self.blocks if b.slot < slot][-SLOT_HASHES:]
+        self.svm.set_slot_hashes(known[::-1])
 
     def level(self, slot: int) -> int:
         """0 processed, 1 confirmed, 2 finalized."""
@@ -118,6 +128,8 @@ class Chain:
 
     def land(self, transaction: VersionedTransaction) -> Landed | None:
         """Executes a transaction in this slot; None if it may not be in a block at all."""
+        payer = transaction.message.account_keys[0]
+        before = self.svm.get_balance(payer) or 0
         result = self.svm.send_transaction(transaction)
         succeeded = isinstance(result, TransactionMetadata)
         meta = result if succeeded else result.meta()
@@ -125,6 +137,7 @@ class Chain:
         if not succeeded and not is_in_block(error):
             return None
         found = Landed(self.slot, transaction, error, meta.logs(), meta.compute_units_consumed())
+        found.lamports = (before, self.svm.get_balance(payer) or 0)
         self.landed[str(transaction.signatures[0])] = found
         self.done.append(
             Done(self.slot, lambda svm: svm.send_transaction(transaction), transaction))
@@ -145,6 +158,7 @@ class Chain:
             if one.slot < first:
                 self.svm.warp_to_slot(one.slot)
                 self.svm.expire_blockhash()
+                self._know_slots(one.slot)
                 one.redo(self.svm)
                 self.done.append(one)
         for name in [n for n, found in self.landed.items() if found.slot >= first]:

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """A Solana node for tests and the demo: JSON-RPC over a real SVM (LiteSVM in solders).
 
-    python Tests/Harness/svm_node.py --port 0 --accounts 4 --slot-ms 400
+    python Tests/Harness/svm_node.py --port 0 --accounts 4 --slot-ms 400 --tokens 1000000
 
 It listens on 127.0.0.1 only and prints one JSON line when it is ready:
     {"listening": "http://127.0.0.1:40123", "port": 40123,
-     "accounts": [{"address": "..", "seed": "64 hex digits"}, ..]}
-Account i has the seed sha256("exchequer-dev-<i>") and 1,000 SOL. SIGTERM and SIGINT end it.
+     "accounts": [{"address": "..", "seed": "64 hex digits"}, ..], "mint": ".."}
+Account i has the seed sha256("exchequer-dev-<i>") and 1,000 SOL. With --tokens there is a mint with
+6 decimals, of which account 0 holds so many units. SIGTERM and SIGINT end it.
 
 Not a validator: one process, no votes. Transactions really execute, in slots that pass by time or
 with test_tick. Besides a validator's methods it has the faults of rpc_server.py, and
@@ -43,6 +44,8 @@ TOKEN_PROGRAMS = (
     "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
     "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb",
 )
+ASSOCIATED = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
+COMPUTE_BUDGET = "ComputeBudget111111111111111111111111111111"
 
 
 def invalid(message: str):
@@ -61,10 +64,24 @@ def error_json(error):
     return str(error).split(".")[-1]
 
 
+def fee(transaction: VersionedTransaction) -> int:
+    """What a transaction pays for being carried out: its signatures, and price times limit."""
+    message, limit, price = transaction.message, 0, 0
+    for instruction in message.instructions:
+        if str(message.account_keys[instruction.program_id_index]) != COMPUTE_BUDGET:
+            continue
+        content = bytes(instruction.data)
+        if content[0] == 2:
+            limit = struct.unpack("<I", content[1:5])[0]
+        elif content[0] == 3:
+            price = struct.unpack("<Q", content[1:9])[0]
+    return 5_000 * len(transaction.signatures) + -(-limit * price // 1_000_000)
+
+
 class Node(RpcNode):
     """The methods, named as a validator names them."""
 
-    def __init__(self, accounts: int = 0, **chain_options):
+    def __init__(self, accounts: int = 0, tokens: int = 0, **chain_options):
         super().__init__()
         self.chain = Chain(**chain_options)
         self.dropping = 0
@@ -73,6 +90,20 @@ class Node(RpcNode):
             seed = hashlib.sha256(f"exchequer-dev-{number}".encode()).digest()
             self.keys.append(Keypair.from_seed(seed))
             self.chain.airdrop(self.keys[-1].pubkey(), 1_000 * LAMPORTS)
+        self.mint = self.make_mint(self.keys[0].pubkey(), tokens) if tokens else None
+
+    def make_mint(self, owner: Pubkey, tokens: int) -> Pubkey:
+        """A mint and its owner's account, as spl_token::state lays them out."""
+        mint = Keypair.from_seed(hashlib.sha256(b"exchequer-dev-mint").digest()).pubkey()
+        program, associated = Pubkey.from_string(TOKEN_PROGRAMS[0]), Pubkey.from_string(ASSOCIATED)
+        seeds = [bytes(owner), bytes(program), bytes(mint)]
+        account = Pubkey.find_program_address(seeds, associated)[0]
+        authority = struct.pack("<I", 1) + bytes(owner)
+        whole = authority + struct.pack("<QBB", tokens, 6, 1) + authority
+        held = bytes(mint) + bytes(owner) + struct.pack("<Q", tokens) + bytes(36) + b"\1" + bytes(56)
+        for address, content in ((mint, whole), (account, held)):
+            self.chain.set_account(address, Account(LAMPORTS // 100, content, program))
+        return mint
 
     def is_public(self, method):
         return method.startswith(("get", "is", "send", "simulate", "request")) and "_" not in method
@@ -248,7 +279,9 @@ class Node(RpcNode):
             "version": 0,
             "meta": {
                 "err": error_json(found.error),
-                "fee": 5_000 * len(found.transaction.signatures),
+                "fee": fee(found.transaction),
+                "preBalances": [found.lamports[0]],
+                "postBalances": [found.lamports[1]],
                 "logMessages": found.logs,
                 "computeUnitsConsumed": found.units,
             },
@@ -291,6 +324,8 @@ def pass_slots(node: Node, seconds: float, stop: threading.Event):
 def announce(node: Node, port: int):
     accounts = [{"address": str(k.pubkey()), "seed": bytes(k)[:32].hex()} for k in node.keys]
     line = {"listening": f"http://127.0.0.1:{port}", "port": port, "accounts": accounts}
+    if node.mint:
+        line["mint"] = str(node.mint)
     print(json.dumps(line), flush=True)
 
 
@@ -298,12 +333,15 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--port", type=int, default=8899, help="0: any free port")
     parser.add_argument("--accounts", type=int, default=4, help="funded dev accounts")
+    parser.add_argument("--tokens", type=int, default=0, help="units of a mint for account 0")
     parser.add_argument("--slot-ms", type=int, default=0, help="a slot passes so often; 0: never")
     parser.add_argument("--final", type=int, default=31, help="slots until one is finalized")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when orphaned")
     arguments = parser.parse_args()
     if not 0 <= arguments.accounts <= 1000:
         parser.error("--accounts must be 0..1000")
+    if not 0 <= arguments.tokens < 2**64 or (arguments.tokens and not arguments.accounts):
+        parser.error("--tokens must be 0..2^64-1, and wants an account")
     return arguments
 
 
@@ -312,7 +350,7 @@ def main() -> int:
     stop = threading.Event()
     block_signals()
     parent = os.getppid() if arguments.exit_with_parent else None
-    node = Node(arguments.accounts, final=arguments.final)
+    node = Node(arguments.accounts, arguments.tokens, final=arguments.final)
     try:
         server = make_server(node, arguments.port)
     except OSError as error:

@@ -101,7 +101,7 @@ class House:
     def pay(self, command, account, amount):
         self.run(command, account, "--contract", self.addresses["contract"], "--amount", amount)
 
-    def start(self, endpoints=None):
+    def start(self, endpoints=None, extra=()):
         nodes = [word for url in endpoints or [self.chain.rpc] for word in ("--rpc-url", url)]
         self.process = subprocess.Popen(
             [EXCHEQUER, "serve", "--data", self.folder / "house", "--model", f"smol={MODEL}"]
@@ -109,7 +109,7 @@ class House:
             + ["--contract", self.addresses["contract"], "--confirmations", "2"]
             + ["--operator-key", self.chain.keys[0][0], "--manual-epochs"]
             + ["--parameters", self.folder / "rules.json"]
-            + ["--artifacts", ROOT / "contracts-abi/evm"],
+            + ["--artifacts", ROOT / "contracts-abi/evm", *extra],
             stderr=self.log,
         )
         ready = self.folder / "house" / "serve.json"

@@ -244,3 +244,62 @@ def test_token_transfers_run(call):
     plain = call.ok("getAccountInfo", str(mint.pubkey()))["value"]["data"]
     coded = call.ok("getAccountInfo", str(mint.pubkey()), BASE64)["value"]["data"]
     assert plain == [b58encode(base64.b64decode(coded[0])).decode(), "base58"]
+
+
+def test_lookup_tables_live_and_end_by_the_slots(call):
+    """Made of a slot that had a block, extended, taken out of use, and closed when nobody can name
+    it any more; and a fork keeps them."""
+    program = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
+    owner = call.node.keys[0]
+    call.ok("test_tick", 40)
+    slot = call.ok("getSlot", {"commitment": "finalized"})
+    table, bump = Pubkey.find_program_address(
+        [bytes(owner.pubkey()), struct.pack("<Q", slot)], program)
+    account = AccountMeta(table, False, True)
+    authority = AccountMeta(owner.pubkey(), True, False)
+    payer = [AccountMeta(owner.pubkey(), True, True), AccountMeta(Pubkey.default(), False, False)]
+
+    def change(data, *accounts):
+        return call.send([Instruction(program, data, [account, authority, *accounts])], [owner])[0]
+
+    made = struct.pack("<IQB", 0, slot, bump)
+    assert "error" in call.send(
+        [Instruction(program, struct.pack("<IQB", 0, slot + 99, bump), [account, authority, *payer])],
+        [owner])[0]
+    assert "result" in change(made, *payer)
+    assert "result" in change(struct.pack("<IQ", 2, 1) + bytes(Keypair().pubkey()), *payer)
+    call.ok("test_tick", 3)
+    call.ok("test_rollback", 2, True)
+    assert call.node.chain.svm.get_account(table) is not None
+    assert "result" in change(struct.pack("<I", 3))
+    refund = AccountMeta(owner.pubkey(), False, True)
+    assert "error" in change(struct.pack("<I", 4), refund)
+    call.ok("test_tick", 514)
+    assert "result" in change(struct.pack("<I", 4), refund)
+    assert call.node.chain.svm.get_account(table) is None
+
+
+def test_a_fee_is_what_the_payer_lost(call):
+    from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
+
+    instructions, signers, _ = pay(call)
+    before = call.balance(signers[0].pubkey())
+    head = [set_compute_unit_limit(10_001), set_compute_unit_price(1_001)]
+    answer, _ = call.send(head + instructions, signers)
+    call.ok("test_tick", 31)
+    meta = call.ok("getTransaction", answer["result"])["meta"]
+    # 5,000 for the signature, and 10,001 units at 0.001001 lamports, rounded up.
+    assert meta["fee"] == 5_011
+    assert meta["preBalances"][0] == before
+    assert meta["preBalances"][0] - meta["postBalances"][0] == 5_011 + 5_000_000
+
+
+def test_a_mint_is_made_for_who_asks():
+    call = Caller(Node(accounts=1, tokens=77))
+    owner = call.node.keys[0].pubkey()
+    token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+    associated = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+    account = Pubkey.find_program_address(
+        [bytes(owner), bytes(token), bytes(call.node.mint)], associated)[0]
+    held = call.ok("getTokenAccountBalance", str(account))["value"]
+    assert held == {"amount": "77", "decimals": 6}

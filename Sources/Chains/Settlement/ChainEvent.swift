@@ -71,12 +71,17 @@ public enum ChainEvent: Hashable, Sendable {
         liabilities: Digest, timestamp: UInt64)
     /// An account was paid what it was owed.
     case claimed(token: EVMAddress, account: EVMAddress, amount: UInt128, cumulative: UInt128)
+    /// Somebody sent accounts tokens of its own, under a name that counts once for it.
+    case dispersed(sender: EVMAddress, name: Digest, token: EVMAddress, count: UInt64)
 
     /// The events that are watched, by their names in the contract.
     static let names = [
         "Deposited", "Bonded", "UnbondRequested", "BondWithdrawn", "Slashed", "RootCommitted",
-        "Claimed",
+        "Claimed", "Dispersed",
     ]
+
+    /// Those of them that contracts of before do not log.
+    static let laterNames: Set = ["Dispersed"]
 
     /// The event of a contract's log; `nil` for a name that is not watched.
     init?(name: String, values: [ABIValue]) throws(ABIError) {
@@ -109,6 +114,10 @@ public enum ChainEvent: Hashable, Sendable {
             self = .claimed(
                 token: try account(0), account: try account(1), amount: try amount(2),
                 cumulative: try amount(3))
+        case ("Dispersed", 4):
+            self = .dispersed(
+                sender: try account(0), name: try values[1].digest(name), token: try account(2),
+                count: try values[3].uint64(name))
         default: return nil
         }
     }

@@ -21,7 +21,7 @@ public struct EVMNodes: Sendable {
     public var chainID: UInt64 { all[0].chainID }
 
     /// What each node answers, in no order. Waits for all of them.
-    func answers<Value: Sendable>(
+    public func answers<Value: Sendable>(
         _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
     ) async -> [Result<Value, ChainError>] {
         var given: [Result<Value, ChainError>] = []

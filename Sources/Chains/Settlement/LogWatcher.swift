@@ -70,7 +70,13 @@ public struct LogWatcher: Sendable {
         self.blocksPerPage = blocksPerPage
         self.usesFinalizedTag = usesFinalizedTag
         var topics: [Digest] = []
-        for name in ChainEvent.names { topics.append(try artifact.event(name).topic) }
+        for name in ChainEvent.names {
+            do throws(ABIError) {
+                topics.append(try artifact.event(name).topic)
+            } catch {
+                guard ChainEvent.laterNames.contains(name) else { throw error }
+            }
+        }
         self.topics = topics
     }
 

@@ -11,13 +11,25 @@ public enum SettlementOrder: Hashable, Sendable {
     case commitRoot(
         batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
         liabilities: Digest)
+    /// Send accounts the sender's own tokens, all or none, under a name that counts once.
+    case disperse(token: EVMAddress, name: Digest, payments: [EVMPayment])
+    /// Let the contract take the sender's tokens, which only `disperse` of the sender's own does.
+    case approve(token: EVMAddress, spender: EVMAddress)
 
     /// What the order is, whatever else it carries: the verdict's key, or a hash of batch and root.
     public var key: Digest {
         switch self {
         case .slash(_, _, _, let verdict): verdict
         case .commitRoot(let batch, let root, _, _, _, _): Self.key(ofBatch: batch, root: root)
+        case .disperse(_, let name, _): Self.key(ofDispersal: name)
+        case .approve(let token, _):
+            Keccak256.hash(Array("exchequer approve".utf8) + token.bytes)
         }
+    }
+
+    /// The key of a dispersal's order.
+    public static func key(ofDispersal name: Digest) -> Digest {
+        Keccak256.hash(Array("exchequer dispersal".utf8) + name.bytes)
     }
 
     /// The key of a root's order.
@@ -54,7 +66,43 @@ public enum SettlementOrder: Hashable, Sendable {
                     .uint(UInt128(batch)), .bytes32(root), .uint(usd), .uint(tly),
                     .bytes32(journalHead), .bytes32(liabilities),
                 ])
+        case .disperse(let token, let name, let payments):
+            try artifact.callData(
+                "disperse",
+                [
+                    .address(token), .bytes32(name), .array(payments.map { .address($0.account) }),
+                    .array(payments.map { .uint($0.units) }),
+                ])
+        case .approve(_, let spender): Self.approval(of: spender)
         }
+    }
+
+    /// Who is called: the contract, or the token that is to let it.
+    func target(_ contract: EVMAddress) -> EVMAddress {
+        if case .approve(let token, _) = self { token } else { contract }
+    }
+
+    /// `approve(address,uint256)` of ERC-20, for as much as there may ever be.
+    private static func approval(of spender: EVMAddress) -> [UInt8] {
+        let selector = Keccak256.hash(Array("approve(address,uint256)".utf8)).bytes.prefix(4)
+        var data = Array(selector)
+        data += [UInt8](repeating: 0, count: 12) + spender.bytes
+        data += [UInt8](repeating: 0xFF, count: 32)
+        return data
+    }
+}
+
+/// What an account is sent, in chain units.
+public struct EVMPayment: Hashable, Sendable {
+    /// Who.
+    public let account: EVMAddress
+    /// How much.
+    public let units: UInt128
+
+    /// So much for an account.
+    public init(to account: EVMAddress, units: UInt128) {
+        self.account = account
+        self.units = units
     }
 }
 
@@ -129,13 +177,32 @@ public struct SettlementOrders: Sendable {
         }
     }
 
+    /// The blocks that an order's transactions are in, those that were undone included, and whether
+    /// none of them is still on its way. O(refusals).
+    public func inclusions(
+        of key: Digest, status: (Digest) -> EVMIntentStatus
+    ) -> (found: [EVMInclusion], isClosed: Bool) {
+        var found: [EVMInclusion] = []
+        var number = 0
+        while true {
+            switch status(SettlementOrder.id(of: key, attempt: number)) {
+            case .absent: return (found, true)
+            case .closed(.settled(let inclusion)), .closed(.failed(.reverted(let inclusion))):
+                found.append(inclusion)
+            case .closed: break
+            case .waiting, .inFlight: return (found, false)
+            }
+            number += 1
+        }
+    }
+
     /// The intent of an id that carries an order out.
     public func intent(
         _ id: Digest, for order: SettlementOrder
     ) throws(ABIError) -> EVMIntent {
         EVMIntent(
-            id: id, from: sender, to: contract, data: try order.callData(artifact), gasLimit: 0,
-            feeLimit: feeLimit)
+            id: id, from: sender, to: order.target(contract), data: try order.callData(artifact),
+            gasLimit: 0, feeLimit: feeLimit)
     }
 
     /// The id of an order's last intent, whether it was submitted or comes next.

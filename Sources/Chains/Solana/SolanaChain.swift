@@ -185,6 +185,21 @@ public struct SolanaChain: Sendable {
         return name == Base58.encode(id.bytes)
     }
 
+    /// What a transaction in a final block cost its payer; `nil` if the node has none there.
+    public func charge(of id: Signature) async throws(ChainError) -> SolanaCharge? {
+        let options: JSONValue = .object([
+            "commitment": "finalized", "encoding": "base64",
+            "maxSupportedTransactionVersion": .integer(0),
+        ])
+        do {
+            let found: ChargedTransaction? = try await rpc.callOptional(
+                "getTransaction", [.string(Base58.encode(id.bytes)), options])
+            return found.map { SolanaCharge($0.meta) }
+        } catch {
+            throw .rpc(error)
+        }
+    }
+
     /// The slot of the newest block of a commitment.
     func slot(_ commitment: SolanaCommitment) async throws(ChainError) -> UInt64 {
         try await ask("getSlot", [Self.options(commitment)])
@@ -238,6 +253,31 @@ private struct InContext<Value: Decodable & Sendable>: Decodable, Sendable {
 
     let context: Context
     let value: Value
+}
+
+private struct ChargedTransaction: Decodable, Sendable {
+    struct Meta: Decodable, Sendable {
+        let fee: UInt64
+        let preBalances: [UInt64]
+        let postBalances: [UInt64]
+    }
+
+    let meta: Meta
+}
+
+/// What a transaction cost its payer, in lamports.
+public struct SolanaCharge: Hashable, Sendable {
+    /// For being carried out: its signatures, and price times limit.
+    public let fee: UInt64
+    /// In all: with the rent of what it made, and less what it got back; 0 if it gained.
+    public let spent: UInt64
+
+    fileprivate init(_ meta: ChargedTransaction.Meta) {
+        fee = meta.fee
+        let before = meta.preBalances.first ?? 0
+        let after = meta.postBalances.first ?? 0
+        spent = before > after ? before - after : 0
+    }
 }
 
 private struct RecentFee: Decodable, Sendable {

@@ -137,6 +137,28 @@ extension SolanaInstruction {
         return changeTable(table, authority, payer, data.bytes)
     }
 
+    /// Takes a lookup table out of use; transactions may name it for another 512 slots.
+    public static func deactivateLookupTable(
+        _ table: SolanaAddress, authority: SolanaAddress
+    ) -> SolanaInstruction {
+        SolanaInstruction(
+            program: .lookupTables,
+            accounts: [Account(table, isWritable: true), Account(authority, isSigner: true)],
+            data: [3, 0, 0, 0])
+    }
+
+    /// Ends a lookup table that is out of use and gives back its rent.
+    public static func closeLookupTable(
+        _ table: SolanaAddress, authority: SolanaAddress, refund: SolanaAddress
+    ) -> SolanaInstruction {
+        SolanaInstruction(
+            program: .lookupTables,
+            accounts: [
+                Account(table, isWritable: true), Account(authority, isSigner: true),
+                Account(refund, isWritable: true),
+            ], data: [4, 0, 0, 0])
+    }
+
     private static func changeTable(
         _ table: SolanaAddress, _ authority: SolanaAddress, _ payer: SolanaAddress,
         _ data: [UInt8]

@@ -109,6 +109,7 @@ extension SolanaManager {
             case .makeAccounts: refresh(id)
             }
         }
+        if batch.kind == .makeAccounts { actions.append(.alert(.accountsMade(transaction))) }
     }
 
     /// Nothing of it was carried out: whose fault it is comes out in smaller batches.

@@ -67,6 +67,8 @@ public enum SolanaManagerAlert: Hashable, Sendable {
     case expired(Signature)
     /// A transaction was undone by the chain; carries the chain's words.
     case undone(Signature, String)
+    /// A transaction made recipients' token accounts, at the payer's cost.
+    case accountsMade(Signature)
     /// A batch would cost more than it may, and waits.
     case feeLimit
     /// What was reported of a payout is no longer so.

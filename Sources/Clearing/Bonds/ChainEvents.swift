@@ -32,6 +32,8 @@ extension ClearingHouse {
             try confirmBatch(batch, root: root, reference, into: &events)
         case .claimed(let account, let asset, let units):
             try settleClaim(account, asset, units, reference, at: time, into: &events)
+        case .dispersed(let name):
+            try settleDispersal(name, reference.transaction, at: time, into: &events)
         }
         chainCursor = cursor
         chainBlock = reference.blockHash
@@ -80,6 +82,7 @@ extension ClearingHouse {
         // is left can lie in the other pot here. The money is gone whatever the books say: what
         // they cannot find with the party is the house's loss.
         var rest = amount
+        var lent = Amount.zero
         let pots: [AccountID] = [
             .init(.unbonding, .usd, of: party), .init(.bonded, .usd, of: party),
             .init(.insurance, .usd), .init(.burn, .usd),
@@ -90,7 +93,10 @@ extension ClearingHouse {
                 part, from: pot, to: .init(.chain, .usd), .bondWithdrawal, reference.block, at: time
             )
             rest -= part
+            if pot.owner == .none { lent += part }
         }
+        // A house that settles by plan takes it from what the party earns.
+        if !settlements.isEmpty { parties[party].payee.debt += lent + rest }
         if !rest.isZero { events.append(.bondShortfall(party, amount: rest)) }
         events.append(.bondWithdrawn(party, amount: amount))
     }

@@ -8,7 +8,7 @@ extension Purpose {
     public var isLiability: Bool {
         switch self {
         case .available, .bonded, .unbonding, .escrow, .payable, .inTransit: true
-        case .fee, .burn, .insurance, .captured, .emission, .chain: false
+        case .fee, .burn, .insurance, .captured, .emission, .chain, .networkCost: false
         }
     }
 }

@@ -40,12 +40,12 @@ extension ClearingHouse {
     ) -> Transfer {
         open(source, at: now)
         open(target, at: now)
-        guard let asset = source.asset, asset == target.asset else {
+        guard let number = source.ledgerNumber, number == target.ledgerNumber else {
             preconditionFailure("a transfer has one asset")
         }
         return Transfer(
             id: takeTransferID(), debitAccount: source, creditAccount: target, amount: amount,
-            ledger: asset.rawValue, code: reason.rawValue, flags: flags, userData64: reference)
+            ledger: number, code: reason.rawValue, flags: flags, userData64: reference)
     }
 
     private mutating func post(_ request: Transfer, at time: Timestamp) {
@@ -62,11 +62,11 @@ extension ClearingHouse {
     /// of the chain cannot pay out more dollars than came in.
     private mutating func open(_ id: AccountID, at time: Timestamp) {
         if ledger.account(id) != nil { return }
-        guard let purpose = id.purpose, let asset = id.asset else {
+        guard let purpose = id.purpose, let number = id.ledgerNumber else {
             preconditionFailure("not an account of the house")
         }
         let flags: AccountFlags =
-            if purpose == .chain, asset == .usd {
+            if purpose == .chain, id.asset == .usd {
                 .creditsMustNotExceedDebits
             } else if purpose.isSource {
                 []
@@ -74,7 +74,7 @@ extension ClearingHouse {
                 .debitsMustNotExceedCredits
             }
         let account = Account(
-            id: id, ledger: asset.rawValue, code: UInt16(purpose.rawValue), flags: flags,
+            id: id, ledger: number, code: UInt16(purpose.rawValue), flags: flags,
             userData64: id.owner.rawValue)
         let status = ledger.createAccount(account, at: time)
         precondition(status == .created, "the ledger refused a new account: \(status)")

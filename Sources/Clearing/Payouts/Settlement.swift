@@ -40,6 +40,14 @@ extension ClearingHouse {
         }
         if due.isEmpty { throw .nothingToSettle }
         if let last = batches.last, last.state != .confirmed { throw .batchOpen }
+        allot(due, at: time, into: &events)
+    }
+
+    /// Makes a batch of what is due: leaves of the next root.
+    mutating func allot(
+        _ due: [(party: PartyID, asset: Asset, units: UInt128)], at time: Timestamp,
+        into events: inout [Event]
+    ) {
         let id = BatchID(UInt64(batches.count) + 1)
         var added: [UInt128] = [0, 0]
         for (party, asset, units) in due {

@@ -35,6 +35,8 @@ public struct Party: Hashable, Sendable {
     public internal(set) var keys: [APIKey] = []
     /// What settlement batches have allotted it in all, in chain units, by asset.
     public internal(set) var allotted: [UInt128] = [0, 0]
+    /// What settlement knows of it beside.
+    var payee = PayeeRecord()
 
     /// What settlement batches have allotted it in all, in chain units of `asset`.
     public func allotted(_ asset: Asset) -> UInt128 { allotted[asset.slot] }

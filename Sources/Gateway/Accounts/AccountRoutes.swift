@@ -52,10 +52,11 @@ enum AccountRoutes {
         },
         Route(
             .post, "/v1/withdrawals", .apiKey, "accounts",
-            "Put available money aside for the next settlement batch",
+            "Be paid at once, under a key of one's own; without one, with the next settlement",
             body: [
                 .required("asset", "string", "USD or TLY"),
                 .required("amount", "string", "Decimal text"),
+                .optional("key", "string", "The same key is the same withdrawal"),
             ]
         ) { try await withdraw($0) },
     ]
@@ -184,6 +185,7 @@ enum AccountRoutes {
 
     private struct Withdrawal: Codable {
         let asset, amount: String
+        var key: String?
     }
 
     private static func withdraw(_ call: Call) async throws(APIError) -> Response {
@@ -194,6 +196,10 @@ enum AccountRoutes {
         }
         guard let amount = asset.parse(body.amount) else {
             throw .invalid("amount", "an amount is decimal text, such as \"12.50\"")
+        }
+        if let key = body.key {
+            return try await PayoutRoutes.withdraw(
+                call, try PayoutRoutes.request(party, asset, amount, key: key))
         }
         try await call.submit(.withdraw(party, asset: asset, amount: amount))
         return JSON.ok(Withdrawal(asset: asset.code, amount: asset.format(amount)))

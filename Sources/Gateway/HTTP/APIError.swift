@@ -141,16 +141,18 @@ extension Rejection {
         case .partyTombstoned, .notYourOffer, .wrongSigner, .notTheAuditor, .notTheAccused:
             .forbidden
         case .partyNotFound, .nodeNotFound, .modelNotFound, .keyNotFound, .offerNotFound,
-            .jobNotFound, .verdictNotFound, .noSuchStage:
+            .jobNotFound, .verdictNotFound, .noSuchStage, .dispersalNotFound:
             .notFound
         case .addressTaken, .nameTaken, .nodeKeyTaken, .modelExists, .keyExists,
             .alreadyEnlisted, .bondTooSmall, .offerNotLive, .requestAlreadyUsed, .wrongJobState,
             .staleAttempt, .noAlternative, .duplicateReceipt, .notAppealable, .alreadyAppealed,
             .noOpenAppeal,
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
-            .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver:
+            .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
+            .costBooked, .withdrawalKeyUsed, .noPayoutRail:
             .conflict
-        case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers: .tooManyRequests
+        case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals:
+            .tooManyRequests
         case .notConfigured, .noOffers, .priceLimit: .serviceUnavailable
         default: .badRequest
         }

@@ -179,9 +179,15 @@ enum MarketViews {
         let rail: Rail?
         let state, root, liabilitiesRoot, transaction, addedUsd, addedTly: String
         let lineCount: Int
+        /// What the chain charged for the root.
+        let costs: [PayoutViews.Cost]
         let lines: [Line]?
 
-        init(_ batch: Clearing.Batch, _ settlement: SettlementService?, withLines: Bool) {
+        init(
+            _ batch: Clearing.Batch, _ settlement: SettlementService?,
+            costs: [PayoutViews.Cost], withLines: Bool
+        ) {
+            self.costs = costs
             self.batch = batch.id.rawValue
             rail = settlement.map { settlement in
                 let rail = settlement.rail(of: batch)

@@ -33,15 +33,19 @@ enum SettlementRoutes {
             let settlement = call.house.settlement
             return try await call.list {
                 $0.batches
-            } _: { batch, _ in
-                MarketViews.Batch(batch, settlement, withLines: false)
+            } _: { batch, house in
+                MarketViews.Batch(
+                    batch, settlement, costs: PayoutViews.Cost.all(.batch(batch.id), in: house),
+                    withLines: false)
             }
         },
         Route(
             .get, "/v1/batches/{batch}", .anyone, "settlement", "One batch with its lines"
         ) { call in
-            JSON.ok(
-                MarketViews.Batch(try await batch(call), call.house.settlement, withLines: true))
+            let batch = try await batch(call)
+            let costs = try await call.read { PayoutViews.Cost.all(.batch(batch.id), in: $0) }
+            return JSON.ok(
+                MarketViews.Batch(batch, call.house.settlement, costs: costs, withLines: true))
         },
         Route(
             .get, "/v1/batches/{batch}/claims/{address}", .anyone, "settlement",
@@ -59,7 +63,7 @@ enum SettlementRoutes {
         },
         Route(
             .get, "/v1/trial-balance", .anyone, "settlement",
-            "The sum of all debits and credits, per asset"
+            "The sum of all debits and credits, per asset, and of what the chains charged"
         ) { call in
             let totals = try await call.guards.totals.value(at: .systemNow) {
                 () throws(APIError) in
@@ -97,11 +101,13 @@ enum SettlementRoutes {
         let balanced: Bool
 
         init?(_ total: TrialBalance) {
-            guard let asset = Asset(rawValue: total.ledger) else { return nil }
+            let asset = Asset(rawValue: total.ledger)
+            guard let name = asset?.code ?? NativeCoin(rawValue: total.ledger).map({ "\($0)" })
+            else { return nil }
             func text(_ sum: LedgerTotal) -> String {
-                sum.amount.map { asset.format($0) } ?? "over 2^128 units"
+                sum.amount.map { asset?.format($0) ?? "\($0.units)" } ?? "over 2^128 units"
             }
-            self.asset = asset.code
+            self.asset = name
             debits = text(total.debitsPosted)
             credits = text(total.creditsPosted)
             debitsPending = text(total.debitsPending)

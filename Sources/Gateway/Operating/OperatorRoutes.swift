@@ -18,10 +18,15 @@ enum OperatorRoutes {
         },
         Route(
             .post, "/v1/operator/settle", .operator, "operating",
-            "Cut a settlement batch of everything payable"
+            "Settle everything payable: by a root, or by the cheapest plan if the house plans"
         ) { call in
             try call.requireOperator()
-            try await call.submit(.cutBatch)
+            guard let command = await call.house.settlingCommand() else {
+                throw APIError(
+                    .serviceUnavailable, code: "unavailable",
+                    "the chains do not tell what settling would cost", retryAfter: 5)
+            }
+            try await call.submit(command)
             return JSON.ok(Done())
         },
         Route(
@@ -55,7 +60,7 @@ enum OperatorRoutes {
         ) { call in
             try call.requireOperator()
             guard let settlement = call.house.settlement else { throw APIError.notFound("chain") }
-            return JSON.ok(SettlementReport(settlement))
+            return JSON.ok(SettlementReport(settlement, call.house.payouts?.solana))
         },
         Route(
             .post, "/v1/operator/settlement/resume", .operator, "operating",
@@ -88,9 +93,29 @@ enum OperatorRoutes {
         let endpoints, quorum: Int
         let halted: Bool
         let breakers: [String]
-        let open, unknown, refusedSlashes, refusedRoots: Int
+        let open, unknown, refusedSlashes, refusedRoots, waitingDispersals: Int
+        let mayDisperse: Bool
+        let solana: Solana?
 
-        init(_ settlement: SettlementService) {
+        struct Solana: Encodable {
+            let payer, mint: String
+            let endpoints, quorum, open, unknown: Int
+            let breakers: [String]
+
+            init(_ solana: SolanaSettlement) {
+                (mint, payer) = solana.names
+                endpoints = solana.endpoints.count
+                quorum = solana.endpoints.needed
+                open = solana.openPayouts
+                unknown = solana.unknownPayouts
+                breakers = solana.breakers
+            }
+        }
+
+        init(_ settlement: SettlementService, _ solana: SolanaSettlement?) {
+            self.solana = solana.map(Solana.init)
+            waitingDispersals = settlement.waitingDispersals
+            mayDisperse = settlement.mayDisperse
             network = settlement.network
             finality = settlement.finality.rawValue
             endpoints = settlement.endpoints.count

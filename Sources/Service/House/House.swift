@@ -1,4 +1,4 @@
-import Clearing
+public import Clearing
 import Cryptography
 import Foundation
 public import Logging
@@ -28,6 +28,8 @@ public final class House: Service {
     public let metrics: HouseMetrics
     /// The chain that is settled on.
     public let settlement: SettlementService?
+    /// Who is paid how, if the house settles by plan.
+    public let payouts: PayoutDesk?
     /// The trees of what the house owes.
     public let liabilities: LiabilityBook
     /// The house's own key, by which nodes know it.
@@ -45,6 +47,12 @@ public final class House: Service {
     private let log: Logger
     /// How long running jobs may go on after the house was told to stop.
     private let drainPatience = Duration.seconds(8)
+
+    /// The command that settles everything payable now; `nil` while the chains do not tell what
+    /// it would cost.
+    public func settlingCommand() async -> Clearing.Command? {
+        await housekeeper.settling()
+    }
 
     /// The chain's id; 0 without one.
     public var chainID: UInt64 { settlement?.chainID ?? 0 }
@@ -76,6 +84,7 @@ public final class House: Service {
         models = parts.models
         evidence = parts.evidence
         settlement = parts.settlement
+        payouts = parts.payouts
         liabilities = parts.liabilities
         metrics = parts.metrics
         key = parts.identity.publicKey
@@ -93,7 +102,8 @@ public final class House: Service {
             patience: parts.weightPatience, log: log)
         self.weights = weights
         housekeeper = Housekeeper(
-            sequencer: parts.sequencer, settlement: parts.settlement, hub: parts.hub,
+            sequencer: parts.sequencer, settlement: parts.settlement,
+            payouts: parts.payouts, hub: parts.hub,
             evidence: parts.evidence, weights: weights, paces: paces,
             auditInterval: parts.auditInterval, weightInterval: parts.weightInterval,
             measureInterval: parts.measureInterval,
@@ -121,6 +131,7 @@ public final class House: Service {
             group.addTask { await self.carryOutEvents() }
             group.addTask { await self.housekeeper.run() }
             if let settlement { group.addTask { await settlement.run() } }
+            if let solana = payouts?.solana { group.addTask { await solana.run() } }
             group.addTask {
                 try? await gracefulShutdown()
                 await self.jobs.finish(patience: self.drainPatience)
@@ -142,6 +153,7 @@ public final class House: Service {
         }
         evidence.close()
         settlement?.close()
+        payouts?.solana?.close()
     }
 
     // MARK: Nodes

@@ -49,6 +49,8 @@ public struct HouseConfiguration: Sendable {
         public var maximumFeePerGas: UInt128 = 500_000_000_000
         /// The wei below which nothing new is sent.
         public var minimumBalance: UInt128 = 0
+        /// Settling by plan; without it everything is a leaf of a root.
+        public var payouts: Payouts?
         /// Nothing before this block is read.
         public var startBlock: UInt64
         /// The folder with the contracts' interfaces.
@@ -77,6 +79,8 @@ public struct HouseConfiguration: Sendable {
     public var models: [ModelSource]
     /// The chain; without one no money can come in.
     public var settlement: Settlement?
+    /// The Solana cluster for parties that want to be paid there; goes with settling by plan.
+    public var solana: Solana?
     /// The rules; `nil` for those in the journal, or the defaults in a new one.
     public var parameters: Parameters?
     /// Where to listen for nodes' links.

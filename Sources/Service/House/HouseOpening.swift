@@ -20,6 +20,7 @@ struct HouseOpening: Sendable {
         let models: ModelLibrary
         let evidence: EvidenceStore
         let settlement: SettlementService?
+        let payouts: PayoutDesk?
         let liabilities: LiabilityBook
         let metrics: HouseMetrics
         let identity: Ed25519.PrivateKey
@@ -74,8 +75,9 @@ struct HouseOpening: Sendable {
         if let options = configuration.settlement {
             settlement = try await SettlementService(
                 options, folder: folder, sequencer: sequencer, liabilities: liabilities,
-                metrics: metrics, log: log)
+                house: identity.publicKey.value.bytes, metrics: metrics, log: log)
         }
+        let payouts = try await desk(settlement, sequencer, metrics)
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
         try journal.remember()
         try await checkWindows(settlement, sequencer)
@@ -98,7 +100,8 @@ struct HouseOpening: Sendable {
         return House(
             Parts(
                 sequencer: sequencer, hub: NodeHub(), models: models, evidence: evidence,
-                settlement: settlement, liabilities: liabilities, metrics: metrics,
+                settlement: settlement, payouts: payouts, liabilities: liabilities,
+                metrics: metrics,
                 identity: identity, listener: listener,
                 publicHost: configuration.publicHost ?? configuration.wireHost,
                 operatorTokenHash: SHA256.hash(Array(Hex.encode(token).utf8)),
@@ -111,6 +114,24 @@ struct HouseOpening: Sendable {
                 gracePeriod: isOld ? configuration.gracePeriod : .zero,
                 patience: configuration.patience),
             log: log)
+    }
+
+    /// The desk that pays, if the house settles by plan.
+    private func desk(
+        _ settlement: SettlementService?, _ sequencer: Sequencer, _ metrics: HouseMetrics
+    ) async throws(HouseError) -> PayoutDesk? {
+        guard let settlement, configuration.settlement?.payouts != nil else {
+            if configuration.solana == nil { return nil }
+            throw HouseError(
+                .configuration, "paying on Solana goes with a chain that is settled on by plan")
+        }
+        var solana: SolanaSettlement?
+        if let options = configuration.solana {
+            solana = try await SolanaSettlement(
+                options, folder: folder, sequencer: sequencer, metrics: metrics, log: log)
+        }
+        return PayoutDesk(
+            sequencer: sequencer, settlement: settlement, solana: solana, log: log)
     }
 
     private func identity() throws(HouseError) -> Ed25519.PrivateKey {

@@ -11,6 +11,7 @@ import Transport
 struct Housekeeper: Sendable {
     let sequencer: Sequencer
     let settlement: SettlementService?
+    let payouts: PayoutDesk?
     let hub: NodeHub
     let evidence: EvidenceStore
     let weights: WeightChecks
@@ -71,8 +72,8 @@ struct Housekeeper: Sendable {
                     await submit(.closeEpoch)
                     wantsBatch = true
                 }
-                if wantsBatch, look.canCut {
-                    await submit(.cutBatch)
+                if wantsBatch, look.canCut, let command = await settling() {
+                    await submit(command)
                     wantsBatch = false
                 }
             }
@@ -82,6 +83,12 @@ struct Housekeeper: Sendable {
             if reminders.isDue() { await remind() }
             if forgetting.isDue() { await forget() }
         }
+    }
+
+    /// The command that settles; `nil` while the chains do not tell what it would cost.
+    func settling() async -> Clearing.Command? {
+        guard let payouts else { return .cutBatch }
+        return await payouts.settlement()
     }
 
     private func look() async -> Look? {

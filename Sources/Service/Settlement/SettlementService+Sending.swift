@@ -29,6 +29,8 @@ extension SettlementService {
             do {
                 // A root that pays slashed money is refused until the slash is mined.
                 if try await sendSlashes() { try await sendRoot() }
+                try await sendDispersals()
+                try await bookCosts()
                 let made = records.lastNumber - firstRecord
                 if made - replaced >= Self.recordsKept {
                     let (bytes, count) = try await driver.state()
@@ -116,7 +118,7 @@ extension SettlementService {
     }
 
     /// Hands an intent to the manager; returns when that is durable.
-    private func submit(_ id: Digest, _ order: SettlementOrder, _ name: String) async throws {
+    func submit(_ id: Digest, _ order: SettlementOrder, _ name: String) async throws {
         let intent = try state.withLock { try $0.orders.intent(id, for: order) }
         notes.name(id, name)
         try await driver.submit(intent)

@@ -65,6 +65,10 @@ extension SettlementService {
     }
 
     private func command(for record: ChainRecord) -> Command? {
+        // Anybody may disperse through the contract what is its own.
+        if case .dispersed(let sender, _, _, _) = record.event, sender != payer?.account {
+            return nil
+        }
         guard let observation = ChainObservation(record.event, usd: usd, tly: tly) else {
             log.error("a claim of an unknown token", metadata: ["log": "\(record.event)"])
             return nil

@@ -43,12 +43,18 @@ public final class SettlementService: Sendable {
     let log: Logger
     let pollInterval = Duration.milliseconds(250)
     let state: Mutex<State>
+    /// Whose tokens are sent, if the house settles by plan.
+    let payer: DispersalPayer?
 
     struct State {
         var isHalted = false
         var orders: SettlementOrders
         var refusedSlashes = 0
         var refusedRoots = 0
+        /// Dispersals that the chain refuses, or for which the payer's money is not enough.
+        var waitingDispersals = 0
+        var isApproved = false
+        var costMarks = CostMarks()
         /// The last tree that was asked for: everyone wants the newest.
         var tree: (batch: BatchID, tree: ClaimTree)?
     }
@@ -63,14 +69,17 @@ public final class SettlementService: Sendable {
     /// Roots that the contract refused and that are waiting to be tried again: 0 or 1.
     public var refusedRoots: Int { state.withLock { $0.refusedRoots } }
 
+    /// Dispersals that the chain refuses, or for which the payer's money is not enough.
+    public var waitingDispersals: Int { state.withLock { $0.waitingDispersals } }
+
     /// The file in a house's folder that holds what the transaction manager knows.
     public static func recordFile(in folder: String) -> String { folder + "/settlement.sqlite" }
 
     /// Asks the nodes who they are and the contract for its tokens, and reads what the transaction
-    /// manager knew.
+    /// manager knew. `house` is the house's own key.
     init(
         _ options: HouseConfiguration.Settlement, folder: String, sequencer: Sequencer,
-        liabilities: LiabilityBook, metrics: HouseMetrics, log: Logger
+        liabilities: LiabilityBook, house: [UInt8], metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
         let artifact = try Self.artifact(in: options.artifacts)
         let nodes = try await Self.nodes(options)
@@ -90,6 +99,10 @@ public final class SettlementService: Sendable {
         confirmations = options.confirmations
         finality = options.finality
         endpoints = (nodes.all.count, nodes.quorum.needed)
+        payer = try options.payouts.map { payouts throws(HouseError) in
+            try DispersalPayer(
+                payouts, account: options.key.address, folder: options.artifacts, house: house)
+        }
         startBlock = options.startBlock
         self.nodes = nodes
         self.artifact = artifact
@@ -277,6 +290,7 @@ extension ChainObservation {
                 return nil
             }
             self = .claimed(account: account, asset: asset, chainUnits: amount)
+        case .dispersed(_, let name, _, _): self = .dispersed(name: name)
         }
     }
 }

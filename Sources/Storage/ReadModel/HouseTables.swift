@@ -144,7 +144,8 @@ struct HouseProjection {
     private static func row(_ account: Account) -> [ReadModelCell] {
         [
             .number(account.id.value), .text(account.id.purpose.map { "\($0)" } ?? ""),
-            .text(account.id.asset?.code ?? ""), .integer(account.id.owner.rawValue),
+            .text(account.id.asset?.code ?? account.id.coin.map { "\($0)" } ?? ""),
+            .integer(account.id.owner.rawValue),
         ]
     }
 

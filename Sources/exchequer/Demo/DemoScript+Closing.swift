@@ -69,6 +69,7 @@ extension DemoScript {
 
     func settle() async throws {
         announce("the epoch closes: emission, and one Merkle root on chain for everybody")
+        try chooseSolana()
         try await house.post("/v1/operator/close-epoch")
         try await wait("the epoch to close") {
             try await !house.get("/v1/epochs", as: Epochs.self).data.isEmpty

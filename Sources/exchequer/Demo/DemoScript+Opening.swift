@@ -58,6 +58,8 @@ extension DemoScript {
                 "--wire-port", "0", "--rpc-url", rpc, "--contract", contracts.contract,
                 "--operator-key", path("operator.key"), "--confirmations", "2", "--parameters",
                 path("parameters.json"), "--audit-interval", "1", "--manual-epochs",
+                "--payouts", "plan", "--minimum-payout", "0.000001", "--solana-rpc-url",
+                solana.rpc, "--solana-mint", solana.mint, "--solana-key", path("solana.key"),
             ])
         try await wait("the house to be ready", seconds: 60) {
             guard supervisor.isRunning("house") else {

@@ -11,6 +11,7 @@ final class DemoScript {
     private var step = 0
 
     var rpc = ""
+    var solana = DemoSolana(rpc: "", mint: "")
     var contracts = Contracts(contract: "", usdc: "", tly: "")
     var house = DemoHouseClient(base: "", operatorToken: "")
     var asked: [AgentRequest] = []
@@ -57,6 +58,7 @@ final class DemoScript {
 
     func play() async throws {
         try startChain()
+        try startSolana()
         try await startHouse()
         try await startProviders()
         try await sellInference()
@@ -64,6 +66,7 @@ final class DemoScript {
         try await verify()
         try await settle()
         try await claim()
+        try await checkSolana()
         try checkBalances()
         let rows = try await tableRows()
         try await audit()

@@ -63,6 +63,40 @@ struct SettlementCrashTests {
         }
     }
 
+    /// Leave to disperse, and then payees who hold nothing yet: each is paid once.
+    @Test func wheneverTheProcessEndsEveryPayeeIsSentItsMoneyOnce() async throws {
+        let run = try SettlementRun(
+            house, nodes: EVMNodes(house.node.chain(confirmations: 2)), depth: 2)
+        let payments = try (UInt8(1)...9).map { number in
+            let bytes = [0xD1] + [UInt8](repeating: number, count: 19)
+            return EVMPayment(to: try #require(EVMAddress(bytes)), units: UInt128(number))
+        }
+        let approval = SettlementOrder.approve(
+            token: house.usd.address, spender: vault.address)
+        _ = try await run.carryOut([approval], crash: nil)
+        let before = try await house.usd.balance(of: house.owner.address)
+        func order(_ number: Int) -> SettlementOrder {
+            .disperse(
+                token: house.usd.address, name: Digest(words: (6, 6, 6, UInt64(number))),
+                payments: payments)
+        }
+        for write in 1...3 {
+            let crash = SettlementRun.Crash(write: write, keepsRecords: write == 2)
+            #expect(try await run.carryOut([order(write)], crash: crash), "\(crash) did not come")
+            for payment in payments {
+                let held = try await house.usd.balance(of: payment.account)
+                #expect(held == payment.units * UInt128(write), "\(crash)")
+            }
+        }
+        let spent = try await before - house.usd.balance(of: house.owner.address)
+        #expect(spent == 3 * 45)
+        // The name is used up: the contract refuses what would be sent again.
+        guard case .failed(.notSent) = await vault.carryOut(order(1), from: house.owner) else {
+            Issue.record("a name counted twice")
+            return
+        }
+    }
+
     @Test func whatWasReorganisedAwayIsSentAgain() async throws {
         let provider = try await house.guest(dollars: 100)
         try settled(await vault.bond(50 * House.million, from: provider))

@@ -37,6 +37,56 @@ import Testing
         #expect(one.key != SettlementOrder.key(ofBatch: 4, root: key))
     }
 
+    @Test func aDispersalIsItsNameAndAnApprovalIsTheTokens() throws {
+        let payment = EVMPayment(to: try address(5), units: 7)
+        let one = SettlementOrder.disperse(
+            token: try address(4), name: key, payments: [payment])
+        #expect(one.key == SettlementOrder.key(ofDispersal: key) && one.key != order.key)
+        let intent = try orders.intent(one.key, for: one)
+        #expect(intent.to == contract)
+        #expect(
+            intent.data
+                == (try Project.artifact("Exchequer").callData(
+                    "disperse",
+                    [
+                        .address(try address(4)), .bytes32(key), .array([.address(try address(5))]),
+                        .array([.uint(7)]),
+                    ])))
+        let approval = SettlementOrder.approve(token: try address(4), spender: contract)
+        let leave = try orders.intent(approval.key, for: approval)
+        #expect(leave.to == (try address(4)))
+        #expect(
+            leave.data.prefix(36)
+                == (try Project.artifact("Token").callData(
+                    "approve", [.address(contract), .uint(1)])).prefix(36))
+        #expect(leave.data.suffix(32) == Array(repeating: 0xFF, count: 32)[...])
+    }
+
+    /// Each transaction of an order that a block holds cost something, those that were undone too.
+    @Test func whatAnOrderCostIsInAllItsBlocks() throws {
+        var ends: [Digest: EVMIntentStatus] = [:]
+        var ids: [Digest] = []
+        var all = orders
+        for end: EVMIntentOutcome in [
+            .failed(.reverted(included)), .failed(.wouldRevert("no")), .settled(included),
+        ] {
+            let step = all.step(of: key, at: Timestamp(seconds: 99_999)) { ends[$0] ?? .absent }
+            guard case .submit(let id) = step else {
+                Issue.record("\(step)")
+                return
+            }
+            ids.append(id)
+            ends[id] = .inFlight(nonce: 1, transactions: [])
+            #expect(!all.inclusions(of: key) { ends[$0] ?? .absent }.isClosed)
+            ends[id] = .closed(end)
+            all.retryNow()
+            _ = all.step(of: key, at: Timestamp(seconds: 1)) { ends[$0] ?? .absent }
+            all.retryNow()
+        }
+        let (found, isClosed) = all.inclusions(of: key) { ends[$0] ?? .absent }
+        #expect(found == [included, included] && isClosed && Set(ids).count == 3)
+    }
+
     @Test mutating func anOrderIsSubmittedOnceAndThenWaitedFor() throws {
         #expect(orders.step(of: key, at: Timestamp(seconds: 1)) { _ in .absent } == .submit(key))
         let intent = try orders.intent(key, for: order)

@@ -1,0 +1,157 @@
+public import Cryptography
+public import Primitives
+
+/// Makes, extends and ends the lookup tables that payouts go through, a step at a time: the next
+/// when the last is seen in a final block, or can no longer be carried out.
+///
+/// Nothing here moves anybody's money: a step that is done twice costs a fee or a few entries. What
+/// must not be lost is a table's address, with the rent that lies there; so it is written down
+/// before the table is made.
+public actor LookupTableKeeper {
+    /// What is written down: every table that may be there.
+    public typealias Remember = @Sendable ([SolanaAddress]) async throws -> Void
+
+    /// What came of a look.
+    public struct Round: Sendable {
+        /// The tables that transactions may name.
+        public let usable: [SolanaLookupTable]
+        /// What was sent.
+        public let sent: Signature?
+    }
+
+    private let nodes: SolanaNodes
+    private let key: Ed25519.PrivateKey
+    private let common: [SolanaAddress]
+    private let threshold: Int
+    private let price: UInt64
+    private let remember: Remember
+    private var known: [SolanaAddress]
+    /// What the tables were when the last step was sent, and until which height it may count.
+    private var sent: (tables: [LookupTableAccount], lastValidHeight: UInt64)?
+
+    private var authority: SolanaAddress { SolanaAddress(key.publicKey) }
+    private var isFirst = true
+    private static let units: UInt32 = 30_000
+    private static let blockhashLifetime: UInt64 = 150
+
+    /// A keeper of the tables of a payer of `mint`, which goes on with those that are `known`.
+    ///
+    /// - Parameters:
+    ///   - threshold: how many accounts that are to be paid must be in no table before one is made.
+    ///   - price: for a compute unit, in millionths of a lamport.
+    public init(
+        _ nodes: SolanaNodes, key: Ed25519.PrivateKey, mint: SolanaAddress,
+        program: SolanaAddress = .token, threshold: Int = 20, price: UInt64 = 1_000,
+        known: [SolanaAddress], remember: @escaping Remember
+    ) {
+        self.nodes = nodes
+        self.key = key
+        self.threshold = threshold
+        self.price = price
+        self.known = known
+        self.remember = remember
+        let payer = SolanaAddress(key.publicKey)
+        common = [mint, .tokenAccount(of: payer, mint: mint, program: program)]
+    }
+
+    /// Looks at the tables and sends what comes next; see `LookupTablePlan`.
+    public func look(wanted: [SolanaAddress], due: [SolanaAddress]) async throws -> Round {
+        let slot = try await finalSlot()
+        let tables = try await tables()
+        let plan = LookupTablePlan(
+            tables, common: common, wanted: wanted, due: due, slot: slot, threshold: threshold)
+        if let sent {
+            let height = try await finalHeight()
+            guard sent.tables != tables || height > sent.lastValidHeight else {
+                return Round(usable: plan.usable, sent: nil)
+            }
+            self.sent = nil
+        }
+        let there = tables.map(\.address)
+        if known != there {
+            if isFirst {
+                // One may have been sent before the process began anew.
+                isFirst = false
+                sent = (tables, try await finalHeight() + 2 * Self.blockhashLifetime)
+                return Round(usable: plan.usable, sent: nil)
+            }
+            known = there
+            try await remember(there)
+        }
+        isFirst = false
+        guard let step = plan.step else { return Round(usable: plan.usable, sent: nil) }
+        let transaction = try await send(step, tables)
+        return Round(usable: plan.usable, sent: transaction)
+    }
+
+    private func finalSlot() async throws(ChainError) -> UInt64 {
+        let slots = await nodes.answers { node throws(ChainError) in
+            try await node.slot(.finalized)
+        }
+        guard let slot = nodes.quorum.reached(slots.compactMap { try? $0.get() }) else {
+            throw .inconsistentNode("too few nodes tell their slot")
+        }
+        return slot
+    }
+
+    private func finalHeight() async throws(ChainError) -> UInt64 {
+        let heights = await nodes.answers { node throws(ChainError) in
+            try await node.blockHeight(.finalized)
+        }
+        guard let height = nodes.quorum.reached(heights.compactMap { try? $0.get() }) else {
+            throw .inconsistentNode("too few nodes tell their height")
+        }
+        return height
+    }
+
+    /// The tables as enough nodes see them in their final blocks.
+    private func tables() async throws(ChainError) -> [LookupTableAccount] {
+        let (addresses, authority) = (known, authority)
+        if addresses.isEmpty { return [] }
+        return try await nodes.agreed { node throws(ChainError) in
+            let accounts = try await node.accounts(addresses, .finalized)
+            return zip(addresses, accounts).compactMap {
+                LookupTableAccount($0, $1, authority: authority)
+            }
+        }
+    }
+
+    private func send(
+        _ step: LookupTablePlan.Step, _ tables: [LookupTableAccount]
+    ) async throws -> Signature? {
+        let payer = authority
+        let instruction: SolanaInstruction
+        switch step {
+        case .make:
+            // Of a slot that had a block and will not be left for a fork.
+            let slot = try await finalSlot()
+            let made = SolanaInstruction.makeLookupTable(
+                at: slot, authority: payer, payer: payer)
+            known.append(made.table)
+            try await remember(known)
+            instruction = made.instruction
+        case .extend(let table, let addresses):
+            instruction = .extendLookupTable(
+                table, by: addresses, authority: payer, payer: payer)
+        case .deactivate(let table):
+            instruction = .deactivateLookupTable(table, authority: payer)
+        case .close(let table):
+            instruction = .closeLookupTable(table, authority: payer, refund: payer)
+        }
+        let recent = try await nodes.answers { node throws(ChainError) in
+            let (hash, height) = try await node.latestBlockhash(.finalized)
+            return SolanaRecentHash(hash, height: height)
+        }.first { (try? $0.get()) != nil }?.get()
+        guard let recent else { return nil }
+        let message = try SolanaMessage(
+            [.computeLimit(Self.units), .computePrice(price), instruction], payer: payer,
+            blockhash: recent.hash)
+        let transaction = try SolanaTransaction(message, signedBy: [key])
+        sent = (tables, recent.height)
+        let bytes = transaction.bytes
+        _ = await nodes.answers { node throws(ChainError) in
+            await node.submit(bytes, named: transaction.id)
+        }
+        return transaction.id
+    }
+}

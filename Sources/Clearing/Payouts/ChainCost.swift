@@ -1,0 +1,126 @@
+public import Ledger
+public import Primitives
+
+/// A chain's own coin, which pays for transactions. The raw value is its ledger number: accounts of
+/// it never transact with those of an asset.
+public enum NativeCoin: UInt32, CaseIterable, Hashable, Sendable {
+    /// Wei, of the EVM chain.
+    case wei = 3
+    /// Lamports, of Solana.
+    case lamports = 4
+}
+
+/// What a chain charged for a transaction of the house: an expense, in the coin's smallest unit.
+public struct ChainCost: Hashable, Sendable {
+    /// What the transaction was for.
+    public enum Subject: Hashable, Sendable {
+        /// A batch's root.
+        case batch(BatchID)
+        /// A dispersal, or a part of it.
+        case dispersal(DispersalID)
+        /// What no single payment is charged with: accounts and lookup tables on Solana.
+        case upkeep
+    }
+
+    /// What it was for.
+    public var subject: Subject
+    /// In what it was paid.
+    public var coin: NativeCoin
+    /// How much.
+    public var units: UInt128
+    /// Gas used; 0 on Solana.
+    public var gas: UInt64
+    /// The transaction: 32 bytes, or 64 on Solana. Each is booked once.
+    public var transaction: [UInt8]
+
+    /// A cost of these parts.
+    public init(
+        _ subject: Subject, _ coin: NativeCoin, units: UInt128, gas: UInt64 = 0,
+        transaction: [UInt8]
+    ) {
+        self.subject = subject
+        self.coin = coin
+        self.units = units
+        self.gas = gas
+        self.transaction = transaction
+    }
+}
+
+extension AccountID {
+    /// The house's account of this purpose in a chain's own coin.
+    public init(_ purpose: Purpose, _ coin: NativeCoin) {
+        self.init(UInt128(purpose.rawValue) << 120 | UInt128(coin.rawValue) << 64)
+    }
+
+    /// The chain's own coin that it is counted in, if it is not an asset.
+    public var coin: NativeCoin? { NativeCoin(rawValue: UInt32(truncatingIfNeeded: value >> 64)) }
+
+    /// The ledger an account belongs to: of an asset, or of a chain's own coin.
+    var ledgerNumber: UInt32? { asset?.rawValue ?? coin?.rawValue }
+}
+
+extension ClearingHouse {
+    mutating func bookCost(
+        _ cost: ChainCost, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        if ![32, 64].contains(cost.transaction.count) { throw .limitExceeded }
+        if cost.units == 0 || cost.units >= 1 << 120 { throw .invalidAmount }
+        switch cost.subject {
+        case .batch(let id): if batches.at(id) == nil { throw .wrongBatchState }
+        case .dispersal(let id): if dispersals.at(id) == nil { throw .dispersalNotFound }
+        case .upkeep: break
+        }
+        if index.costByTransaction[cost.transaction] != nil { throw .costBooked }
+        index.costByTransaction[cost.transaction] = costs.count
+        index.costsBySubject[cost.subject, default: []].append(costs.count)
+        costs.append(cost)
+        move(
+            Amount(cost.units), from: AccountID(.chain, cost.coin),
+            to: AccountID(.networkCost, cost.coin), .networkCost, UInt64(costs.count), at: time)
+        events.append(.costBooked(cost.subject, cost.coin, units: cost.units))
+    }
+
+    /// What the chain charged for something, in the order it was booked. O(its costs).
+    public func costs(of subject: ChainCost.Subject) -> [ChainCost] {
+        (index.costsBySubject[subject] ?? []).map { costs[$0] }
+    }
+
+    /// What the chains charged in all.
+    public func expense(_ coin: NativeCoin) -> Amount {
+        ledger.account(AccountID(.networkCost, coin))?.creditsPosted ?? .zero
+    }
+}
+
+extension ChainCost: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        switch subject {
+        case .batch(let id):
+            writer.write(UInt8(1))
+            writer.write(id)
+        case .dispersal(let id):
+            writer.write(UInt8(2))
+            writer.write(id)
+        case .upkeep: writer.write(UInt8(3))
+        }
+        writer.write(coin.rawValue)
+        writer.write(units)
+        writer.write(gas)
+        writer.write(transaction)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        switch try reader.readUInt8() {
+        case 1: subject = .batch(try reader.read())
+        case 2: subject = .dispersal(try reader.read())
+        case 3: subject = .upkeep
+        default: throw .invalidValue("cost")
+        }
+        guard let coin = NativeCoin(rawValue: try reader.readUInt32()) else {
+            throw .invalidValue("coin")
+        }
+        self.coin = coin
+        units = try reader.readUInt128()
+        gas = try reader.readUInt64()
+        transaction = try reader.readBytes(limit: 64)
+    }
+}

@@ -1,0 +1,303 @@
+import Ledger
+public import Primitives
+
+/// Settlements by plan: what is sent, and what becomes of it.
+extension ClearingHouse {
+    /// Settles everything payable by the cheapest plan for these quotes. O(parties).
+    mutating func settle(
+        _ quotes: SettlementQuotes, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        let nettings = parties.map { netting(of: $0) }
+        var positions: [SettlementPlan.Position] = []
+        for (party, netting) in zip(parties, nettings) {
+            for asset in Asset.allCases {
+                let units = asset.chainUnits(netting.due[asset])
+                if units == 0 { continue }
+                positions.append(position(of: party, asset, units, quotes))
+            }
+        }
+        if positions.isEmpty { throw .nothingToSettle }
+        let isRootFree = batches.last.map { $0.state == .confirmed } ?? true
+        let plan = SettlementPlan(positions, unreserved(quotes), isRootFree: isRootFree)
+        if !plan.paysAnybody { throw isRootFree ? .nothingToSettle : .batchOpen }
+        var netted = Amount.zero
+        for (place, netting) in nettings.enumerated() {
+            netted += book(netting, of: parties[place].id, at: time)
+        }
+        let first = DispersalID(UInt64(dispersals.count) + 1)
+        for rail in [PayoutRail.push, .solana] where plan.count(rail) > 0 {
+            let payer = party(for: quotes.payer, at: time, into: &events)
+            disperse(rail, positions, plan, quotes, payer: payer, at: time, into: &events)
+        }
+        let leaves = zip(positions, plan.choices).filter { $1 == .paid(.root) }
+        if !leaves.isEmpty {
+            allot(leaves.map { ($0.0.party, $0.0.asset, $0.0.units) }, at: time, into: &events)
+        }
+        settlements.append(
+            SettlementRecord(
+                madeAt: time, quotes: quotes, gas: plan.gas,
+                batch: leaves.isEmpty ? .none : BatchID(UInt64(batches.count)),
+                firstDispersal: first,
+                dispersals: UInt32(UInt64(dispersals.count) + 1 - first.rawValue),
+                carried: UInt32(
+                    plan.choices.count { if case .carried = $0 { true } else { false } }),
+                netted: netted))
+        events.append(.settlementPlanned(UInt64(settlements.count)))
+    }
+
+    private func position(
+        of party: Party, _ asset: Asset, _ units: UInt128, _ quotes: SettlementQuotes
+    ) -> SettlementPlan.Position {
+        var position = SettlementPlan.Position(party.id, asset, units: units)
+        position.isPushable = party.isPushable
+        position.isPayer = party.address == quotes.payer
+        position.wantsSolana = party.payout.solana != nil && !position.isPayer
+        return position
+    }
+
+    /// The quotes less what open dispersals will still take of the payer's accounts.
+    private func unreserved(_ quotes: SettlementQuotes) -> SettlementQuotes {
+        var spare = quotes
+        for dispersal in openDispersals {
+            let taken = dispersal.asset.amount(chainUnits: dispersal.openUnits) ?? .zero
+            switch dispersal.rail {
+            case .push:
+                guard let held = spare.pushFloat?[dispersal.asset] else { continue }
+                spare.pushFloat?[dispersal.asset] = held - min(held, taken)
+            case .solana:
+                guard let held = spare.solanaFloat else { continue }
+                spare.solanaFloat = held - min(held, taken)
+            case .root, .voucher: continue
+            }
+        }
+        return spare
+    }
+
+    private mutating func disperse(
+        _ rail: PayoutRail, _ positions: [SettlementPlan.Position], _ plan: SettlementPlan,
+        _ quotes: SettlementQuotes, payer: PartyID, at time: Timestamp, into events: inout [Event]
+    ) {
+        for asset in Asset.allCases {
+            let chosen = zip(positions, plan.choices).filter {
+                $0.asset == asset && $1 == .paid(rail)
+            }
+            let size = SettlementPlan.payeesPerDispersal
+            for start in stride(from: 0, to: chosen.count, by: size) {
+                let part = chosen[start..<min(start + size, chosen.count)].map { position, _ in
+                    payment(position.party, rail, units: position.units)
+                }
+                addDispersal(
+                    rail, asset, part, payer: payer, name: quotes.name, reserving: .payable,
+                    at: time, into: &events)
+            }
+        }
+    }
+
+    private func payment(_ id: PartyID, _ rail: PayoutRail, units: UInt128) -> Payment {
+        let party = parties[Int(id.rawValue) - 1]
+        let receiver: PayoutReceiver =
+            if rail == .solana, let owner = party.payout.solana {
+                .solana(owner)
+            } else {
+                .evm(party.address)
+            }
+        return Payment(party: id, receiver: receiver, units: units)
+    }
+
+    /// Adds a dispersal and reserves its money, unless it is reserved already.
+    private mutating func addDispersal(
+        _ rail: PayoutRail, _ asset: Asset, _ payments: [Payment], payer: PartyID, name: Digest,
+        withdrawal: Digest? = nil, reserving source: Purpose?, at time: Timestamp,
+        into events: inout [Event]
+    ) {
+        let id = DispersalID(UInt64(dispersals.count) + 1)
+        let words = name.words
+        let own = Digest(words: (words.0, words.1, words.2, id.rawValue))
+        if let source {
+            for payment in payments {
+                move(
+                    asset.amount(chainUnits: payment.units) ?? .zero,
+                    from: .init(source, asset, of: payment.party),
+                    to: .init(.inTransit, asset, of: payment.party), .dispersal, id.rawValue,
+                    at: time)
+            }
+        }
+        dispersals.append(
+            Dispersal(
+                id: id, rail: rail, asset: asset, madeAt: time, payer: payer, name: own,
+                withdrawal: withdrawal, payments: payments))
+        index.dispersalByName[own] = id
+        events.append(.dispersalMade(id))
+    }
+
+    // MARK: Outcomes
+
+    /// The contract has logged a dispersal of the payer's: everybody in it is paid.
+    mutating func settleDispersal(
+        _ name: Digest, _ transaction: Digest, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let id = index.dispersalByName[name] else { throw .dispersalNotFound }
+        let record = dispersals[id]
+        guard record.rail == .push, record.isOpen else { throw .wrongPaymentState }
+        dispersals[id].transaction = transaction
+        for place in record.payments.indices { paid(id, place, at: time, into: &events) }
+        passEndedDispersals()
+    }
+
+    mutating func notePayment(
+        _ id: DispersalID, payment: UInt32, _ note: PaymentNote, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        guard let record = dispersals.at(id) else { throw .dispersalNotFound }
+        let place = Int(payment)
+        guard record.rail == .solana, place < record.payments.count,
+            record.payments[place].state.isOpen
+        else { throw .wrongPaymentState }
+        switch note {
+        case .paid(let transaction):
+            dispersals[id].payments[place].transaction = transaction
+            paid(id, place, at: time, into: &events)
+        case .quarantined:
+            if record.payments[place].state == .quarantined { throw .wrongPaymentState }
+            dispersals[id].payments[place].state = .quarantined
+            events.append(.paymentQuarantined(id, record.payments[place].party))
+        case .returned: giveBack(id, place, at: time, into: &events)
+        }
+        passEndedDispersals()
+    }
+
+    private mutating func paid(
+        _ id: DispersalID, _ place: Int, at time: Timestamp, into events: inout [Event]
+    ) {
+        let dispersal = dispersals[id]
+        let payment = dispersal.payments[place]
+        guard payment.state.isOpen else { return }
+        let amount = dispersal.asset.amount(chainUnits: payment.units) ?? .zero
+        move(
+            amount, from: .init(.inTransit, dispersal.asset, of: payment.party),
+            to: .init(.payable, dispersal.asset, of: dispersal.payer), .reimbursement, id.rawValue,
+            at: time)
+        dispersals[id].payments[place].state = .paid
+        events.append(.paymentMade(id, payment.party, asset: dispersal.asset, amount: amount))
+    }
+
+    private mutating func giveBack(
+        _ id: DispersalID, _ place: Int, at time: Timestamp, into events: inout [Event]
+    ) {
+        let dispersal = dispersals[id]
+        let payment = dispersal.payments[place]
+        let amount = dispersal.asset.amount(chainUnits: payment.units) ?? .zero
+        move(
+            amount, from: .init(.inTransit, dispersal.asset, of: payment.party),
+            to: .init(.payable, dispersal.asset, of: payment.party), .payoutReturn, id.rawValue,
+            at: time)
+        dispersals[id].payments[place].state = .returned
+        events.append(.paymentReturned(id, payment.party, asset: dispersal.asset, amount: amount))
+    }
+
+    /// The chain refuses a dispersal: its halves are tried apart, until one payee alone is refused,
+    /// who is paid by roots from then on.
+    mutating func splitDispersal(
+        _ id: DispersalID, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let record = dispersals.at(id) else { throw .dispersalNotFound }
+        guard record.rail == .push, record.isOpen else { throw .wrongPaymentState }
+        if record.payments.count == 1 {
+            parties[record.payments[0].party].payee.refusals += 1
+            giveBack(id, 0, at: time, into: &events)
+        } else {
+            let middle = record.payments.count / 2
+            for half in [record.payments[..<middle], record.payments[middle...]] {
+                addDispersal(
+                    .push, record.asset, Array(half), payer: record.payer, name: record.name,
+                    reserving: nil, at: time, into: &events)
+            }
+            for place in record.payments.indices { dispersals[id].payments[place].state = .moved }
+        }
+        passEndedDispersals()
+    }
+
+    // MARK: On demand
+
+    /// Pays a party at once what it asks for: of what it has earned first, then of what it could
+    /// spend.
+    mutating func payOut(
+        _ id: PartyID, _ asset: Asset, _ wanted: Amount, key: Digest, _ quotes: SettlementQuotes,
+        at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let party = parties.at(id) else { throw .partyNotFound }
+        let units = asset.chainUnits(wanted)
+        guard units > 0, let amount = asset.amount(chainUnits: units), amount == wanted,
+            amount >= quotes.minimum[asset]
+        else { throw .invalidAmount }
+        let earned = balance(.payable, asset, of: id)
+        let owed = asset == .usd ? party.debt : .zero
+        guard let held = earned.checkedAdding(balance(.available, asset, of: id)), held >= owed,
+            held - owed >= amount
+        else { throw .insufficientBalance }
+        if withdrawal(of: id, key: key) != nil { throw .withdrawalKeyUsed }
+        if recentWithdrawals(of: id, at: time) >= Limits.withdrawalsPerHour {
+            throw .tooManyWithdrawals
+        }
+        let position = position(of: party, asset, units, quotes)
+        let rail = try railOnDemand(position, amount, unreserved(quotes))
+        let payer = self.party(for: quotes.payer, at: time, into: &events)
+        let spent = amount - min(amount, earned)
+        move(
+            spent, from: .init(.available, asset, of: id), to: .init(.payable, asset, of: id),
+            .withdrawal, at: time)
+        index.withdrawalByKey[Index.WithdrawalKey(party: id, key: key)] = DispersalID(
+            UInt64(dispersals.count) + 1)
+        addDispersal(
+            rail, asset, [payment(id, rail, units: units)], payer: payer, name: quotes.name,
+            withdrawal: key, reserving: .payable, at: time, into: &events)
+    }
+
+    private func railOnDemand(
+        _ position: SettlementPlan.Position, _ amount: Amount, _ quotes: SettlementQuotes
+    ) throws(Rejection) -> PayoutRail {
+        if position.wantsSolana, position.asset == .usd, let held = quotes.solanaFloat {
+            if held >= amount { return .solana }
+            throw .noPayoutRail
+        }
+        if !position.isPayer, position.isPushable, let held = quotes.pushFloat?[position.asset],
+            held >= amount
+        {
+            return .push
+        }
+        throw .noPayoutRail
+    }
+
+    /// How often a party has asked within the last hour. O(dispersals of that hour).
+    private func recentWithdrawals(of party: PartyID, at time: Timestamp) -> Int {
+        var count = 0
+        for dispersal in dispersals.reversed() {
+            if dispersal.madeAt + .seconds(3_600) <= time { break }
+            if dispersal.withdrawal != nil, dispersal.payments[0].party == party { count += 1 }
+        }
+        return count
+    }
+}
+
+extension ClearingHouse {
+    /// The dispersal with this number.
+    public func dispersal(_ id: DispersalID) -> Dispersal? { dispersals.at(id) }
+
+    /// The dispersals that are not over, in the order of their numbers; among them may be some that
+    /// are. O(1).
+    public var openDispersals: ArraySlice<Dispersal> {
+        dispersals[min(oldestOpenDispersal, dispersals.count)...]
+    }
+
+    /// The withdrawal that a party asked for under a key of its own.
+    public func withdrawal(of party: PartyID, key: Digest) -> Dispersal? {
+        index.withdrawalByKey[Index.WithdrawalKey(party: party, key: key)].flatMap(dispersals.at)
+    }
+
+    /// Moves the mark before which every dispersal is over. Amortised O(1).
+    mutating func passEndedDispersals() {
+        while oldestOpenDispersal < dispersals.count, !dispersals[oldestOpenDispersal].isOpen {
+            oldestOpenDispersal += 1
+        }
+    }
+}

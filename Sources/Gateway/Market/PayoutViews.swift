@@ -1,0 +1,136 @@
+import Clearing
+import Primitives
+import Service
+
+/// Settlements by plan as the API shows them.
+enum PayoutViews {
+    /// What the chains charged for something.
+    struct Cost: Encodable, Sendable {
+        let coin, units: String
+        let gas: UInt64
+        let transaction: String
+
+        init(_ cost: ChainCost) {
+            coin = "\(cost.coin)"
+            units = "\(cost.units)"
+            gas = cost.gas
+            transaction =
+                Signature(cost.transaction).map { PayoutOwner.text($0) }
+                ?? Hex.encode(cost.transaction)
+        }
+
+        static func all(
+            _ subject: ChainCost.Subject, in house: borrowing ClearingHouse
+        ) -> [Cost] {
+            house.costs(of: subject).map(Cost.init)
+        }
+    }
+
+    /// What a dispersal is made of, read from the books.
+    struct Source: Sendable {
+        let dispersal: Clearing.Dispersal
+        let costs: [ChainCost]
+
+        init(_ dispersal: Clearing.Dispersal, _ house: borrowing ClearingHouse) {
+            self.dispersal = dispersal
+            costs = house.costs(of: .dispersal(dispersal.id))
+        }
+    }
+
+    struct Dispersal: Encodable, Sendable {
+        struct Payment: Encodable, Sendable {
+            let party: UInt64
+            let receiver, amount, units, stage: String
+            let transaction: String?
+        }
+
+        let dispersal, madeAt, payer: UInt64
+        let rail, asset, name, total: String
+        let transaction: String?
+        let withdrawal: String?
+        let open: Bool
+        let paid: Int
+        let costs: [Cost]
+        /// What was charged for it in all, and for each payment that was made, rounded up.
+        let costUnits, costPerPayout: String?
+        let payments: [Payment]
+
+        init(_ source: Source, _ desk: PayoutDesk?) {
+            let record = source.dispersal
+            let stages = desk?.stages(of: record) ?? []
+            dispersal = record.id.rawValue
+            madeAt = record.madeAt.milliseconds
+            payer = record.payer.rawValue
+            rail = "\(record.rail)"
+            asset = record.asset.code
+            name = record.name.hex
+            total = PayoutViews.text(
+                record.payments.reduce(0) { $0 + $1.units }, record.asset)
+            transaction = record.transaction == .zero ? nil : record.transaction.hex
+            withdrawal = record.withdrawal?.hex
+            open = record.isOpen
+            paid = record.payments.count { $0.state == .paid }
+            costs = source.costs.map(Cost.init)
+            let charged = source.costs.reduce(UInt128(0)) { $0 + $1.units }
+            costUnits = source.costs.isEmpty ? nil : "\(charged)"
+            let made = UInt128(max(paid, 1))
+            costPerPayout = source.costs.isEmpty ? nil : "\((charged + made - 1) / made)"
+            payments = record.payments.enumerated().map { place, payment in
+                Payment(
+                    party: payment.party.rawValue, receiver: PayoutViews.text(payment.receiver),
+                    amount: PayoutViews.text(payment.units, record.asset),
+                    units: "\(payment.units)",
+                    stage: place < stages.count ? stages[place].rawValue : "\(payment.state)",
+                    transaction: payment.transaction.map { PayoutOwner.text($0) })
+            }
+        }
+    }
+
+    struct Settlement: Encodable, Sendable {
+        struct Quotes: Encodable, Sendable {
+            let gasPrice, bearing, minimumUsd, minimumTly: String
+            let batchesPerClaim: UInt16
+            let signatureLamports, priorityLamports: UInt64
+            let pushUsd, pushTly, solanaUsd: String?
+        }
+
+        let madeAt, gas: UInt64
+        let batch: UInt64?
+        let firstDispersal: UInt64
+        let dispersals, carried: UInt32
+        let netted: String
+        let quotes: Quotes
+
+        init(_ record: SettlementRecord) {
+            madeAt = record.madeAt.milliseconds
+            gas = record.gas
+            batch = record.batch == .none ? nil : record.batch.rawValue
+            firstDispersal = record.firstDispersal.rawValue
+            dispersals = record.dispersals
+            carried = record.carried
+            netted = Asset.usd.format(record.netted)
+            let told = record.quotes
+            quotes = Quotes(
+                gasPrice: "\(told.gasPrice)", bearing: "\(told.bearing)",
+                minimumUsd: Asset.usd.format(told.minimum[.usd]),
+                minimumTly: Asset.tly.format(told.minimum[.tly]),
+                batchesPerClaim: told.batchesPerClaim,
+                signatureLamports: told.signatureLamports,
+                priorityLamports: told.priorityLamports,
+                pushUsd: told.pushFloat.map { Asset.usd.format($0[.usd]) },
+                pushTly: told.pushFloat.map { Asset.tly.format($0[.tly]) },
+                solanaUsd: told.solanaFloat.map { Asset.usd.format($0) })
+        }
+    }
+
+    static func text(_ units: UInt128, _ asset: Asset) -> String {
+        asset.amount(chainUnits: units).map { asset.format($0) } ?? "\(units) units"
+    }
+
+    static func text(_ receiver: PayoutReceiver) -> String {
+        switch receiver {
+        case .evm(let address): address.hex
+        case .solana(let owner): PayoutOwner.text(owner)
+        }
+    }
+}

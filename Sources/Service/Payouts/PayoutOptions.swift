@@ -1,0 +1,49 @@
+public import Chains
+public import Clearing
+public import Cryptography
+public import Primitives
+
+extension HouseConfiguration {
+    /// Settling by plan: sending payees their money where that is cheaper than a root.
+    public struct Payouts: Hashable, Sendable {
+        /// Whose gas counts when ways to pay are compared.
+        public var bearing = GasBearing.house
+        /// How many batches a payee lets pass from one claim to the next.
+        public var batchesPerClaim: UInt16 = 1
+        /// The least that is sent or calls for a root: a cent, a hundredth of a TLY.
+        public var minimum = AssetSums(usd: Amount(10_000_000_000), tly: Amount(10_000_000_000))
+        /// From how much on the payer's own claims call for a root: 100 of either.
+        public var refundAbove = AssetSums(
+            usd: Amount(100_000_000_000_000), tly: Amount(100_000_000_000_000))
+
+        /// The usual numbers.
+        public init() {}
+    }
+}
+
+extension HouseConfiguration {
+    /// The Solana cluster on which parties are paid that chose it.
+    public struct Solana: Sendable {
+        /// The JSON-RPC endpoints, all of one cluster.
+        public var endpoints: [String]
+        /// How many of them must say the same; more than half if `nil`.
+        public var quorum: Int?
+        /// The dollar token.
+        public var mint: SolanaAddress
+        /// The key of the account that pays.
+        public var key: Ed25519.PrivateKey
+        /// How many accounts must be due in no lookup table before one is made.
+        public var tableThreshold = 20
+        /// The most lamports that one transaction may cost.
+        public var feeLimit: UInt64 = 1_000_000
+        /// How often the cluster is asked.
+        public var pollInterval: Timestamp.Span = .seconds(1)
+
+        /// A cluster, its dollars and who pays.
+        public init(endpoints: [String], mint: SolanaAddress, key: Ed25519.PrivateKey) {
+            self.endpoints = endpoints
+            self.mint = mint
+            self.key = key
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import Chains
+public import Clearing
+import Primitives
+
+/// How far a payment is.
+public enum PayoutStage: String, Sendable {
+    /// Nothing was given to a node yet.
+    case waiting
+    /// The chain refuses it for now.
+    case refused
+    /// It was given to the nodes, and is in no block that is deep enough.
+    case submitted
+    /// The same, for so long that a person should look. It may be carried out.
+    case unknown
+    /// Its receiver cannot be paid now.
+    case quarantined
+    /// It is paid.
+    case paid
+    /// It will not be made; its money is the payee's again.
+    case returned
+    /// It is part of a smaller dispersal.
+    case moved
+}
+
+extension PayoutDesk {
+    /// How far each payment of a dispersal is, in their order.
+    public func stages(of dispersal: Dispersal) -> [PayoutStage] {
+        dispersal.payments.indices.map { place in
+            switch dispersal.payments[place].state {
+            case .paid: .paid
+            case .returned: .returned
+            case .moved: .moved
+            case .quarantined: .quarantined
+            case .due:
+                dispersal.rail == .push
+                    ? settlement.stage(of: dispersal)
+                    : solana?.stage(of: dispersal, payment: place) ?? .waiting
+            }
+        }
+    }
+}
+
+extension SettlementService {
+    fileprivate func stage(of dispersal: Dispersal) -> PayoutStage {
+        let (step, id) = look(at: SettlementOrder.key(ofDispersal: dispersal.name))
+        switch step {
+        case .refused, .withoutBond: return .refused
+        case .done: return .submitted
+        case .wait(.inFlight(_, let transactions)) where !transactions.isEmpty:
+            return notes.isUnknown(id) ? .unknown : .submitted
+        case .submit, .wait: return .waiting
+        }
+    }
+}
+
+extension SolanaSettlement {
+    fileprivate func stage(of dispersal: Dispersal, payment: Int) -> PayoutStage {
+        let id = Self.id(of: dispersal, payment: payment)
+        switch driver.status(of: id) {
+        case .absent, .waiting: return .waiting
+        case .quarantined: return .quarantined
+        case .inFlight: return notes.isUnknown(id) ? .unknown : .submitted
+        case .closed: return .submitted
+        }
+    }
+}

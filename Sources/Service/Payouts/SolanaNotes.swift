@@ -1,0 +1,91 @@
+import Chains
+import Logging
+import Primitives
+import Synchronization
+
+/// What the payout manager on Solana tells people: the log's lines, what is unknown for long, and
+/// what was spent beside the payments.
+final class SolanaNotes: Sendable {
+    private let metrics: HouseMetrics
+    private let log: Logger
+    private let state = Mutex(State())
+
+    private struct State {
+        var names: [Digest: String] = [:]
+        var unknown: Set<Digest> = []
+        var unbooked: [(transaction: Signature, since: ContinuousClock.Instant)] = []
+    }
+
+    /// After so long a transaction that is in no final block never will be.
+    private static let patience = Duration.seconds(600)
+
+    init(metrics: HouseMetrics, log: Logger) {
+        self.metrics = metrics
+        self.log = log
+    }
+
+    /// Payments that have been on their way for long and may or may not be carried out.
+    var unknownCount: Int { state.withLock { $0.unknown.count } }
+
+    func isUnknown(_ id: Digest) -> Bool { state.withLock { $0.unknown.contains(id) } }
+
+    func name(_ id: Digest, _ name: String) { state.withLock { $0.names[id] = name } }
+
+    /// Remembers a transaction whose cost is to be booked.
+    func spent(_ transaction: Signature) {
+        state.withLock { $0.unbooked.append((transaction, .now)) }
+    }
+
+    /// Those that are still worth asking for.
+    var unbooked: [Signature] {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            state.unbooked.removeAll { now - $0.since > Self.patience }
+            return state.unbooked.map(\.transaction)
+        }
+    }
+
+    func booked(_ transaction: Signature) {
+        state.withLock { $0.unbooked.removeAll { $0.transaction == transaction } }
+    }
+
+    /// Says what became of a payment; the books look for themselves.
+    func report(_ id: Digest, _ outcome: SolanaPayoutOutcome) -> Bool {
+        let name = state.withLock { state in
+            if outcome == .unknown { state.unknown.insert(id) } else { state.unknown.remove(id) }
+            return state.names[id] ?? "payment \(id)"
+        }
+        switch outcome {
+        case .submitted(let transaction):
+            log.info(
+                "\(name) is on its way", metadata: ["transaction": "\(Self.text(transaction))"])
+        case .settled(let transaction, let slot):
+            log.info(
+                "\(name) settled",
+                metadata: ["transaction": "\(Self.text(transaction))", "slot": "\(slot)"])
+        case .quarantined(let reason):
+            log.warning("\(name) cannot be received", metadata: ["why": "\(reason)"])
+        case .unknown:
+            log.warning("the outcome of \(name) is unknown; the chain will tell")
+        case .cancelled: log.notice("\(name) was called off")
+        }
+        return true
+    }
+
+    func alert(_ alert: SolanaManagerAlert) {
+        switch alert {
+        case .accountsMade(let transaction): spent(transaction)
+        case .opened(.nodesUnreachable):
+            metrics.chainFailed()
+            log.warning("Solana's payouts wait for the cluster")
+        case .tooOld, .reportChanged:
+            log.critical("Solana: a person must look", metadata: ["why": "\(alert)"])
+        case .closed: log.notice("Solana's payouts go on", metadata: ["alert": "\(alert)"])
+        default: log.warning("Solana", metadata: ["alert": "\(alert)"])
+        }
+    }
+
+    private static func text(_ transaction: Signature) -> String {
+        Base58.encode(transaction.bytes)
+    }
+}

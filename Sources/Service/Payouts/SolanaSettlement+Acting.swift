@@ -1,0 +1,202 @@
+import Chains
+import Clearing
+import Cryptography
+import Logging
+import Primitives
+import Storage
+import Synchronization
+
+/// From the books to the payout manager, and back.
+extension SolanaSettlement {
+    /// After so many records a state takes their place.
+    private static let recordsKept: Int64 = 2_000
+
+    func drive() async {
+        do throws(SolanaManagerDriverError) {
+            try await driver.run()
+        } catch {
+            log.critical(
+                "what Solana's payouts need cannot be written down: none are sent any more",
+                metadata: ["why": "\(error)"])
+        }
+    }
+
+    func act() async {
+        var replaced: Int64 = 0
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(250))
+            do {
+                try await follow()
+                try await keepTables()
+                try await bookCosts()
+                let made = records.lastNumber - firstRecord
+                if made - replaced >= Self.recordsKept {
+                    let (bytes, count) = try await driver.state()
+                    try await records.replace(upTo: firstRecord + Int64(count), with: bytes)
+                    replaced = Int64(count)
+                }
+            } catch {
+                if error as? SolanaManagerDriverError == .stopped { return }
+                metrics.chainFailed()
+                log.warning("Solana's payouts wait", metadata: ["error": "\(error)"])
+                try? await Task.sleep(for: .seconds(2))
+            }
+        }
+    }
+
+    /// How many payouts are not over.
+    public var openPayouts: Int { driver.openPayouts }
+
+    /// How many of them have been on their way for long.
+    public var unknownPayouts: Int { notes.unknownCount }
+
+    /// Why nothing new is sent: `nodesUnreachable`, `lowLamports`, `lowTokens`.
+    public var breakers: [String] { driver.openBreakers.map { "\($0)" } }
+
+    /// The manager's name of a payment.
+    static func id(of dispersal: Dispersal, payment: Int) -> Digest {
+        var writer = ByteWriter()
+        writer.write(dispersal.name)
+        writer.write(UInt32(payment))
+        return SHA256.hash(Array("exchequer solana payment".utf8) + writer.bytes)
+    }
+
+    /// A payment that is still to be made, and where its party would have it now.
+    private struct Due: Sendable {
+        let dispersal: Dispersal
+        let place: Int
+        let wanted: Digest?
+    }
+
+    private func due() async throws -> [Due] {
+        try await sequencer.read { house in
+            house.openDispersals.filter { $0.rail == .solana }.flatMap { dispersal in
+                dispersal.payments.indices.filter { dispersal.payments[$0].state.isOpen }.map {
+                    Due(
+                        dispersal: dispersal, place: $0,
+                        wanted: house.party(dispersal.payments[$0].party)?.payout.solana)
+                }
+            }
+        }
+    }
+
+    /// Hands over what is new and books what is over.
+    private func follow() async throws {
+        var notes: [Command] = []
+        for one in try await due() {
+            let payment = one.dispersal.payments[one.place]
+            let id = Self.id(of: one.dispersal, payment: one.place)
+            guard case .solana(let owner) = payment.receiver else { continue }
+            func note(_ note: PaymentNote) {
+                notes.append(
+                    .notePayment(one.dispersal.id, payment: UInt32(one.place), note))
+            }
+            switch driver.status(of: id) {
+            case .absent:
+                guard let amount = UInt64(exactly: payment.units) else { continue }
+                self.notes.name(id, "payment \(one.place) of dispersal \(one.dispersal.id)")
+                try await driver.submit(
+                    SolanaPayout(id: id, to: SolanaAddress(owner), amount: amount))
+            case .closed(.settled(let transaction, _)): note(.paid(transaction))
+            case .closed(.cancelled): note(.returned)
+            case .quarantined:
+                if payment.state == .due { note(.quarantined) }
+                // Its party has named another account, or none: it is paid anew from the books.
+                if one.wanted != owner { try await driver.cancel(id) }
+            case .waiting, .inFlight, .closed: continue
+            }
+        }
+        for start in stride(from: 0, to: notes.count, by: 1_000) {
+            _ = try await sequencer.submit(
+                batch: Array(notes[start..<min(start + 1_000, notes.count)]))
+        }
+    }
+
+    // MARK: Lookup tables
+
+    private func keepTables() async throws {
+        let (mint, program) = (mint, program)
+        func account(_ owner: Digest) -> SolanaAddress {
+            .tokenAccount(of: SolanaAddress(owner), mint: mint, program: program)
+        }
+        let due = try await due().compactMap { one -> Digest? in
+            guard case .solana(let owner) = one.dispersal.payments[one.place].receiver else {
+                return nil
+            }
+            return owner
+        }
+        let owners = try await sequencer.read { house in
+            house.parties.compactMap(\.payout.solana)
+        }
+        guard isTimeForTables(owners.isEmpty) else { return }
+        let round = try await tables.look(wanted: owners.map(account), due: due.map(account))
+        if let sent = round.sent { notes.spent(sent) }
+        let isNews = state.withLock { state in
+            defer { state.tables = round.usable }
+            return state.tables != round.usable
+        }
+        if isNews { try await driver.use(round.usable) }
+    }
+
+    /// Tables are looked at every few seconds, and not at all as long as nobody is paid here.
+    private func isTimeForTables(_ isIdle: Bool) -> Bool {
+        state.withLock { state in
+            if isIdle, state.tables.isEmpty { return false }
+            let now = ContinuousClock.now
+            guard now >= state.nextTables else { return false }
+            state.nextTables = now + .seconds(1)
+            return true
+        }
+    }
+
+    // MARK: Costs
+
+    /// Books what the cluster charged: for the payments of the dispersals that are over, and for
+    /// accounts and tables.
+    private func bookCosts() async throws {
+        let mark = state.withLock { $0.costMark }
+        let found = try await sequencer.read { house in
+            house.dispersals.dropFirst(mark).prefix(256).map { dispersal in
+                (dispersal, Set(house.costs(of: .dispersal(dispersal.id)).map(\.transaction)))
+            }
+        }
+        var done = mark
+        var isPrefix = true
+        for (dispersal, booked) in found {
+            var seen: Set<Signature> = []
+            for payment in dispersal.payments {
+                guard let transaction = payment.transaction, seen.insert(transaction).inserted,
+                    !booked.contains(transaction.bytes)
+                else { continue }
+                try await book(transaction, .dispersal(dispersal.id), isPayment: true)
+            }
+            isPrefix = isPrefix && !dispersal.isOpen
+            if isPrefix { done += 1 }
+        }
+        let last = done
+        state.withLock { $0.costMark = last }
+        for transaction in notes.unbooked {
+            if try await book(transaction, .upkeep, isPayment: false) { notes.booked(transaction) }
+        }
+    }
+
+    /// Books one transaction's cost; false while it is in no final block.
+    @discardableResult
+    private func book(
+        _ transaction: Signature, _ subject: ChainCost.Subject, isPayment: Bool
+    ) async throws -> Bool {
+        let charge = try await nodes.agreed { node throws(ChainError) in
+            try await node.charge(of: transaction)
+        }
+        guard let charge else { return false }
+        let lamports = isPayment ? charge.fee : charge.spent
+        if lamports > 0 {
+            _ = try await sequencer.submit(
+                .bookCost(
+                    ChainCost(
+                        subject, .lamports, units: UInt128(lamports),
+                        transaction: transaction.bytes)))
+        }
+        return true
+    }
+}

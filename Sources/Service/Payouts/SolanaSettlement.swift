@@ -1,0 +1,211 @@
+public import Chains
+import Clearing
+import Cryptography
+import Foundation
+import Logging
+public import Primitives
+import Storage
+import Synchronization
+
+/// What the house does on Solana: sends parties their dollars, books what became of it.
+///
+/// What is to be sent follows from the books each time; whether it was, the payout manager alone
+/// knows, from `solana.sqlite`. No contract there refuses a second payment, so a house that has
+/// sent something is not started without that file.
+public final class SolanaSettlement: Sendable {
+    /// The cluster's first block.
+    public let genesis: Digest
+    /// The dollar token.
+    public let mint: SolanaAddress
+    /// Whose tokens are sent.
+    public let payer: SolanaAddress
+    /// The same two in base58.
+    public var names: (mint: String, payer: String) { ("\(mint)", "\(payer)") }
+    /// How many nodes are asked, and how many must say the same.
+    public let endpoints: (count: Int, needed: Int)
+
+    let nodes: SolanaNodes
+    let driver: SolanaManagerDriver
+    let records: RecordLog
+    let firstRecord: Int64
+    let tableRecords: RecordLog
+    let tables: LookupTableKeeper
+    let program: SolanaAddress
+    let sequencer: Sequencer
+    let metrics: HouseMetrics
+    let log: Logger
+    let notes: SolanaNotes
+    let state = Mutex(State())
+
+    struct State {
+        /// The tables that the manager was told of last.
+        var tables: [SolanaLookupTable] = []
+        /// Before which dispersals everything is booked.
+        var costMark = 0
+        var nextTables = ContinuousClock.now
+    }
+
+    /// The file in a house's folder that holds what the payout manager knows.
+    public static func recordFile(in folder: String) -> String { folder + "/solana.sqlite" }
+
+    /// Asks the nodes for their cluster and the mint, and reads what the payout manager knew.
+    init(
+        _ options: HouseConfiguration.Solana, folder: String, sequencer: Sequencer,
+        metrics: HouseMetrics, log: Logger
+    ) async throws(HouseError) {
+        try await Self.checkRecord(folder, sequencer)
+        let nodes = try Self.nodes(options)
+        let found: (genesis: Digest, program: SolanaAddress)
+        do {
+            found = try await Self.look(at: options.mint, nodes)
+        } catch {
+            throw HouseError(.network, "the Solana cluster does not answer as it must: \(error)")
+        }
+        self.nodes = nodes
+        genesis = found.genesis
+        program = found.program
+        mint = options.mint
+        payer = SolanaAddress(options.key.publicKey)
+        endpoints = (nodes.all.count, nodes.quorum.needed)
+        self.sequencer = sequencer
+        self.metrics = metrics
+        self.log = log
+        let notes = SolanaNotes(metrics: metrics, log: log)
+        self.notes = notes
+        let owner = "solana:\(SolanaAddress(genesis)):\(mint):\(payer)"
+        do {
+            let records = try RecordLog(path: Self.recordFile(in: folder), owner: owner)
+            self.records = records
+            let tableRecords = try RecordLog(
+                path: folder + "/solana-tables.sqlite", owner: owner)
+            self.tableRecords = tableRecords
+            firstRecord = records.lastNumber
+            let known = try records.load()
+            driver = try SolanaManagerDriver(
+                nodes: nodes.all, quorum: nodes.quorum,
+                policy: Self.policy(options, found.program), key: options.key,
+                state: known.state, records: known.records,
+                hooks: SolanaManagerHooks(
+                    durable: { try await records.append($0) },
+                    report: { notes.report($0, $1) }, alert: { notes.alert($0) }),
+                clock: { .systemNow }, tick: .milliseconds(250))
+            tables = LookupTableKeeper(
+                nodes, key: options.key, mint: options.mint, program: found.program,
+                threshold: options.tableThreshold,
+                known: try Self.addresses(tableRecords.load().state ?? [])
+            ) { addresses in
+                var writer = ByteWriter()
+                for address in addresses { writer.write(address) }
+                try await tableRecords.replace(
+                    upTo: tableRecords.lastNumber, with: writer.bytes)
+            }
+        } catch {
+            throw HouseError(.storage, "the record of Solana's payouts cannot be read: \(error)")
+        }
+    }
+
+    private static func addresses(_ bytes: [UInt8]) throws(CodecError) -> [SolanaAddress] {
+        var reader = ByteReader(bytes)
+        var found: [SolanaAddress] = []
+        for _ in 0..<bytes.count / 32 { found.append(try reader.read()) }
+        try reader.finish()
+        return found
+    }
+
+    /// Refuses to go on without the only record of what is on its way. The file is made when a
+    /// house is first opened with this rail, before there is anything to send.
+    private static func checkRecord(
+        _ folder: String, _ sequencer: Sequencer
+    ) async throws(HouseError) {
+        if FileManager.default.fileExists(atPath: recordFile(in: folder)) { return }
+        let hasSent: Bool
+        do {
+            hasSent = try await sequencer.read { house in
+                house.dispersals.contains { $0.rail == .solana && $0.isOpen }
+            }
+        } catch {
+            throw HouseError(.storage, "\(error)")
+        }
+        if hasSent {
+            throw HouseError(
+                .storage,
+                "\(recordFile(in: folder)) is gone, and it alone knows which of the open "
+                    + "Solana payouts were sent: put it back, as it was when the house stopped")
+        }
+    }
+
+    private static func nodes(
+        _ options: HouseConfiguration.Solana
+    ) throws(HouseError) -> SolanaNodes {
+        let count = options.endpoints.count
+        let needed = options.quorum ?? count / 2 + 1
+        guard count > 0, needed <= count, needed > count / 2 else {
+            throw HouseError(
+                .configuration,
+                "of \(count) Solana nodes \(count / 2 + 1) to \(count) must agree, not \(needed)")
+        }
+        return SolanaNodes(
+            options.endpoints.map { SolanaChain(rpc: JSONRPC(url: $0, timeout: .seconds(5))) },
+            quorum: Quorum(needed: needed))
+    }
+
+    /// The cluster's name and the token's program; throws if the token is not counted as dollars
+    /// are.
+    private static func look(
+        at mint: SolanaAddress, _ nodes: SolanaNodes
+    ) async throws(ChainError) -> (genesis: Digest, program: SolanaAddress) {
+        let genesis = try await nodes.agreed { node throws(ChainError) in
+            try await node.genesis()
+        }
+        let account = try await nodes.agreed { node throws(ChainError) in
+            try await node.accounts([mint])
+        }[0]
+        // `spl_token::state::Mint`: the decimals are the byte at 44.
+        guard let account, [.token, .token2022].contains(account.owner),
+            account.data.count >= 82
+        else { throw .inconsistentNode("\(mint) is no token") }
+        guard Int(account.data[44]) == Asset.usd.chainDecimals else {
+            throw .inconsistentNode("\(mint) has \(account.data[44]) decimals")
+        }
+        return (genesis, account.owner)
+    }
+
+    private static func policy(
+        _ options: HouseConfiguration.Solana, _ program: SolanaAddress
+    ) -> SolanaManagerPolicy {
+        var policy = SolanaManagerPolicy(
+            mint: options.mint, decimals: UInt8(Asset.usd.chainDecimals),
+            payer: SolanaAddress(options.key.publicKey))
+        policy.program = program
+        policy.feeLimit = options.feeLimit
+        policy.pollInterval = options.pollInterval
+        return policy
+    }
+
+    /// The dollars that the payer's account holds in a confirmed block, at most 2^100 units of the
+    /// ledger.
+    func float() async throws(ChainError) -> Amount {
+        let source = SolanaAddress.tokenAccount(of: payer, mint: mint, program: program)
+        let account = try await nodes.agreed { node throws(ChainError) in
+            try await node.accounts([source])
+        }[0]
+        guard let data = account?.data, data.count >= 72 else { return .zero }
+        let units = data[64..<72].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return Asset.usd.amount(chainUnits: UInt128(units)) ?? .zero
+    }
+
+    /// Works until the task is cancelled.
+    func run() async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.drive() }
+            group.addTask { await self.act() }
+            await group.waitForAll()
+        }
+    }
+
+    /// Closes the files of records.
+    func close() {
+        records.close()
+        tableRecords.close()
+    }
+}

@@ -1,0 +1,212 @@
+import Clearing
+import ClearingWorld
+import Economics
+import Ledger
+import Primitives
+import Testing
+
+/// What is sent, and what becomes of it, to the unit.
+@Suite struct DispersalTests {
+    private let cents: UInt128 = 10_000_000_000
+
+    /// A world in which parties 1 to 4 are owed their number in cents.
+    private func due() -> World {
+        var world = World()
+        for party in UInt64(1)...4 {
+            let amount = Amount(UInt128(party) * cents)
+            world.observe(
+                .deposited(
+                    account: World.address(UInt8(party)),
+                    chainUnits: Asset.usd.chainUnits(amount)))
+            world.run(.withdraw(PartyID(party), asset: .usd, amount: amount))
+        }
+        return world
+    }
+
+    private func amounts(_ world: World, _ purpose: Purpose) -> [UInt128] {
+        (1...5).map { world.balance(purpose, PartyID($0)).units / cents }
+    }
+
+    @Test func thePayerTakesOverTheClaimsOfThoseItPaid() throws {
+        var world = due()
+        let owed = world.house.owed(.usd)
+        let events = world.run(.settle(World.quotes()))
+        #expect(events.contains(.dispersalMade(DispersalID(1))))
+        let dispersal = try #require(world.house.dispersals.first)
+        #expect(dispersal.payments.map(\.units) == [10_000, 20_000, 30_000, 40_000])
+        #expect(dispersal.payments.map(\.receiver) == (1...4).map { .evm(World.address($0)) })
+        #expect(dispersal.name == Digest(words: (3, 1, 4, 1)) && dispersal.payer == World.payer)
+        #expect(amounts(world, .payable) == [0, 0, 0, 0, 0])
+        #expect(amounts(world, .inTransit) == [1, 2, 3, 4, 0])
+        #expect(world.house.batches.isEmpty && world.house.settlements.count == 1)
+        world.observe(.dispersed(name: dispersal.name))
+        #expect(amounts(world, .inTransit) == [0, 0, 0, 0, 0])
+        #expect(amounts(world, .payable) == [0, 0, 0, 0, 10])
+        #expect(world.house.owed(.usd) == owed)
+        #expect(world.house.openDispersals.isEmpty)
+        #expect(world.house.dispersals[0].transaction != .zero)
+        // What the chain says twice is booked once.
+        #expect(
+            world.apply(.observeChain(world.nextReference(), .dispersed(name: dispersal.name)))
+                == .failure(.wrongPaymentState))
+        // The payer's own claim is a leaf as soon as it is worth a root.
+        world.run(
+            .settle(
+                World.quotes { $0.refundAbove = AssetSums(usd: Amount(10 * cents), tly: .zero) }))
+        #expect(world.house.batches.last?.lines.map(\.party) == [World.payer])
+        #expect(world.house.batches.last?.lines.map(\.cumulative) == [100_000])
+    }
+
+    @Test func whoCannotReceiveHoldsNobodyUp() throws {
+        var world = due()
+        world.run(.settle(World.quotes()))
+        world.run(.splitDispersal(DispersalID(1)))
+        #expect(
+            world.house.dispersals[0].payments.map(\.state) == Array(repeating: .moved, count: 4))
+        #expect(world.house.openDispersals.map(\.id) == [2, 3].map { DispersalID($0) })
+        #expect(Set(world.house.dispersals.map(\.name)).count == 3)
+        world.observe(.dispersed(name: world.house.dispersals[2].name))
+        world.run(.splitDispersal(DispersalID(2)))
+        world.observe(.dispersed(name: world.house.dispersals[3].name))
+        let events = world.run(.splitDispersal(DispersalID(5)))
+        #expect(
+            events == [
+                .paymentReturned(
+                    DispersalID(5), PartyID(2), asset: .usd, amount: Amount(2 * cents))
+            ])
+        #expect(amounts(world, .payable) == [0, 2, 0, 0, 8])
+        #expect(amounts(world, .inTransit) == [0, 0, 0, 0, 0])
+        // From now on it is a leaf, until it says anew how it is to be paid.
+        world.run(.settle(World.quotes()))
+        #expect(world.house.batches.last?.lines.contains { $0.party == PartyID(2) } == true)
+        #expect(world.house.party(PartyID(2))?.isPushable == false)
+        world.run(.setPayout(PartyID(2), PayoutSettings()))
+        #expect(world.house.party(PartyID(2))?.isPushable == true)
+        #expect(
+            world.apply(.splitDispersal(DispersalID(1))) == .failure(.wrongPaymentState))
+    }
+
+    @Test func onSolanaEachPaymentHasItsOwnEnd() throws {
+        var world = due()
+        for party in UInt64(1)...3 {
+            world.run(.setPayout(PartyID(party), PayoutSettings(solana: World.digest(party))))
+        }
+        world.run(.settle(World.quotes()))
+        let sent = world.house.dispersals.map { ($0.rail, $0.payments.count) }
+        #expect(sent.map(\.0) == [.push, .solana] && sent.map(\.1) == [1, 3])
+        let id = DispersalID(2)
+        let signature = World.signature(9)
+        world.run(.notePayment(id, payment: 0, .paid(signature)))
+        world.run(.notePayment(id, payment: 1, .quarantined))
+        #expect(
+            world.apply(.notePayment(id, payment: 1, .quarantined))
+                == .failure(.wrongPaymentState))
+        #expect(
+            world.apply(.notePayment(id, payment: 3, .returned)) == .failure(.wrongPaymentState))
+        #expect(amounts(world, .inTransit) == [0, 2, 3, 4, 0])
+        world.run(.notePayment(id, payment: 1, .returned))
+        world.run(.notePayment(id, payment: 2, .paid(signature)))
+        #expect(amounts(world, .payable) == [0, 2, 0, 0, 4])
+        #expect(world.house.dispersals[1].payments[0].transaction == signature)
+        #expect(!world.house.dispersals[1].isOpen)
+        // A dispersal on Solana is no business of the contract's.
+        #expect(
+            world.apply(
+                .observeChain(
+                    world.nextReference(), .dispersed(name: world.house.dispersals[1].name)))
+                == .failure(.wrongPaymentState))
+    }
+
+    @Test func whatIsOnItsWayIsNotCountedTwice() {
+        var world = due()
+        let held = AssetSums(usd: Amount(11 * cents), tly: .zero)
+        world.run(.settle(World.quotes { $0.pushFloat = held }))
+        world.observe(.deposited(account: World.address(4), chainUnits: 20_000))
+        let ask = Command.payOut(
+            PartyID(4), asset: .usd, amount: Amount(2 * cents), key: World.digest(1),
+            quotes: World.quotes { $0.pushFloat = held })
+        #expect(world.apply(ask) == .failure(.noPayoutRail))
+        world.observe(.dispersed(name: world.house.dispersals[0].name))
+        world.run(ask)
+    }
+
+    @Test func aWithdrawalTakesWhatIsEarnedFirst() throws {
+        var world = due()
+        world.observe(.deposited(account: World.address(3), chainUnits: 50_000))
+        let ask = Command.payOut(
+            PartyID(3), asset: .usd, amount: Amount(4 * cents), key: World.digest(1),
+            quotes: World.quotes())
+        world.run(ask)
+        #expect(world.balance(.payable, PartyID(3)) == .zero)
+        #expect(world.balance(.available, PartyID(3)) == Amount(4 * cents))
+        #expect(world.balance(.inTransit, PartyID(3)) == Amount(4 * cents))
+        let made = try #require(world.house.withdrawal(of: PartyID(3), key: World.digest(1)))
+        #expect(made.payments.map(\.units) == [40_000] && made.rail == .push)
+        #expect(world.apply(ask) == .failure(.withdrawalKeyUsed))
+        // Another party may use the same key.
+        #expect(world.house.withdrawal(of: PartyID(4), key: World.digest(1)) == nil)
+        for amount in [Amount(1), Amount(1_500_000), .zero] {
+            #expect(
+                world.apply(
+                    .payOut(
+                        PartyID(3), asset: .usd, amount: amount, key: World.digest(2),
+                        quotes: World.quotes())) == .failure(.invalidAmount))
+        }
+        #expect(
+            world.apply(
+                .payOut(
+                    PartyID(3), asset: .usd, amount: Amount(5 * cents), key: World.digest(2),
+                    quotes: World.quotes())) == .failure(.insufficientBalance))
+        // After an hour there is room for more.
+        world.seconds += 3_601
+        for key in 10..<14 {
+            world.run(
+                .payOut(
+                    PartyID(3), asset: .usd, amount: Amount(cents), key: World.digest(UInt64(key)),
+                    quotes: World.quotes()))
+        }
+    }
+
+    @Test func whatAChainChargesIsAnExpenseInItsOwnCoin() throws {
+        var world = due()
+        world.run(.settle(World.quotes()))
+        let subject = ChainCost.Subject.dispersal(DispersalID(1))
+        let first = ChainCost(
+            subject, .wei, units: 98_500 * 3_000_000_000, gas: 98_500,
+            transaction: World.digest(1).bytes)
+        let second = ChainCost(subject, .wei, units: 7, gas: 1, transaction: World.digest(2).bytes)
+        world.run(.bookCost(first))
+        world.run(.bookCost(second))
+        #expect(world.house.costs(of: subject) == [first, second])
+        #expect(world.house.expense(.wei) == Amount(98_500 * 3_000_000_000 + 7))
+        #expect(world.house.expense(.lamports) == .zero)
+        #expect(world.house.ledger.checkInvariants().isEmpty)
+        let totals = world.house.ledger.trialBalance()
+        #expect(totals.contains { $0.ledger == NativeCoin.wei.rawValue && $0.isBalanced })
+        for wrong in [
+            ChainCost(subject, .wei, units: 0, transaction: World.digest(3).bytes),
+            ChainCost(subject, .wei, units: 5, transaction: [1]),
+        ] {
+            #expect(throws: (any Error).self) { try world.apply(.bookCost(wrong)).get() }
+        }
+        let copy = try world.house.restored()
+        #expect(copy.costs(of: subject) == [first, second])
+        #expect(copy.canonicalBytes() == world.house.canonicalBytes())
+    }
+
+    /// What is not used leaves the bytes of a state, and so its hash, as they were.
+    @Test func aHouseWithoutPlansHasTheStateOfBefore() throws {
+        var world = due()
+        let before = world.house.canonicalBytes()
+        world.run(.setPayout(PartyID(1), PayoutSettings(keep: Amount(5))))
+        #expect(world.house.canonicalBytes().count > before.count)
+        world.run(.setPayout(PartyID(1), PayoutSettings()))
+        // Only the time of the last command differs.
+        #expect(world.house.canonicalBytes().count == before.count)
+        #expect(!world.house.hasDispersals)
+    }
+}
+
+extension ClearingHouse {
+    fileprivate var hasDispersals: Bool { !dispersals.isEmpty || !settlements.isEmpty }
+}

@@ -1,0 +1,179 @@
+import Clearing
+import ClearingWorld
+import Primitives
+import Testing
+
+/// A row of the golden table: how many are due how much, what is quoted, and what is chosen.
+/// The gas is reckoned by hand from the gas table of docs/reference/contracts.md.
+struct PlanRow: Sendable, CustomTestStringConvertible {
+    let name: String
+    let payees: Int
+    var units: UInt128 = 1_000_000
+    var quotes = World.quotes()
+    var isRootFree = true
+    var change: @Sendable (inout SettlementPlan.Position) -> Void = { _ in }
+    /// Paid by root, push, voucher, Solana, and carried.
+    let counts: [Int]
+    let gas: UInt64
+    var lamports: UInt64 = 0
+    var testDescription: String { name }
+}
+
+private func quotes(_ change: (inout SettlementQuotes) -> Void) -> SettlementQuotes {
+    World.quotes(change)
+}
+
+private let commitAndActivate: UInt64 = 39_535 + 90_091
+
+private let planRows: [PlanRow] = [
+    .init(name: "nobody is due anything", payees: 0, counts: [0, 0, 0, 0, 0], gas: 0),
+    .init(name: "one payee is sent it", payees: 1, counts: [0, 1, 0, 0, 0], gas: 71_425),
+    .init(
+        name: "seven are the last that are cheaper to send", payees: 7,
+        counts: [0, 7, 0, 0, 0], gas: 62_400 + 7 * 9_025),
+    .init(
+        name: "from eight on one root is cheaper for the house", payees: 8,
+        counts: [8, 0, 0, 0, 0], gas: commitAndActivate),
+    .init(
+        name: "a million leaves cost the same", payees: 1_000_000,
+        counts: [1_000_000, 0, 0, 0, 0], gas: commitAndActivate),
+    .init(
+        name: "with the claims, five hundred are sent it", payees: 500,
+        quotes: quotes { $0.bearing = .everyone }, counts: [0, 500, 0, 0, 0],
+        gas: 62_400 + 500 * 9_025),
+    .init(
+        name: "the 501st wants a second transaction", payees: 501,
+        quotes: quotes { $0.bearing = .everyone }, counts: [0, 501, 0, 0, 0],
+        gas: 2 * 62_400 + 501 * 9_025),
+    .init(
+        name: "who claims every seventh batch is a leaf", payees: 500,
+        quotes: quotes {
+            $0.bearing = .everyone
+            $0.batchesPerClaim = 7
+        }, counts: [500, 0, 0, 0, 0], gas: commitAndActivate + (500 * 57_872 + 6) / 7),
+    .init(
+        name: "who claims every sixth is not", payees: 500,
+        quotes: quotes {
+            $0.bearing = .everyone
+            $0.batchesPerClaim = 6
+        }, counts: [0, 500, 0, 0, 0], gas: 62_400 + 500 * 9_025),
+    .init(
+        name: "without an account to send from there is a root", payees: 2,
+        quotes: quotes { $0.pushFloat = nil }, counts: [2, 0, 0, 0, 0], gas: commitAndActivate),
+    .init(
+        name: "dust waits", payees: 3, units: 9,
+        quotes: quotes { $0.minimum = AssetSums(usd: Amount(10_000_000), tly: .zero) },
+        counts: [0, 0, 0, 0, 3], gas: 0),
+    .init(
+        name: "a cent is the least", payees: 3, units: 10,
+        quotes: quotes { $0.minimum = AssetSums(usd: Amount(10_000_000), tly: .zero) },
+        counts: [0, 3, 0, 0, 0], gas: 62_400 + 3 * 9_025),
+    .init(
+        name: "while a root waits, who can be is sent it, however many", payees: 30,
+        isRootFree: false, counts: [0, 30, 0, 0, 0], gas: 62_400 + 30 * 9_025),
+    .init(
+        name: "and who cannot be waits too", payees: 30, isRootFree: false,
+        change: { if $0.party.rawValue > 20 { $0.isPushable = false } },
+        counts: [0, 20, 0, 0, 10], gas: 62_400 + 20 * 9_025),
+    .init(
+        name: "one leaf there must be takes all along", payees: 3,
+        change: { if $0.party.rawValue == 2 { $0.isPushable = false } },
+        counts: [3, 0, 0, 0, 0], gas: commitAndActivate),
+    .init(
+        name: "with the claims it is alone", payees: 3,
+        quotes: quotes { $0.bearing = .everyone },
+        change: { if $0.party.rawValue == 2 { $0.isPushable = false } },
+        counts: [1, 2, 0, 0, 0], gas: commitAndActivate + 57_872 + 62_400 + 2 * 9_025),
+    .init(
+        name: "the account holds enough for two of three", payees: 3,
+        quotes: quotes {
+            $0.bearing = .everyone
+            $0.pushFloat = AssetSums(usd: Amount(2_999_999_000_000), tly: .zero)
+        }, counts: [1, 2, 0, 0, 0], gas: commitAndActivate + 57_872 + 62_400 + 2 * 9_025),
+    .init(
+        name: "a channel's voucher, where it is cheaper", payees: 3,
+        quotes: quotes { $0.gas.voucher = 9_000 },
+        change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
+        counts: [0, 2, 1, 0, 0], gas: 9_000 + 62_400 + 2 * 9_025),
+    .init(
+        name: "and not where it is dearer", payees: 3,
+        quotes: quotes { $0.gas.voucher = 9_026 },
+        change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
+        counts: [0, 3, 0, 0, 0], gas: 62_400 + 3 * 9_025),
+    .init(
+        name: "Solana for whom it is wanted, 54 a transaction", payees: 56,
+        quotes: quotes { $0.priorityLamports = 352 },
+        change: { $0.wantsSolana = $0.party.rawValue > 1 }, counts: [0, 1, 0, 55, 0],
+        gas: 71_425, lamports: 2 * 5_352),
+    .init(
+        name: "whose account there is empty waits", payees: 3,
+        quotes: quotes { $0.solanaFloat = Amount(2_000_000_000_000) },
+        change: { $0.wantsSolana = true }, counts: [0, 0, 0, 2, 1], gas: 0, lamports: 5_000),
+    .init(
+        name: "without that rail they are paid as others", payees: 2,
+        quotes: quotes { $0.solanaFloat = nil }, change: { $0.wantsSolana = true },
+        counts: [0, 2, 0, 0, 0], gas: 62_400 + 2 * 9_025),
+    .init(
+        name: "the payer's own claims wait for somebody else's root", payees: 2,
+        change: { $0.isPayer = $0.party.rawValue == 2 }, counts: [0, 1, 0, 0, 1], gas: 71_425),
+    .init(
+        name: "or until they are worth one", payees: 2,
+        quotes: quotes { $0.refundAbove = AssetSums(usd: Amount(1_000_000_000_000), tly: .zero) },
+        change: { $0.isPayer = $0.party.rawValue == 2 }, counts: [2, 0, 0, 0, 0],
+        gas: commitAndActivate),
+]
+
+/// Which way is chosen, and why.
+@Suite struct SettlementPlanTests {
+    @Test(arguments: planRows)
+    func theTable(_ row: PlanRow) {
+        var positions = (0..<row.payees).map {
+            SettlementPlan.Position(PartyID(UInt64($0) + 1), .usd, units: row.units)
+        }
+        for place in positions.indices { row.change(&positions[place]) }
+        let plan = SettlementPlan(positions, row.quotes, isRootFree: row.isRootFree)
+        let counts = [PayoutRail.root, .push, .voucher, .solana].map { plan.count($0) }
+        #expect(counts + [row.payees - counts.reduce(0, +)] == row.counts)
+        #expect(plan.gas == row.gas)
+        #expect(plan.wei == UInt128(row.gas) * 3_000_000_000)
+        #expect(plan.lamports == row.lamports)
+    }
+
+    /// Each asset is a transaction of its own.
+    @Test func twoTokensAreTwoDispersals() {
+        let positions = [
+            SettlementPlan.Position(PartyID(1), .usd, units: 5),
+            SettlementPlan.Position(PartyID(1), .tly, units: 5),
+        ]
+        let plan = SettlementPlan(
+            positions, World.quotes { $0.bearing = .everyone }, isRootFree: true)
+        #expect(plan.count(.push) == 2 && plan.gas == 2 * 71_425)
+    }
+
+    @Test func quotesThatAreBeyondNumbersAreReckonedAsTheGreatest() {
+        let quotes = World.quotes {
+            $0.gas.payee = .max
+            $0.gas.commit = .max
+            $0.gasPrice = .max
+            $0.signatureLamports = .max
+        }
+        var solana = SettlementPlan.Position(PartyID(2), .usd, units: 5)
+        solana.wantsSolana = true
+        let plan = SettlementPlan(
+            [SettlementPlan.Position(PartyID(1), .usd, units: 5), solana], quotes,
+            isRootFree: true)
+        #expect(plan.gas == .max && plan.wei == .max && plan.lamports == .max)
+    }
+
+    @Test func aPlanIsInTheJournalByItsQuotes() throws {
+        let quotes = World.quotes {
+            $0.bearing = .everyone
+            $0.gas.voucher = 77
+            $0.batchesPerClaim = 9
+            $0.priorityLamports = 5
+        }
+        let command = Command.settle(quotes)
+        #expect(try Command(canonicalBytes: command.canonicalBytes()) == command)
+        #expect(command.canonicalBytes().first == 70)
+    }
+}
