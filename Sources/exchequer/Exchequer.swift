@@ -22,7 +22,8 @@ struct Exchequer: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
-            ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
+            ContractsCommand.self, ChannelsCommand.self, ModelCommand.self, SimulateCommand.self,
+            AuditCommand.self,
             VerifyCommand.self, BisectCommand.self, ProveBalanceCommand.self,
             VerifyBalanceCommand.self, WithdrawCommand.self, PayoutCommand.self,
             AppealCommand.self, ClusterGroup.self, LedgerGroup.self,

@@ -126,6 +126,16 @@ class Chain:
         put(self.svm)
         self.done.append(Done(self.slot, put))
 
+    def set_time(self, seconds: int) -> None:
+        """What programs take for the time, in seconds since 1970. It stands still otherwise."""
+        def put(svm):
+            clock = svm.get_clock()
+            clock.unix_timestamp = seconds
+            svm.set_clock(clock)
+
+        put(self.svm)
+        self.done.append(Done(self.slot, put))
+
     def land(self, transaction: VersionedTransaction) -> Landed | None:
         """Executes a transaction in this slot; None if it may not be in a block at all."""
         payer = transaction.message.account_keys[0]

@@ -17,6 +17,7 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
                                      ones; keep: with their transactions
     test_setAccount [key, lamports, owner, data in base64]
     test_addProgram [key, ELF in base64]
+    test_setTime [seconds]           what programs take for the time since 1970
 """
 
 import argparse
@@ -308,6 +309,10 @@ class Node(RpcNode):
     def test_setAccount(self, text, lamports, owner, content):
         account = Account(lamports, base64.b64decode(content), Pubkey.from_string(owner))
         self.chain.set_account(Pubkey.from_string(text), account)
+        return True
+
+    def test_setTime(self, seconds):
+        self.chain.set_time(seconds)
         return True
 
     def test_addProgram(self, text, program):

@@ -201,7 +201,7 @@ public struct SolanaChain: Sendable {
     }
 
     /// The slot of the newest block of a commitment.
-    func slot(_ commitment: SolanaCommitment) async throws(ChainError) -> UInt64 {
+    public func slot(_ commitment: SolanaCommitment) async throws(ChainError) -> UInt64 {
         try await ask("getSlot", [Self.options(commitment)])
     }
 

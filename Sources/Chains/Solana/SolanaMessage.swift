@@ -42,6 +42,21 @@ public struct SolanaLookupTable: Hashable, Sendable {
         self.address = address
         self.entries = entries
     }
+
+    /// Reads a table's account; `nil` if it is none.
+    ///
+    /// Source: `AddressLookupTable` of solana-program/address-lookup-table: 56 bytes that begin with
+    /// the number 1 in four, then the addresses.
+    public init?(_ account: SolanaAccount, at address: SolanaAddress) {
+        let (data, head) = (account.data, 56)
+        guard account.owner == .lookupTables, data.count >= head, (data.count - head) % 32 == 0,
+            data[0..<4] == [1, 0, 0, 0]
+        else { return nil }
+        let all = stride(from: head, to: data.count, by: 32).compactMap { place in
+            Digest(data[place..<place + 32]).map { SolanaAddress($0) }
+        }
+        self.init(address, all)
+    }
 }
 
 /// What the signatures of a transaction are over: a message of version 0.

@@ -83,3 +83,15 @@ extension PublicKey {
         return failed == 0
     }
 }
+
+extension Signature {
+    /// Whether the scalar S, the last 32 bytes, is not below the group order: then it is the twin
+    /// of another signature of the same thing, and no checker takes it (RFC 8032, 5.1.7).
+    public var isHigh: Bool {
+        guard let scalar = Digest(bytes[32...].reversed()) else { return true }
+        // 2^252 + 27742317777372353535851937790883648493, big endian.
+        return scalar
+            >= Digest(
+                words: (0x1000_0000_0000_0000, 0, 0x14de_f9de_a2f7_9cd6, 0x5812_631a_5cf5_d3ed))
+    }
+}

@@ -120,10 +120,14 @@ public struct RecoverableSignature: Hashable, Sendable {
     /// The form message signatures travel in: `r | s | v` with v = 27 + recovery id, 65 bytes.
     public var bytes: [UInt8] { r.bytes + s.bytes + [27 + recoveryID] }
 
+    /// Whether s is in the high half of the group: then everybody can make a second signature of
+    /// the same thing from it (EIP-2), and none of the two counts here.
+    public var isHigh: Bool { s > Secp256k1.halfOrder }
+
     /// The address of whoever signed `digest`, or `nil` if this is no valid signature: a zero or
     /// too large r or s, an s in the high half, a foreign recovery id or no such point.
     public func recover(_ digest: Digest) -> EVMAddress? {
-        guard recoveryID < 4, s <= Secp256k1.halfOrder else { return nil }
+        guard recoveryID < 4, !isHigh else { return nil }
         var raw = secp256k1_ecdsa_recoverable_signature()
         let parsed = unsafe secp256k1_ecdsa_recoverable_signature_parse_compact(
             Secp256k1.context, &raw, r.bytes + s.bytes, Int32(recoveryID))

@@ -4,7 +4,8 @@ import Synchronization
 
 /// A state and the records since, in one SQLite file: what a machine that lives by a log of its
 /// inputs needs to go on after a crash. `append` returns when the records are synced; either all
-/// of a call's are there or none. One process writes it, under the lock of the house's journal.
+/// of a call's are there or none. One process writes it, under the lock of the house's journal or
+/// its own.
 ///
 /// An older copy must never be put in its place: it would not know what was done since.
 public final class RecordLog: Sendable {
@@ -13,10 +14,13 @@ public final class RecordLog: Sendable {
     private let database: DatabaseQueue
     private let path: String
     private let last: Mutex<Int64>
+    private let lock: FileLock?
 
-    /// Opens the log of `owner`, or makes it; throws `cannotOpen` if it belongs to another.
-    public init(path: String, owner: String) throws(JournalError) {
+    /// Opens the log of `owner`, or makes it; throws `cannotOpen` if it belongs to another, and with
+    /// a lock of its own `locked` while another process has it.
+    public init(path: String, owner: String, hasLock: Bool = false) throws(JournalError) {
         self.path = path
+        lock = hasLock ? try FileLock(path: path + ".lock", journal: path) : nil
         do {
             var configuration = Configuration()
             configuration.busyMode = .timeout(5)

@@ -1,0 +1,195 @@
+public import Cryptography
+public import Primitives
+
+/// Settles the vouchers of a store on one Solana cluster, five a transaction. A transaction is
+/// written down before it is sent, and its channels are not settled by another until it is in a
+/// final block or can no longer be in one; a voucher counts once anyway, since the program takes
+/// only sums above the last.
+public struct PaymentSettler: Sendable {
+    private let store: VoucherStore
+    private let chain: SolanaChain
+    private let payer: Ed25519.PrivateKey
+    private let payee: Ed25519.PrivateKey?
+    private let plan: SettlePlan
+
+    /// A settler whose transactions `payer` pays for.
+    ///
+    /// - Parameters:
+    ///   - payee: the key of the channels' payee, which alone can seal a channel that the payer
+    ///     closes; `nil` if the payer is it, or nobody here.
+    ///   - computePrice: millionths of a lamport for a compute unit.
+    ///   - tables: lookup tables that hold channels; without them four fit a transaction.
+    public init(
+        store: VoucherStore, chain: SolanaChain, payer: Ed25519.PrivateKey,
+        payee: Ed25519.PrivateKey? = nil, computePrice: UInt64 = 0,
+        tables: [SolanaLookupTable] = []
+    ) {
+        self.store = store
+        self.chain = chain
+        self.payer = payer
+        self.payee = payee
+        var plan = SettlePlan(payer: SolanaAddress(payer.publicKey))
+        plan.computePrice = computePrice
+        plan.tables = tables
+        self.plan = plan
+    }
+
+    /// Asks the cluster about all channels, or those given: a call for each hundred.
+    public func look(_ channels: [Digest]? = nil) async throws {
+        let ids = channels ?? store.look { $0.channels }
+        let all = ids.compactMap { channel($0) }
+        let slot = try await chain.slot(.confirmed)
+        let accounts = try await chain.accounts(all.map(\.address))
+        for (channel, account) in zip(all, accounts) {
+            let id = channel.address.value
+            let old = store.look { $0.entry(id)?.sighting }
+            var sighting = ChannelSighting(
+                deposit: old?.deposit ?? 0, claimed: old?.claimed ?? 0, phase: .closed,
+                height: slot)
+            if let account, let state = PaymentChannelState(account, of: channel) {
+                sighting = ChannelSighting(state, of: channel, slot: slot)
+            }
+            try await store.take(.seen(id, sighting))
+        }
+    }
+
+    /// Follows what is under way, and sends what is due; `everything` with whatever is unclaimed.
+    public func step(everything: Bool = false) async throws -> ClaimRound {
+        var round = ClaimRound()
+        for claim in store.look({ $0.openClaims }) where !claim.transaction.isEmpty {
+            try await follow(claim, &round)
+        }
+        let now = store.now
+        let due = store.look { book in
+            book.due(at: now, everything: everything).compactMap { book.entry($0) }
+        }
+        var open: [SettlePlan.Settle] = []
+        for entry in due {
+            guard case .payment(let channel) = entry.terms,
+                let voucher = entry.claimable(at: now)
+            else { continue }
+            if entry.sighting.phase == .open {
+                open.append(SettlePlan.Settle(channel, voucher))
+            } else {
+                try await seal(channel, voucher, &round)
+            }
+        }
+        guard !open.isEmpty else { return round }
+        let (hash, height) = try await chain.latestBlockhash()
+        for (settles, message) in try plan.messages(of: open, blockhash: hash) {
+            try await send(
+                message, settles.map { ChannelClaim.Row($0.voucher, total: $0.voucher.cumulative) },
+                height, &round)
+        }
+        return round
+    }
+
+    /// Pays out what was settled and not yet paid, a transaction for each channel; how many were
+    /// sent, and the channels that must wait because somebody's account cannot be paid: what the
+    /// program cannot pay it would give away for good. Sent twice it pays once.
+    ///
+    /// - Parameter treasury: the owner that the program was built with.
+    public func distribute(
+        treasury: SolanaAddress = PaymentChannel.standardTreasury
+    ) async throws -> (sent: Int, held: [SolanaAddress]) {
+        let all = store.look { $0.channels }.compactMap { channel($0) }
+        let accounts = try await chain.accounts(all.map(\.address))
+        var sent = 0
+        var held: [SolanaAddress] = []
+        for (channel, account) in zip(all, accounts) {
+            guard let account, let state = PaymentChannelState(account, of: channel),
+                state.status == .sealed || state.status == .open && state.settled > state.paidOut
+            else { continue }
+            let terms = channel.terms
+            var owners = [terms.payee, treasury] + terms.splits.map(\.recipient)
+            if state.status == .sealed { owners.append(terms.payer) }
+            let found = try await chain.accounts(owners.map { channel.tokenAccount(of: $0) })
+            let isReady = zip(owners, found).allSatisfy { owner, account in
+                TokenRecipient(account, owner: owner, mint: terms.mint, program: channel.token)
+                    == .ready
+            }
+            guard isReady else {
+                held.append(channel.address)
+                continue
+            }
+            let units = 60_000 + 20_000 * UInt32(terms.splits.count)
+            let message = try SolanaMessage(
+                [.computeLimit(units), channel.distribute(treasury: treasury)],
+                payer: plan.payer, blockhash: try await chain.latestBlockhash().hash,
+                tables: plan.tables)
+            let transaction = try SolanaTransaction(message, signedBy: [payer])
+            if await chain.submit(transaction.bytes, named: transaction.id) { sent += 1 }
+        }
+        return (sent, held)
+    }
+
+    private func channel(_ id: Digest) -> PaymentChannel? {
+        guard case .payment(let channel)? = store.look({ $0.entry(id)?.terms }) else { return nil }
+        return channel
+    }
+
+    /// While the payer closes, only the payee can have a voucher believed, and seals with it.
+    private func seal(
+        _ channel: PaymentChannel, _ voucher: Voucher, _ round: inout ClaimRound
+    ) async throws {
+        let keys = [payer] + (payee.map { [$0] } ?? [])
+        guard keys.contains(where: { SolanaAddress($0.publicKey) == channel.terms.payee }) else {
+            round.refused.append("\(channel.address) closes, and its payee's key is not here")
+            return
+        }
+        guard let pair = channel.settleAndSeal(voucher) else { return }
+        let (hash, height) = try await chain.latestBlockhash()
+        let message = try SolanaMessage(
+            [.computeLimit(SettlePlan.unitsPerSettle + 300)] + pair, payer: plan.payer,
+            blockhash: hash, tables: plan.tables)
+        try await send(
+            message, [ChannelClaim.Row(voucher, total: voucher.cumulative)], height, &round)
+    }
+
+    /// Settles each of several alone after they were undone together, so that a bad one holds no
+    /// others back.
+    private func settleEach(_ rows: [ChannelClaim.Row], _ round: inout ClaimRound) async throws {
+        guard rows.count > 1 else { return }
+        let (hash, height) = try await chain.latestBlockhash()
+        for row in rows {
+            guard let channel = channel(row.voucher.channel) else { continue }
+            let settle = SettlePlan.Settle(channel, row.voucher)
+            let message = try plan.message(of: [settle], blockhash: hash)
+            try await send(message, [row], height, &round)
+        }
+    }
+
+    /// Signs, writes down, and only then sends.
+    private func send(
+        _ message: SolanaMessage, _ rows: [ChannelClaim.Row], _ height: UInt64,
+        _ round: inout ClaimRound
+    ) async throws {
+        let keys = [payer] + (payee.map { [$0] } ?? [])
+        let transaction = try SolanaTransaction(message, signedBy: keys)
+        let claim = ChannelClaim(
+            id: SHA256.hash(message.bytes), rows: rows, transaction: transaction.bytes,
+            lastHeight: height)
+        try await store.take(.claiming(claim))
+        // Without a trial: what fails is undone in a block, which is an end.
+        _ = await chain.submit(transaction.bytes, named: transaction.id)
+        round.sent += 1
+        round.open += 1
+    }
+
+    private func follow(_ claim: ChannelClaim, _ round: inout ClaimRound) async throws {
+        guard let id = Signature(Array(claim.transaction[1..<65])) else { return }
+        switch await chain.resolve(id, lastValidHeight: claim.lastHeight) {
+        case .settled:
+            try await store.take(.ended(claim.id, isSettled: true))
+            round.settled += 1
+        case .undone(let words, _):
+            round.refused.append(words)
+            try await store.take(.ended(claim.id, isSettled: false))
+            try await settleEach(claim.rows, &round)
+        case .expired: try await store.take(.ended(claim.id, isSettled: false))
+        case .refused, .unknown:
+            _ = await chain.submit(claim.transaction, named: id)
+            round.open += 1
+        }
+    }
+}

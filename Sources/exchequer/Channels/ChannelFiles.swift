@@ -1,0 +1,176 @@
+import ArgumentParser
+import Chains
+import Cryptography
+import Foundation
+import Primitives
+import Service
+import Storage
+import Transport
+
+/// Files that commands on channels read and write, and what they stand for.
+enum ChannelFiles {
+    /// Ends the command with a refusal's number and sentence.
+    static func refuse(_ what: String, _ refusal: ChannelRefusal) -> ExitCode {
+        Console.say("\(what): \(refusal)")
+        return Exit.checkFailed
+    }
+
+    /// The terms in a file.
+    static func terms(_ path: String) throws -> ChannelTerms {
+        let bytes = try content(path)
+        do throws(ChannelRefusal) {
+            return try ChannelDocument.terms(bytes)
+        } catch {
+            throw refuse(path, error)
+        }
+    }
+
+    /// The voucher in a file, or on standard input for `-`; not checked yet.
+    static func voucher(_ path: String, of terms: ChannelTerms) throws -> Voucher {
+        let bytes = try content(path)
+        do throws(ChannelRefusal) {
+            return try ChannelDocument.voucher(bytes, of: terms)
+        } catch {
+            throw refuse(path, error)
+        }
+    }
+
+    private static func content(_ path: String) throws -> [UInt8] {
+        if path == "-" {
+            return Array(try FileHandle.standardInput.read(upToCount: 1 << 20) ?? Data())
+        }
+        guard let data = FileManager.default.contents(atPath: path) else {
+            Console.say("\(path) cannot be read")
+            throw Exit.configuration
+        }
+        return Array(data.prefix(1 << 20))
+    }
+
+    /// Writes terms to a file that was not there.
+    static func write(_ terms: ChannelTerms, to path: String) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
+        do {
+            let data = try encoder.encode(ChannelDocument.json(terms)) + Data("\n".utf8)
+            try data.write(to: URL(fileURLWithPath: path), options: .withoutOverwriting)
+        } catch {
+            Console.say("\(path) cannot be written: \(error.localizedDescription)")
+            throw Exit.configuration
+        }
+    }
+
+    /// The Ed25519 key in a file.
+    static func solanaKey(_ path: String) throws -> Ed25519.PrivateKey {
+        do {
+            if let key = Ed25519.PrivateKey(seed: try SecretFile.read(path)) { return key }
+        } catch { Console.say("\(error)") }
+        throw Exit.configuration
+    }
+
+    static func solanaAddress(_ text: String) throws -> SolanaAddress {
+        guard let address = SolanaAddress(text) else {
+            throw ValidationError("\(text) is not an address of Solana.")
+        }
+        return address
+    }
+
+    static func amount(_ text: String) throws -> UInt128 {
+        guard let amount = UInt128(text), "\(amount)" == text else {
+            throw ValidationError("\(text) is not a whole number of units.")
+        }
+        return amount
+    }
+
+    static func amount64(_ text: String) throws -> UInt64 {
+        guard let amount = UInt64(exactly: try amount(text)) else {
+            throw ValidationError("\(text) is more than Solana's tokens count to.")
+        }
+        return amount
+    }
+}
+
+/// A folder with the vouchers a receiver keeps, for as long as one command works on it.
+struct ChannelFolder {
+    let path: String
+    let store: VoucherStore
+    private let log: RecordLog
+
+    /// Opens the folder, and makes it if it is not there.
+    init(_ path: String) throws {
+        self.path = path
+        do {
+            try FileManager.default.createDirectory(
+                atPath: path, withIntermediateDirectories: true)
+            let log = try RecordLog(
+                path: path + "/vouchers.sqlite", owner: "vouchers", hasLock: true)
+            self.log = log
+            let known = try log.load()
+            store = try VoucherStore(
+                policy: VoucherPolicy(), state: known.state, records: known.records,
+                hooks: VoucherStoreHooks(
+                    durable: { try await log.append($0) },
+                    alert: { Console.say("alert: \(Self.text($0))") }),
+                clock: { .systemNow })
+        } catch {
+            Console.say("\(path) cannot be used: \(error)")
+            throw Exit.configuration
+        }
+    }
+
+    /// Works with the store; a few thousand records then give way to the state.
+    func use(_ work: (VoucherStore) async throws -> Void) async throws {
+        let first = log.lastNumber
+        let store = store
+        let running = Task { try await store.run() }
+        defer {
+            running.cancel()
+            log.close()
+        }
+        do {
+            try await work(store)
+        } catch let error as ChainError {
+            Console.say("the chain does not answer: \(error)")
+            throw Exit.network
+        } catch let error as VoucherStoreError {
+            switch error {
+            case .refused(let refusal): throw ChannelFiles.refuse("refused", refusal)
+            case .notDurable, .stopped:
+                Console.say("\(path) cannot be written: \(error)")
+                throw Exit.disk
+            case .damaged:
+                Console.say("\(path) is damaged: \(error)")
+                throw Exit.checkFailed
+            }
+        }
+        let known = try log.load()
+        if known.records.count > 2_000 {
+            let (bytes, count) = try await store.state()
+            try await log.replace(upTo: first + Int64(count), with: bytes)
+        }
+    }
+
+    /// One sentence for people.
+    static func text(_ alert: ChannelAlert) -> String {
+        switch alert {
+        case .closing(let id, let deadline, let unclaimed):
+            "the payer of \(id.hex) takes its deposit back in second \(deadline); "
+                + "\(unclaimed) unclaimed"
+        case .deadlineNear(let id, let deadline, let unclaimed):
+            "\(unclaimed) of \(id.hex) must be claimed before second \(deadline)"
+        case .expiring(let id, let end, let unclaimed):
+            "the voucher of \(id.hex) expires in second \(end); \(unclaimed) unclaimed"
+        case .lost(let id, let amount): "\(amount) of \(id.hex) can no longer be claimed"
+        case .refused(let id): "the claim of \(id.hex) was refused"
+        }
+    }
+}
+
+extension ChannelTerms {
+    /// The id as people write it on its chain.
+    var name: String {
+        switch self {
+        case .batch(let channel): "0x" + channel.id.hex
+        case .payment(let channel): channel.address.description
+        }
+    }
+}

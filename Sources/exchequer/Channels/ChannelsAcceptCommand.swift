@@ -1,0 +1,93 @@
+import ArgumentParser
+import Chains
+import Foundation
+import Primitives
+import Transport
+
+/// `exchequer channels accept`: takes a voucher, and writes it down before it says so.
+struct ChannelsAcceptCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accept",
+        abstract: "Check a voucher and keep it; give service only when this ends with 0.",
+        discussion: """
+            The channel's state is read from the chain when --rpc is given, and must be once for a \
+            channel that is not kept yet. A voucher that is refused ends with 5 and a number of \
+            docs/reference/channels.md.
+
+            EXAMPLES
+              exchequer channels accept --store shop --channel channel.json --rpc URL \
+            --voucher v.json --spends 500
+            """)
+
+    @Option(help: "Folder with the vouchers kept.", completion: .directory) var store: String
+    @Option(help: "File with the channel's terms.", completion: .file()) var channel: String
+    @Option(help: "File with the voucher, or - for standard input.", completion: .file())
+    var voucher: String
+    @Option(help: "How much of it is spent by what it pays for.") var spends = "0"
+    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String?
+    @Option(help: "EVM: blocks, its own included, until a deposit counts.")
+    var confirmations: UInt64 = 1
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func run() async throws {
+        let terms = try ChannelFiles.terms(channel)
+        let document = try ChannelFiles.voucher(voucher, of: terms)
+        let price = try ChannelFiles.amount(spends)
+        var sighting: ChannelSighting?
+        if let rpc {
+            sighting = try await ChannelChain.sighting(
+                of: terms, rpc: rpc, confirmations: confirmations)
+        }
+        let input = VoucherInput.accepted(document, spends: price)
+        let folder = try ChannelFolder(store)
+        try await folder.use { store in
+            let isKept = store.look { $0.entry(terms.id) != nil }
+            if let sighting {
+                try await store.take(
+                    isKept ? .seen(terms.id, sighting) : .opened(terms, sighting))
+            } else if !isKept {
+                Console.say("the channel is not kept yet: say with --rpc where it is looked up")
+                throw Exit.configuration
+            }
+            try await store.take(input)
+            guard let entry = store.look({ $0.entry(terms.id) }) else { return }
+            if json {
+                try Console.put(json: ChannelReport(entry, at: store.now))
+            } else {
+                Console.put("\(terms.name): \(document.cumulative) taken, \(entry.spent) spent")
+            }
+        }
+    }
+}
+
+/// What a store says of a channel.
+struct ChannelReport: Encodable {
+    let channel, rail, phase, deposit, claimed, signed, spent, unclaimed: String
+    let deadline, expires: Int64?
+    let claiming: Bool
+
+    init(_ entry: VoucherEntry, at now: Int64) {
+        channel = entry.terms.name
+        rail =
+            switch entry.terms {
+            case .batch(let channel): "eip155:\(channel.chainID)"
+            case .payment: "solana"
+            }
+        var deadline: Int64?
+        switch entry.sighting.phase {
+        case .open: phase = "open"
+        case .closing(let end):
+            phase = "closing"
+            deadline = end
+        case .closed: phase = "closed"
+        }
+        self.deadline = deadline
+        deposit = "\(entry.sighting.deposit)"
+        claimed = "\(entry.sighting.claimed)"
+        signed = "\(entry.best?.cumulative ?? 0)"
+        spent = "\(entry.spent)"
+        unclaimed = "\(entry.unclaimed(at: now))"
+        expires = entry.best.flatMap { $0.expiresAt == 0 ? nil : $0.expiresAt }
+        claiming = entry.claim != nil
+    }
+}

@@ -1,0 +1,180 @@
+import ArgumentParser
+import Chains
+import Cryptography
+import Foundation
+import Primitives
+import Service
+import Storage
+import Transport
+
+/// `exchequer channels claim`: has the chain believe what is signed.
+struct ChannelsClaimCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "claim",
+        abstract: "Claim everything that is signed and not claimed, many channels together.",
+        discussion: """
+            On an EVM chain up to 100 channels a call, through the transaction manager, then one \
+            transfer for each receiver. On Solana up to five a transaction over a lookup table, \
+            four without. Ended in between, the next one goes on: nothing is claimed twice. Claims \
+            that are refused are halved until the bad one is alone.
+
+            EXAMPLES
+              exchequer channels claim --store shop --rpc URL --key-file shop.key
+              exchequer channels claim --store shop --rail solana --rpc URL --key-file shop.key
+            """)
+
+    enum Rail: String, ExpressibleByArgument, CaseIterable {
+        case evm, solana
+    }
+
+    @Option(help: "Folder with the vouchers kept.", completion: .directory) var store: String
+    @Option(help: "The kind of chain.") var rail = Rail.evm
+    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String
+    @Option(help: "File with the key that sends and pays fees.", completion: .file())
+    var keyFile: String
+    @Option(
+        help: "File with the key of the receiver's authorizer, or of the payee, if it is another.",
+        completion: .file())
+    var authorizerKeyFile: String?
+    @Option(help: "EVM: blocks, its own included, until a transaction counts.")
+    var confirmations: UInt64 = 1
+    @Option(help: "Solana: the address of a lookup table that holds channels.")
+    var lookupTable: String?
+    @Option(help: "Solana: the owner that the program sends rounding to.")
+    var treasury = PaymentChannel.standardTreasury.description
+    @Option(help: "Seconds after which it ends with what is on its way.") var timeout = 120
+    @Flag(help: "Print one JSON object.") var json = false
+
+    private struct Report: Encodable {
+        var sent = 0
+        var settled = 0
+        var refused: [String] = []
+        var open = 0
+        var held: [String] = []
+    }
+
+    func run() async throws {
+        let folder = try ChannelFolder(store)
+        try await folder.use { store in
+            var report: Report
+            switch rail {
+            case .evm: report = try await claimOnEVM(store)
+            case .solana: report = try await claimOnSolana(store)
+            }
+            report.refused = Array(report.refused.prefix(100))
+            if json {
+                try Console.put(json: report)
+            } else {
+                Console.put("\(report.sent) sent, \(report.settled) settled, \(report.open) open")
+                for words in report.refused { Console.say("refused: \(words)") }
+                for channel in report.held {
+                    Console.say("\(channel) cannot be paid out: look at its recipients' accounts")
+                }
+            }
+            if report.open > 0 { throw Exit.network }
+        }
+    }
+
+    private func claimOnEVM(_ store: VoucherStore) async throws -> Report {
+        let key = try evmKey(in: keyFile)
+        let id: UInt64
+        do throws(ChainError) {
+            id = try await EVMChain.chainID(at: JSONRPC(url: rpc))
+        } catch {
+            Console.say("\(rpc) does not say which chain it serves: \(error)")
+            throw Exit.network
+        }
+        let chain = EVMChain(
+            rpc: JSONRPC(url: rpc), chainID: id, confirmations: max(confirmations, 1))
+        let log = try RecordLog(
+            path: "\(self.store)/claims-\(id).sqlite", owner: "claims of \(key.address.hex)")
+        defer { log.close() }
+        let driver = try manager(chain, key, log)
+        let running = Task { try await driver.run() }
+        defer { running.cancel() }
+        let claimer = BatchClaimer(
+            store: store, driver: driver, chain: chain, sender: key.address,
+            authorizer: try authorizerKeyFile.map(evmKey))
+        var report = Report()
+        try await claimer.look()
+        try await repeated { isFirst in
+            let round = try await claimer.step(everything: isFirst)
+            report.sent += round.sent
+            report.settled += round.settled
+            report.refused += round.refused
+            report.open = round.open + driver.openIntents
+            return report.open == 0
+        }
+        return report
+    }
+
+    private func manager(
+        _ chain: EVMChain, _ key: Secp256k1.PrivateKey, _ log: RecordLog
+    ) throws -> EVMManagerDriver {
+        var policy = EVMManagerPolicy(chainID: chain.chainID)
+        policy.finality = .confirmed(chain.confirmations)
+        policy.finalDepth = chain.confirmations
+        policy.pollInterval = .milliseconds(250)
+        let known = try log.load()
+        return try EVMManagerDriver(
+            nodes: [chain], quorum: Quorum(needed: 1), policy: policy, keys: [key],
+            state: known.state, records: known.records,
+            hooks: EVMManagerHooks(
+                durable: { try await log.append($0) }, report: { _, _ in true },
+                alert: { Console.say("alert: \($0)") }),
+            clock: { .systemNow }, tick: .milliseconds(100))
+    }
+
+    private func claimOnSolana(_ store: VoucherStore) async throws -> Report {
+        let key = try ChannelFiles.solanaKey(keyFile)
+        let chain = SolanaChain(rpc: JSONRPC(url: rpc))
+        var tables: [SolanaLookupTable] = []
+        if let lookupTable {
+            tables = [try await table(try ChannelFiles.solanaAddress(lookupTable), chain)]
+        }
+        let settler = PaymentSettler(
+            store: store, chain: chain, payer: key,
+            payee: try authorizerKeyFile.map(ChannelFiles.solanaKey), tables: tables)
+        var report = Report()
+        try await settler.look()
+        try await repeated { isFirst in
+            let round = try await settler.step(everything: isFirst)
+            report.sent += round.sent
+            report.settled += round.settled
+            report.refused += round.refused
+            report.open = round.open
+            return report.open == 0
+        }
+        let owner = try ChannelFiles.solanaAddress(treasury)
+        try await repeated { _ in
+            let (sent, held) = try await settler.distribute(treasury: owner)
+            report.held = held.map(\.description)
+            if sent > 0 { try await Task.sleep(for: .seconds(1)) }
+            return sent == 0
+        }
+        return report
+    }
+
+    /// Repeats rounds until one says that nothing is on its way.
+    private func repeated(_ round: (_ isFirst: Bool) async throws -> Bool) async throws {
+        let end = ContinuousClock.now + .seconds(timeout)
+        var isFirst = true
+        while ContinuousClock.now < end {
+            if try await round(isFirst) { return }
+            isFirst = false
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private func table(
+        _ address: SolanaAddress, _ chain: SolanaChain
+    ) async throws -> SolanaLookupTable {
+        guard let account = try await chain.accounts([address])[0],
+            let table = SolanaLookupTable(account, at: address)
+        else {
+            Console.say("\(address) is not a lookup table")
+            throw Exit.configuration
+        }
+        return table
+    }
+}

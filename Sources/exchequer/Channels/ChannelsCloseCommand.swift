@@ -1,0 +1,137 @@
+import ArgumentParser
+import Chains
+import Cryptography
+import Foundation
+import Primitives
+import Service
+import Transport
+
+/// `exchequer channels close`: the next step towards a channel's end, by whose key it is.
+struct ChannelsCloseCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "close",
+        abstract: "Take the next step towards a channel's end.",
+        discussion: """
+            As the payer: starts taking the deposit back, and once the delay is over takes it. As \
+            the receiver: gives back what is not claimed (claim first). On Solana the payer asks \
+            to close, and after the grace period anybody seals and distributes; the payee seals \
+            at once. Repeat it until the channel is closed.
+
+            EXAMPLES
+              exchequer channels close --channel channel.json --rpc URL --key-file my.key
+            """)
+
+    @OptionGroup var chain: ChainOptions
+    @Option(help: "File with the channel's terms.", completion: .file()) var channel: String
+    @Option(help: "EVM: how much; all that is not claimed unless told otherwise.")
+    var amount: String?
+    @Option(help: "Solana: the owner that the program sends rounding to.")
+    var treasury = PaymentChannel.standardTreasury.description
+
+    private struct Step: Encodable {
+        let channel, step: String
+        let deadline: Int64?
+    }
+
+    func run() async throws {
+        let terms = try ChannelFiles.terms(channel)
+        switch terms {
+        case .batch(let channel): try await closeOnEVM(channel, terms)
+        case .payment(let channel): try await closeOnSolana(channel, terms)
+        }
+    }
+
+    private func say(_ terms: ChannelTerms, _ step: String, _ deadline: Int64? = nil) throws {
+        if chain.json {
+            try Console.put(json: Step(channel: terms.name, step: step, deadline: deadline))
+        } else {
+            Console.put(deadline.map { "\(step) until second \($0)" } ?? step)
+        }
+    }
+
+    private func closeOnEVM(_ channel: BatchChannel, _ terms: ChannelTerms) async throws {
+        let session = try await ChainSession(chain)
+        guard session.chain.chainID == channel.chainID else {
+            throw ChannelFiles.refuse(chain.rpc, .wrongDomain)
+        }
+        let state: BatchChannelState
+        do throws(ChainError) {
+            state = try await session.chain.state(of: channel)
+        } catch {
+            Console.say("\(chain.rpc) does not say how the channel is: \(error)")
+            throw Exit.network
+        }
+        let free = state.balance > state.totalClaimed ? state.balance - state.totalClaimed : 0
+        let wanted = try amount.map(ChannelFiles.amount) ?? free
+        let own = session.sender.address
+        let config = channel.config
+        if own == config.receiver || own == config.receiverAuthorizer {
+            guard free > 0 else { return try say(terms, "closed") }
+            let data = BatchCall.refund(channel, amount: wanted)
+            try session.require(
+                "refund", await session.sender.send(to: channel.contract, data: data))
+            return try say(terms, "refunded")
+        }
+        guard own == config.payer || own == config.payerAuthorizer else {
+            throw ChannelFiles.refuse(chain.keyFile, .wrongSigner)
+        }
+        if state.withdrawStarted == 0 {
+            guard free > 0 else { return try say(terms, "closed") }
+            let data = BatchCall.initiateWithdraw(channel, amount: wanted)
+            try session.require(
+                "initiateWithdraw", await session.sender.send(to: channel.contract, data: data))
+            let begun = try await session.chain.state(of: channel)
+            return try say(terms, "closing", Int64(begun.withdrawStarted + config.withdrawDelay))
+        }
+        let end = Int64(state.withdrawStarted + config.withdrawDelay)
+        let head = try await session.chain.head()
+        if Int64(head.timestamp) < end { return try say(terms, "closing", end) }
+        let data = BatchCall.finalizeWithdraw(channel)
+        try session.require(
+            "finalizeWithdraw", await session.sender.send(to: channel.contract, data: data))
+        try say(terms, "closed")
+    }
+
+    private func closeOnSolana(_ channel: PaymentChannel, _ terms: ChannelTerms) async throws {
+        let key = try ChannelFiles.solanaKey(chain.keyFile)
+        let own = SolanaAddress(key.publicKey)
+        let distribute = channel.distribute(treasury: try ChannelFiles.solanaAddress(treasury))
+        guard let found = try await ChannelChain.payment(channel, at: chain.rpc) else {
+            return try say(terms, "closed")
+        }
+        let state = found.state
+        func send(_ instructions: [SolanaInstruction], _ what: String) async throws {
+            try await ChannelChain.send(instructions, what, rpc: chain.rpc, payer: key)
+        }
+        switch state.status {
+        case .open,
+            .closing where own == channel.terms.payee:
+            if own == channel.terms.payee, let seal = channel.settleAndSeal(nil) {
+                try await send(seal + [distribute], "seal and distribute")
+                return try say(terms, "distributed")
+            }
+            guard own == channel.terms.payer else {
+                throw ChannelFiles.refuse(chain.keyFile, .wrongSigner)
+            }
+            try await send([channel.requestClose()], "requestClose")
+            let now = try await ChannelChain.payment(channel, at: chain.rpc)
+            let start = now?.state.closureStartedAt ?? 0
+            try say(terms, "closing", start + Int64(channel.terms.gracePeriod))
+        case .closing:
+            let end = state.closureStartedAt + Int64(channel.terms.gracePeriod)
+            let now = Int64(Timestamp.systemNow.nanoseconds / 1_000_000_000)
+            if now < end { return try say(terms, "closing", end) }
+            try await send([channel.seal(), distribute], "seal and distribute")
+            try say(terms, "distributed")
+        case .sealed:
+            try await send([distribute], "distribute")
+            try say(terms, "distributed")
+        case .distributed:
+            guard found.slot > channel.terms.openSlot + PaymentChannel.openWindow else {
+                return try say(terms, "distributed")
+            }
+            try await send([channel.reclaim()], "reclaim")
+            try say(terms, "closed")
+        }
+    }
+}

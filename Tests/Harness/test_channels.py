@@ -1,0 +1,286 @@
+"""`exchequer channels` as processes, on both chains: what eth-account and solders say of its vouchers,
+what it refuses, and that what is signed is claimed once though it is killed in between."""
+
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+import time
+from base64 import b64encode
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from solders.keypair import Keypair
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from test_house_chain import EXCHEQUER, ROOT, Chain, eventually
+from web3 import Web3
+
+COUNTERPARTS = ROOT / "Tests" / "Harness" / "channels"
+HALF = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+ASSOCIATED = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+
+
+def run(*arguments, code=0, stdin=None):
+    """A command of `exchequer channels`: its JSON, or what it says when it ends with another code."""
+    done = subprocess.run(
+        [EXCHEQUER, "channels", *map(str, arguments), "--json"], capture_output=True, text=True,
+        timeout=60, input=stdin)
+    assert done.returncode == code, f"{arguments}: {done.returncode} {done.stdout}{done.stderr}"
+    return json.loads(done.stdout) if code == 0 and done.stdout else done.stderr
+
+
+def test_counterparts_are_built_from_their_sources():
+    command = [sys.executable, str(COUNTERPARTS / "build.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+class Escrow:
+    """A chain with a token, the contract, its collector, and people with dollars."""
+
+    def __init__(self, folder):
+        self.folder, self.chain = folder, Chain(folder)
+        self.web3 = Web3(Web3.HTTPProvider(self.chain.rpc))
+        self.people = [Account.from_key("0x" + file.read_text()) for file, _ in self.chain.keys]
+        self.token = self.deploy(
+            ROOT / "contracts-abi" / "evm" / "Token.json", "USD Coin", "USDC", "2", 6, 10**12)
+        self.contract = self.deploy(COUNTERPARTS / "BatchSettlement.json")
+        self.collector = self.deploy(
+            COUNTERPARTS / "DepositCollector.json", self.contract.address)
+        for person in self.people[1:3]:
+            self.send(self.token.functions.transfer(person.address, 10_000))
+
+    def deploy(self, file, *arguments):
+        record = json.loads(file.read_text())
+        factory = self.web3.eth.contract(abi=record["abi"], bytecode=record["bytecode"])
+        return self.web3.eth.contract(
+            self.send(factory.constructor(*arguments)).contractAddress, abi=record["abi"])
+
+    def send(self, function):
+        owner = self.people[0]
+        call = function.build_transaction({
+            "from": owner.address, "nonce": self.web3.eth.get_transaction_count(owner.address),
+            "gas": 6_000_000, "maxFeePerGas": 10**11, "maxPriorityFeePerGas": 10**9})
+        sent = self.web3.eth.send_raw_transaction(owner.sign_transaction(call).raw_transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
+        assert receipt.status == 1
+        return receipt
+
+    def key(self, number):
+        return ["--rpc", self.chain.rpc, "--key-file", self.chain.keys[number][0]]
+
+    def open(self, number, deposit):
+        file = self.folder / f"channel{number}.json"
+        run("open", "evm", *self.key(number), "--receiver", self.people[3].address,
+            "--token", self.token.address, "--contract", self.contract.address, "--collector",
+            self.collector.address, "--withdraw-delay", 900, "--deposit", deposit, "--out", file)
+        return file
+
+    def voucher(self, number, channel, amount):
+        file = self.folder / f"voucher{number}-{amount}.json"
+        made = run("voucher", "--channel", channel, "--key-file", self.chain.keys[number][0],
+                   "--cumulative", amount)
+        file.write_text(json.dumps(made))
+        return file, made
+
+
+@pytest.fixture
+def escrow(tmp_path):
+    escrow = Escrow(tmp_path)
+    yield escrow
+    escrow.chain.stop()
+
+
+def test_on_an_evm_chain(escrow):
+    store = ["--store", escrow.folder / "shop"]
+    channel = escrow.open(1, 1_000)
+    terms = json.loads(channel.read_text())
+    file, made = escrow.voucher(1, channel, 300)
+    # eth-account finds the payer in it.
+    message = encode_typed_data(
+        {"name": "x402 Batch Settlement", "version": "1", "chainId": 31337,
+         "verifyingContract": escrow.contract.address},
+        {"Voucher": [{"name": "channelId", "type": "bytes32"},
+                     {"name": "maxClaimableAmount", "type": "uint128"}]},
+        {"channelId": bytes.fromhex(terms["channelId"][2:]), "maxClaimableAmount": 300})
+    assert Account.recover_message(message, signature=made["signature"]) == (
+        escrow.people[1].address)
+
+    asked = ["accept", *store, "--channel", channel, "--voucher"]
+    assert "not kept yet" in run(*asked, file, code=3)
+    taken = run(*asked, file, "--rpc", escrow.chain.rpc, "--spends", 200)
+    assert (taken["signed"], taken["spent"], taken["unclaimed"]) == ("300", "200", "300")
+    assert "refusal 10" in run(*asked, file, code=5)
+    over, _ = escrow.voucher(1, channel, 1_001)
+    assert "refusal 11" in run(*asked, over, code=5)
+    more, good = escrow.voucher(1, channel, 400)
+    raw = bytes.fromhex(good["signature"][2:])
+    twin = raw[:32] + (HALF - int.from_bytes(raw[32:64], "big")).to_bytes(32, "big")
+    twin += bytes([55 - raw[64]])
+    for number, change in [
+            (13, {"signature": "0x" + twin.hex()}), (2, {"maxClaimableAmount": "0400"}),
+            (1, {"nonce": "1"}), (6, {"channelId": "0x" + "11" * 32}),
+            (15, {"maxClaimableAmount": "401"})]:
+        words = run(*asked, "-", code=5, stdin=json.dumps(good | change))
+        assert f"refusal {number}:" in words, words
+    assert "refusal 16" in run(*asked, more, "--spends", 201, code=5)
+    assert "refusal 15" in run("voucher", "--channel", channel, "--key-file",
+                               escrow.chain.keys[2][0], "--cumulative", 1, code=5)
+    strange = escrow.folder / "strange.json"
+    strange.write_text(channel.read_text().replace("eip155:31337", "eip155:1"))
+    assert "refusal 5" in run("show", "--channel", strange, "--rpc", escrow.chain.rpc, code=5)
+
+    run("top-up", *escrow.key(1), "--channel", channel, "--collector", escrow.collector.address,
+        "--deposit", 500)
+    other = escrow.open(2, 100)
+    file, _ = escrow.voucher(2, other, 77)
+    run("accept", *store, "--channel", other, "--voucher", file, "--rpc", escrow.chain.rpc)
+    claim_though_killed(escrow, store)
+    shown = {row["channel"]: row for row in run("show", *store)}
+    assert shown[terms["channelId"]]["claimed"] == "300"
+    assert shown[terms["channelId"]]["deposit"] == "1500"
+    assert escrow.token.functions.balanceOf(escrow.people[3].address).call() == 377
+
+    # The payer's way out: it waits, and then takes what is not claimed.
+    close = ["close", *escrow.key(1), "--channel", channel]
+    first = run(*close)
+    assert first["step"] == "closing" and run(*close) == first
+    seen = run("show", "--channel", channel, "--rpc", escrow.chain.rpc)
+    assert (seen["phase"], seen["deadline"]) == ("closing", first["deadline"])
+    assert "refusal 9" in run(*asked, more, "--rpc", escrow.chain.rpc, code=5)
+    escrow.chain.call("evm_increaseTime", 901)
+    escrow.chain.call("anvil_mine", "0x1")
+    assert run(*close)["step"] == "closed"
+    assert escrow.token.functions.balanceOf(escrow.people[1].address).call() == 9_700
+    # The receiver gives the other's rest back.
+    assert run("close", *escrow.key(3), "--channel", other)["step"] == "refunded"
+    assert escrow.token.functions.balanceOf(escrow.people[2].address).call() == 9_923
+
+
+def claim_though_killed(escrow, store):
+    """Kills the claim while its transaction waits; the next one goes on, and pays once."""
+    escrow.chain.call("evm_setAutomine", False)
+    line = ["claim", *store, *escrow.key(3)]
+    first = subprocess.Popen(
+        [EXCHEQUER, "channels", *map(str, line)], stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL)
+    sender = escrow.people[3].address
+    eventually("the claim is sent", lambda: escrow.web3.eth.get_transaction_count(
+        sender, "pending"))
+    # Nobody else may use the folder meanwhile.
+    assert "cannot be used" in run("show", *store, code=3)
+    first.kill()
+    first.wait()
+    escrow.chain.call("evm_setAutomine", True)
+    escrow.chain.call("anvil_mine", "0x1")
+    done = run(*line)
+    assert (done["settled"], done["refused"], done["open"]) == (1, [], 0)
+    # One claim of both channels, and one transfer.
+    assert escrow.web3.eth.get_transaction_count(sender) == 2
+    head = escrow.web3.eth.block_number
+    claims = escrow.contract.events.Claimed().get_logs(from_block=0, to_block=head)
+    settles = escrow.contract.events.Settled().get_logs(from_block=0, to_block=head)
+    assert sorted(log.args.claimAmount for log in claims) == [77, 300]
+    assert [log.args.amount for log in settles] == [377]
+    again = run(*line)
+    assert (again["sent"], again["open"]) == (0, 0)
+
+
+class Cluster(Chain):
+    """A cluster with the program, a mint and people with tokens."""
+
+    def __init__(self, folder):
+        self.folder, self.log = folder, open(folder / "svm.log", "w")
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "Tests/Harness/svm_node.py", "--port", "0", "--accounts", "3",
+             "--slot-ms", "15", "--exit-with-parent"],
+            stdout=subprocess.PIPE, stderr=self.log, text=True)
+        ready = json.loads(self.process.stdout.readline())
+        self.rpc, self.keys = ready["listening"], []
+        for index, account in enumerate(ready["accounts"]):
+            file = folder / f"{index}.seed"
+            file.write_text(account["seed"])
+            file.chmod(0o600)
+            self.keys.append((file, Keypair.from_seed(bytes.fromhex(account["seed"])).pubkey()))
+        self.program, self.mint = self.named("program"), self.named("mint")
+        self.treasury = Pubkey(b"\xbe\xef" * 16)
+        elf = (COUNTERPARTS / "payment_channels.so").read_bytes()
+        self.call("test_addProgram", str(self.program), b64encode(elf).decode())
+        self.call("test_setTime", int(time.time()))
+        self.put(self.mint, struct.pack("<I32sQBBI32s", 1, bytes(self.keys[0][1]), 10**9, 6, 1, 0,
+                                        bytes(32)))
+        for owner, amount in [(self.keys[0][1], 5_000), (self.keys[1][1], 0), (self.treasury, 0)]:
+            self.put(self.tokens(owner), bytes(self.mint) + bytes(owner)
+                     + struct.pack("<Q36sB", amount, bytes(36), 1) + bytes(56))
+
+    @staticmethod
+    def named(label):
+        return Keypair.from_seed(hashlib.sha256(label.encode()).digest()).pubkey()
+
+    def put(self, address, content):
+        self.call("test_setAccount", str(address), 10**9, str(TOKEN), b64encode(content).decode())
+
+    def tokens(self, owner):
+        seeds = [bytes(owner), bytes(TOKEN), bytes(self.mint)]
+        return Pubkey.find_program_address(seeds, ASSOCIATED)[0]
+
+    def balance(self, owner):
+        found = self.call("getTokenAccountBalance", str(self.tokens(owner)),
+                          {"commitment": "processed"})
+        return int(found["value"]["amount"])
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.stop()
+
+
+def test_on_solana(cluster):
+    channel, store = cluster.folder / "channel.json", ["--store", cluster.folder / "shop"]
+    payer = ["--rpc", cluster.rpc, "--key-file", cluster.keys[0][0]]
+    payee = ["--rpc", cluster.rpc, "--key-file", cluster.keys[1][0]]
+    terms = run("open", "solana", *payer, "--payee", cluster.keys[1][1], "--mint", cluster.mint,
+                "--deposit", 1_000, "--program", cluster.program, "--out", channel)
+    made = run("voucher", "--channel", channel, "--key-file", cluster.keys[0][0],
+               "--cumulative", 250)
+    # solders finds the payer's signature of the 50 bytes.
+    payload = b"\x56\x01" + bytes(Pubkey.from_string(terms["channelId"])) + struct.pack(
+        "<Qq", 250, 0)
+    signature = Signature.from_string(made["signature"])
+    assert signature.verify(cluster.keys[0][1], payload)
+    asked = ["accept", *store, "--channel", channel, "--rpc", cluster.rpc, "--voucher", "-"]
+    eventually("the deposit is confirmed", lambda: run(
+        "show", "--channel", channel, "--rpc", cluster.rpc)["deposit"] == "1000")
+    taken = run(*asked, "--spends", 250, stdin=json.dumps(made))
+    assert (taken["signed"], taken["spent"]) == ("250", "250")
+    assert "refusal 10" in run(*asked, code=5, stdin=json.dumps(made))
+    raw = bytes(signature)
+    order = 2**252 + 27742317777372353535851937790883648493
+    high = raw[:32] + (int.from_bytes(raw[32:], "little") + order).to_bytes(32, "little")
+    other = run("voucher", "--channel", channel, "--key-file", cluster.keys[0][0],
+                "--cumulative", 251)
+    assert "refusal 14" in run(*asked, code=5, stdin=json.dumps(
+        other | {"signature": made["signature"]}))
+    twin = json.loads(json.dumps(made))
+    twin["voucher"]["cumulativeAmount"] = "252"
+    twin["signature"] = str(Signature(high))
+    assert "refusal 13" in run(*asked, code=5, stdin=json.dumps(twin))
+    claim = ["claim", *store, *payee, "--rail", "solana", "--treasury", cluster.treasury]
+    done = run(*claim)
+    assert (done["sent"], done["settled"], done["open"], done["held"]) == (1, 1, 0, [])
+    assert cluster.balance(cluster.keys[1][1]) == 250
+    assert run("show", *store)[0]["claimed"] == "250"
+    assert run(*claim)["sent"] == 0
+    # The payee seals at once; the payer has the rest.
+    close = ["close", *payee, "--channel", channel, "--treasury", cluster.treasury]
+    assert run(*close)["step"] == "distributed"
+    assert cluster.balance(cluster.keys[1][1]) == 250
+    assert cluster.balance(cluster.keys[0][1]) == 4_750
+    # Its account stays for 1,500 slots.
+    assert run(*close)["step"] in ("distributed", "closed")
