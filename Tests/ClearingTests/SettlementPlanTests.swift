@@ -96,6 +96,11 @@ private let planRows: [PlanRow] = [
         change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
         counts: [0, 2, 1, 0, 0], gas: 9_000 + 62_400 + 2 * 9_025),
     .init(
+        name: "where it costs the same, the money itself is sent", payees: 3,
+        quotes: quotes { $0.gas.voucher = 9_025 },
+        change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
+        counts: [0, 3, 0, 0, 0], gas: 62_400 + 3 * 9_025),
+    .init(
         name: "and not where it is dearer", payees: 3,
         quotes: quotes { $0.gas.voucher = 9_026 },
         change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },

@@ -251,6 +251,8 @@ def test_a_payee_who_cannot_receive_holds_nobody_up(house):
         return len(found) > 1 and not any(one["open"] for one in found)
 
     eventually("the others are paid", is_over, seconds=60)
+    eventually("nothing waits", lambda: house.metric("dispersals_waiting") == 0)
+    assert house.metric("dispersals_open") == 0
     assert house.dollars(1) - held[1] == house.dollars(3) - held[3] == 2 * DOLLARS
     assert house.dollars(2) == held[2]
     assert house.usd(house.chain.keys[2][1])["payable"] == "2.00"

@@ -29,6 +29,8 @@ enum Metrics {
         var batches = 0
         var undrawn = 0
         var unsettledSlashes = 0
+        var openDispersals = 0
+        var quarantined = 0
     }
 
     static func response(
@@ -52,6 +54,10 @@ enum Metrics {
             books.batches = house.batches.count
             books.undrawn = house.undrawnCount
             books.unsettledSlashes = house.unsettledSlashes.count
+            for dispersal in house.openDispersals where dispersal.isOpen {
+                books.openDispersals += 1
+                books.quarantined += dispersal.payments.count { $0.state == .quarantined }
+            }
             return books
         }
     }
@@ -121,6 +127,28 @@ enum Metrics {
         put(
             "chain_failures_total", "counter", "Looks at the chain that failed.",
             [("", house.metrics.chainFailures)])
+        for (name, help, value) in payouts(house, books) { gauge(name, help, value) }
         return text
+    }
+
+    /// What is to be known of payments that the house sends itself.
+    private static func payouts(
+        _ house: House, _ books: Books
+    ) -> [(name: String, help: String, value: Int)] {
+        [
+            ("dispersals_open", "Dispersals with payments to be made.", books.openDispersals),
+            (
+                "dispersals_waiting", "Those the chain refuses or the payer cannot cover.",
+                house.settlement?.waitingDispersals ?? 0
+            ),
+            (
+                "payments_quarantined", "Payments whose receiver cannot be paid.",
+                books.quarantined
+            ),
+            (
+                "solana_payouts_unknown", "Payouts on Solana that have been on their way for long.",
+                house.payouts?.solana?.unknownPayouts ?? 0
+            ),
+        ]
     }
 }

@@ -24,9 +24,10 @@ extension SettlementService {
                     waiting += 1
                 }
             case .refused(let failure):
-                waiting += 1
                 if isOfThePayees(failure), try await covers(dispersal, payer) {
                     _ = try await sequencer.submit(.splitDispersal(dispersal.id))
+                } else {
+                    waiting += 1
                 }
             case .wait, .withoutBond, .done: continue
             }
