@@ -149,6 +149,12 @@ extension ChainObservation: CanonicalCodable {
         case .claimed(let account, let asset, let units):
             money(7, account, units, &writer)
             writer.write(asset)
+        case .rootDisputed(let batch):
+            writer.write(UInt8(8))
+            writer.write(batch)
+        case .slashReleased(let verdict):
+            writer.write(UInt8(9))
+            writer.write(verdict)
         }
     }
 
@@ -162,9 +168,17 @@ extension ChainObservation: CanonicalCodable {
 
     public init(from reader: inout ByteReader) throws(CodecError) {
         let tag = try reader.readUInt8()
-        if tag == 6 {
+        switch tag {
+        case 6:
             self = .rootCommitted(batch: try reader.read(), root: try reader.readDigest())
             return
+        case 8:
+            self = .rootDisputed(batch: try reader.read())
+            return
+        case 9:
+            self = .slashReleased(verdict: try reader.readDigest())
+            return
+        default: break
         }
         let account: EVMAddress = try reader.read()
         let units = try reader.readUInt128()

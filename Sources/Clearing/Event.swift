@@ -88,4 +88,10 @@ public enum Event: Hashable, Sendable {
     case batchSealed(BatchID, root: Digest)
     /// A batch is final on chain.
     case batchConfirmed(BatchID)
+    /// A batch's root was disputed on chain: it never pays.
+    case batchDisputed(BatchID)
+    /// A requested slash came to nothing on chain: the bond is the party's again.
+    case slashReleased(PartyID, amount: Amount)
+    /// A log that was booked is no longer in the chain; what it had moved was moved back.
+    case chainReversed(ChainReference)
 }

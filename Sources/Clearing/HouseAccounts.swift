@@ -77,6 +77,10 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case emission = 19
     /// A burned penalty left the contract.
     case burnSettlement = 20
+    /// What a log had moved was moved back: a reorganisation took the log out of the chain.
+    case reversal = 24
+    /// Bond of a slash that came to nothing on chain went back.
+    case slashRelease = 25
 }
 
 extension AccountID {

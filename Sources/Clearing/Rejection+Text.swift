@@ -102,6 +102,7 @@ extension Rejection {
         case .wrongBatchState: "there is no such batch, or it is not waiting for this"
         case .rootMismatch: "the root on chain is not the root of the batch"
         case .epochNotOver: "the epoch is not over"
+        case .notTheLastLog: "only the last log that was booked can be taken back"
         default: name
         }
     }

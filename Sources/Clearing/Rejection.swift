@@ -143,6 +143,8 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case rootMismatch = 708
     /// The epoch is not over.
     case epochNotOver = 709
+    /// Only the last log that was booked can be taken back.
+    case notTheLastLog = 720
 
     /// Whether the same command may be accepted later without being changed.
     public var isTransient: Bool {

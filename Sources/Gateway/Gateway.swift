@@ -21,8 +21,9 @@ public struct Gateway: Sendable {
     /// Every endpoint.
     var routes: [Route] {
         OpenAIRoutes.all + AccountRoutes.all + MarketRoutes.all + SettlementRoutes.all
-            + LiabilityRoutes.all + NodeRoutes.all(longestContext: longestContext)
-            + OperatorRoutes.all + operatingRoutes
+            + ClaimableRoutes.all + LiabilityRoutes.all
+            + NodeRoutes.all(longestContext: longestContext)
+            + OperatorRoutes.all + ReconciliationRoutes.all + operatingRoutes
     }
 
     private var longestContext: Int {

@@ -24,8 +24,8 @@ struct Exchequer: AsyncParsableCommand {
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             ContractsCommand.self, ModelCommand.self, SimulateCommand.self, AuditCommand.self,
             VerifyCommand.self, BisectCommand.self, ProveBalanceCommand.self,
-            VerifyBalanceCommand.self, AppealCommand.self, ClusterGroup.self, LedgerGroup.self,
-            JournalCommand.self,
-            BenchCommand.self,
+            VerifyBalanceCommand.self, ReconcileCommand.self, VaultCommand.self,
+            ClaimableCommand.self, AutoClaimCommand.self, AppealCommand.self, ClusterGroup.self,
+            LedgerGroup.self, JournalCommand.self, BenchCommand.self,
         ])
 }

@@ -295,4 +295,9 @@ private let settlementRows: [RejectionRow] = [
         world.run(.closeEpoch)
         return .closeEpoch
     },
+    .init(.notTheLastLog) { world in
+        .reverseChain(
+            world.nextReference(), .deposited(account: World.address(6), chainUnits: 5),
+            previous: nil)
+    },
 ]

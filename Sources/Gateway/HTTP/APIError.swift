@@ -148,7 +148,7 @@ extension Rejection {
             .staleAttempt, .noAlternative, .duplicateReceipt, .notAppealable, .alreadyAppealed,
             .noOpenAppeal,
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
-            .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver:
+            .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .notTheLastLog:
             .conflict
         case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers: .tooManyRequests
         case .notConfigured, .noOffers, .priceLimit: .serviceUnavailable
