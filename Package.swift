@@ -211,7 +211,7 @@ let package = Package(
             "Gateway",
             [
                 "Primitives", "Cryptography", "Economics", "Clearing", "Verification", "Transport",
-                "Storage", "Inference", "Service", "Node", "Gateway", "LoopbackServer",
+                "Storage", "Chains", "Inference", "Service", "Node", "Gateway", "LoopbackServer",
                 "UpstreamHarness",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),

@@ -46,12 +46,17 @@ extension ClearingHouse {
             try noteUnprovenWeights(node, into: &events)
         case .observeChain(let reference, let observation):
             try observeChain(reference, observation, at: time, into: &events)
+        case .reverseChain(let reference, let observation, let previous):
+            try reverseChain(
+                reference, observation, previous: previous, at: time, into: &events)
         case .withdraw(let party, let asset, let amount):
             try withdraw(party, asset: asset, amount: amount, at: time, into: &events)
         case .closeEpoch:
             try closeEpoch(rules, at: time, into: &events)
         case .cutBatch:
             try cutBatch(at: time, into: &events)
+        case .replaceBatch:
+            try cutBatch(replacesDisputed: true, at: time, into: &events)
         case .sealBatch(let batch, let root, let liabilities):
             try sealBatch(batch, root: root, liabilities, into: &events)
         case .writeOffSlash(let verdict):

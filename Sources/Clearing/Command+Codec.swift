@@ -81,6 +81,10 @@ extension Command: CanonicalCodable {
             writer.write(party)
             writer.write(asset)
             writer.write(amount)
+        case .reverseChain(let reference, let observation, let previous):
+            writer.write(reference)
+            writer.write(observation)
+            writer.write(previous)
         case .writeOffSlash(let verdict):
             writer.write(verdict)
         case .collectFees(let party, let amount):
@@ -137,6 +141,8 @@ extension Command: CanonicalCodable {
         case .failJob: 33
         case .replaceDoubted: 34
         case .replaceByStandIn: 35
+        case .reverseChain: 36
+        case .replaceBatch: 37
         case .drawAudits: 40
         case .recordVerdict: 41
         case .openAppeal: 42
@@ -212,6 +218,10 @@ extension Command: CanonicalCodable {
                 try reader.read(), attempt: try reader.readUInt32(),
                 stage: try reader.readUInt16(), code: try faultCode(from: &reader),
                 standIn: try reader.read())
+        case 36:
+            return .reverseChain(
+                try reader.read(), try reader.read(), previous: try reader.readOptional())
+        case 37: return .replaceBatch
         case 40: return .drawAudits(beacon: try reader.readDigest())
         case 41: return .recordVerdict(try reader.read())
         case 42: return .openAppeal(try reader.read(), by: try reader.read())

@@ -69,6 +69,11 @@ public enum Command: Hashable, Sendable {
     /// journals of before there was such a commitment have batches without one.
     case sealBatch(BatchID, root: Digest, liabilities: LiabilityCommitment? = nil)
 
+    /// A log that was booked is no longer in the chain: its entries are reversed by entries. Logs
+    /// are taken back from the last one down; `previous` is the log that is the last one then.
+    case reverseChain(ChainReference, ChainObservation, previous: ChainReference?)
+    /// Cuts a batch in the place of the last one, whose root was disputed: it repeats its claims.
+    case replaceBatch
     /// A slash that the contract refuses because no bond is left there.
     case writeOffSlash(VerdictID)
     /// Pays the house's fees to a party, with the next settlement.
@@ -314,4 +319,8 @@ public enum ChainObservation: Hashable, Sendable {
     case claimed(account: EVMAddress, asset: Asset, chainUnits: UInt128)
     /// A dispersal of the house's own was carried out.
     case dispersed(name: Digest)
+    /// A guardian dropped a batch's root before it paid: the number is used up.
+    case rootDisputed(batch: BatchID)
+    /// A requested slash was vetoed, or nobody executed it in time: the bond is free again.
+    case slashReleased(verdict: Digest)
 }

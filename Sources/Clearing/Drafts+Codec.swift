@@ -152,6 +152,12 @@ extension ChainObservation: CanonicalCodable {
         case .dispersed(let name):
             writer.write(UInt8(8))
             writer.write(name)
+        case .rootDisputed(let batch):
+            writer.write(UInt8(9))
+            writer.write(batch)
+        case .slashReleased(let verdict):
+            writer.write(UInt8(10))
+            writer.write(verdict)
         }
     }
 
@@ -165,13 +171,20 @@ extension ChainObservation: CanonicalCodable {
 
     public init(from reader: inout ByteReader) throws(CodecError) {
         let tag = try reader.readUInt8()
-        if tag == 6 {
+        switch tag {
+        case 6:
             self = .rootCommitted(batch: try reader.read(), root: try reader.readDigest())
             return
-        }
-        if tag == 8 {
+        case 8:
             self = .dispersed(name: try reader.readDigest())
             return
+        case 9:
+            self = .rootDisputed(batch: try reader.read())
+            return
+        case 10:
+            self = .slashReleased(verdict: try reader.readDigest())
+            return
+        default: break
         }
         let account: EVMAddress = try reader.read()
         let units = try reader.readUInt128()

@@ -103,4 +103,10 @@ public enum Event: Hashable, Sendable {
     case payoutSet(PartyID)
     /// What a chain charged is booked.
     case costBooked(ChainCost.Subject, NativeCoin, units: UInt128)
+    /// A batch's root was disputed on chain: it never pays.
+    case batchDisputed(BatchID)
+    /// A requested slash came to nothing on chain: the bond is the party's again.
+    case slashReleased(PartyID, amount: Amount)
+    /// A log that was booked is no longer in the chain; what it had moved was moved back.
+    case chainReversed(ChainReference)
 }

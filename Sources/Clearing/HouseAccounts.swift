@@ -89,6 +89,10 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case netting = 24
     /// A chain charged for a transaction.
     case networkCost = 25
+    /// What a log had moved was moved back: a reorganisation took the log out of the chain.
+    case reversal = 26
+    /// Bond of a slash that came to nothing on chain went back.
+    case slashRelease = 27
 }
 
 extension AccountID {

@@ -109,6 +109,7 @@ extension Rejection {
         case .tooManyWithdrawals: "as many withdrawals as an hour may have: try again later"
         case .noPayoutRail:
             "the house cannot send so much now: it comes with the next settlement"
+        case .notTheLastLog: "only the last log that was booked can be taken back"
         default: name
         }
     }

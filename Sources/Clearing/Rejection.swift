@@ -155,6 +155,8 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case tooManyWithdrawals = 714
     /// The house cannot send this party so much now.
     case noPayoutRail = 715
+    /// Only the last log that was booked can be taken back.
+    case notTheLastLog = 720
 
     /// Whether the same command may be accepted later without being changed.
     public var isTransient: Bool {

@@ -21,9 +21,9 @@ public struct Gateway: Sendable {
     /// Every endpoint.
     var routes: [Route] {
         OpenAIRoutes.all + AccountRoutes.all + PayoutRoutes.all + MarketRoutes.all
-            + SettlementRoutes.all
-            + LiabilityRoutes.all + NodeRoutes.all(longestContext: longestContext)
-            + OperatorRoutes.all + operatingRoutes
+            + SettlementRoutes.all + ClaimableRoutes.all + LiabilityRoutes.all
+            + NodeRoutes.all(longestContext: longestContext)
+            + OperatorRoutes.all + ReconciliationRoutes.all + operatingRoutes
     }
 
     private var longestContext: Int {

@@ -17,6 +17,6 @@ struct ContractsCommand: AsyncParsableCommand {
         subcommands: [
             DeployCommand.self, SendCommand.self, BondCommand.self, UnbondCommand.self,
             WithdrawBondCommand.self, DepositCommand.self, ActivateCommand.self,
-            ClaimCommand.self,
+            ExecuteSlashCommand.self, ClaimCommand.self,
         ])
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Chains
 import Foundation
 import Node
 import Primitives
@@ -78,10 +79,21 @@ struct NodeCommand: AsyncParsableCommand {
     var upstreamKeyFile: String?
     @Option(help: "Seconds the upstream may take for the next token.") var upstreamPatience = 15
     @Flag(help: "Print one JSON object a line for each event.") var json = false
+    @Flag(help: "Claim by itself what the house owes the provider's key; wants --rpc.")
+    var autoClaim = false
+    @Option(help: "The chain's JSON-RPC endpoint, for --auto-claim.") var rpc: String?
+    @Option(help: "Folder of the contracts' interfaces, for --auto-claim.")
+    var artifacts = "contracts-abi/evm"
+    @OptionGroup(title: "Claiming") var claims: ClaimOptions
 
     func run() async throws {
         let runtime = NodeRuntime(configuration: try settings(), report: reporter())
-        let task = Task { try await runtime.run() }
+        let claiming = try await claimLoop()
+        let task = Task {
+            let claims = Task { await claiming?.run() }
+            defer { claims.cancel() }
+            try await runtime.run()
+        }
         let signals = StopSignals { _ in task.cancel() }
         do {
             try await task.value
@@ -90,6 +102,26 @@ struct NodeCommand: AsyncParsableCommand {
             throw Self.exitCode(error)
         }
         if let signal = signals.received { throw ExitCode(128 + signal) }
+    }
+
+    private struct Chain: Decodable {
+        let contract: String?
+    }
+
+    /// What claims beside the node, if it is to. The transaction under way is beside the node's
+    /// identity.
+    private func claimLoop() async throws -> ClaimLoop? {
+        guard autoClaim else { return nil }
+        guard let rpc else { throw ValidationError("--auto-claim wants --rpc.") }
+        _ = try claims.policy()
+        let chain: Chain = try await HouseCall.json("GET", house, "/v1/chain", String?.none)
+        guard let contract = chain.contract.flatMap({ EVMAddress(hex: $0) }) else {
+            throw ValidationError("The house settles on no chain: there is nothing to claim.")
+        }
+        let session = try await ChainSession(
+            ChainOptions(rpc: rpc, keyFile: keyFile, artifacts: artifacts))
+        return try ClaimLoop(
+            session, contract: contract, house: house, file: identity + ".claims", claims)
     }
 
     private func settings() throws -> NodeConfiguration {

@@ -29,6 +29,8 @@ struct VerifyBalanceCommand: AsyncParsableCommand {
     @Option(help: "The settlement contract.") var contract: String?
     @Option(help: "The holder the proof must be of; \"escrow\" for what is not decided yet.")
     var address: String?
+    @Option(help: "The block the contract was deployed in, where reading its log ends.")
+    var startBlock: UInt64 = 0
     @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
     @Flag(help: "Print one JSON object.") var json = false
 
@@ -54,16 +56,14 @@ struct VerifyBalanceCommand: AsyncParsableCommand {
         }
         let expected = try expectedRoot()
         let holder = try expectedHolder()
-        let onChain = try await publishedRoot()
+        let statement = try? JSONDecoder().decode(LiabilityStatement.self, from: data)
+        let onChain = try await publishedRoot(ofBatch: statement?.batch ?? 0)
         do throws(LiabilityRejection) {
-            guard let statement = try? JSONDecoder().decode(LiabilityStatement.self, from: data)
-            else { throw .malformed }
+            guard let statement else { throw .malformed }
             let decoded = try statement.decoded()
-            let root = onChain?.root ?? expected ?? decoded.commitment.root
-            if let onChain, onChain.batch != decoded.commitment.batch.rawValue {
-                Console.say(
-                    "the proof is of batch \(decoded.commitment.batch), and the contract's last "
-                        + "is \(onChain.batch)")
+            let root = onChain?.liabilities ?? expected ?? decoded.commitment.root
+            if rpc != nil, onChain == nil {
+                Console.say("the contract was never given a root of batch \(statement.batch)")
                 throw .otherRoot
             }
             try decoded.verify(root: root, holder: holder ?? decoded.holder)
@@ -126,8 +126,9 @@ struct VerifyBalanceCommand: AsyncParsableCommand {
         try address.map { $0 == "escrow" ? Liability.escrow : try evmAddress($0) }
     }
 
-    /// The root of the contract's last batch, if one is to be asked.
-    private func publishedRoot() async throws -> (batch: UInt64, root: Digest)? {
+    /// What the contract logged for the proof's own batch, if it is to be asked: the last root that
+    /// was committed may not pay yet, and the one that pays may be of another batch.
+    private func publishedRoot(ofBatch batch: UInt64) async throws -> CommittedRoot? {
         guard let rpc, let contract else { return nil }
         let artifact: ContractArtifact
         do {
@@ -144,7 +145,7 @@ struct VerifyBalanceCommand: AsyncParsableCommand {
                 rpc: node, chainID: try await EVMChain.chainID(at: node), confirmations: 1,
                 pollInterval: .milliseconds(100))
             let settlement = SettlementContract(chain: chain, address: address, artifact: artifact)
-            return (try await settlement.batch(), try await settlement.liabilitiesRoot())
+            return try await settlement.committedRoot(ofBatch: batch, downTo: startBlock)
         } catch {
             Console.say("\(rpc) does not answer for the contract: \(error)")
             throw Exit.network

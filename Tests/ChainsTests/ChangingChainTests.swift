@@ -8,17 +8,17 @@ import Testing
 /// A node whose whole chain changes between two calls of one look.
 @Suite(.timeLimit(.minutes(2)))
 struct ChangingChainTests {
-    private static let account = EVMAddress([UInt8](repeating: 0x44, count: 20)) ?? .zero
-    private static let contract = EVMAddress([UInt8](repeating: 0x55, count: 20)) ?? .zero
-    private static let head: UInt64 = 10
-    private static let eventful: UInt64 = 7
+    static let account = EVMAddress([UInt8](repeating: 0x44, count: 20)) ?? .zero
+    static let contract = EVMAddress([UInt8](repeating: 0x55, count: 20)) ?? .zero
+    static let head: UInt64 = 10
+    static let eventful: UInt64 = 7
 
     /// Names a block, and with `salt` its transaction.
-    private static func name(_ branch: UInt8, _ number: UInt64, salt: UInt8 = 0) -> Digest {
+    static func name(_ branch: UInt8, _ number: UInt64, salt: UInt8 = 0) -> Digest {
         SHA256.hash([branch, salt] + word(number))
     }
 
-    private static func block(_ branch: UInt8, _ number: UInt64) -> String {
+    static func block(_ branch: UInt8, _ number: UInt64) -> String {
         """
         {"number":"0x\(String(number, radix: 16))","hash":"0x\(name(branch, number).hex)",
          "parentHash":"0x\(name(branch, number &- 1).hex)","timestamp":"0x1",
@@ -27,7 +27,7 @@ struct ChangingChainTests {
     }
 
     /// The one event of a branch: a deposit of as much as the branch's number.
-    private static func logs(_ branch: UInt8, topic: Digest) -> String {
+    static func logs(_ branch: UInt8, topic: Digest) -> String {
         """
         [{"address":"\(contract.hex)","topics":["0x\(topic.hex)","0x\(EIP712.word(account).hex)"],
           "data":"0x\(Hex.encode(word(UInt64(branch))))","logIndex":"0x0",
@@ -56,7 +56,7 @@ struct ChangingChainTests {
     private func watcher(_ server: TCPServer) throws -> LogWatcher {
         try LogWatcher(
             nodes: EVMNodes(FakeNode.chain(of: server)), contract: Self.contract,
-            artifact: try Project.artifact("Exchequer"))
+            artifact: try Project.artifact("Exchequer"), blocksByHash: 0)
     }
 
     /// Whenever it happens, either the look notices, or it brings the old branch's event and a
@@ -94,7 +94,8 @@ struct ChangingChainTests {
         try LogWatcher(
             nodes: EVMNodes(
                 servers.map { FakeNode.chain(of: $0) }, quorum: Quorum(needed: 2)),
-            contract: Self.contract, artifact: try Project.artifact("Exchequer"))
+            contract: Self.contract, artifact: try Project.artifact("Exchequer"),
+            blocksByHash: 0)
     }
 
     /// One of three nodes tells of another chain, is not there or is broken: what two say counts.

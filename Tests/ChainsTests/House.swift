@@ -20,7 +20,9 @@ struct House: Sendable {
     static let unbondingDelay: UInt64 = 7 * 86_400
     static let million: UInt128 = 1_000_000
 
-    static func build(on node: EVMNode) async throws -> House {
+    static func build(
+        on node: EVMNode, delays: SettlementDelays = SettlementDelays(unbonding: unbondingDelay)
+    ) async throws -> House {
         let owner = EVMSender(chain: node.chain(), key: try node.freshKey())
         let token = try Project.artifact("Token")
         let usd = try await TokenContract.deploy(
@@ -31,8 +33,7 @@ struct House: Sendable {
             supply: million * million, from: owner)
         let vault = try await SettlementContract.deploy(
             try Project.artifact("Exchequer"), vault: try Project.artifact("Vault"),
-            usd: usd.address, tly: tly.address,
-            delays: SettlementDelays(unbonding: unbondingDelay), from: owner)
+            usd: usd.address, tly: tly.address, delays: delays, from: owner)
         return House(
             node: node, usd: usd, tly: tly, vault: vault, safe: try await vault.vault(),
             owner: owner)

@@ -92,6 +92,7 @@ struct LogWatcherTests {
                     batch: 1, root: claim.leaf, journalHead: try digest(0x51),
                     totalUSD: 3 * million, totalTLY: 0, liabilities: try digest(0x52),
                     timestamp: committedAt),
+                .rootActivated(batch: 1, root: claim.leaf),
                 .claimed(
                     token: house.usd.address, account: account, amount: 3 * million,
                     cumulative: 3 * million),

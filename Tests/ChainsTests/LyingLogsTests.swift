@@ -19,7 +19,9 @@ struct LyingLogsTests {
         let chain = house.node.chain()
         let head = try await chain.head()
         start = LogCursor(nextBlock: head.number + 1, previousHash: head.hash)
-        watcher = try house.vault.watcher()
+        watcher = try LogWatcher(
+            nodes: EVMNodes(chain), contract: house.vault.address,
+            artifact: house.vault.contract.artifact, blocksByHash: 0)
         for amount: UInt128 in [1, 2] {
             try settled(await house.vault.deposit(amount, from: guest))
         }

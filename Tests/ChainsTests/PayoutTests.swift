@@ -119,15 +119,7 @@ import Testing
     /// Opens, commits, activates, enrols and claims on a real SVM, and reads what it left.
     @Test func aClaimOnAChain() async throws {
         let node = try await SVMNode()
-        let program = try SVMNode.owner("program")
-        let elf = try Data(
-            contentsOf: Project.root.appendingPathComponent("contracts-abi/solana/payout.so"))
-        let _: Bool = try await node.rpc.call(
-            "test_addProgram",
-            [.string(program.description), .string(elf.base64EncodedString())])
-        let pool = PayoutPool(
-            program: program, opener: node.address, mint: node.mint,
-            cluster: try await node.chain.genesis())
+        let pool = try await node.addPool()
         let (settler, guardian) = (try SVMNode.key("settler"), try SVMNode.owner("guardian"))
         let settlerAddress = SolanaAddress(settler.publicKey)
         try await node.give(1_000_000, to: pool.address)
@@ -160,7 +152,7 @@ import Testing
         #expect(late.roles.settler == settlerAddress && late.nextRoles == nil)
         let kept = try #require(
             try await node.chain.accounts([pool.record(of: payee)], .processed)[0])
-        let record = try #require(PayoutRecord(kept, program: program))
+        let record = try #require(PayoutRecord(kept, program: pool.program))
         #expect(record.payee == payee && record.cumulative == 40 && record.pool == pool.address)
 
         // The same claim in another transaction is refused with the program's own number.

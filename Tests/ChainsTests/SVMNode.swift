@@ -108,6 +108,18 @@ final class SVMNode: Sendable {
         try await run([.makeTokenAccount(of: owner, mint: mint, payer: address), maker])
     }
 
+    /// The payout program on this cluster, and the payer's pool of the mint, which is not open yet.
+    func addPool() async throws -> PayoutPool {
+        let program = try SVMNode.owner("program")
+        let elf = try Data(
+            contentsOf: Project.root.appendingPathComponent("contracts-abi/solana/payout.so"))
+        let _: Bool = try await rpc.call(
+            "test_addProgram",
+            [.string(program.description), .string(elf.base64EncodedString())])
+        return PayoutPool(
+            program: program, opener: address, mint: mint, cluster: try await chain.genesis())
+    }
+
     /// An instruction of the token program about one of the mint's accounts: 10 freezes it.
     func about(_ owner: SolanaAddress, _ tag: UInt8) -> SolanaInstruction {
         SolanaInstruction(

@@ -326,6 +326,11 @@ private let settlementRows: [RejectionRow] = [
             World.buyer, asset: .usd, amount: Amount(1_000_000), key: World.digest(1),
             quotes: World.quotes { $0.pushFloat = nil })
     },
+    .init(.notTheLastLog) { world in
+        .reverseChain(
+            world.nextReference(), .deposited(account: World.address(6), chainUnits: 5),
+            previous: nil)
+    },
 ]
 
 extension World {

@@ -88,7 +88,12 @@ extension World {
         case .sealed:
             return .observeChain(
                 nextReference(), .rootCommitted(batch: batch.id, root: batch.root))
-        case .confirmed: return .cutBatch
+        case .confirmed:
+            if batch.id.rawValue % 4 == 2 {
+                return .observeChain(nextReference(), .rootDisputed(batch: batch.id))
+            }
+            return .cutBatch
+        case .disputed: return .replaceBatch
         }
     }
 }

@@ -191,6 +191,8 @@ import Transport
                 ("/v1/verdicts/1", 404, "verdict_not_found"),
                 ("/v1/batches/1", 404, "not_found"),
                 ("/v1/batches/1/claims/0x12", 404, "not_found"),
+                ("/v1/claimable/0x12", 400, "invalid_value"),
+                ("/v1/claimable/0x\(String(repeating: "1", count: 40))", 404, "not_found"),
                 ("/v1/models/none", 404, "model_not_found"),
                 ("/v1/jobs?after=18446744073709551615", 200, ""),
             ] {
@@ -209,6 +211,7 @@ import Transport
             let key = try await house.buyer()
             for (method, path) in [
                 ("GET", "/v1/balance"), ("GET", "/v1/keys"), ("POST", "/v1/withdrawals"),
+                ("GET", "/v1/claimable"),
                 ("POST", "/v1/completions"), ("POST", "/v1/chat/completions"),
             ] {
                 for bearer in [nil, "exq_wrong", String(key.dropLast())] {
@@ -219,7 +222,9 @@ import Transport
                     #expect(try response.failure().code == "invalid_api_key")
                 }
             }
-            for path in ["close-epoch", "settle", "draw-audits"] {
+            for path in [
+                "close-epoch", "settle", "draw-audits", "settlement/reverse", "batches/replace",
+            ] {
                 for bearer in [nil, key, "operator"] {
                     let response = try await house.call(
                         "POST", "/v1/operator/\(path)", json: "{}", bearer: bearer)
@@ -229,6 +234,15 @@ import Transport
             let operated = try await house.call(
                 "POST", "/v1/operator/settle", json: "{}", bearer: house.operatorToken)
             #expect(try operated.failure().rejection == Rejection.nothingToSettle.rawValue)
+            // Nothing was disputed, and without a chain there is nothing to compare with.
+            let replaced = try await house.call(
+                "POST", "/v1/operator/batches/replace", json: "{}", bearer: house.operatorToken)
+            #expect(try replaced.failure().rejection == Rejection.wrongBatchState.rawValue)
+            for bearer in [nil, try house.operatorToken] {
+                let report = try await house.call(
+                    "GET", "/v1/operator/reconciliation", bearer: bearer)
+                #expect(report.status == (bearer == nil ? 401 : 404))
+            }
         }
     }
 }

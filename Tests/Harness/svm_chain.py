@@ -8,6 +8,7 @@ from solders.litesvm import LiteSVM
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import TransactionMetadata
+from svm_trace import inner_json, loaded_addresses, token_balances
 
 # A blockhash can be used for so many blocks, and the chain forgets it later.
 VALID_BLOCKS = 150
@@ -29,6 +30,10 @@ class Landed:
     units: int
     # What the payer held before and afterwards.
     lamports: tuple[int, int] = (0, 0)
+    # The accounts that it names, those of lookup tables included.
+    keys: list[Pubkey] = field(default_factory=list)
+    # What a node tells of it beside its bytes.
+    meta: dict = field(default_factory=dict)
 
 
 @dataclass
@@ -56,6 +61,8 @@ class Chain:
     blocks: list[Block] = field(default_factory=list)
     landed: dict[str, Landed] = field(default_factory=dict)
     done: list[Done] = field(default_factory=list)
+    # Of earlier slots nothing is told any more, as by a node that keeps little.
+    first_kept: int = 0
 
     def __post_init__(self):
         self.svm = self._genesis()
@@ -139,7 +146,10 @@ class Chain:
     def land(self, transaction: VersionedTransaction) -> Landed | None:
         """Executes a transaction in this slot; None if it may not be in a block at all."""
         payer = transaction.message.account_keys[0]
-        before = self.svm.get_balance(payer) or 0
+        held = self.svm.get_balance(payer) or 0
+        written, read = loaded_addresses(self.svm, transaction.message)
+        keys = list(transaction.message.account_keys) + written + read
+        before = token_balances(self.svm, keys)
         result = self.svm.send_transaction(transaction)
         succeeded = isinstance(result, TransactionMetadata)
         meta = result if succeeded else result.meta()
@@ -147,7 +157,17 @@ class Chain:
         if not succeeded and not is_in_block(error):
             return None
         found = Landed(self.slot, transaction, error, meta.logs(), meta.compute_units_consumed())
-        found.lamports = (before, self.svm.get_balance(payer) or 0)
+        found.lamports = (held, self.svm.get_balance(payer) or 0)
+        found.keys = keys
+        found.meta = {
+            "preTokenBalances": before,
+            "postTokenBalances": token_balances(self.svm, keys),
+            "innerInstructions": inner_json(meta.inner_instructions()),
+            "loadedAddresses": {
+                "writable": [str(key) for key in written],
+                "readonly": [str(key) for key in read],
+            },
+        }
         self.landed[str(transaction.signatures[0])] = found
         self.done.append(
             Done(self.slot, lambda svm: svm.send_transaction(transaction), transaction))
@@ -188,6 +208,11 @@ class Chain:
             elif not (keep and self.may_land(one.transaction) and self.land(one.transaction)):
                 lost += 1
         return lost
+
+    def history(self, address: Pubkey) -> list[tuple[str, Landed]]:
+        """The transactions that name an account, newest first."""
+        found = [(name, one) for name, one in self.landed.items() if address in one.keys]
+        return [pair for pair in reversed(found) if pair[1].slot >= self.first_kept]
 
     # ---- what a transaction needs
 

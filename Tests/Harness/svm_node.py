@@ -15,6 +15,7 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
     test_drop [n]                    the next n sends are acknowledged and never land
     test_rollback [slots, keep]      a fork takes the place of the last slots, also of confirmed
                                      ones; keep: with their transactions
+    test_forget [slot]               nothing is told of transactions of earlier slots any more
     test_setAccount [key, lamports, owner, data in base64]
     test_addProgram [key, ELF in base64]
     test_setTime [seconds]           what programs take for the time since 1970
@@ -36,6 +37,7 @@ from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from svm_chain import LAMPORTS, LEVELS, VALID_BLOCKS, Chain
+from svm_trace import TOKEN_PROGRAMS, transaction_json
 
 PACKET_BYTES = 1_232
 MAX_STATUSES = 256
@@ -47,6 +49,7 @@ TOKEN_PROGRAMS = (
 )
 ASSOCIATED = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
 COMPUTE_BUDGET = "ComputeBudget111111111111111111111111111111"
+MAX_LISTED = 1_000
 
 
 def invalid(message: str):
@@ -275,6 +278,12 @@ class Node(RpcNode):
         wanted = LEVELS[options.get("commitment", "finalized")]
         if found is None or found.transaction is None or self.chain.level(found.slot) < wanted:
             return None
+        if found.slot < self.chain.first_kept:
+            return None
+        if options.get("encoding") == "json":
+            written = transaction_json(found.transaction)
+        else:
+            written = [base64.b64encode(bytes(found.transaction)).decode(), "base64"]
         return {
             "slot": found.slot,
             "version": 0,
@@ -285,9 +294,28 @@ class Node(RpcNode):
                 "postBalances": [found.lamports[1]],
                 "logMessages": found.logs,
                 "computeUnitsConsumed": found.units,
+                **found.meta,
             },
-            "transaction": [base64.b64encode(bytes(found.transaction)).decode(), "base64"],
+            "transaction": written,
         }
+
+    def getSignaturesForAddress(self, text, options=None):
+        options = options or {}
+        limit = options.get("limit", MAX_LISTED)
+        if not 0 < limit <= MAX_LISTED:
+            invalid(f"Invalid limit; max {MAX_LISTED}")
+        wanted = LEVELS[options.get("commitment", "finalized")]
+        rows, is_after = [], "before" in options
+        for name, found in self.chain.history(Pubkey.from_string(text)):
+            if name == options.get("until") or len(rows) == limit:
+                break
+            if not is_after and self.chain.level(found.slot) >= wanted:
+                rows.append({"signature": name, "slot": found.slot, "err": error_json(found.error)})
+            is_after = is_after and name != options["before"]
+        return rows
+
+    def getFirstAvailableBlock(self):
+        return self.chain.first_kept
 
     # ---- control
 
@@ -305,6 +333,10 @@ class Node(RpcNode):
         if not 0 < slots < len(self.chain.blocks):
             invalid(f"1 to {len(self.chain.blocks) - 1} slots")
         return self.chain.roll_back(slots, keep)
+
+    def test_forget(self, slot):
+        self.chain.first_kept = slot
+        return slot
 
     def test_setAccount(self, text, lamports, owner, content):
         account = Account(lamports, base64.b64decode(content), Pubkey.from_string(owner))

@@ -76,13 +76,13 @@ class Chain:
 class House:
     """One chain, one contract, and a house that can be killed and started again."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *delays):
         self.folder = folder
         self.chain = Chain(folder)
         self.process = None
         self.log = open(folder / "house.log", "a")
         (folder / "rules.json").write_text(json.dumps(RULES))
-        deployed = self.run("deploy", 0, "--unbonding-delay", DELAY, "--json")
+        deployed = self.run("deploy", 0, "--unbonding-delay", DELAY, *delays, "--json")
         self.addresses = json.loads(deployed)
         for index in (1, 2):
             self.run(
@@ -413,3 +413,38 @@ def test_a_chain_that_was_rewritten_halts_settlement(house):
     eventually(
         "settlement is halted again", lambda: house.get("/healthz")["status"] == "settlement halted"
     )
+    # A person says so: it is reversed by an entry, and what the chain has now is booked.
+    credited = trial(house)
+    assert house.operate("settlement/reverse") == {"reversed": 1}
+    assert house.usd(buyer)["available"] == "0.00"
+    # The sums are up to a second old.
+    time.sleep(1.1)
+    assert trial(house) == credited + 1
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        house.operate("settlement/reverse")
+    assert refused.value.code == 409
+    house.pay("deposit", 1, "2.50")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the next deposit", lambda: house.usd(buyer).get("available") == "2.50")
+    assert house.get("/healthz")["status"] == "ok"
+    house.kill()
+    house.start()
+    assert house.usd(buyer)["available"] == "2.50"
+    audit = json.loads(exchequer("audit", "--data", house.folder / "house", "--json"))
+    # The deposit, its reversal, and the other one.
+    assert audit["sound"] and audit["transfers"] == 3
+    report = reconcile(house)
+    assert report["balanced"] and report["stranded"] == []
+
+
+def trial(house):
+    """The dollars that were ever debited, in dollars."""
+    totals = house.get("/v1/trial-balance")["data"]
+    return next(float(line["debits"]) for line in totals if line["asset"] == "USD")
+
+
+def reconcile(house, *arguments, code=0):
+    """What the operator's command finds."""
+    return json.loads(
+        exchequer(
+            "reconcile", "--data", house.folder / "house", "--json", *arguments, code=code))

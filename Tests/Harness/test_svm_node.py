@@ -303,3 +303,36 @@ def test_a_mint_is_made_for_who_asks():
         [bytes(owner), bytes(token), bytes(call.node.mint)], associated)[0]
     held = call.ok("getTokenAccountBalance", str(account))["value"]
     assert held == {"amount": "77", "decimals": 6}
+
+
+def test_history_is_listed_from_the_newest_down(call):
+    payer = call.node.keys[0]
+    target = Pubkey.new_unique()
+    names = []
+    for amount in (1, 2, 3):
+        transfers = [
+            transfer(
+                TransferParams(
+                    from_pubkey=payer.pubkey(), to_pubkey=target, lamports=amount * 10**9))
+        ]
+        names.append(call.send(transfers, [payer])[0]["result"])
+        call.ok("test_tick", 1)
+    assert call.ok("getSignaturesForAddress", str(target)) == []
+    call.ok("test_tick", 40)
+    rows = call.ok("getSignaturesForAddress", str(target))
+    assert [row["signature"] for row in rows] == names[::-1]
+    assert [row["slot"] for row in rows] == sorted((row["slot"] for row in rows), reverse=True)
+    page = {"limit": 1, "before": names[2]}
+    (second,) = call.ok("getSignaturesForAddress", str(target), page)
+    assert second["signature"] == names[1] and second["err"] is None
+    assert call.ok("getSignaturesForAddress", str(target), {"until": names[1]}) == [rows[0]]
+    assert "error" in call("getSignaturesForAddress", str(target), {"limit": 1_001})
+    told = call.ok("getTransaction", names[0], {"encoding": "json"})
+    keys = told["transaction"]["message"]["accountKeys"]
+    assert str(target) in keys and told["meta"]["preTokenBalances"] == []
+    # A node that forgets says nothing of it, but for where it begins.
+    call.ok("test_forget", rows[1]["slot"])
+    rest = call.ok("getSignaturesForAddress", str(target))
+    assert [row["signature"] for row in rest] == names[:0:-1]
+    assert call.ok("getFirstAvailableBlock") == rows[1]["slot"]
+    assert call.ok("getTransaction", names[0], {"encoding": "json"}) is None

@@ -145,18 +145,6 @@ public struct EVMChain: Sendable {
         return (tip, limit)
     }
 
-    /// Logs of one contract with one of `topics` first, from `first` to `last`, both included.
-    public func logs(
-        of contract: EVMAddress, topics: [Digest], from first: UInt64, to last: UInt64
-    ) async throws(ChainError) -> [EVMLog] {
-        let filter: [String: JSONValue] = [
-            "address": .data(contract.bytes), "fromBlock": .quantity(first),
-            "toBlock": .quantity(last),
-            "topics": .array([.array(topics.map { .data($0.bytes) })]),
-        ]
-        return try await ask("eth_getLogs", [.object(filter)])
-    }
-
     /// The receipt of a transaction as the node tells it, unchecked; `nil` while it is in no block.
     public func uncheckedReceipt(
         of transaction: Digest
@@ -175,7 +163,7 @@ public struct EVMChain: Sendable {
         return true
     }
 
-    private func ask<Result: Decodable & Sendable>(
+    func ask<Result: Decodable & Sendable>(
         _ method: String, _ parameters: [JSONValue] = []
     ) async throws(ChainError) -> Result {
         do {

@@ -73,11 +73,26 @@ public enum ChainEvent: Hashable, Sendable {
     case claimed(token: EVMAddress, account: EVMAddress, amount: UInt128, cumulative: UInt128)
     /// Somebody sent accounts tokens of its own, under a name that counts once for it.
     case dispersed(sender: EVMAddress, name: Digest, token: EVMAddress, count: UInt64)
+    /// The root of a batch pays from now on.
+    case rootActivated(batch: UInt64, root: Digest)
+    /// A guardian dropped the root of a batch before it paid.
+    case rootDisputed(batch: UInt64, guardian: EVMAddress, reason: Digest)
+    /// A slash waits for its veto window to be over, a moment in Unix seconds.
+    case slashRequested(
+        provider: EVMAddress, verdict: Digest, amount: UInt128, burned: UInt128,
+        executableFrom: UInt64)
+    /// The accused objected to a requested slash, which gave the arbiters another window.
+    case slashAppealed(provider: EVMAddress, verdict: Digest, executableFrom: UInt64)
+    /// An arbiter set a requested slash aside for good.
+    case slashVetoed(verdict: Digest, arbiter: EVMAddress)
+    /// Nobody executed a requested slash in time.
+    case slashLapsed(verdict: Digest)
 
     /// The events that are watched, by their names in the contract.
     static let names = [
         "Deposited", "Bonded", "UnbondRequested", "BondWithdrawn", "Slashed", "RootCommitted",
-        "Claimed", "Dispersed",
+        "Claimed", "Dispersed", "RootActivated", "RootDisputed", "SlashRequested", "SlashAppealed",
+        "SlashVetoed", "SlashLapsed",
     ]
 
     /// Those of them that contracts of before do not log.
@@ -118,7 +133,38 @@ public enum ChainEvent: Hashable, Sendable {
             self = .dispersed(
                 sender: try account(0), name: try values[1].digest(name), token: try account(2),
                 count: try values[3].uint64(name))
-        default: return nil
+        default:
+            guard let event = try Self.waiting(name, values) else { return nil }
+            self = event
+        }
+    }
+
+    /// What roots and slashes go through while they wait.
+    private static func waiting(
+        _ name: String, _ values: [ABIValue]
+    ) throws(ABIError) -> ChainEvent? {
+        switch (name, values.count) {
+        case ("RootActivated", 2):
+            .rootActivated(
+                batch: try values[0].uint64(name), root: try values[1].digest(name))
+        case ("RootDisputed", 3):
+            .rootDisputed(
+                batch: try values[0].uint64(name), guardian: try values[1].address(name),
+                reason: try values[2].digest(name))
+        case ("SlashRequested", 5):
+            .slashRequested(
+                provider: try values[0].address(name), verdict: try values[1].digest(name),
+                amount: try values[2].uint128(name), burned: try values[3].uint128(name),
+                executableFrom: try values[4].uint64(name))
+        case ("SlashAppealed", 4):
+            .slashAppealed(
+                provider: try values[0].address(name), verdict: try values[1].digest(name),
+                executableFrom: try values[3].uint64(name))
+        case ("SlashVetoed", 2):
+            .slashVetoed(
+                verdict: try values[0].digest(name), arbiter: try values[1].address(name))
+        case ("SlashLapsed", 1): .slashLapsed(verdict: try values[0].digest(name))
+        default: nil
         }
     }
 }

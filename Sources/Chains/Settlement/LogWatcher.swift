@@ -47,27 +47,32 @@ public struct LogPage: Hashable, Sendable {
 /// With several nodes a page counts when enough of them tell the same one, up to the last block
 /// that enough of them have deep enough; so does a reorganisation.
 ///
+/// The last blocks of a page are read one by one and by hash: behind one endpoint there may be
+/// several machines, and one that lags would answer a range whose end it lacks with less, without
+/// a word. Older ones, which every machine has, are read as ranges.
+///
 /// A reorganisation that ends above the required depth is never seen. A deeper one throws
 /// `deepReorg`: what was booked may be gone, and a person has to decide.
 public struct LogWatcher: Sendable {
     private let nodes: EVMNodes
-    private let contract: EVMAddress
     private let artifact: ContractArtifact
-    private let topics: [Digest]
+    private let filter: LogFilter
     private let blocksPerPage: UInt64
+    private let blocksByHash: UInt64
     private let usesFinalizedTag: Bool
 
     /// A watcher of the contract at an address, with its artefact. With `usesFinalizedTag` the
-    /// block that the nodes call final decides what is deep enough, not the confirmations.
+    /// block that the nodes call final decides what is deep enough, not the confirmations. The last
+    /// `blocksByHash` blocks that are deep enough are read by hash.
     public init(
         nodes: EVMNodes, contract: EVMAddress, artifact: ContractArtifact,
-        blocksPerPage: UInt64 = 2_000, usesFinalizedTag: Bool = false
+        blocksPerPage: UInt64 = 2_000, blocksByHash: UInt64 = 16, usesFinalizedTag: Bool = false
     ) throws(ABIError) {
         precondition(blocksPerPage > 0, "a page has at least one block")
         self.nodes = nodes
-        self.contract = contract
         self.artifact = artifact
         self.blocksPerPage = blocksPerPage
+        self.blocksByHash = blocksByHash
         self.usesFinalizedTag = usesFinalizedTag
         var topics: [Digest] = []
         for name in ChainEvent.names {
@@ -77,7 +82,7 @@ public struct LogWatcher: Sendable {
                 guard ChainEvent.laterNames.contains(name) else { throw error }
             }
         }
-        self.topics = topics
+        filter = LogFilter(contract: contract, topics: [topics])
     }
 
     /// Reads the next page. The same cursor always brings the same events.
@@ -117,8 +122,13 @@ public struct LogWatcher: Sendable {
             throw .inconsistentNode("block \(last) is gone")
         }
         try await checkBelow(cursor, chain)
-        let logs = try await chain.logs(
-            of: contract, topics: topics, from: cursor.nextBlock, to: last)
+        let young = final >= blocksByHash ? final - blocksByHash + 1 : 0
+        var logs: [EVMLog] = []
+        if young > cursor.nextBlock {
+            logs = try await chain.logs(
+                filter, from: cursor.nextBlock, to: min(last, young - 1))
+        }
+        logs += try await youngLogs(from: max(young, cursor.nextBlock), to: end, chain)
         let records = try await check(logs, first: cursor.nextBlock, last: last, chain)
         guard let again = try await chain.block(last) else {
             throw .inconsistentNode("block \(last) is not there any more: the node is behind")
@@ -127,6 +137,26 @@ public struct LogWatcher: Sendable {
         return LogPage(
             records: records, cursor: LogCursor(nextBlock: last + 1, previousHash: end.hash),
             hasMore: last < final)
+    }
+
+    /// The logs of the blocks up to `end`, each by its hash, which the block above vouches for.
+    private func youngLogs(
+        from first: UInt64, to end: EVMBlock, _ chain: EVMChain
+    ) async throws(ChainError) -> [EVMLog] {
+        guard first <= end.number else { return [] }
+        var block = end
+        var parts: [[EVMLog]] = []
+        while true {
+            parts.append(try await chain.logs(filter, in: block.hash))
+            if block.number == first { return Array(parts.reversed().joined()) }
+            guard let below = try await chain.block(block.number - 1) else {
+                throw .inconsistentNode("block \(block.number - 1) is gone")
+            }
+            guard below.hash == block.parentHash else {
+                throw .inconsistentNode("block \(block.number) does not follow the one below")
+            }
+            block = below
+        }
     }
 
     /// Throws `deepReorg` if the block below the cursor is no longer the one that was read.
@@ -149,8 +179,8 @@ public struct LogWatcher: Sendable {
         var records: [ChainRecord] = []
         var block: EVMBlock?
         for log in logs {
-            guard log.address == contract, !log.isRemoved, first <= log.blockNumber,
-                log.blockNumber <= last, let topic = log.topics.first, topics.contains(topic)
+            guard filter.takes(log), !log.isRemoved, first <= log.blockNumber,
+                log.blockNumber <= last
             else { throw .inconsistentNode("a log that was not asked for") }
             if block?.number != log.blockNumber { block = try await chain.block(log.blockNumber) }
             guard block?.hash == log.blockHash else {

@@ -37,6 +37,14 @@ public struct CommittedRoot: Hashable, Sendable {
     public let journalHead: Digest
     /// The root of everything the house owed then.
     public let liabilities: Digest
+
+    /// A root of these parts.
+    public init(batch: UInt64, root: Digest, journalHead: Digest, liabilities: Digest) {
+        self.batch = batch
+        self.root = root
+        self.journalHead = journalHead
+        self.liabilities = liabilities
+    }
 }
 
 extension SettlementContract {
@@ -67,36 +75,45 @@ extension SettlementContract {
     public func lastCommittedRoot(
         downTo first: UInt64 = 0, blocksPerPage: UInt64 = 2_000
     ) async throws(ChainError) -> CommittedRoot? {
-        let topic: Digest
-        do throws(ABIError) {
-            topic = try contract.artifact.event("RootCommitted").topic
-        } catch {
-            throw .abi(error)
+        try await committedRoot(topics: [], downTo: first, blocksPerPage: blocksPerPage)
+    }
+
+    /// What a batch's root was committed with, found in the same way.
+    public func committedRoot(
+        ofBatch batch: UInt64, downTo first: UInt64 = 0, blocksPerPage: UInt64 = 2_000
+    ) async throws(ChainError) -> CommittedRoot? {
+        try await committedRoot(
+            topics: [[UInt256(low: UInt128(batch)).word]], downTo: first,
+            blocksPerPage: blocksPerPage)
+    }
+
+    private func committedRoot(
+        topics: [[Digest]], downTo first: UInt64, blocksPerPage: UInt64
+    ) async throws(ChainError) -> CommittedRoot? {
+        let topic = try abi { () throws(ABIError) in
+            try contract.artifact.event("RootCommitted").topic
         }
+        let filter = LogFilter(contract: address, topics: [[topic]] + topics)
         var last = try await contract.chain.head().number
         while true {
             let start = max(first, last < blocksPerPage ? 0 : last - (blocksPerPage - 1))
-            let logs = try await contract.chain.logs(
-                of: address, topics: [topic], from: start, to: last)
-            if let log = logs.last { return try committed(log) }
+            let logs = try await contract.chain.logs(filter, from: start, to: last)
+            guard logs.allSatisfy(filter.takes) else {
+                throw .inconsistentNode("a log that was not asked for")
+            }
+            if let found = try logs.committedRoots(of: address, contract.artifact).last {
+                return found
+            }
             if start <= first { return nil }
             last = start - 1
         }
     }
 
-    private func committed(_ log: EVMLog) throws(ChainError) -> CommittedRoot {
-        do throws(ABIError) {
-            if let (name, values) = try contract.artifact.decode(log),
-                case .rootCommitted(let batch, let root, let head, _, _, let owed, _)? =
-                    try ChainEvent(name: name, values: values)
-            {
-                return CommittedRoot(
-                    batch: batch, root: root, journalHead: head, liabilities: owed)
-            }
-        } catch {
-            throw .abi(error)
-        }
-        throw .inconsistentNode("a log that was not asked for")
+    /// Carries out a requested slash whose veto window is over. Anyone may send it.
+    public func executeSlash(
+        _ verdict: Digest, from sender: EVMSender
+    ) async -> TransactionOutcome {
+        await contract.send("executeSlash", [.bytes32(verdict)], from: sender)
     }
 
     /// Makes the committed root the one that pays, once its delay is over. Anyone may send it.

@@ -15,6 +15,10 @@ public enum SettlementOrder: Hashable, Sendable {
     case disperse(token: EVMAddress, name: Digest, payments: [EVMPayment])
     /// Let the contract take the sender's tokens, which only `disperse` of the sender's own does.
     case approve(token: EVMAddress, spender: EVMAddress)
+    /// Make a committed root the one that pays, once its delay is over.
+    case activateRoot(CommittedRoot)
+    /// Carry out a requested slash whose veto window is over.
+    case executeSlash(verdict: Digest)
 
     /// What the order is, whatever else it carries: the verdict's key, or a hash of batch and root.
     public var key: Digest {
@@ -24,12 +28,25 @@ public enum SettlementOrder: Hashable, Sendable {
         case .disperse(_, let name, _): Self.key(ofDispersal: name)
         case .approve(let token, _):
             Keccak256.hash(Array("exchequer approve".utf8) + token.bytes)
+        case .activateRoot(let committed):
+            Self.key(ofActivation: committed.batch, root: committed.root)
+        case .executeSlash(let verdict): Self.key(ofExecution: verdict)
         }
     }
 
     /// The key of a dispersal's order.
     public static func key(ofDispersal name: Digest) -> Digest {
         Keccak256.hash(Array("exchequer dispersal".utf8) + name.bytes)
+    }
+
+    /// The key of the order that makes a root pay.
+    public static func key(ofActivation batch: UInt64, root: Digest) -> Digest {
+        Keccak256.hash(Array("exchequer activation".utf8) + key(ofBatch: batch, root: root).bytes)
+    }
+
+    /// The key of the order that carries out a requested slash.
+    public static func key(ofExecution verdict: Digest) -> Digest {
+        Keccak256.hash(Array("exchequer execution".utf8) + verdict.bytes)
     }
 
     /// The key of a root's order.
@@ -66,6 +83,15 @@ public enum SettlementOrder: Hashable, Sendable {
                     .uint(UInt128(batch)), .bytes32(root), .uint(usd), .uint(tly),
                     .bytes32(journalHead), .bytes32(liabilities),
                 ])
+        case .activateRoot(let committed):
+            try artifact.callData(
+                "activateRoot",
+                [
+                    .bytes32(committed.root), .bytes32(committed.journalHead),
+                    .bytes32(committed.liabilities),
+                ])
+        case .executeSlash(let verdict):
+            try artifact.callData("executeSlash", [.bytes32(verdict)])
         case .disperse(let token, let name, let payments):
             try artifact.callData(
                 "disperse",
@@ -152,8 +178,12 @@ public struct SettlementOrders: Sendable {
 
     /// What comes next of the order with a key, by the status of its intents in the manager.
     /// O(refusals) for the first look, O(1) for each further one.
+    ///
+    /// - Parameter orphans: hashes of blocks that were final and are gone: what was carried out in
+    ///   one of them has to be sent again.
     public mutating func step(
-        of key: Digest, at now: Timestamp, status: (Digest) -> EVMIntentStatus
+        of key: Digest, at now: Timestamp, without orphans: Set<Digest> = [],
+        status: (Digest) -> EVMIntentStatus
     ) -> Step {
         let isFirstLook = attempts[key] == nil
         var attempt = attempts[key] ?? Attempt(number: 0, retryAt: .zero)
@@ -171,7 +201,9 @@ public struct SettlementOrders: Sendable {
                     attempt.retryAt = now + .seconds(Self.pause * factor)
                 }
                 attempt.number += 1
-            case .closed(.settled(let inclusion)): return .done(inclusion)
+            case .closed(.settled(let inclusion)):
+                guard orphans.contains(inclusion.blockHash) else { return .done(inclusion) }
+                attempt.number += 1
             case let other: return .wait(other)
             }
         }

@@ -229,11 +229,11 @@ public struct SolanaChain: Sendable {
         }
     }
 
-    private static func options(_ commitment: SolanaCommitment) -> JSONValue {
+    static func options(_ commitment: SolanaCommitment) -> JSONValue {
         .object(["commitment": .string(commitment.rawValue), "encoding": "base64"])
     }
 
-    private func ask<Result: Decodable & Sendable>(
+    func ask<Result: Decodable & Sendable>(
         _ method: String, _ parameters: [JSONValue] = []
     ) async throws(ChainError) -> Result {
         do {
@@ -290,7 +290,7 @@ private struct Blockhash: Decodable, Sendable {
 }
 
 /// 32 bytes in base58.
-private struct Base58Digest: Decodable, Sendable {
+struct Base58Digest: Decodable, Sendable {
     let value: Digest
 
     init(from decoder: any Decoder) throws {
@@ -344,7 +344,7 @@ extension SolanaStatus: Decodable {
 }
 
 /// The reason for which a transaction was undone: a name, or an object of a name and its details.
-private struct SolanaFailure: Decodable, Sendable {
+struct SolanaFailure: Decodable, Sendable {
     let words: String
 
     private struct AnyKey: CodingKey {

@@ -8,7 +8,7 @@ extension ClearingHouse {
         _ reference: ChainReference, _ observation: ChainObservation, at time: Timestamp,
         into events: inout [Event]
     ) throws(Rejection) {
-        let cursor = ChainCursor(block: reference.block, logIndex: reference.logIndex, any: true)
+        let cursor = ChainCursor(reference)
         if cursor <= chainCursor { throw .chainEventReplayed }
         if reference.chain != chain { throw .wrongChain }
         switch observation {
@@ -34,12 +34,16 @@ extension ClearingHouse {
             try settleClaim(account, asset, units, reference, at: time, into: &events)
         case .dispersed(let name):
             try settleDispersal(name, reference.transaction, at: time, into: &events)
+        case .rootDisputed(let batch):
+            try disputeBatch(batch, into: &events)
+        case .slashReleased(let key):
+            try releaseSlash(key, at: time, into: &events)
         }
         chainCursor = cursor
         chainBlock = reference.blockHash
     }
 
-    private func ledgerAmount(_ asset: Asset, _ units: UInt128) throws(Rejection) -> Amount {
+    func ledgerAmount(_ asset: Asset, _ units: UInt128) throws(Rejection) -> Amount {
         // Balances of all owners together must stay inside 128 bits.
         let booked = ledger.account(AccountID(.chain, asset))?.debitsPosted ?? .zero
         guard units > 0, let amount = asset.amount(chainUnits: units),
@@ -168,5 +172,31 @@ extension ClearingHouse {
         batches[id].state = .confirmed
         batches[id].transaction = reference.transaction
         events.append(.batchConfirmed(id))
+    }
+
+    private mutating func disputeBatch(
+        _ id: BatchID, into events: inout [Event]
+    ) throws(Rejection) {
+        guard batches.at(id)?.state == .confirmed else { throw .wrongBatchState }
+        batches[id].state = .disputed
+        events.append(.batchDisputed(id))
+    }
+
+    /// The contract did not take what the books took: it goes back to the bond, from what the
+    /// penalty was split into and, as the verifier's bounty is paid out, from the house's own.
+    private mutating func releaseSlash(
+        _ key: Digest, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let id = index.verdictBySlashKey[key], let record = verdicts.at(id) else {
+            throw .verdictNotFound
+        }
+        if record.state != .executed || record.settledOnChain { throw .malformedVerdict }
+        let rest = collect(
+            record.captured, [(.init(.burn, .usd), record.burned)],
+            orElse: [.init(.insurance, .usd), .init(.fee, .usd)],
+            into: .init(.bonded, .usd, of: record.accused), .slashRelease, id.rawValue, at: time)
+        if !rest.isZero { events.append(.bondShortfall(record.accused, amount: rest)) }
+        verdicts[id].settledOnChain = true
+        events.append(.slashReleased(record.accused, amount: record.captured))
     }
 }

@@ -8,6 +8,9 @@ public enum BatchState: UInt8, CaseIterable, Hashable, Sendable {
     case sealed = 2
     /// Its root is final on chain.
     case confirmed = 3
+    /// Its root was final on chain and a guardian dropped it before it paid. Another batch has to
+    /// repeat its claims.
+    case disputed = 4
 }
 
 /// One leaf of a batch: all that an address has ever been allotted in one asset.

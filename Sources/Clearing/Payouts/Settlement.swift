@@ -30,7 +30,13 @@ extension ClearingHouse {
 
     /// Moves every whole chain unit that is payable into the next batch; dust stays for a later
     /// one. O(parties).
-    mutating func cutBatch(at time: Timestamp, into events: inout [Event]) throws(Rejection) {
+    ///
+    /// A batch in the place of a disputed one repeats its claims, as every batch does, so there
+    /// need be nothing new in it.
+    mutating func cutBatch(
+        replacesDisputed: Bool = false, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        if replacesDisputed, batches.last?.state != .disputed { throw .wrongBatchState }
         var due: [(party: PartyID, asset: Asset, units: UInt128)] = []
         for party in parties {
             for asset in Asset.allCases {
@@ -38,8 +44,10 @@ extension ClearingHouse {
                 if units > 0 { due.append((party.id, asset, units)) }
             }
         }
-        if due.isEmpty { throw .nothingToSettle }
-        if let last = batches.last, last.state != .confirmed { throw .batchOpen }
+        if due.isEmpty, !replacesDisputed { throw .nothingToSettle }
+        if let last = batches.last, last.state != .confirmed, !replacesDisputed {
+            throw .batchOpen
+        }
         allot(due, at: time, into: &events)
     }
 
@@ -62,6 +70,14 @@ extension ClearingHouse {
         }
         batches.append(Batch(id: id, cutAt: time, lines: batchLines(), added: added))
         events.append(.batchCut(id))
+    }
+
+    /// The first batch that is not on chain for good: a later one cannot go before it. O(1) but for
+    /// batches that a reorganisation took out of the chain.
+    public var oldestUnsettledBatch: Batch? {
+        let settled = batches.lastIndex { $0.state == .confirmed || $0.state == .disputed }
+        let first = settled.map { $0 + 1 } ?? 0
+        return first < batches.count ? batches[first] : nil
     }
 
     private func batchLines() -> [BatchLine] {

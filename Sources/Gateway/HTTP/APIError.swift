@@ -149,7 +149,7 @@ extension Rejection {
             .noOpenAppeal,
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
-            .costBooked, .withdrawalKeyUsed, .noPayoutRail:
+            .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog:
             .conflict
         case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals:
             .tooManyRequests

@@ -22,7 +22,7 @@ public actor LiabilityBook {
     private typealias Making = Task<Result<LiabilityTree, Failure>, Never>
 
     private let salt: [UInt8]
-    private let openJournal: OpenJournal
+    let openJournal: OpenJournal
     private let queue = BackgroundQueue("exchequer.liabilities")
     private var newest: (root: Digest, tree: Making)?
 

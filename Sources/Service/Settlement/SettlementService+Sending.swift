@@ -24,8 +24,9 @@ extension SettlementService {
 
     func act() async {
         var replaced: Int64 = 0
-        while !Task.isCancelled, !isHalted {
+        while !Task.isCancelled {
             try? await Task.sleep(for: pollInterval)
+            if isHalted { continue }
             do {
                 // A root that pays slashed money is refused until the slash is mined.
                 if try await sendSlashes() { try await sendRoot() }
@@ -81,9 +82,9 @@ extension SettlementService {
     private func sendRoot() async throws {
         var refused = 0
         defer { state.withLock { $0.refusedRoots = refused } }
-        guard let last = try await sequencer.read({ $0.batches.last }) else { return }
+        guard let last = try await sequencer.read({ $0.oldestUnsettledBatch }) else { return }
         switch last.state {
-        case .confirmed: return
+        case .confirmed, .disputed: return
         case .cut:
             let root = claimTree(of: last).root
             let owed = try await liabilities.commit(last.id, from: sequencer)
@@ -112,7 +113,10 @@ extension SettlementService {
     /// What comes next of the order with a key, and the id of its last intent.
     func look(at key: Digest) -> (step: SettlementOrders.Step, id: Digest) {
         state.withLock { state in
-            let step = state.orders.step(of: key, at: .systemNow) { driver.status(of: $0) }
+            let orphans = state.orphans
+            let step = state.orders.step(of: key, at: .systemNow, without: orphans) {
+                driver.status(of: $0)
+            }
             return (step, state.orders.lastID(of: key))
         }
     }

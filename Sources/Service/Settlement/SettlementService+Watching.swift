@@ -2,18 +2,30 @@ import Chains
 import Clearing
 import Logging
 import Primitives
+import Synchronization
 
 /// What the chain says: the contract's logs become commands.
 extension SettlementService {
+    /// Books what the contract logs until the task is cancelled. After a halt it waits until a
+    /// person has had the books reversed, and goes on where they are then.
     func watch() async {
+        while !Task.isCancelled {
+            await watchUntilHalted()
+            while isHalted, !Task.isCancelled { try? await Task.sleep(for: pollInterval) }
+        }
+    }
+
+    private func watchUntilHalted() async {
         guard var cursor = await bookedCursor() else { return }
         var complained = false
-        while !Task.isCancelled {
+        while !Task.isCancelled, !isHalted {
             do throws(ChainError) {
                 let page = try await watcher.read(from: cursor)
                 complained = false
                 if await book(page.records) {
                     cursor = page.cursor
+                    let next = cursor.nextBlock
+                    state.withLock { $0.watchedTo = next > 0 ? next - 1 : nil }
                     if page.hasMore { continue }
                 }
             } catch {
@@ -59,18 +71,22 @@ extension SettlementService {
     }
 
     private func halt(_ block: UInt64) {
+        state.withLock { $0.goneBlock = block }
         halt(
             "a final block is gone from the chain: settlement stops, a person decides",
             ["block": "\(block)"])
     }
 
     private func command(for record: ChainRecord) -> Command? {
+        tell(record.event)
         // Anybody may disperse through the contract what is its own.
         if case .dispersed(let sender, _, _, _) = record.event, sender != payer?.account {
             return nil
         }
         guard let observation = ChainObservation(record.event, usd: usd, tly: tly) else {
-            log.error("a claim of an unknown token", metadata: ["log": "\(record.event)"])
+            if case .claimed = record.event {
+                log.error("a claim of an unknown token", metadata: ["log": "\(record.event)"])
+            }
             return nil
         }
         let place = record.reference
@@ -79,6 +95,30 @@ extension SettlementService {
                 chain: place.chainID, block: place.blockNumber,
                 logIndex: UInt32(clamping: place.logIndex), blockHash: place.blockHash,
                 transaction: place.transaction), observation)
+    }
+
+    /// What a person should know of when it happens.
+    private func tell(_ event: ChainEvent) {
+        switch event {
+        case .rootDisputed(let batch, let guardian, let reason):
+            log.critical(
+                """
+                a guardian disputed a root: nobody is paid by it, and no batch is cut until a \
+                person has had it replaced
+                """,
+                metadata: [
+                    "batch": "\(batch)", "guardian": "\(guardian.hex)", "reason": "\(reason.hex)",
+                ])
+        case .slashVetoed(let verdict, let arbiter):
+            log.critical(
+                "an arbiter vetoed a slash: the bond is the provider's again",
+                metadata: ["verdict": "\(verdict.hex)", "arbiter": "\(arbiter.hex)"])
+        case .slashLapsed(let verdict):
+            log.critical(
+                "a slash was not executed in time: the bond is the provider's again",
+                metadata: ["verdict": "\(verdict.hex)"])
+        default: return
+        }
     }
 
     /// Where reading goes on: at the block of the last log in the books, which is read again and

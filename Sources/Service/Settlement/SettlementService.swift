@@ -31,6 +31,8 @@ public final class SettlementService: Sendable {
     let startBlock: UInt64
     let nodes: EVMNodes
     let artifact: ContractArtifact
+    /// Asks the contract what it holds and promises.
+    let reader: SettlementReader
     let driver: EVMManagerDriver
     let records: RecordLog
     let notes: ManagerNotes
@@ -48,6 +50,21 @@ public final class SettlementService: Sendable {
 
     struct State {
         var isHalted = false
+        /// The booked block that the chain no longer has, if that is why it halted.
+        var goneBlock: UInt64?
+        /// Blocks with a root or a slash of ours that the chain no longer has.
+        var orphans: Set<Digest> = []
+        /// Everything up to this block is booked; `nil` before the first page of logs.
+        var watchedTo: UInt64?
+        /// The batch whose root pays, as far as the contract was asked.
+        var activeBatch: BatchID?
+        var refusedActivations = 0
+        var refusedExecutions = 0
+        /// The last reconciliation, and what is known of tokens that were sent straight.
+        var reconciliation: Reconciliation?
+        var strays: StrayTransfers
+        /// The tree of the batch that pays.
+        var activeTree: (batch: BatchID, tree: ClaimTree)?
         var orders: SettlementOrders
         var refusedSlashes = 0
         var refusedRoots = 0
@@ -113,7 +130,15 @@ public final class SettlementService: Sendable {
         let orders = SettlementOrders(
             contract: contract, artifact: artifact, sender: options.key.address,
             feeLimit: options.feeLimit)
-        state = Mutex(State(orders: orders))
+        do {
+            reader = try await SettlementReader(
+                nodes: nodes, contract: address, artifact: artifact)
+        } catch {
+            throw HouseError(
+                .network, "the contract at \(options.contract.hex) does not answer: \(error)")
+        }
+        state = Mutex(
+            State(strays: StrayTransfers(reader, from: options.startBlock), orders: orders))
         notes = ManagerNotes(metrics: metrics, log: log)
         do {
             records = try RecordLog(
@@ -234,6 +259,8 @@ public final class SettlementService: Sendable {
             group.addTask { await self.watch() }
             group.addTask { await self.act() }
             group.addTask { await self.drive() }
+            group.addTask { await self.keepUp() }
+            group.addTask { await self.reconcileNowAndThen() }
             await group.waitForAll()
         }
     }
@@ -269,7 +296,8 @@ public final class SettlementService: Sendable {
 }
 
 extension ChainObservation {
-    /// What a log of the contract means to the books; `nil` for a claim of an unknown token.
+    /// What a log of the contract means to the books; `nil` for a claim of an unknown token, and
+    /// for what moves nothing in them.
     init?(_ event: ChainEvent, usd: EVMAddress, tly: EVMAddress) {
         switch event {
         case .deposited(let account, let amount):
@@ -291,6 +319,11 @@ extension ChainObservation {
             }
             self = .claimed(account: account, asset: asset, chainUnits: amount)
         case .dispersed(_, let name, _, _): self = .dispersed(name: name)
+        case .rootDisputed(let batch, _, _): self = .rootDisputed(batch: BatchID(batch))
+        case .slashVetoed(let verdict, _), .slashLapsed(let verdict):
+            self = .slashReleased(verdict: verdict)
+        // The contract is asked for these when it matters.
+        case .rootActivated, .slashRequested, .slashAppealed: return nil
         }
     }
 }

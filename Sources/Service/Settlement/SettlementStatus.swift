@@ -20,6 +20,8 @@ public struct BatchRail: Hashable, Sendable {
         case confirmed
         /// It is in a block that the nodes call final.
         case finalized
+        /// A guardian dropped it before it paid; the next batch repeats its claims.
+        case disputed
     }
 
     /// Where the root stands.
@@ -52,6 +54,7 @@ extension SettlementService {
         switch batch.state {
         case .cut: return BatchRail(stage: .waiting, transaction: nil)
         case .confirmed: return BatchRail(stage: deep, transaction: batch.transaction)
+        case .disputed: return BatchRail(stage: .disputed, transaction: batch.transaction)
         case .sealed: break
         }
         let key = SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root)

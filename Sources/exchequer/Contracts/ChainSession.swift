@@ -16,6 +16,18 @@ struct ChainOptions: ParsableArguments {
     @Flag(help: "Print one JSON object.") var json = false
 }
 
+extension ChainOptions {
+    /// The options that another command's make.
+    init(rpc: String, keyFile: String, artifacts: String) {
+        self.init()
+        self.rpc = rpc
+        self.keyFile = keyFile
+        self.artifacts = artifacts
+        confirmations = 1
+        json = false
+    }
+}
+
 /// A sender on a chain, as the options describe it.
 struct ChainSession {
     let options: ChainOptions

@@ -3,11 +3,11 @@ import Chains
 import Foundation
 import Primitives
 
-/// `exchequer contracts claim`: takes what the last confirmed batch allots.
+/// `exchequer contracts claim`: takes what the batch whose root pays allots.
 struct ClaimCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "claim",
-        abstract: "Claim everything the last settlement batch allots to the sender.",
+        abstract: "Claim everything that the root which pays owes the sender.",
         discussion: """
             The proofs come from the house; the contract believes only them and the root on chain. \
             What was claimed before is not paid again.
@@ -24,7 +24,7 @@ struct ClaimCommand: AsyncParsableCommand {
 
     private struct BatchHead: Decodable {
         let batch: UInt64
-        let state: String
+        let root: String
     }
 
     private struct Proof: Decodable {
@@ -42,8 +42,9 @@ struct ClaimCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try await ChainSession(chain)
         let settlement = try session.settlement(contract)
-        guard let last = try await lastConfirmed() else {
-            Console.say("no batch is confirmed yet")
+        let root = try await settlement.root()
+        guard let last = try await batch(with: root) else {
+            Console.say("no batch pays yet")
             return
         }
         let own = session.sender.address
@@ -83,12 +84,13 @@ struct ClaimCommand: AsyncParsableCommand {
         }
     }
 
-    private func lastConfirmed() async throws -> BatchHead? {
+    /// The last confirmed batch need not be the one: its root may wait, or be disputed.
+    private func batch(with root: Digest) async throws -> BatchHead? {
         var last: BatchHead?
         var after: UInt64 = 0
         while true {
             let page: List<BatchHead> = try await fetch("/v1/batches?limit=1000&after=\(after)")
-            last = page.data.last { $0.state == "confirmed" } ?? last
+            last = page.data.last { $0.root == root.hex && root != .zero } ?? last
             guard let next = page.next_after else { return last }
             after = next
         }

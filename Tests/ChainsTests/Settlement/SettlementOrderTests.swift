@@ -110,6 +110,34 @@ import Testing
                 == .done(included))
     }
 
+    /// What was carried out in a block that is gone has to be sent again, at once.
+    @Test mutating func anOrderWhoseBlockIsGoneIsSentAgain() throws {
+        let ends: [Digest: EVMIntentOutcome] = [key: .settled(included)]
+        func status(_ id: Digest) -> EVMIntentStatus { ends[id].map { .closed($0) } ?? .absent }
+        let now = Timestamp(seconds: 5)
+        #expect(orders.step(of: key, at: now, status: status) == .done(included))
+        let other = try digest(0x77)
+        #expect(orders.step(of: key, at: now, without: [other], status: status) == .done(included))
+        let gone: Set = [included.blockHash]
+        guard case .submit(let id) = orders.step(of: key, at: now, without: gone, status: status)
+        else {
+            Issue.record("it is not sent again")
+            return
+        }
+        #expect(id != key)
+    }
+
+    @Test func activationAndExecutionAreOrdersOfTheirOwn() throws {
+        let committed = CommittedRoot(
+            batch: 4, root: key, journalHead: try digest(1), liabilities: try digest(2))
+        let activation = SettlementOrder.activateRoot(committed)
+        let execution = SettlementOrder.executeSlash(verdict: key)
+        let root = SettlementOrder.key(ofBatch: 4, root: key)
+        #expect(Set([activation.key, execution.key, root, order.key]).count == 4)
+        #expect(activation.key == SettlementOrder.key(ofActivation: 4, root: key))
+        #expect(execution.key == SettlementOrder.key(ofExecution: key))
+    }
+
     @Test mutating func aRefusedOrderGetsANewIdAfterAPauseThatGrows() throws {
         var ends: [Digest: EVMIntentOutcome] = [:]
         var ids: [Digest] = []

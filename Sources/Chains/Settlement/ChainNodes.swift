@@ -1,28 +1,25 @@
 /// Several nodes of one chain, and how many of them must say the same until it is believed.
-public struct EVMNodes: Sendable {
+public struct ChainNodes<Node: Sendable>: Sendable {
     /// The nodes, each as it is asked.
-    public let all: [EVMChain]
+    public let all: [Node]
     /// How many must agree.
     public let quorum: Quorum
 
     /// Nodes of one chain with the same depth, at least as many as must agree.
-    public init(_ nodes: [EVMChain], quorum: Quorum) {
+    public init(_ nodes: [Node], quorum: Quorum) {
         precondition(nodes.count >= quorum.needed, "fewer nodes than must agree")
         all = nodes
         self.quorum = quorum
     }
 
     /// One node, which is believed.
-    public init(_ node: EVMChain) {
+    public init(_ node: Node) {
         self.init([node], quorum: Quorum(needed: 1))
     }
 
-    /// The chain's id.
-    public var chainID: UInt64 { all[0].chainID }
-
     /// What each node answers, in no order. Waits for all of them.
     public func answers<Value: Sendable>(
-        _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
+        _ read: @escaping @Sendable (Node) async throws(ChainError) -> Value
     ) async -> [Result<Value, ChainError>] {
         var given: [Result<Value, ChainError>] = []
         for await answer in stream(read) {
@@ -35,7 +32,7 @@ public struct EVMNodes: Sendable {
     /// What enough nodes answer alike; returns as soon as they have. Throws what enough of them
     /// throw alike, or the first of different errors, or `inconsistentNode` if they do not agree.
     public func agreed<Value: Hashable & Sendable>(
-        _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
+        _ read: @escaping @Sendable (Node) async throws(ChainError) -> Value
     ) async throws(ChainError) -> Value {
         var given: [Result<Value, ChainError>] = []
         for await answer in stream(read) {
@@ -48,7 +45,7 @@ public struct EVMNodes: Sendable {
     }
 
     private func stream<Value: Sendable>(
-        _ read: @escaping @Sendable (EVMChain) async throws(ChainError) -> Value
+        _ read: @escaping @Sendable (Node) async throws(ChainError) -> Value
     ) -> AsyncStream<Result<Value, ChainError>> {
         let (answers, sink) = AsyncStream.makeStream(of: Result<Value, ChainError>.self)
         for node in all {
@@ -62,5 +59,25 @@ public struct EVMNodes: Sendable {
             }
         }
         return answers
+    }
+}
+
+/// Nodes of an EVM chain.
+public typealias EVMNodes = ChainNodes<EVMChain>
+/// Nodes of a Solana cluster.
+public typealias SolanaNodes = ChainNodes<SolanaChain>
+
+extension ChainNodes<EVMChain> {
+    /// The chain's id.
+    public var chainID: UInt64 { all[0].chainID }
+
+    /// The height of the newest block that enough nodes have.
+    public func commonHeight() async throws(ChainError) -> UInt64 {
+        let answers = await answers { node throws(ChainError) in try await node.head() }
+        if let height = quorum.reached(answers.compactMap({ try? $0.get().number })) {
+            return height
+        }
+        for case .failure(let error) in answers { throw error }
+        throw .inconsistentNode("the nodes do not agree")
     }
 }

@@ -1,0 +1,108 @@
+import Cryptography
+public import Primitives
+
+/// Tokens that somebody sent straight to the contract or its vault: no call of the contract goes
+/// with them, so they are credited to nobody.
+public struct StrayTransfer: Hashable, Sendable {
+    /// In what.
+    public let asset: Asset
+    /// How much, in chain units.
+    public let amount: UInt128
+    /// Who sent it.
+    public let sender: EVMAddress
+    /// Whether it went to the contract itself, not to its vault.
+    public let isInContract: Bool
+    /// The block.
+    public let block: UInt64
+    /// The transaction.
+    public let transaction: Digest
+}
+
+/// The stray transfers up to some block. Dollars count wherever they were sent; of the incentive
+/// token only what went to the contract, since its reserve is paid straight into the vault.
+public struct StrayTransfers: Sendable {
+    /// What was found, in the order of the chain.
+    public private(set) var found: [StrayTransfer] = []
+    /// The first block that was not looked at.
+    public private(set) var nextBlock: UInt64
+
+    private let reader: SettlementReader
+    private static let blocksPerPage: UInt64 = 2_000
+    private static let transfer = Keccak256.hash(Array("Transfer(address,address,uint256)".utf8))
+
+    /// None yet, from a block on.
+    public init(_ reader: SettlementReader, from block: UInt64) {
+        self.reader = reader
+        nextBlock = block
+    }
+
+    /// All of an asset, in chain units; of the contract itself only, if asked for.
+    public func sum(_ asset: Asset, inContract: Bool = false) -> UInt128 {
+        found.reduce(0) { sum, one in
+            one.asset == asset && (one.isInContract || !inContract) ? sum + one.amount : sum
+        }
+    }
+
+    /// Leaves blocks out that are known to hold none, because the balances add up.
+    public mutating func pass(upTo block: UInt64) { nextBlock = max(nextBlock, block + 1) }
+
+    /// Looks at up to `pages` pages of blocks up to `last`, which has to be deep enough. Whether
+    /// all of them were looked at.
+    public mutating func look(upTo last: UInt64, pages: Int) async throws(ChainError) -> Bool {
+        for _ in 0..<pages {
+            guard nextBlock <= last else { return true }
+            let end = min(last, nextBlock + (Self.blocksPerPage - 1))
+            let (reader, first) = (reader, nextBlock)
+            found += try await reader.nodes.agreed { node throws(ChainError) in
+                try await Self.page(of: node, reader, from: first, to: end)
+            }
+            nextBlock = end + 1
+        }
+        return nextBlock > last
+    }
+
+    private static func page(
+        of node: EVMChain, _ reader: SettlementReader, from first: UInt64, to last: UInt64
+    ) async throws(ChainError) -> [StrayTransfer] {
+        guard let before = try await node.block(last) else {
+            throw .inconsistentNode("block \(last) is not there yet: the node is behind")
+        }
+        let ours = [reader.vault, reader.contract].map { EIP712.word($0) }
+        let dollars = try await node.logs(
+            LogFilter(contract: reader.usd, topics: [[transfer], [], ours]), from: first, to: last)
+        let tallies = try await node.logs(
+            LogFilter(contract: reader.tly, topics: [[transfer], [], [ours[1]]]), from: first,
+            to: last)
+        let known = try await reader.paymentsIn(from: first, to: last, node)
+        guard let after = try await node.block(last), after.hash == before.hash else {
+            throw .inconsistentNode("block \(last) changed while it was looked at")
+        }
+        return strays(dollars, .usd, reader, known) + strays(tallies, .tly, reader, [:])
+    }
+
+    /// Transfers from outside less those that a deposit or bond of the same transaction explains.
+    private static func strays(
+        _ logs: [EVMLog], _ asset: Asset, _ reader: SettlementReader,
+        _ known: [Digest: [UInt128]]
+    ) -> [StrayTransfer] {
+        var known = known
+        var found: [StrayTransfer] = []
+        for log in logs where log.topics.count == 3 {
+            guard let sender = EVMAddress(log.topics[1].bytes.suffix(20)),
+                let receiver = EVMAddress(log.topics[2].bytes.suffix(20)),
+                let amount = Digest(log.data).flatMap({ UInt256($0).exactly128 }), amount > 0,
+                sender != reader.vault, sender != reader.contract
+            else { continue }
+            if let place = known[log.transaction]?.firstIndex(of: amount) {
+                known[log.transaction]?.remove(at: place)
+                continue
+            }
+            found.append(
+                StrayTransfer(
+                    asset: asset, amount: amount, sender: sender,
+                    isInContract: receiver == reader.contract, block: log.blockNumber,
+                    transaction: log.transaction))
+        }
+        return found
+    }
+}

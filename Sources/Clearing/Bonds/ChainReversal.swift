@@ -1,0 +1,156 @@
+import Ledger
+import Primitives
+
+/// What a reorganisation took out of the chain is taken out of the books, by entries: nothing that
+/// was booked is deleted. Logs go in the reverse of their order, so the cursor moves back with them
+/// and what the chain has in their place is booked like any other log.
+extension ClearingHouse {
+    mutating func reverseChain(
+        _ reference: ChainReference, _ observation: ChainObservation,
+        previous: ChainReference?, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        if reference.chain != chain { throw .wrongChain }
+        guard ChainCursor(reference) == chainCursor, reference.blockHash == chainBlock,
+            previous.map({ ChainCursor($0) < chainCursor && $0.chain == chain }) ?? true
+        else { throw .notTheLastLog }
+        switch observation {
+        case .deposited(let account, let units):
+            try takeBack(
+                units, from: account, [.available, .payable], orElse: [.fee, .insurance],
+                reference, at: time, into: &events)
+        case .bonded(let account, let units):
+            try takeBack(
+                units, from: account, [.bonded, .unbonding], orElse: [.insurance, .burn],
+                reference, at: time, into: &events)
+        case .unbondRequested(let account, let units):
+            let asked = try ledgerAmount(.usd, units)
+            guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+            move(
+                min(asked, balance(.unbonding, .usd, of: party)),
+                from: .init(.unbonding, .usd, of: party), to: .init(.bonded, .usd, of: party),
+                .reversal, reference.block, at: time)
+        case .bondWithdrawn(let account, let units):
+            try giveBack(.usd, units, to: account, .unbonding, reference, at: time)
+        case .claimed(let account, let asset, let units):
+            try giveBack(asset, units, to: account, .inTransit, reference, at: time)
+        case .slashed(_, let units, let burned, let key):
+            try reopenSlash(key, taken: units, burned: burned, at: time)
+        case .slashReleased(let key):
+            try recaptureSlash(key, at: time, into: &events)
+        case .rootCommitted(let batch, _):
+            guard batches.at(batch)?.state == .confirmed else { throw .wrongBatchState }
+            batches[batch].state = .sealed
+            batches[batch].transaction = .zero
+        case .rootDisputed(let batch):
+            guard batches.at(batch)?.state == .disputed else { throw .wrongBatchState }
+            batches[batch].state = .confirmed
+        }
+        chainCursor = previous.map { ChainCursor($0) } ?? .init(block: 0, logIndex: 0, any: false)
+        chainBlock = previous?.blockHash ?? .zero
+        events.append(.chainReversed(reference))
+    }
+
+    /// Takes money that never came in from who was credited, as far as it is still there, and then
+    /// from the house: who was paid with it meanwhile keeps it.
+    private mutating func takeBack(
+        _ units: UInt128, from account: EVMAddress, _ own: [Purpose], orElse house: [Purpose],
+        _ reference: ChainReference, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        guard let amount = Asset.usd.amount(chainUnits: units) else { throw .invalidAmount }
+        let pots = own.map { AccountID($0, .usd, of: party) } + house.map { .init($0, .usd) }
+        let rest = collect(
+            amount, [], orElse: pots, into: .init(.chain, .usd), .reversal, reference.block,
+            at: time)
+        if !rest.isZero { events.append(.bondShortfall(party, amount: rest)) }
+    }
+
+    /// Moves up to `amount` out of several accounts: of the first ones at most so much each, of the
+    /// others what is there. What was not found.
+    mutating func collect(
+        _ amount: Amount, _ bounded: [(pot: AccountID, most: Amount)], orElse pots: [AccountID],
+        into target: AccountID, _ reason: TransferReason, _ reference: UInt64,
+        at time: Timestamp
+    ) -> Amount {
+        var rest = amount
+        for (pot, most) in bounded + pots.map({ ($0, amount) }) {
+            let part = min(rest, most, ledger.account(pot)?.creditAvailable ?? .zero)
+            move(part, from: pot, to: target, reason, reference, at: time)
+            rest -= part
+        }
+        return rest
+    }
+
+    private mutating func giveBack(
+        _ asset: Asset, _ units: UInt128, to account: EVMAddress, _ purpose: Purpose,
+        _ reference: ChainReference, at time: Timestamp
+    ) throws(Rejection) {
+        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
+        guard let amount = asset.amount(chainUnits: units) else { throw .invalidAmount }
+        move(
+            amount, from: .init(.chain, asset), to: .init(purpose, asset, of: party), .reversal,
+            reference.block, at: time)
+    }
+
+    /// The slash has to be carried out again: what it had moved out of burn and insurance is back.
+    private mutating func reopenSlash(
+        _ key: Digest, taken units: UInt128, burned: UInt128, at time: Timestamp
+    ) throws(Rejection) {
+        guard let id = index.verdictBySlashKey[key], let record = verdicts.at(id),
+            record.settledOnChain
+        else { throw .verdictNotFound }
+        let taken = Asset.usd.amount(chainUnits: units) ?? .zero
+        let destroyed = Asset.usd.amount(chainUnits: burned) ?? .zero
+        let missing = record.captured - min(record.captured, taken)
+        let unburned = min(missing, record.burned - min(record.burned, destroyed))
+        for (purpose, part) in [
+            (Purpose.burn, destroyed + unburned), (.insurance, missing - unburned),
+        ] {
+            move(
+                part, from: .init(.chain, .usd), to: .init(purpose, .usd), .reversal, id.rawValue,
+                at: time)
+        }
+        verdicts[id].settledOnChain = false
+    }
+
+    private mutating func recaptureSlash(
+        _ key: Digest, at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        guard let id = index.verdictBySlashKey[key], let record = verdicts.at(id),
+            record.settledOnChain
+        else { throw .verdictNotFound }
+        let pots = [Purpose.bonded, .unbonding].map {
+            AccountID($0, .usd, of: record.accused)
+        }
+        var lost = Amount.zero
+        for (source, amount) in released(id) {
+            lost += collect(
+                amount, [], orElse: pots, into: source, .reversal, id.rawValue, at: time)
+        }
+        if !lost.isZero { events.append(.bondShortfall(record.accused, amount: lost)) }
+        verdicts[id].settledOnChain = false
+    }
+
+    /// What the last release of a slash took from which account. O(transfers).
+    private func released(_ id: VerdictID) -> [(source: AccountID, amount: Amount)] {
+        var found: [(source: AccountID, amount: Amount)] = []
+        var number = nextTransfer
+        while number > 1 {
+            number -= 1
+            guard let transfer = ledger.transfer(TransferID(number)) else { continue }
+            let isOurs =
+                transfer.code == TransferReason.slashRelease.rawValue
+                && transfer.userData64 == id.rawValue
+            // They were made one after the other.
+            if !isOurs, !found.isEmpty { break }
+            if isOurs { found.append((transfer.debitAccount, transfer.amount)) }
+        }
+        return found
+    }
+}
+
+extension ChainCursor {
+    init(_ reference: ChainReference) {
+        self.init(block: reference.block, logIndex: reference.logIndex, any: true)
+    }
+}

@@ -1,0 +1,89 @@
+import Clearing
+import Hummingbird
+import Primitives
+import Service
+
+/// Books against chain, and what a person decides when the two no longer go together.
+enum ReconciliationRoutes {
+    static let all: [Route] = [
+        Route(
+            .get, "/v1/operator/reconciliation", .operator, "operating",
+            "The books against the chain, to the unit, and everything that is stuck",
+            query: [
+                .optional("days", "integer", "After how many days something unclaimed is stuck")
+            ]
+        ) { call in
+            try call.requireOperator()
+            let settlement = try chain(of: call)
+            var rules = StrandingRules()
+            let days = try call.number("days", default: 30, in: 0...36_500)
+            rules.unclaimed = .seconds(days * 86_400)
+            rules.ownerless = .seconds(min(days, 7) * 86_400)
+            do throws(ReconciliationError) {
+                return JSON.ok(ReconciliationStatement(try await settlement.reconcile(rules)))
+            } catch {
+                throw APIError(
+                    .serviceUnavailable, code: "unavailable", "\(error)", retryAfter: 5)
+            }
+        },
+        Route(
+            .post, "/v1/operator/settlement/reverse", .operator, "operating",
+            "Reverse by entries what a reorganisation took out of the chain, and let settlement go on"
+        ) { call in
+            try call.requireOperator()
+            let settlement = try chain(of: call)
+            do throws(ReversalError) {
+                return JSON.ok(Reversal(reversed: try await settlement.reverse()))
+            } catch {
+                throw APIError(
+                    error == .notHalted ? .conflict : .serviceUnavailable,
+                    code: error == .notHalted ? "not_halted" : "unavailable", "\(error)")
+            }
+        },
+        Route(
+            .post, "/v1/operator/batches/replace", .operator, "operating",
+            "Cut a batch in the place of the last one, whose root was disputed"
+        ) { call in
+            try call.requireOperator()
+            try await call.submit(.replaceBatch)
+            return JSON.ok(Done())
+        },
+    ]
+
+    private struct Reversal: Encodable {
+        let reversed: Int
+    }
+
+    private static func chain(of call: Call) throws(APIError) -> SettlementService {
+        guard let settlement = call.house.settlement else { throw .notFound("chain") }
+        return settlement
+    }
+}
+
+extension Metrics {
+    /// What the last reconciliation found: differences, stuck items by kind, and how old it is.
+    static func reconciliation(
+        _ settlement: SettlementService?,
+        _ put: (String, String, [(String, String)]) -> Void
+    ) {
+        let found = settlement?.lastReconciliation
+        put(
+            "reconciliation_difference_units",
+            "Chain less books, in chain units: 0 unless money is missing or unexplained.",
+            (found?.lines ?? []).map {
+                (
+                    "{check=\"\($0.check.name)\",asset=\"\($0.asset.code)\"}",
+                    "\($0.difference)"
+                )
+            })
+        put(
+            "stranded_items", "What is stuck until somebody acts, by kind.",
+            StrandedItem.Kind.allCases.map { kind in
+                let count = found?.stranded.count { $0.kind == kind } ?? 0
+                return ("{alert=\"\(kind.rawValue)\",kind=\"\(kind.name)\"}", "\(count)")
+            })
+        put(
+            "reconciled_at_seconds", "When books and chain were last compared; 0 for never.",
+            [("", "\((found?.madeAt.milliseconds ?? 0) / 1_000)")])
+    }
+}

@@ -1,0 +1,158 @@
+public import Chains
+import Clearing
+public import Primitives
+
+/// The books against the chain, to the unit, at the end of one block.
+public struct Reconciliation: Sendable {
+    /// What is compared. Numbers are stable for ever.
+    public enum Check: UInt8, CaseIterable, Sendable {
+        /// Dollars in contract and vault, and what the books' mirror of the chain holds.
+        case holdings = 1
+        /// Bonds on chain, and in the books with slashes that are not on chain yet.
+        case bonds = 2
+        /// What was ever claimed.
+        case claimed = 3
+        /// The sum of the leaves of the root that pays.
+        case activeRoot = 4
+    }
+
+    /// One comparison, in chain units.
+    public struct Line: Hashable, Sendable {
+        /// What is compared.
+        public let check: Check
+        /// In what.
+        public let asset: Asset
+        /// What the chain says.
+        public let chain: UInt128
+        /// What the books say.
+        public let books: UInt128
+        /// What is known to be on chain beyond the books: tokens that were sent straight.
+        public let explained: UInt128
+
+        /// The chain less the books and what is explained: more on chain if positive.
+        public var difference: Int128 {
+            // Sums are of whole tokens and far below 2^120 units.
+            Int128(clamping: chain) - Int128(clamping: books) - Int128(clamping: explained)
+        }
+    }
+
+    /// The chain (CAIP-2).
+    public let network: String
+    /// When it was made.
+    public let madeAt: Timestamp
+    /// What the chain holds, with the block.
+    public let holdings: SettlementHoldings
+    /// The comparisons.
+    public let lines: [Line]
+    /// What the ledger owes everybody, by asset; with what is in escrow.
+    public let owed: [Asset: Amount]
+    /// What can be claimed now and was not, by asset, in chain units.
+    public let claimable: [Asset: UInt128]
+    /// Money that nobody will move by himself, and what waits on chain for too long.
+    public let stranded: [StrandedItem]
+    /// Money of batches that are not on chain yet, by asset, in chain units.
+    public let inFlight: [Asset: UInt128]
+    /// Slashes that are not on chain yet.
+    public let openSlashes: Int
+    /// Whether all blocks were searched for tokens that were sent straight: if not, a surplus is
+    /// not explained yet.
+    public let isSearched: Bool
+
+    /// Whether nothing differs.
+    public var isBalanced: Bool { lines.allSatisfy { $0.difference == 0 } }
+}
+
+/// Something that is stuck until somebody acts.
+public struct StrandedItem: Hashable, Sendable {
+    /// What it is. Numbers are stable for ever.
+    public enum Kind: UInt8, CaseIterable, Sendable {
+        /// Tokens that were sent straight to the contract or its vault.
+        case strayTransfer = 1
+        /// A deposit of an address that never had a key or a node here.
+        case ownerlessDeposit = 2
+        /// Something that could be claimed for long.
+        case unclaimed = 3
+        /// A bond whose delay is over, or of a party that is shut out, and that was not taken out.
+        case bondAfterExit = 4
+        /// A root that could pay and that nobody made active.
+        case rootNotActivated = 5
+        /// A root that a guardian disputed and that no batch has replaced.
+        case rootDisputed = 6
+        /// A requested slash that could be carried out and was not.
+        case slashNotExecuted = 7
+        /// A batch that is not on chain for long.
+        case batchStuck = 8
+        /// More is owed in an asset than the chain holds for it.
+        case uncovered = 9
+    }
+
+    /// What it is.
+    public let kind: Kind
+    /// In what, if it is money.
+    public let asset: Asset?
+    /// How much, in chain units.
+    public let amount: UInt128
+    /// Whose it is, or who sent it.
+    public let account: EVMAddress?
+    /// The batch or verdict it is about.
+    public let number: UInt64?
+    /// The transaction it came with.
+    public let transaction: Digest?
+    /// Since when, as far as that is known.
+    public let since: Timestamp?
+
+    init(
+        _ kind: Kind, _ asset: Asset? = nil, _ amount: UInt128 = 0, account: EVMAddress? = nil,
+        number: UInt64? = nil, transaction: Digest? = nil, since: Timestamp? = nil
+    ) {
+        self.kind = kind
+        self.asset = asset
+        self.amount = amount
+        self.account = account
+        self.number = number
+        self.transaction = transaction
+        self.since = since
+    }
+}
+
+extension StrandedItem.Kind {
+    /// The name that programs read.
+    public var name: String {
+        switch self {
+        case .strayTransfer: "stray_transfer"
+        case .ownerlessDeposit: "ownerless_deposit"
+        case .unclaimed: "unclaimed"
+        case .bondAfterExit: "bond_after_exit"
+        case .rootNotActivated: "root_not_activated"
+        case .rootDisputed: "root_disputed"
+        case .slashNotExecuted: "slash_not_executed"
+        case .batchStuck: "batch_stuck"
+        case .uncovered: "uncovered"
+        }
+    }
+}
+
+extension Reconciliation.Check {
+    /// The name that programs read.
+    public var name: String {
+        switch self {
+        case .holdings: "holdings"
+        case .bonds: "bonds"
+        case .claimed: "claimed"
+        case .activeRoot: "active_root"
+        }
+    }
+}
+
+/// After how long what waits counts as stranded.
+public struct StrandingRules: Hashable, Sendable {
+    /// Something that can be claimed.
+    public var unclaimed = Timestamp.Span.seconds(30 * 86_400)
+    /// A deposit of somebody who is not seen otherwise.
+    public var ownerless = Timestamp.Span.seconds(7 * 86_400)
+    /// What the house does by itself: a batch, a root, a slash.
+    public var overdue = Timestamp.Span.seconds(3_600)
+
+    /// Thirty days, seven days and an hour.
+    public init() {}
+}

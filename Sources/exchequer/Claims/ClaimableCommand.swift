@@ -1,0 +1,102 @@
+import ArgumentParser
+import Chains
+import Primitives
+import Service
+
+/// `exchequer claimable`: what can be claimed of the house's contract now.
+struct ClaimableCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "claimable",
+        abstract: "Show what can be claimed on chain now, and what is on its way.",
+        discussion: """
+            For every role: what providers and verifiers earned, what buyers withdrew, the fees \
+            the house's owner collected, bonds that may leave. With --json the proofs and the data \
+            of the calls are there too, ready to be sent by anybody: the money only ever goes to \
+            the account.
+
+            EXAMPLES
+              exchequer claimable --house http://127.0.0.1:8080 --address 0x..
+              exchequer claimable --house http://127.0.0.1:8080 --api-key-file api.key --json
+            """)
+
+    @Option(help: "The house's address.") var house: String
+    @Option(help: "Whose claims.") var address: String?
+    @Option(help: "The file with an API key of the account.", completion: .file())
+    var apiKeyFile: String?
+    @Flag(help: "Print one JSON object.") var json = false
+
+    func validate() throws {
+        guard (address == nil) != (apiKeyFile == nil) else {
+            throw ValidationError("Give either --address or --api-key-file.")
+        }
+    }
+
+    func run() async throws {
+        let path = try address.map { "/v1/claimable/\(try evmAddress($0).hex)" }
+        let found: ClaimableStatement = try await HouseCall.json(
+            "GET", house, path ?? "/v1/claimable", String?.none,
+            bearer: try apiKeyFile.map { try apiKey(in: $0) })
+        if json { return try Console.put(json: found) }
+        var rows = found.claims.map { [$0.asset, $0.amount, "now, of batch \(found.batch ?? 0)"] }
+        for one in found.waiting {
+            rows.append([one.asset, one.batched, "in a batch that does not pay yet"])
+            rows.append([one.asset, one.payable, "for the next batch"])
+        }
+        if let bond = found.bond {
+            rows.append(["USD", bond.bonded, "bonded"])
+            rows.append(["USD", bond.unbonding, "on its way out of the bond"])
+            if let due = bond.withdrawable { rows.append(["USD", due, "of it can be taken out"]) }
+        }
+        rows.removeAll { $0[1] == "0.00" }
+        Console.put(
+            rows.isEmpty
+                ? "nothing to claim for \(found.account)"
+                : Console.table(["asset", "amount", "when"], rows))
+    }
+}
+
+/// `exchequer claim`: claims for a key, once or as long as it runs.
+struct AutoClaimCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "claim",
+        abstract: "Claim what a house owes a key, when it is worth the gas.",
+        discussion: """
+            Sends one claimMany when what it brings is over --claim-multiple times the gas that \
+            the node quotes, and nothing else until the chain has said what became of it. The \
+            transaction under way is in --state, so that a new start goes on with it. Without \
+            --auto it looks once: exit code 6 if the outcome is not known yet.
+
+            EXAMPLES
+              exchequer claim --rpc URL --contract 0x.. --key-file my.key --house URL \\
+                  --coin-price 3000 --auto
+            """)
+
+    @OptionGroup var chain: ChainOptions
+    @Option(help: "The settlement contract.") var contract: String
+    @Option(help: "The house's HTTP address.") var house: String
+    @OptionGroup var options: ClaimOptions
+    @Option(help: "The file with the transaction under way.", completion: .file())
+    var state = "claims.pending"
+    @Flag(help: "Go on until it is stopped.") var auto = false
+
+    func run() async throws {
+        _ = try options.policy()
+        let session = try await ChainSession(chain)
+        let loop = try ClaimLoop(
+            session, contract: try evmAddress(contract), house: house, file: state, options)
+        guard auto else {
+            switch await loop.once() {
+            case .nothing:
+                Console.put("nothing to claim for \(session.sender.address.hex)")
+                return
+            case .claimed, .notWorth: return
+            case .failed: throw ExitCode.failure
+            case .unknown, nil: throw Exit.network
+            }
+        }
+        let task = Task { await loop.run() }
+        let signals = StopSignals { _ in task.cancel() }
+        await task.value
+        if let signal = signals.received { throw ExitCode(128 + signal) }
+    }
+}

@@ -1,0 +1,157 @@
+import ArgumentParser
+import Chains
+import Foundation
+import Primitives
+
+/// `exchequer vault`: the history of a token account on Solana, added up and compared.
+struct VaultCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vault",
+        abstract: "Reconcile a token account on Solana with its history, to the unit.",
+        discussion: """
+            Reads every transaction that names the account, from its first on, through nodes that \
+            have to agree and to have all of it; adds up what came in, was claimed and went out, \
+            and compares it with what the account holds, and with the pool's own totals if it is \
+            the vault of one. Exit code 5 if anything differs. Deposits that say not whom they are \
+            for are listed.
+
+            EXAMPLES
+              exchequer vault --rpc http://127.0.0.1:8899 --account TOKENACCOUNT
+              exchequer vault --rpc URL --rpc URL --rpc URL --account VAULT --program PROGRAM --json
+            """)
+
+    @Option(help: "A JSON-RPC endpoint of the cluster; may be repeated.") var rpc: [String]
+    @Option(help: "How many endpoints must say the same; more than half if left out.")
+    var rpcQuorum: Int?
+    @Option(help: "The token account.") var account: String
+    @Option(help: "The payout program, if the account is the vault of a pool.")
+    var program: String?
+    @Option(help: "A slot before the account was made: nothing before it is read.")
+    var startSlot: UInt64 = 0
+    @Option(help: "Slots below the newest final one that are left out.") var margin: UInt64 = 8
+    @Flag(help: "Print one JSON object.") var json = false
+
+    private struct Report: Encodable {
+        struct Unnamed: Encodable {
+            let transaction, amount, owner: String
+            let slot: UInt64
+        }
+        let slot: UInt64
+        let balanced: Bool
+        let holds, history, deposited, claimed, withdrawn: String
+        let claimed_by_pool, active_total: String?
+        let roots: Int
+        let unnamed: [Unnamed]
+    }
+
+    func validate() throws {
+        let needed = rpcQuorum ?? rpc.count / 2 + 1
+        guard !rpc.isEmpty, needed <= rpc.count, needed > rpc.count / 2 else {
+            throw ValidationError("More than half of the endpoints must agree.")
+        }
+    }
+
+    func run() async throws {
+        let account = try address(account)
+        let program = try program.map { try address($0) }
+        let nodes = SolanaNodes(
+            rpc.map { SolanaChain(rpc: JSONRPC(url: $0)) },
+            quorum: Quorum(needed: rpcQuorum ?? rpc.count / 2 + 1))
+        let watcher = SolanaVaultWatcher(
+            nodes: nodes, account: account, program: program, margin: margin)
+        let report: Report
+        do throws(ChainError) {
+            report = try await reconcile(watcher, nodes, account, program)
+        } catch {
+            Console.say("the history cannot be read: \(error)")
+            throw Exit.network
+        }
+        if json { try Console.put(json: report) } else { Console.put(Self.text(report)) }
+        if !report.balanced { throw Exit.checkFailed }
+    }
+
+    /// Reads up to the newest final slot until the balance is of no later one.
+    private func reconcile(
+        _ watcher: SolanaVaultWatcher, _ nodes: SolanaNodes, _ account: SolanaAddress,
+        _ program: SolanaAddress?
+    ) async throws(ChainError) -> Report {
+        var book = VaultBook()
+        var cursor = VaultCursor(slot: startSlot)
+        var holds: UInt64?
+        var pool: PayoutPoolState?
+        for attempt in 0..<20 {
+            repeat {
+                let page = try await watcher.read(from: cursor)
+                book.take(page.records)
+                cursor = page.cursor
+                if !page.hasMore { break }
+            } while true
+            holds = try await watcher.balance(notBefore: cursor.slot)
+            pool = try await poolState(nodes, account, program)
+            // The account may have moved on since the last slot that was read.
+            let isSettled = pool.map { UInt128($0.claimedTotal) == book.claimed } ?? true
+            if holds ?? 0 == cursor.balance, isSettled { break }
+            if attempt < 19 { try? await Task.sleep(for: .seconds(1)) }
+        }
+        let isBalanced =
+            holds ?? 0 == cursor.balance && book.balance == cursor.balance
+            && (pool.map { UInt128($0.claimedTotal) == book.claimed } ?? true)
+        return Report(
+            slot: cursor.slot, balanced: isBalanced, holds: "\(holds ?? 0)",
+            history: "\(cursor.balance)", deposited: "\(book.deposited)",
+            claimed: "\(book.claimed)", withdrawn: "\(book.withdrawn)",
+            claimed_by_pool: pool.map { "\($0.claimedTotal)" },
+            active_total: pool.map { "\($0.active?.total ?? 0)" }, roots: book.roots.count,
+            unnamed: book.unnamed.compactMap(Self.unnamed))
+    }
+
+    private static func unnamed(_ record: VaultRecord) -> Report.Unnamed? {
+        guard case .deposited(let amount, let owner, _, _) = record.event else { return nil }
+        return Report.Unnamed(
+            transaction: Base58.encode(record.place.transaction.bytes), amount: "\(amount)",
+            owner: "\(owner)", slot: record.place.slot)
+    }
+
+    /// The pool whose vault the account is: the account's owner.
+    private func poolState(
+        _ nodes: SolanaNodes, _ account: SolanaAddress, _ program: SolanaAddress?
+    ) async throws(ChainError) -> PayoutPoolState? {
+        guard let program else { return nil }
+        let found = try await nodes.agreed { node throws(ChainError) in
+            guard let vault = try await node.accounts([account], .finalized)[0],
+                let owner = Digest(Array(vault.data.dropFirst(32).prefix(32)))
+            else { return SolanaAccount?.none }
+            return try await node.accounts([SolanaAddress(owner)], .finalized)[0]
+        }
+        return found.flatMap { PayoutPoolState($0, program: program) }
+    }
+
+    private func address(_ text: String) throws -> SolanaAddress {
+        guard let address = SolanaAddress(text) else {
+            throw ValidationError("\(text) is not an address of 32 bytes in base58.")
+        }
+        return address
+    }
+
+    private static func text(_ report: Report) -> String {
+        var rows = [
+            ["holds", report.holds], ["history", report.history],
+            ["deposited", report.deposited], ["claimed", report.claimed],
+            ["withdrawn", report.withdrawn],
+        ]
+        if let claimed = report.claimed_by_pool { rows.append(["claimed, by the pool", claimed]) }
+        if let total = report.active_total { rows.append(["active root", total]) }
+        var parts = [
+            "up to slot \(report.slot), in the token's units",
+            Console.table(["what", "amount"], rows),
+        ]
+        if !report.unnamed.isEmpty {
+            parts.append(
+                Console.table(
+                    ["deposit of nobody", "amount", "from"],
+                    report.unnamed.map { [$0.transaction, $0.amount, $0.owner] }))
+        }
+        parts.append(report.balanced ? "history and account are equal" : "THEY DIFFER")
+        return parts.joined(separator: "\n\n")
+    }
+}

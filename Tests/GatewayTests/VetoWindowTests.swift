@@ -1,0 +1,246 @@
+import Chains
+import Clearing
+import Cryptography
+import Economics
+import Foundation
+import Logging
+import Primitives
+import Service
+import Testing
+import Transport
+
+/// A house whose contract gives slashes a veto window: it carries them out by itself when the
+/// window is over, and gives the bond back in the books when an arbiter vetoed one.
+@Suite(.timeLimit(.minutes(2))) struct VetoWindowTests {
+    private static let window: UInt64 = 500
+    private static let million: UInt128 = 1_000_000
+
+    /// A chain of its own with the contracts; account 0 owns them and is the arbiter, 1 is the
+    /// house, 2 and 3 have bonds, 4 has dollars in the house.
+    private final class Stage {
+        let process: Process
+        let chain: EVMChain
+        let keys: [Secp256k1.PrivateKey]
+        let contract: SettlementContract
+
+        init() async throws {
+            process = Process()
+            let output = Pipe()
+            let root = RunningHouse.repository
+            process.executableURL = root.appending(path: ".venv/bin/python")
+            process.arguments = [
+                root.appending(path: "Tests/Harness/evm_node.py").path(), "--port", "0",
+                "--accounts", "5", "--exit-with-parent",
+            ]
+            process.standardOutput = output
+            try process.run()
+            var line = Data()
+            while !line.contains(0x0A) {
+                let more = output.fileHandleForReading.availableData
+                if more.isEmpty { break }
+                line.append(more)
+            }
+            struct Said: Decodable {
+                struct Account: Decodable { let privateKey: String }
+                let listening: String
+                let chainId: UInt64
+                let accounts: [Account]
+            }
+            let said = try JSONDecoder().decode(Said.self, from: line)
+            keys = try said.accounts.map {
+                try #require(Hex.decode($0.privateKey).flatMap(Secp256k1.PrivateKey.init))
+            }
+            chain = EVMChain(
+                rpc: JSONRPC(url: said.listening), chainID: said.chainId, confirmations: 1,
+                pollInterval: .milliseconds(5))
+            contract = try await Stage.deploy(EVMSender(chain: chain, key: keys[0]), keys)
+        }
+
+        deinit {
+            process.terminate()
+            process.waitUntilExit()
+        }
+
+        static var artifacts: URL { RunningHouse.repository.appending(path: "contracts-abi/evm") }
+
+        private static func deploy(
+            _ owner: EVMSender, _ keys: [Secp256k1.PrivateKey]
+        ) async throws -> SettlementContract {
+            func artifact(_ name: String) throws -> ContractArtifact {
+                try ContractArtifact(contentsOf: artifacts.appending(path: "\(name).json"))
+            }
+            let supply = million * million
+            let usd = try await TokenContract.deploy(
+                artifact("Token"), name: "USD Coin", symbol: "USDC", version: "2", decimals: 6,
+                supply: supply, from: owner)
+            let tly = try await TokenContract.deploy(
+                artifact("Token"), name: "Tally", symbol: "TLY", version: "1", decimals: 9,
+                supply: supply, from: owner)
+            let contract = try await SettlementContract.deploy(
+                artifact("Exchequer"), vault: artifact("Vault"), usd: usd.address,
+                tly: tly.address,
+                delays: SettlementDelays(unbonding: 100_000, veto: window), from: owner)
+            // Settler and slasher.
+            try done(
+                await contract.contract.send(
+                    "grantRoles", [.address(keys[1].address), .uint(3)], from: owner))
+            for key in keys[2...4] {
+                let guest = EVMSender(chain: owner.chain, key: key)
+                try done(await usd.transfer(100 * million, to: guest.address, from: owner))
+                try done(await usd.approve(100 * million, for: contract.address, from: guest))
+                try done(
+                    key.address == keys[4].address
+                        ? await contract.deposit(10 * million, from: guest)
+                        : await contract.bond(100 * million, from: guest))
+            }
+            return contract
+        }
+
+        static func done(_ outcome: TransactionOutcome) throws {
+            guard case .settled = outcome else { throw TransactionError(outcome) }
+        }
+    }
+
+    /// A house on the stage, which works until the body has returned.
+    private func withHouse(
+        _ stage: Stage, _ body: (House) async throws -> Void
+    ) async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "exchequer-veto-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        var configuration = HouseConfiguration(
+            folder: folder.path(), models: [.init(path: try RunningHouse.modelPath(), name: "m")])
+        configuration.settlement = HouseConfiguration.Settlement(
+            endpoints: [stage.chain.rpc.url], contract: stage.contract.address,
+            key: stage.keys[1], confirmations: 1, artifacts: Stage.artifacts.path())
+        var rules = RunningHouse.rules
+        rules.appealWindow = .seconds(1)
+        configuration.parameters = rules
+        configuration.auditInterval = .seconds(3_600)
+        configuration.settlesByItself = false
+        var log = Logger(label: "test") { StreamLogHandler.standardError(label: $0) }
+        log.logLevel = .critical
+        let house = try await House.open(configuration, log: log)
+        let running = Task { try await house.run() }
+        do {
+            try await body(house)
+        } catch {
+            running.cancel()
+            _ = await running.result
+            throw error
+        }
+        running.cancel()
+        _ = await running.result
+    }
+
+    private func submit(_ command: Command, _ house: House) async throws {
+        _ = try await house.sequencer.submit(command).get()
+    }
+
+    private func key(_ number: UInt64) -> PublicKey { PublicKey(Digest(words: (7, 0, 0, number))) }
+
+    private func signed<Body>(_ body: Body, by number: UInt64) throws -> Signed<Body> {
+        let signature = try #require(Signature([UInt8](repeating: 0, count: 64)))
+        return Signed(body: body, signer: key(number), signature: signature)
+    }
+
+    /// A job of the first provider's that the second one finds to be wrong. The house judges what
+    /// was checked at its doors, so any signature will do here.
+    private func convict(_ house: House, _ stage: Stage) async throws -> VerdictRecord {
+        let addresses = stage.keys.map(\.address)
+        try await eventually("bonds and deposit are booked") {
+            try await house.sequencer.read { house in
+                let buyer = house.party(address: addresses[4])
+                return house.parties.count == 3
+                    && buyer.map { !house.balance(.available, .usd, of: $0.id).isZero } == true
+            }
+        }
+        let parties = try await house.sequencer.read { house in
+            addresses.map { house.party(address: $0)?.id ?? .none }
+        }
+        for (number, party) in [(UInt64(1), parties[2]), (2, parties[3])] {
+            try await submit(
+                .registerNode(party, key: key(number), kernel: "numerics-v1/scalar"), house)
+            try await submit(.setPresence(NodeID(number), online: true), house)
+        }
+        try await submit(.enlistVerifier(NodeID(2), model: ModelID(1)), house)
+        let model = try #require(try await house.sequencer.read { $0.model(ModelID(1)) })
+        let layers = try #require(LayerRange(0, model.draft.layers))
+        let price = Price(perMillion: 400_000_000_000)
+        let offer = OfferDraft(
+            node: NodeID(1), model: ModelID(1), layers: layers,
+            weights: Digest(words: (1, 2, 3, 4)),
+            inputPrice: price, outputPrice: price, concurrency: 1, context: 512, region: "",
+            expiresAt: .systemNow + .seconds(1_000))
+        try await submit(.postOffer(offer), house)
+        let demand = Demand(
+            buyer: parties[4], request: 1, model: ModelID(1), promptTokens: 10, maxTokens: 20,
+            input: .zero)
+        try await submit(.openJob(demand), house)
+        let receipt = Receipt(
+            job: JobID(1), attempt: 1, stage: 0, stages: 1, layers: layers, model: model.draft.root,
+            weights: offer.weights, profile: model.draft.profile, positions: 14, promptTokens: 10,
+            outputTokens: 5, inputRoot: .zero, outputRoot: .zero, startedAt: .zero,
+            finishedAt: .zero, previous: .zero)
+        try await submit(
+            .submitReceipts(
+                Delivery(
+                    job: JobID(1), attempt: 1, outputTokens: 5, output: .zero,
+                    receipts: [try signed(receipt, by: 1)])), house)
+        try await submit(.drawAudits(beacon: Digest(words: (9, 9, 9, 9))), house)
+        let verdict = Verdict(
+            job: JobID(1), attempt: 1, code: .outputMismatch, accusedStage: 0,
+            recomputedRoot: .zero, evidence: Digest(words: (5, 5, 5, 5)))
+        try await submit(.recordVerdict(try signed(verdict, by: 2)), house)
+        return try #require(try await house.sequencer.read { $0.verdicts.first })
+    }
+
+    @Test(arguments: [false, true]) func aSlashWaitsForItsWindow(isVetoed: Bool) async throws {
+        let stage = try await Stage()
+        try await withHouse(stage) { house in
+            let record = try await convict(house, stage)
+            let settlement = try #require(house.settlement)
+            let reader = try await SettlementReader(
+                nodes: EVMNodes(stage.chain), contract: stage.contract.address,
+                artifact: stage.contract.contract.artifact)
+            try await eventually("the slash is requested") {
+                let head = try await stage.chain.head().number
+                return try await reader.executableFrom([record.slashKey], at: head).moments[0]
+                    != nil
+            }
+            #expect(try await settlement.reconcile(StrandingRules()).isBalanced)
+            if isVetoed {
+                let owner = EVMSender(chain: stage.chain, key: stage.keys[0])
+                try Stage.done(
+                    await stage.contract.contract.send(
+                        "vetoSlash", [.bytes32(record.slashKey)], from: owner))
+            } else {
+                let _: Int64 = try await stage.chain.rpc.call(
+                    "evm_increaseTime", [.quantity(Self.window)])
+                let _: String? = try await stage.chain.rpc.callOptional(
+                    "anvil_mine", [.quantity(UInt64(1))])
+            }
+            try await eventually("the books know") {
+                try await house.sequencer.read {
+                    $0.unsettledSlashes.isEmpty && !$0.verdicts.isEmpty
+                }
+            }
+            let provider = stage.keys[2].address
+            let head = try await stage.chain.head().number
+            let left = try await reader.slashable([provider], at: head)[0]
+            let booked = try await house.sequencer.read { house in
+                house.balance(.bonded, .usd, of: house.party(address: provider)?.id ?? .none)
+            }
+            let captured = Asset.usd.chainUnits(record.captured)
+            if isVetoed {
+                #expect(left == 100 * Self.million)
+                // The verifier's bounty was paid out, and is the house's loss.
+                #expect(Asset.usd.chainUnits(booked) > left - captured)
+            } else {
+                #expect(left == 100 * Self.million - captured)
+                #expect(Asset.usd.chainUnits(booked) == left)
+                #expect(try await settlement.reconcile(StrandingRules()).isBalanced)
+            }
+        }
+    }
+}

@@ -1,0 +1,304 @@
+"""A house whose contract has delays: roots are made to pay when their time has come, disputed ones
+are replaced, books and chain are reconciled to the unit, claims make themselves."""
+
+import json
+import subprocess
+import time
+
+import pytest
+from eth_abi import encode
+from eth_account import Account
+from eth_utils import keccak, to_checksum_address
+from test_house_chain import (
+    EXCHEQUER,
+    ROOT,
+    House,
+    eventually,
+    exchequer,
+    reconcile,
+    withdraw,
+)
+
+DELAY = 1_000
+GUARDIAN = 8
+
+
+@pytest.fixture
+def house(tmp_path):
+    if not EXCHEQUER.exists():
+        pytest.fail(f"{EXCHEQUER} is missing: run `make build`")
+    house = House(tmp_path, "--activation-delay", str(DELAY))
+    yield house
+    house.stop()
+
+
+def send(house, account, to, signature, types, *values):
+    """Signs and sends a call of a contract, and waits until it is mined."""
+    file, address = house.chain.keys[account]
+    data = keccak(text=signature)[:4] + encode(types, values)
+    count = int(house.chain.call("eth_getTransactionCount", address, "latest"), 16)
+    fields = {
+        "chainId": 31337,
+        "nonce": count,
+        "to": to_checksum_address(to),
+        "data": data,
+        "gas": 500_000,
+        "maxFeePerGas": 10**10,
+        "maxPriorityFeePerGas": 10**9,
+    }
+    signed = Account.sign_transaction(fields, file.read_text())
+    name = house.chain.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+    receipt = house.chain.call("eth_getTransactionReceipt", name)
+    assert receipt["status"] == "0x1", receipt
+    return name
+
+
+def settle(house, amount, number):
+    """A batch that pays the provider so much; its root is on chain then, and waits."""
+    withdraw(house, 2, amount)
+    house.operate("settle")
+
+    def is_confirmed():
+        house.chain.call("anvil_mine", "0x1")
+        return house.get(f"/v1/batches/{number}")["state"] == "confirmed"
+
+    eventually(f"the root of batch {number} is on chain", is_confirmed)
+
+
+def paying(house):
+    """The batch whose root pays, as payees are told."""
+    return house.get(f"/v1/claimable/{house.chain.keys[2][1]}").get("batch")
+
+
+def pass_time(house, seconds):
+    house.chain.call("evm_increaseTime", seconds)
+    house.chain.call("anvil_mine", "0x3")
+
+
+def begin(house, deposit="50.00"):
+    """A provider with a bond and dollars, at a house that runs."""
+    provider = house.chain.keys[2][1]
+    house.start()
+    house.pay("bond", 2, "100")
+    house.pay("deposit", 2, deposit)
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the deposit", lambda: house.usd(provider).get("available") == deposit)
+    return provider
+
+
+def test_a_root_is_made_to_pay_and_claims_make_themselves(house):
+    provider = begin(house)
+    settle(house, "20", 1)
+    waiting = house.get(f"/v1/claimable/{provider}")
+    assert waiting.get("batch") is None and waiting["claims"] == []
+    assert waiting["waiting"] == [{"asset": "USD", "payable": "0.00", "batched": "20.00"}]
+    assert waiting["bond"]["bonded"] == "100.00"
+    # Killed while the root waits: the next start knows what is due.
+    house.kill()
+    house.start()
+    pass_time(house, DELAY)
+    eventually("the root pays", lambda: paying(house) == 1)
+    found = house.get(f"/v1/claimable/{provider}")
+    (claim,) = found["claims"]
+    assert (claim["amount"], claim["amount_units"]) == ("20.00", "20000000")
+    assert (claim["cumulative"], claim["claimed"]) == ("20000000", "0")
+    table = exchequer("claimable", "--house", house.base, "--address", provider)
+    assert "20.00" in table and "now, of batch 1" in table
+    before = reconcile(house)
+    assert before["balanced"] and before["stranded"] == []
+
+    # Anybody may send the data as it is: the money goes to the account.
+    command = ["claim", "--rpc", house.chain.rpc, "--contract", house.addresses["contract"]]
+    command += ["--key-file", house.chain.keys[2][0], "--house", house.base]
+    command += ["--artifacts", ROOT / "contracts-abi/evm", "--state", house.folder / "claims"]
+    dear = exchequer(*command, "--coin-price", "1000000000")
+    assert dear == "" and usdc(house, provider) == 850 * 10**6
+    task = subprocess.Popen(
+        [EXCHEQUER, *command, "--coin-price", "1", "--claim-interval", "1", "--auto"],
+        stderr=house.log,
+    )
+    try:
+        eventually("the claim", lambda: usdc(house, provider) == 870 * 10**6)
+        house.chain.call("anvil_mine", "0x3")
+        settle(house, "5", 2)
+        pass_time(house, DELAY)
+        eventually("the second claim", lambda: usdc(house, provider) == 875 * 10**6)
+    finally:
+        task.terminate()
+        assert task.wait(20) == 143
+    house.chain.call("anvil_mine", "0x3")
+    eventually("it is booked", lambda: house.usd(provider)["in_transit"] == "0.00")
+    nonce = int(house.chain.call("eth_getTransactionCount", provider, "latest"), 16)
+    # Two of approval, bond and deposit, and one for each claim.
+    assert nonce == 6
+    assert "nothing to claim" in exchequer(*command, "--coin-price", "1")
+    after = reconcile(house)
+    assert after["balanced"]
+    claimed = next(
+        line for line in after["lines"] if line["name"] == "claimed" and line["asset"] == "USD"
+    )
+    assert claimed["chain"] == claimed["books"] == "25000000"
+
+
+def usdc(house, address):
+    data = "0x70a08231" + address.removeprefix("0x").rjust(64, "0")
+    call = {"to": house.addresses["usdc"], "data": data}
+    return int(house.chain.call("eth_call", call, "latest"), 16)
+
+
+def test_a_disputed_root_is_told_and_replaced(house):
+    # The guardian's key is not the house's, whose nonces are its own.
+    guardian = house.chain.keys[3][1]
+    contract = house.addresses["contract"]
+    send(
+        house, 0, contract, "grantRoles(address,uint256)", ["address", "uint256"], guardian,
+        GUARDIAN,
+    )
+    provider = begin(house)
+    settle(house, "20", 1)
+    send(
+        house, 3, contract, "disputeRoot(uint256,bytes32)", ["uint256", "bytes32"], 1,
+        b"\x07" * 32,
+    )
+    house.chain.call("anvil_mine", "0x3")
+    eventually("it is told", lambda: house.get("/v1/batches/1")["state"] == "disputed")
+    assert house.get("/v1/batches/1")["rail"]["stage"] == "disputed"
+    report = reconcile(house)
+    assert report["balanced"]
+    (item,) = report["stranded"]
+    assert (item["alert"], item["name"], item["number"]) == (6, "root_disputed", 1)
+    # Nothing is cut until the operator says so, and a restart does not forget it.
+    withdraw(house, 2, "3")
+    with pytest.raises(Exception) as refused:
+        house.operate("settle")
+    assert refused.value.code == 409
+    house.kill()
+    house.start()
+    assert house.operate("batches/replace") == {"ok": True}
+
+    def is_confirmed():
+        house.chain.call("anvil_mine", "0x1")
+        return house.get("/v1/batches/2")["state"] == "confirmed"
+
+    eventually("the replacement is on chain", is_confirmed)
+    pass_time(house, DELAY)
+    eventually("it pays", lambda: paying(house) == 2)
+    (claim,) = house.get(f"/v1/claimable/{provider}")["claims"]
+    assert claim["amount"] == "23.00"
+    assert reconcile(house)["stranded"] == []
+
+
+def test_stranded_money_is_named_to_the_unit(house):
+    provider = begin(house, "5.00")
+    stranger, vault = house.chain.keys[1][1], house.addresses["vault"]
+    name = send(
+        house, 1, house.addresses["usdc"], "transfer(address,uint256)", ["address", "uint256"],
+        vault, 1_234_567,
+    )
+    house.pay("deposit", 1, "7.00")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the deposit", lambda: house.usd(stranger).get("available") == "7.00")
+    # Of a party without a key or a node; with no days of grace it is named at once.
+    report = reconcile(house, "--days", "0")
+    assert report["balanced"]
+    (holdings,) = [line for line in report["lines"] if line["name"] == "holdings"]
+    assert holdings["explained"] == "1234567" and holdings["difference"] == "0"
+    assert int(holdings["chain"]) == int(holdings["books"]) + 1_234_567 == 113_234_567
+    found = {(item["name"], item["units"], item["account"]) for item in report["stranded"]}
+    assert ("stray_transfer", "1234567", stranger) in found
+    assert ("ownerless_deposit", "7000000", stranger) in found
+    stray = next(item for item in report["stranded"] if item["name"] == "stray_transfer")
+    assert stray["transaction"] == name.removeprefix("0x") and stray["amount"] == "1.234567"
+    # A bond that was asked back and never taken.
+    house.run("unbond", 2, "--contract", house.addresses["contract"], "--amount", "40")
+    pass_time(house, 900)
+
+    def left():
+        items = reconcile(house)["stranded"]
+        return [(i["name"], i["units"], i["account"]) for i in items if i["alert"] == 4]
+
+    eventually("it is named", lambda: left() == [("bond_after_exit", "40000000", provider)])
+    text = exchequer("reconcile", "--data", house.folder / "house")
+    assert "books and chain are equal" in text and "1 stray_transfer" in text
+    token = (house.folder / "house" / "operator.token").read_text()
+    assert token.strip() not in text
+
+    # The figures for whoever watches.
+    assert house.metric('stranded_items{alert="1",kind="stray_transfer"}') == 1
+    assert house.metric('reconciliation_difference_units{check="holdings",asset="USD"}') == 0
+
+
+def test_a_difference_ends_with_code_5(house):
+    begin(house, "5.00")
+    # The token's supply is the deployer's, and no vault can be emptied: so the books are wronged.
+    # A node that tells of a deposit that was never made is the only one the house asks.
+    contract = house.addresses["contract"]
+    artefact = json.loads((ROOT / "contracts-abi/evm/Exchequer.json").read_text())
+    topic = "0x" + keccak(text="Deposited(address,uint256)").hex()
+    assert any(entry.get("name") == "Deposited" for entry in artefact["abi"])
+    house.chain.call("anvil_mine", "0x1")
+    time.sleep(1)
+    # The next block's logs, as a liar tells them: a transaction of the block, and a deposit.
+    house.chain.call("evm_setAutomine", False)
+    file, address = house.chain.keys[1]
+    fields = {
+        "chainId": 31337,
+        "nonce": int(house.chain.call("eth_getTransactionCount", address, "latest"), 16),
+        "to": to_checksum_address(address),
+        "gas": 21_000,
+        "maxFeePerGas": 10**10,
+        "maxPriorityFeePerGas": 10**9,
+    }
+    signed = Account.sign_transaction(fields, file.read_text())
+    name = house.chain.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+    house.chain.call("anvil_mine", "0x1")
+    block = house.chain.call("eth_getBlockByNumber", "latest", False)
+    assert block["transactions"] == [name]
+    # The block below counts now, and is read before the lie is told.
+    time.sleep(1)
+    log = {
+        "address": contract,
+        "topics": [topic, "0x" + address.removeprefix("0x").rjust(64, "0")],
+        "data": "0x" + (9_000_000).to_bytes(32).hex(),
+        "blockNumber": block["number"],
+        "blockHash": block["hash"],
+        "transactionHash": name,
+        "logIndex": "0x0",
+        "removed": False,
+    }
+    house.chain.fault("eth_getLogs", "lie", result=[log])
+    house.chain.call("anvil_mine", "0x1")
+    eventually("the lie is booked", lambda: house.usd(address).get("available") == "9.00")
+    report = reconcile(house, code=5)
+    (holdings,) = [line for line in report["lines"] if line["name"] == "holdings"]
+    assert not report["balanced"] and holdings["difference"] == "-9000000"
+    assert {item["name"] for item in report["stranded"]} >= {"uncovered"}
+
+
+def test_a_proof_is_of_its_own_batch_while_another_root_waits(house):
+    provider = begin(house)
+    settle(house, "20", 1)
+    pass_time(house, DELAY)
+    eventually("the first root pays", lambda: paying(house) == 1)
+    key = withdraw(house, 2, "1")
+    proof = house.folder / "proof.json"
+    check = ["verify-balance", proof, "--artifacts", ROOT / "contracts-abi/evm"]
+    check += ["--rpc", house.chain.rpc, "--contract", house.addresses["contract"]]
+    asked = ["prove-balance", "--url", house.base, "--api-key-file", key]
+    old = exchequer(*asked)
+    proof.write_text(old)
+    assert json.loads(exchequer(*check, "--address", provider, "--json"))["batch"] == 1
+    house.operate("settle")
+    eventually("the second root waits", lambda: second(house))
+    # The last root that was committed does not pay: each proof is held against its own.
+    assert json.loads(exchequer(*check, "--address", provider, "--json"))["batch"] == 1
+    proof.write_text(exchequer(*asked))
+    assert json.loads(exchequer(*check, "--address", provider, "--json"))["batch"] == 2
+    proof.write_text(old.replace('"batch":1', '"batch":2'))
+    exchequer(*check, code=5)
+
+
+def second(house):
+    house.chain.call("anvil_mine", "0x1")
+    batches = house.get("/v1/batches")["data"]
+    return len(batches) > 1 and batches[1]["state"] == "confirmed"

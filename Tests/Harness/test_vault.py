@@ -1,0 +1,75 @@
+"""`exchequer vault`: the history of a real pool's vault, added up and compared with the chain."""
+
+import json
+import struct
+import subprocess
+import threading
+
+import pytest
+from payout_program import TOKEN, TOKEN_2022, token_account
+from rpc_server import make_server
+from solders.instruction import AccountMeta, Instruction
+from solders.pubkey import Pubkey
+from test_house_chain import EXCHEQUER
+from test_payout_program import World
+
+MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
+
+
+def deposit(world, amount, *memos):
+    """The opener pays into the vault."""
+    source = token_account(world.opener.pubkey(), world.mint, world.token)
+    transfer = Instruction(
+        world.token,
+        b"\3" + struct.pack("<Q", amount),
+        [
+            AccountMeta(source, False, True),
+            AccountMeta(world.pool.vault, False, True),
+            AccountMeta(world.opener.pubkey(), True, False),
+        ],
+    )
+    world.done(transfer, *[Instruction(MEMO, memo, []) for memo in memos])
+
+
+@pytest.mark.parametrize("token", [TOKEN, TOKEN_2022], ids=["token", "token-2022"])
+def test_a_vault_adds_up_to_the_unit(token):
+    if not EXCHEQUER.exists():
+        pytest.fail(f"{EXCHEQUER} is missing: run `make build`")
+    world = World(token)
+    start = world.call.ok("getSlot", {"commitment": "processed"}) - 10
+    owed, tree = world.ready(funds=2_000)
+    world.fund(world.opener.pubkey(), 500)
+    deposit(world, 70, b"party 7")
+    deposit(world, 9)
+    for payee in list(owed)[:3]:
+        world.done(world.pool.claim(payee, owed[payee], tree.proof(payee)))
+    # What is undone is in the history too, and changes nothing.
+    world.run(world.pool.claim(payee, owed[payee], tree.proof(payee)))
+    world.call.ok("test_tick", 60)
+    server = make_server(world.call.node, 0)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}"
+
+    def vault(*more, code=0):
+        line = [EXCHEQUER, "vault", "--rpc", url, "--rpc", url, "--account", str(world.pool.vault)]
+        line += ["--program", str(world.program), "--start-slot", str(start), "--json", *more]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        assert done.returncode == code, done.stdout + done.stderr
+        return json.loads(done.stdout) if done.stdout else done.stderr
+
+    try:
+        report = vault()
+        assert report["balanced"]
+        # The first two thousand were made in the vault, which is no deposit.
+        assert report["holds"] == report["history"] == str(2_000 + 79 - 600)
+        assert (report["deposited"], report["claimed"], report["withdrawn"]) == ("79", "600", "0")
+        assert (report["claimed_by_pool"], report["active_total"]) == ("600", "1500")
+        assert report["roots"] == 1
+        (unnamed,) = report["unnamed"]
+        assert (unnamed["amount"], unnamed["owner"]) == ("9", str(world.opener.pubkey()))
+        # A node that has forgotten the beginning has nothing to say.
+        world.call.ok("test_forget", unnamed["slot"])
+        assert "historyMissing" in vault(code=6)
+    finally:
+        server.shutdown()
+        server.server_close()
