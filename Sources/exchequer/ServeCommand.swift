@@ -47,6 +47,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Under which name nodes reach the wire port; --host if left out.")
     var publicHost: String?
     @OptionGroup(title: "Settlement") var chain: SettlementOptions
+    @OptionGroup var keys: KeyOptions
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
     @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
@@ -129,7 +130,8 @@ struct ServeCommand: AsyncParsableCommand {
         }
         var settings = HouseConfiguration(folder: data, models: models)
         settings.journal = try journal.map { try JournalOptions.place($0) }
-        settings.settlement = try chain.settings()
+        settings.keys = keys.access
+        settings.settlement = try chain.settings(keys)
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host
         settings.wirePort = wirePort
@@ -158,15 +160,4 @@ struct ServeCommand: AsyncParsableCommand {
         case .network: Exit.network
         }
     }
-}
-
-/// Reads an EVM private key, or says what is wrong with its file.
-func evmKey(in path: String) throws -> Secp256k1.PrivateKey {
-    do {
-        if let key = Secp256k1.PrivateKey(try SecretFile.read(path)) { return key }
-        Console.say("\(path) does not hold a secp256k1 private key")
-    } catch {
-        Console.say("\(error)")
-    }
-    throw Exit.configuration
 }

@@ -89,6 +89,13 @@ enum OperatorRoutes {
         let halted: Bool
         let breakers: [String]
         let open, unknown, refusedSlashes, refusedRoots: Int
+        let key: String
+        let retiring: [Retiring]
+
+        struct Retiring: Encodable {
+            let key: String
+            let open: Int
+        }
 
         init(_ settlement: SettlementService) {
             network = settlement.network
@@ -101,6 +108,8 @@ enum OperatorRoutes {
             unknown = settlement.unknownIntents
             refusedSlashes = settlement.refusedSlashes
             refusedRoots = settlement.refusedRoots
+            key = settlement.key.hex
+            retiring = settlement.retiring.map { Retiring(key: $0.address.hex, open: $0.open) }
         }
     }
 

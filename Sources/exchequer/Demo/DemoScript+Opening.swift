@@ -58,6 +58,7 @@ extension DemoScript {
                 "--wire-port", "0", "--rpc-url", rpc, "--contract", contracts.contract,
                 "--operator-key", path("operator.key"), "--confirmations", "2", "--parameters",
                 path("parameters.json"), "--audit-interval", "1", "--manual-epochs",
+                "--any-roles",
             ])
         try await wait("the house to be ready", seconds: 60) {
             guard supervisor.isRunning("house") else {
