@@ -48,6 +48,7 @@ let package = Package(
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .target(name: "CCurlShim", dependencies: ["CCurl"]),
+        .target(name: "CHost"),
         .target(name: "CKernels"),
 
         // Floor 1: values that decide. No Foundation, no clock, no I/O.
@@ -63,7 +64,7 @@ let package = Package(
         swift(
             "Transport",
             [
-                "Primitives", "Cryptography", "CCurl", "CCurlShim",
+                "Primitives", "Cryptography", "CCurl", "CCurlShim", "CHost",
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),

@@ -21,22 +21,19 @@ struct AppealCommand: AsyncParsableCommand {
 
     @Argument(help: "The verdict's number.") var verdict: UInt64
     @Option(help: "The house's address.") var house: String
-    @Option(help: "The file with the node's own key.", completion: .file()) var identity: String
+    @OptionGroup var own: NodeIdentity
 
     private struct Done: Decodable {}
 
     func run() async throws {
-        guard FileManager.default.fileExists(atPath: identity) else {
-            Console.say("\(identity) does not exist: --identity wants the file the node made")
+        guard FileManager.default.fileExists(atPath: own.identity) else {
+            Console.say("\(own.identity) does not exist: --identity wants the file the node made")
             throw Exit.configuration
         }
-        let signer: RequestSigner
-        do {
-            signer = RequestSigner(identity: try KeyFiles.identity(at: identity))
-        } catch {
-            Console.say("\(error)")
-            throw Exit.configuration
-        }
+        let signer = RequestSigner(
+            identity: try KeyOptions.orExit { () throws(SecretFileError) in
+                try own.keys.access.identity(in: own.identity)
+            })
         let path = "/v1/verdicts/\(verdict)/appeal"
         let headers = signer.headers(method: "POST", path: path, body: Array("{}".utf8))
         let _: Done = try await HouseCall.json(

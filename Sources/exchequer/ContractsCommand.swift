@@ -4,7 +4,7 @@ import ArgumentParser
 struct ContractsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "contracts",
-        abstract: "Deploy, fund, bond, deposit and claim on an EVM chain.",
+        abstract: "Deploy, fund, bond, deposit, claim and grant roles on an EVM chain.",
         discussion: """
             Every transaction is waited for. Its outcome is settled, failed or unknown; an unknown \
             one (exit code 6) may still happen, so look at its hash before you send it again.
@@ -17,6 +17,6 @@ struct ContractsCommand: AsyncParsableCommand {
         subcommands: [
             DeployCommand.self, SendCommand.self, BondCommand.self, UnbondCommand.self,
             WithdrawBondCommand.self, DepositCommand.self, ActivateCommand.self,
-            ExecuteSlashCommand.self, ClaimCommand.self,
+            ExecuteSlashCommand.self, ClaimCommand.self, RolesCommand.self,
         ])
 }

@@ -22,6 +22,7 @@ struct Exchequer: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
+            SignerCommand.self,
             ContractsCommand.self, ChannelsCommand.self, ModelCommand.self, SimulateCommand.self,
             AuditCommand.self,
             VerifyCommand.self, BisectCommand.self, ProveBalanceCommand.self,

@@ -15,7 +15,7 @@ struct NodeCommand: AsyncParsableCommand {
             them), serves jobs and signs a receipt for each. It reconnects by itself. Ctrl-C takes \
             the offers back and lets running jobs finish.
 
-            Key files hold 64 hexadecimal digits. The identity file is made if it is not there.
+            Key files are those of `exchequer keys`. The identity file is made if it is not there.
 
             EXAMPLES
               exchequer node --house http://127.0.0.1:8080 --model M.gguf \\
@@ -33,7 +33,7 @@ struct NodeCommand: AsyncParsableCommand {
     var modelName: String?
     @Option(help: "The file with the provider's EVM private key.", completion: .file())
     var keyFile: String
-    @Option(help: "The file with the node's own key.", completion: .file()) var identity: String
+    @OptionGroup var own: NodeIdentity
     @Option(help: "Layers to offer, as '0..<10' or 'all'; may be repeated.") var layers: [String] =
         []
     @Option(help: "Dollars per million prompt tokens.") var inputPrice = "0.10"
@@ -126,7 +126,8 @@ struct NodeCommand: AsyncParsableCommand {
 
     private func settings() throws -> NodeConfiguration {
         var settings = NodeConfiguration(
-            house: house, identityFile: identity, keyFile: keyFile, modelPath: model)
+            house: house, identityFile: own.identity, keyFile: keyFile, modelPath: model)
+        settings.keys = own.keys.access
         settings.modelName = modelName
         settings.isVerifier = verifier
         settings.standsIn = standIn

@@ -48,6 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
     var publicHost: String?
     @OptionGroup(title: "Settlement") var chain: SettlementOptions
     @OptionGroup(title: "Payouts") var payouts: PayoutArguments
+    @OptionGroup var keys: KeyOptions
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
     @Option(help: "Seconds between two draws of audits.") var auditInterval = 10.0
@@ -130,7 +131,8 @@ struct ServeCommand: AsyncParsableCommand {
         }
         var settings = HouseConfiguration(folder: data, models: models)
         settings.journal = try journal.map { try JournalOptions.place($0) }
-        settings.settlement = try chain.settings()
+        settings.keys = keys.access
+        settings.settlement = try chain.settings(keys)
         if let plan = try payouts.plan() {
             guard settings.settlement != nil else {
                 throw ValidationError("--payouts plan goes with --rpc-url.")
@@ -166,15 +168,4 @@ struct ServeCommand: AsyncParsableCommand {
         case .network: Exit.network
         }
     }
-}
-
-/// Reads an EVM private key, or says what is wrong with its file.
-func evmKey(in path: String) throws -> Secp256k1.PrivateKey {
-    do {
-        if let key = Secp256k1.PrivateKey(try SecretFile.read(path)) { return key }
-        Console.say("\(path) does not hold a secp256k1 private key")
-    } catch {
-        Console.say("\(error)")
-    }
-    throw Exit.configuration
 }

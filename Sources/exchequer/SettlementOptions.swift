@@ -1,5 +1,5 @@
 import ArgumentParser
-import Cryptography
+import Chains
 import Primitives
 import Service
 
@@ -12,8 +12,22 @@ struct SettlementOptions: ParsableArguments {
     @Option(help: "How many endpoints must say the same; more than half if left out.")
     var rpcQuorum: Int?
     @Option(help: "The settlement contract.") var contract: String?
-    @Option(help: "The file with the key that settles and slashes.", completion: .file())
+    @Option(
+        help: "The file with the key that settles and slashes, unless a signer has it.",
+        completion: .file())
     var operatorKey: String?
+    @OptionGroup var signing: SignerOptions
+    @Option(
+        help: """
+            The file with a key that did so before, until nothing of it is under way; may be \
+            repeated.
+            """,
+        completion: .file())
+    var retiringKey: [String] = []
+    @Option(help: "The account of the signer's that did so before; may be repeated.")
+    var retiringSignerKey: [String] = []
+    @Flag(help: "Take a key with more roles on the contract than it needs: on chains for trying.")
+    var anyRoles = false
     @Option(help: "Blocks, its own included, until a log counts.") var confirmations: UInt64 = 12
     @Option(
         help: """
@@ -24,7 +38,16 @@ struct SettlementOptions: ParsableArguments {
     @Option(
         help: "The most that the gas of one transaction may cost, in dollars; wants --coin-price.")
     var feeCap: String?
-    @Option(help: "What the chain's own coin is reckoned at for --fee-cap, in dollars.")
+    @Option(
+        help: """
+            The most that the gas of all transactions of a day (UTC) may cost, in dollars; wants \
+            --coin-price. What is above it waits for the next day.
+            """)
+    var dayFeeCap: String?
+    @Option(
+        help: """
+            What the chain's own coin is reckoned at for --fee-cap and --day-fee-cap, in dollars.
+            """)
     var coinPrice: String?
     @Option(help: "The most that a unit of gas may cost, in gwei: above it nothing new is sent.")
     var gasPriceCap: UInt64 = 500
@@ -33,14 +56,14 @@ struct SettlementOptions: ParsableArguments {
     @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
 
     /// The chain as the options describe it; `nil` without one.
-    func settings() throws -> HouseConfiguration.Settlement? {
+    func settings(_ keys: KeyOptions) throws -> HouseConfiguration.Settlement? {
         guard !rpcURL.isEmpty else {
-            if contract != nil || operatorKey != nil {
-                throw ValidationError("--contract and --operator-key go with --rpc-url.")
+            if contract != nil || operatorKey != nil || signing.signer != nil {
+                throw ValidationError("--contract, --operator-key and --signer go with --rpc-url.")
             }
             return nil
         }
-        guard let contract, let operatorKey else {
+        guard let contract else {
             throw ValidationError("--rpc-url goes with --contract and --operator-key.")
         }
         guard confirmations > 0 else { throw ValidationError("--confirmations is at least 1.") }
@@ -52,30 +75,46 @@ struct SettlementOptions: ParsableArguments {
         }
         var settings = HouseConfiguration.Settlement(
             endpoints: rpcURL, contract: try evmAddress(contract),
-            key: try evmKey(in: operatorKey), confirmations: confirmations,
+            key: try signing.signer(operatorKey, "--operator-key", keys),
+            confirmations: confirmations,
             startBlock: startBlock, artifacts: artifacts)
         settings.quorum = rpcQuorum
         settings.finality = finality
         settings.maximumFeePerGas = UInt128(gasPriceCap) * 1_000_000_000
-        if let limit = try feeLimit() { settings.feeLimit = limit }
+        settings.allowsAnyRoles = anyRoles
+        settings.retiring = try retiring(keys)
+        if feeCap == nil, dayFeeCap == nil, coinPrice != nil {
+            throw ValidationError("--coin-price goes with --fee-cap or --day-fee-cap.")
+        }
+        if let limit = try wei(feeCap, "--fee-cap") { settings.feeLimit = limit }
+        if let limit = try wei(dayFeeCap, "--day-fee-cap") { settings.dayLimit = limit }
         return settings
     }
 
-    /// The cap on fees in wei, rounded down.
-    private func feeLimit() throws -> UInt128? {
-        guard let feeCap else {
-            if coinPrice != nil { throw ValidationError("--coin-price goes with --fee-cap.") }
-            return nil
+    private func retiring(_ keys: KeyOptions) throws -> [any EVMSigner] {
+        let files: [any EVMSigner] = try retiringKey.map { try keys.account(in: $0) }
+        guard !retiringSignerKey.isEmpty else { return files }
+        guard let socket = signing.socket else {
+            throw ValidationError("--retiring-signer-key goes with --signer.")
         }
-        guard let coinPrice else { throw ValidationError("--fee-cap goes with --coin-price.") }
-        guard let cap = Asset.usd.parse(feeCap), let price = Asset.usd.parse(coinPrice),
+        return try files
+            + retiringSignerKey.map {
+                ExternalEVMSigner(address: try evmAddress($0), socket: socket)
+            }
+    }
+
+    /// A cap on fees in wei, rounded down.
+    private func wei(_ text: String?, _ option: String) throws -> UInt128? {
+        guard let text else { return nil }
+        guard let coinPrice else { throw ValidationError("\(option) goes with --coin-price.") }
+        guard let cap = Asset.usd.parse(text), let price = Asset.usd.parse(coinPrice),
             !cap.isZero, !price.isZero
-        else { throw ValidationError("--fee-cap and --coin-price are amounts, such as 12.50.") }
+        else { throw ValidationError("\(option) and --coin-price are amounts, such as 12.50.") }
         let (product, overflow) = cap.units.multipliedReportingOverflow(
             by: 1_000_000_000_000_000_000)
         let limit = product / price.units
         guard !overflow, limit > 0 else {
-            throw ValidationError("--fee-cap is beyond what can be reckoned with.")
+            throw ValidationError("\(option) is beyond what can be reckoned with.")
         }
         return limit
     }

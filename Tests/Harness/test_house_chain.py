@@ -101,13 +101,15 @@ class House:
     def pay(self, command, account, amount):
         self.run(command, account, "--contract", self.addresses["contract"], "--amount", amount)
 
-    def start(self, endpoints=None, extra=()):
+    def start(self, endpoints=None, key=(), extra=()):
+        """Starts it over these endpoints; `key` says whose key it has, the deployer's by itself."""
+        key = key or ("--operator-key", self.chain.keys[0][0], "--any-roles")
         nodes = [word for url in endpoints or [self.chain.rpc] for word in ("--rpc-url", url)]
         self.process = subprocess.Popen(
             [EXCHEQUER, "serve", "--data", self.folder / "house", "--model", f"smol={MODEL}"]
             + ["--http-port", "0", "--wire-port", "0", *nodes]
             + ["--contract", self.addresses["contract"], "--confirmations", "2"]
-            + ["--operator-key", self.chain.keys[0][0], "--manual-epochs"]
+            + [*key, "--manual-epochs"]
             + ["--parameters", self.folder / "rules.json"]
             + ["--artifacts", ROOT / "contracts-abi/evm", *extra],
             stderr=self.log,

@@ -66,7 +66,7 @@ enum Floors {
         "Planning": ["Primitives"],
         "Clearing": ["Primitives", "Economics", "Ledger", "Planning"],
         "Verification": ["Primitives", "Cryptography"],
-        "Transport": ["Primitives", "Cryptography", "CCurl", "CCurlShim"],
+        "Transport": ["Primitives", "Cryptography", "CCurl", "CCurlShim", "CHost"],
         "Storage": [
             "Primitives", "Cryptography", "Clearing", "Economics", "Ledger", "CPostgres",
         ],

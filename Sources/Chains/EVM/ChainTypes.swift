@@ -14,6 +14,8 @@ public enum ChainError: Error, Hashable, Sendable {
     case reverted(String)
     /// Gas costs more than the sender allows; carries wei per unit of gas.
     case feeTooHigh(UInt128)
+    /// There is no signature, so nothing was sent; says why.
+    case notSigned(SigningFailure)
     /// A block that had been deep enough is no longer in the chain; carries its number.
     case deepReorg(block: UInt64)
     /// Time ran out.

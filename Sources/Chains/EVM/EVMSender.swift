@@ -1,4 +1,3 @@
-public import Cryptography
 public import Primitives
 
 /// One account that sends transactions, one after the other: each gets its nonce, its price and
@@ -12,7 +11,7 @@ public actor EVMSender {
     public nonisolated let chain: EVMChain
     /// The sending account.
     public nonisolated let address: EVMAddress
-    private let key: Secp256k1.PrivateKey
+    private let key: any EVMSigner
     private let maximumFeePerGas: UInt128
     private var isBusy = false
     private var queue: [CheckedContinuation<Void, Never>] = []
@@ -20,7 +19,7 @@ public actor EVMSender {
     /// A sender that pays at most `maximumFeePerGas` wei per unit of gas, 500 gwei unless told
     /// otherwise.
     public init(
-        chain: EVMChain, key: Secp256k1.PrivateKey,
+        chain: EVMChain, key: any EVMSigner,
         maximumFeePerGas: UInt128 = 500_000_000_000
     ) {
         self.chain = chain
@@ -62,7 +61,11 @@ public actor EVMSender {
         transaction.maxPriorityFeePerGas = tip
         transaction.maxFeePerGas = limit
         transaction.gasLimit = gas &+ gas / 5
-        return transaction.signed(by: key)
+        do throws(SigningFailure) {
+            return transaction.signed(try await key.signature(of: transaction), by: address)
+        } catch {
+            throw .notSigned(error)
+        }
     }
 
     private func enter() async {

@@ -50,13 +50,19 @@ public struct EVMTransaction: Hashable, Sendable {
 
     /// The transaction signed with `key`. Its hash is known before anybody sees it.
     public func signed(by key: Secp256k1.PrivateKey) -> SignedTransaction {
-        let signature = key.sign(signingHash)
+        signed(key.sign(signingHash), by: key.address)
+    }
+
+    /// The transaction with a signature of `sender`'s over `signingHash`, which is not checked here.
+    public func signed(
+        _ signature: RecoverableSignature, by sender: EVMAddress
+    ) -> SignedTransaction {
         let parts: [RLP] = [
             .number(UInt128(signature.recoveryID)), .trimmed(signature.r), .trimmed(signature.s),
         ]
         let raw = [0x02] + RLP.list(fields + parts).encoded
         return SignedTransaction(
-            raw: raw, sender: key.address, chainID: chainID, nonce: nonce, to: to, data: data)
+            raw: raw, sender: sender, chainID: chainID, nonce: nonce, to: to, data: data)
     }
 }
 

@@ -31,6 +31,7 @@ extension EVMManager {
             }
             releaseFinal(lane)
         }
+        dropDrainedLanes(&actions)
         advance(at: now, &actions)
     }
 
@@ -126,6 +127,7 @@ extension EVMManager {
         let isFinal = finalHeight.map { inclusion.blockNumber <= $0 } ?? false
         if isFinal, breaker.deepReorg == nil {
             lanes[lane].slots[place].isFinal = true
+            lanes[lane].spend(slot.included, on: observedAt.day)
             if let intent = slot.intent {
                 close(intent.id, outcome(of: slot, inclusion), reported: slot.reported, &actions)
             }

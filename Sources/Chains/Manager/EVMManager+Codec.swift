@@ -1,6 +1,6 @@
 public import Primitives
 
-/// The state's one encoding, without the policy, which belongs to the configuration.
+/// The state's one encoding. Version 2 has the policy in it, and what lanes spend in a day.
 extension EVMManager {
     /// The most bytes of a node's or a contract's words that are kept.
     static let maximumText = 4_096
@@ -8,7 +8,7 @@ extension EVMManager {
     /// The canonical bytes of the state. O(state).
     public var stateBytes: [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(head)
         writer.writeOptional(finalHeight)
         writer.write(anchor != nil)
@@ -32,15 +32,23 @@ extension EVMManager {
             writer.write(report.outcome)
         }
         writer.write(lanes)
+        for lane in lanes {
+            writer.write(lane.isRetiring)
+            writer.write(lane.day)
+            writer.write(lane.spent)
+            writer.writeOptional(lane.overDay)
+        }
+        writer.write(policy)
         return writer.bytes
     }
 
-    /// The manager of these canonical bytes, under a policy that may differ from before. Follow it
-    /// with `restarted`. O(state), with a hash for each open intent.
+    /// The manager of these canonical bytes. A state of before version 2 has no policy, and gets
+    /// this one. Follow it with `restarted`. O(state), with a hash for each open intent.
     public init(policy: EVMManagerPolicy, stateBytes: [UInt8]) throws(CodecError) {
         var reader = ByteReader(stateBytes)
         self.init(policy: policy)
-        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
+        let version = try reader.readUInt8()
+        guard version == 1 || version == 2 else { throw .invalidValue("version") }
         head = try reader.readUInt64()
         finalHeight = try reader.readOptionalUInt64()
         if try reader.readBool() {
@@ -62,6 +70,14 @@ extension EVMManager {
                 IntentReport(id: try reader.readDigest(), outcome: try reader.read()))
         }
         lanes = try reader.readArray(limit: EVMObservation.maximumLanes)
+        if version == 2 {
+            for lane in lanes.indices {
+                lanes[lane].isRetiring = try reader.readBool()
+                lanes[lane].restoreDay(try reader.readUInt64(), spent: try reader.readUInt128())
+                lanes[lane].overDay = try reader.readOptionalUInt64()
+            }
+            self.policy = try reader.read()
+        }
         try reader.finish()
         try indexLanes()
     }

@@ -3,27 +3,16 @@ import Primitives
 
 /// Intents up to the moment they get a nonce.
 extension EVMManager {
-    mutating func openLane(
-        _ address: EVMAddress, at now: Timestamp, _ actions: inout [EVMManagerAction]
-    ) throws(EVMManagerRejection) {
-        guard laneIndex(address) == nil else { return }
-        guard lanes.count < policy.maximumLanes else { throw .tooManyLanes }
-        let place = lanes.firstIndex { address < $0.address } ?? lanes.count
-        lanes.insert(NonceLane(address: address), at: place)
-        askedAt = .zero
-        advance(at: now, &actions)
-    }
-
     mutating func submit(
         _ intent: EVMIntent, at now: Timestamp, _ actions: inout [EVMManagerAction]
     ) throws(EVMManagerRejection) {
-        guard let lane = laneIndex(intent.from) else { throw .noSuchLane }
         let content = Self.content(of: intent)
         if let entry = index[intent.id] {
             guard entry.content == content else { throw .otherContent }
             if let outcome = knownOutcome(of: entry) { actions.append(.report(intent.id, outcome)) }
             return
         }
+        guard let lane = laneIndex(intent.from), !lanes[lane].isRetiring else { throw .noSuchLane }
         guard intent.data.count <= EVMIntent.maximumData, intent.feeLimit > 0,
             intent.gasLimit <= EVMManagerPolicy.maximumGas
         else { throw .invalidIntent }
@@ -96,6 +85,9 @@ extension EVMManager {
     mutating func startIntents(
         in lane: Int, at now: Timestamp, _ actions: inout [EVMManagerAction]
     ) {
+        if let day = lanes[lane].overDay, day < now.day {
+            setOverDay(false, lane, at: now, &actions)
+        }
         guard let fees = startingFees(at: now), lanes[lane].first != nil,
             !lanes[lane].isBalanceLow
         else { return }
@@ -147,6 +139,10 @@ extension EVMManager {
             return false
         }
         let need = cost.saturatingSum(aside.intent.value)
+        guard isWithinDay(need, in: lane, at: now) else {
+            setOverDay(true, lane, at: now, &actions)
+            return false
+        }
         guard need <= free else {
             lanes[lane].isBalanceLow = true
             lanes[lane].shortfall = need
@@ -155,6 +151,7 @@ extension EVMManager {
         }
         guard let nonce = lanes[lane].next else { return false }
         free -= need
+        setOverDay(false, lane, at: now, &actions)
         lanes[lane].aside.remove(at: place)
         index[aside.intent.id]?.place = .slot(aside.intent.from, nonce: nonce)
         lanes[lane].slots.append(

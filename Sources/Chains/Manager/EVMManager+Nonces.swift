@@ -143,7 +143,9 @@ extension EVMManager {
         let limit = slot.filling == nil ? slot.intent?.feeLimit ?? .max : .max
         guard slot.attempts.count < policy.maximumAttempts,
             fees.cap <= policy.maximumFeePerGas, let cost = fees.cost(gas: slot.gasLimit),
-            cost <= limit
+            cost <= limit,
+            isWithinDay(
+                cost.saturatingSum(slot.intent?.value ?? 0), in: lane, besides: place, at: now)
         else {
             if !slot.isOverLimit {
                 let address = lanes[lane].address

@@ -16,7 +16,7 @@ public import Primitives
 /// docs/internals/settlement.md.
 public struct EVMManager: Sendable {
     /// The numbers it works by.
-    public let policy: EVMManagerPolicy
+    public internal(set) var policy: EVMManagerPolicy
     var lanes: [NonceLane] = []
     var breaker = CircuitBreaker()
     var market: EVMFeeMarket?
@@ -77,7 +77,11 @@ public struct EVMManager: Sendable {
     ) throws(EVMManagerRejection) -> [EVMManagerAction] {
         var actions: [EVMManagerAction] = []
         switch input {
+        case .configured(let policy):
+            self.policy = policy
+            advance(at: now, &actions)
         case .openLane(let address): try openLane(address, at: now, &actions)
+        case .retireLane(let address): retireLane(address, at: now, &actions)
         case .submit(let intent): try submit(intent, at: now, &actions)
         case .cancel(let id): try cancel(id, at: now, &actions)
         case .estimated(let id, let gas): estimated(id, gas: gas, at: now, &actions)
@@ -127,6 +131,7 @@ public struct EVMManager: Sendable {
         if breaker.isFeeSpike { causes.append(.feeSpike) }
         if let height = breaker.deepReorg { causes.append(.deepReorg(height)) }
         if let key = breaker.takenKey { causes.append(.keyUsedElsewhere(key)) }
+        causes += lanes.filter { $0.overDay != nil }.map { .dayLimit($0.address) }
         return causes + lanes.filter(\.isBalanceLow).map { .lowBalance($0.address) }
     }
 

@@ -1,5 +1,6 @@
-public import Cryptography
+import Cryptography
 public import Primitives
+import Synchronization
 
 /// What a driver does outside the chain: writing down, and telling.
 public struct EVMManagerHooks: Sendable {
@@ -34,32 +35,49 @@ public final class EVMManagerDriver: Sendable {
     let nodes: [EVMChain]
     /// How many of them must agree.
     let quorum: Quorum
-    private let keys: [EVMAddress: Secp256k1.PrivateKey]
+    private let signers: [EVMAddress: any EVMSigner]
+    /// The nonces of which it was said that they have no signature.
+    private let unsigned = Mutex<[EVMAddress: UInt64]>([:])
     private let hooks: EVMManagerHooks
     private let runner: MachineRunner<EVMManager>
     let usesFinalizedTag: Bool
 
     /// A driver that goes on from what is durable: the state of some time, if there is one, and
-    /// the records made durable since, in order. The keys' accounts become lanes.
+    /// the records made durable since, in order.
+    ///
+    /// - Parameters:
+    ///   - policy: counts from now on; what is in the records happened under the one of then.
+    ///   - keys: whoever signs for an account. The accounts become lanes.
+    ///   - retiring: whoever signs for accounts that only end what they began. Lanes of accounts that
+    ///     are in neither list retire too, and sign nothing.
     public init(
-        nodes: [EVMChain], quorum: Quorum, policy: EVMManagerPolicy, keys: [Secp256k1.PrivateKey],
-        state: [UInt8]? = nil, records: [[UInt8]] = [], hooks: EVMManagerHooks,
-        clock: @escaping @Sendable () -> Timestamp, tick: Duration = .seconds(1)
+        nodes: [EVMChain], quorum: Quorum, policy: EVMManagerPolicy, keys: [any EVMSigner],
+        retiring: [any EVMSigner] = [], state: [UInt8]? = nil, records: [[UInt8]] = [],
+        hooks: EVMManagerHooks, clock: @escaping @Sendable () -> Timestamp,
+        tick: Duration = .seconds(1)
     ) throws(EVMManagerDriverError) {
         precondition(nodes.count >= quorum.needed, "fewer nodes than must agree")
         do throws(CodecError) {
             var manager = EVMManager(policy: policy)
             if let state { manager = try EVMManager(policy: policy, stateBytes: state) }
-            // Lanes come before anything that is submitted.
             runner = try MachineRunner(
-                manager, records: records, first: keys.map { .openLane($0.address) } + [.restarted],
-                durable: hooks.durable, clock: clock, tick: tick)
+                manager, records: records, durable: hooks.durable, clock: clock, tick: tick)
+            if runner.look({ $0.machine.policy.chainID }) != policy.chainID {
+                throw .invalidValue("chain")
+            }
         } catch {
             throw .damaged(error)
         }
+        // Lanes come before anything that is submitted.
+        let open = keys.map(\.address)
+        let known = runner.look { $0.machine.lanes.map(\.address) }
+        if runner.look({ $0.machine.policy }) != policy { runner.post(.configured(policy)) }
+        for address in open { runner.post(.openLane(address)) }
+        for address in known where !open.contains(address) { runner.post(.retireLane(address)) }
+        runner.post(.restarted)
         self.nodes = nodes
         self.quorum = quorum
-        self.keys = Dictionary(keys.map { ($0.address, $0) }) { first, _ in first }
+        signers = Dictionary((keys + retiring).map { ($0.address, $0) }) { first, _ in first }
         self.hooks = hooks
         usesFinalizedTag = policy.usesFinalizedTag
     }
@@ -100,15 +118,42 @@ public final class EVMManagerDriver: Sendable {
     /// How many intents are not over.
     public var openIntents: Int { runner.look { $0.machine.openIntents } }
 
+    /// The accounts that send, or have sent and are not done with it, in their order.
+    public var lanes: [EVMLaneStatus] { runner.look { $0.machine.laneStatuses } }
+
+    /// Whether a transaction waits because its signer gives no signature.
+    public var isUnsigned: Bool { unsigned.withLock { !$0.isEmpty } }
+
+    /// Whether somebody here signs for an account.
+    public func hasSigner(of address: EVMAddress) -> Bool { signers[address] != nil }
+
     /// Works until the task is cancelled or a record cannot be made durable. Once only.
     public func run() async throws(EVMManagerDriverError) {
         try await runner.run { await self.carryOut($0) }
     }
 
+    /// The draft signed; `nil` if there is no signature, and then it is asked for again. One that
+    /// comes too late, or twice, is given to nobody: only what is in the log is.
+    private func sign(_ draft: EVMTransaction, by address: EVMAddress) async -> SignedTransaction? {
+        guard let signer = signers[address] else { return nil }
+        do throws(SigningFailure) {
+            let signature = try await signer.signature(of: draft)
+            guard signature.recover(draft.signingHash) == address else { throw .badAnswer }
+            unsigned.withLock { $0[address] = nil }
+            return draft.signed(signature, by: address)
+        } catch {
+            let isNew = unsigned.withLock { $0.updateValue(draft.nonce, forKey: address) }
+            if isNew != draft.nonce {
+                hooks.alert(.notSigned(address, nonce: draft.nonce, error))
+            }
+            return nil
+        }
+    }
+
     private func carryOut(_ action: EVMManagerAction) async {
         switch action {
         case .sign(let draft, let address):
-            if let key = keys[address] { runner.post(.signed(draft.signed(by: key))) }
+            if let signed = await sign(draft, by: address) { runner.post(.signed(signed)) }
         case .broadcast(let hash, let raw):
             let (answer, text) = await broadcast(raw, named: hash)
             runner.post(.answered(transaction: hash, answer, text))

@@ -41,6 +41,12 @@ extension EVMManagerInput: CanonicalCodable {
         case .tick: writer.write(UInt8(11))
         case .restarted: writer.write(UInt8(12))
         case .resumed: writer.write(UInt8(13))
+        case .configured(let policy):
+            writer.write(UInt8(14))
+            writer.write(policy)
+        case .retireLane(let address):
+            writer.write(UInt8(15))
+            writer.write(address)
         }
     }
 
@@ -67,6 +73,8 @@ extension EVMManagerInput: CanonicalCodable {
         case 11: self = .tick
         case 12: self = .restarted
         case 13: self = .resumed
+        case 14: self = .configured(try reader.read())
+        case 15: self = .retireLane(try reader.read())
         default: throw .invalidValue("input")
         }
     }

@@ -29,6 +29,12 @@ public enum EVMManagerInput: Hashable, Sendable {
     case restarted
     /// A person looked at what had halted the manager and lets it go on.
     case resumed
+    /// Other numbers count from now on. What came before happened under those of then, also when
+    /// the log is read again.
+    case configured(EVMManagerPolicy)
+    /// An account only ends what it began. Its intents for which nothing was signed are called off;
+    /// when nothing is under way, its lane is gone.
+    case retireLane(EVMAddress)
 }
 
 /// What a manager wants done. Carry it out only when the input that led to it is durable; each may
@@ -68,6 +74,10 @@ public enum EVMManagerAlert: Hashable, Sendable {
     case reportChanged(Digest)
     /// A signature was not of what was to be signed.
     case wrongSignature(EVMAddress, nonce: UInt64)
+    /// There is no signature for a nonce's transaction; it is asked for again. Raised by a driver.
+    case notSigned(EVMAddress, nonce: UInt64, SigningFailure)
+    /// An account that was retired has nothing under way: its key is no longer needed.
+    case laneDrained(EVMAddress)
 }
 
 /// Why new intents wait.
@@ -78,6 +88,8 @@ public enum EVMBreakerCause: Hashable, Sendable {
     case feeSpike
     /// An account holds less than it must, or than its transactions may cost.
     case lowBalance(EVMAddress)
+    /// An account's transactions of this day may cost as much as they may; the next day closes it.
+    case dayLimit(EVMAddress)
     /// A block that had been final is no longer in the chain; carries its height. Only `resumed`
     /// closes it.
     case deepReorg(UInt64)

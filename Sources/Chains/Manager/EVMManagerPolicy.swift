@@ -72,6 +72,9 @@ public struct EVMManagerPolicy: Hashable, Sendable {
     public var replacedLooks: UInt32 = 3
     /// The wei below which a lane starts nothing new.
     public var minimumBalance: UInt128 = 0
+    /// The most wei that a lane's transactions may cost in a day of UTC, with what they send along,
+    /// at their worst price until they are in a block. Above it intents wait for the next day.
+    public var dayLimit: UInt128 = .max
 
     /// The usual numbers for a chain.
     public init(chainID: UInt64) {

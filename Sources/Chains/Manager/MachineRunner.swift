@@ -78,9 +78,10 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
         case failed(Failure)
     }
 
-    /// A runner that goes on from a machine and the records since, and then gives it `first`.
+    /// A runner that goes on from a machine and the records since. What is posted before it runs is
+    /// given to the machine first.
     init(
-        _ machine: Machine, records: [[UInt8]], first: [Machine.Input], durable: @escaping Durable,
+        _ machine: Machine, records: [[UInt8]], durable: @escaping Durable,
         clock: @escaping @Sendable () -> Timestamp, tick: Duration
     ) throws(CodecError) {
         var machine = machine
@@ -94,7 +95,6 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
         self.clock = clock
         self.tick = tick
         (letters, inbox) = AsyncStream.makeStream()
-        for input in first { post(input) }
     }
 
     /// A record: the time in 8 bytes and the input's canonical bytes.

@@ -47,6 +47,18 @@ struct NonceSlot: Hashable, Sendable {
     /// Whether it is over, and waits for those below it to be.
     var isFinal = false
 
+    /// Whether nothing was ever signed for it, as far as the log knows: then no node has heard of it.
+    var isUnsigned: Bool { attempts.isEmpty && inclusion == nil }
+
+    /// What its transaction in a block cost, in wei.
+    var included: UInt128 {
+        guard let inclusion else { return 0 }
+        let (gas, overflow) = inclusion.gasPrice.multipliedReportingOverflow(
+            by: UInt128(inclusion.gasUsed))
+        let value = isIntentIncluded && inclusion.succeeded ? intent?.value ?? 0 : 0
+        return (overflow ? .max : gas).saturatingSum(value)
+    }
+
     /// Whether the included transaction is the intent's own.
     var isIntentIncluded: Bool {
         guard intent != nil, let inclusion else { return false }
@@ -79,6 +91,13 @@ struct NonceLane: Sendable {
     var isBalanceLow = false
     /// What the intent costs that could not be covered.
     var shortfall: UInt128 = 0
+    /// Whether it only ends what it began.
+    var isRetiring = false
+    /// The last day on which a transaction became final, and what those of that day cost in wei.
+    private(set) var day: UInt64 = 0
+    private(set) var spent: UInt128 = 0
+    /// The day whose limit keeps intents waiting.
+    var overDay: UInt64?
     var aside: [IntentAside] = []
     private(set) var waiting: [EVMIntent] = []
     private var taken = 0
@@ -121,15 +140,50 @@ struct NonceLane: Sendable {
         waiting.removeAll { $0.id == id }
     }
 
+    /// Takes out all that has no nonce; their ids. O(waiting).
+    mutating func takeWaiting() -> [Digest] {
+        let ids = aside.map(\.intent.id) + waitingIntents.map(\.id)
+        aside = []
+        waiting = []
+        taken = 0
+        return ids
+    }
+
     /// What the transactions that are in no block may still cost, saturating.
-    var committed: UInt128 {
+    var committed: UInt128 { committed(besides: nil) }
+
+    private func committed(besides place: Int?) -> UInt128 {
         var sum: UInt128 = 0
-        for slot in slots where slot.inclusion == nil && !slot.isFinal {
+        for (index, slot) in slots.enumerated()
+        where slot.inclusion == nil && !slot.isFinal && index != place {
             let fees = slot.pendingFees ?? slot.attempts.last?.fees
             sum = sum.saturatingSum(fees?.cost(gas: slot.gasLimit) ?? 0)
             sum = sum.saturatingSum(slot.intent?.value ?? 0)
         }
         return sum
+    }
+
+    // MARK: The day
+
+    /// What the lane's transactions cost on a day: those that became final on it, those in blocks
+    /// that are not final, and what those in no block may cost at worst. Whatever is under way at
+    /// midnight counts on both days.
+    func cost(on day: UInt64, besides place: Int? = nil) -> UInt128 {
+        var sum = self.day == day ? spent : 0
+        for slot in slots where !slot.isFinal { sum = sum.saturatingSum(slot.included) }
+        return sum.saturatingSum(committed(besides: place))
+    }
+
+    /// Counts what a transaction cost that is final now.
+    mutating func spend(_ cost: UInt128, on day: UInt64) {
+        if day != self.day { spent = 0 }
+        self.day = day
+        spent = spent.saturatingSum(cost)
+    }
+
+    mutating func restoreDay(_ day: UInt64, spent: UInt128) {
+        self.day = day
+        self.spent = spent
     }
 }
 

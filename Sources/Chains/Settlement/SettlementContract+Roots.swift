@@ -56,6 +56,36 @@ extension SettlementContract {
         }
     }
 
+    /// Who grants and revokes roles.
+    public func owner() async throws(ChainError) -> EVMAddress {
+        try await contract.readOne("owner") { value throws(ABIError) in
+            try value.address("owner")
+        }
+    }
+
+    /// An account's roles: settler 1, slasher 2, pauser 4, guardian 8, arbiter 16.
+    public func roles(of account: EVMAddress) async throws(ChainError) -> UInt64 {
+        try await contract.readOne("roles", [.address(account)]) { value throws(ABIError) in
+            try value.uint64("roles")
+        }
+    }
+
+    /// The change of an account's roles that waits, and from which Unix second it can be enacted;
+    /// 0: none waits.
+    public func roleChange(
+        of account: EVMAddress
+    ) async throws(ChainError) -> (granted: UInt64, revoked: UInt64, effectiveFrom: UInt64) {
+        try await contract.readOne("roleChanges", [.address(account)]) { value throws(ABIError) in
+            guard case .tuple(let parts) = value, parts.count == 3 else {
+                throw .badArgument("roleChanges")
+            }
+            return (
+                try parts[0].uint64("granted"), try parts[1].uint64("revoked"),
+                try parts[2].uint64("effectiveFrom")
+            )
+        }
+    }
+
     /// Whether a committed root waits to be active.
     public func isRootWaiting() async throws(ChainError) -> Bool {
         try await contract.readOne("rootWaiting") { value throws(ABIError) in

@@ -196,7 +196,8 @@ public struct SettlementOrders: Sendable {
                 return .submit(id)
             case .closed(.failed(let failure)):
                 if Self.findsNoBond(failure) { return .withoutBond }
-                if !isFirstLook {
+                // What was called off because the key is changed is the new key's at once.
+                if !isFirstLook, failure != .cancelled {
                     let factor: UInt64 = 1 << UInt64(min(attempt.number, 4))
                     attempt.retryAt = now + .seconds(Self.pause * factor)
                 }

@@ -30,4 +30,15 @@ public struct SolanaTransaction: Hashable, Sendable {
         writer.writeRaw(message.bytes)
         bytes = writer.bytes
     }
+
+    /// A message that its payer alone signs, with that signature, which is not checked here.
+    public init(_ message: SolanaMessage, _ signature: Signature) throws(SolanaError) {
+        for other in message.signers.dropFirst() { throw .missingSigner(other) }
+        var writer = ByteWriter()
+        writer.write(compact: 1)
+        writer.writeRaw(signature.bytes)
+        writer.writeRaw(message.bytes)
+        id = signature
+        bytes = writer.bytes
+    }
 }

@@ -1,5 +1,6 @@
-public import Cryptography
+import Cryptography
 public import Primitives
+import Synchronization
 
 /// What a driver does outside the chain: writing down, and telling.
 public struct SolanaManagerHooks: Sendable {
@@ -33,30 +34,32 @@ public final class SolanaManagerDriver: Sendable {
     private let nodes: [SolanaChain]
     private let quorum: Quorum
     private let policy: SolanaManagerPolicy
-    private let key: Ed25519.PrivateKey
+    private let key: any SolanaSigner
+    /// Whether it was said that the signer gives no signature.
+    private let isUnsigned = Mutex(false)
     private let hooks: SolanaManagerHooks
     private let runner: MachineRunner<SolanaManager>
     private let source: SolanaAddress
 
     /// A driver that goes on from what is durable: the state of some time, if there is one, and
-    /// the records made durable since, in order. The key is the policy's payer's.
+    /// the records made durable since, in order. The key, or whoever signs with it, is the payer's.
     public init(
         nodes: [SolanaChain], quorum: Quorum, policy: SolanaManagerPolicy,
-        key: Ed25519.PrivateKey, state: [UInt8]? = nil, records: [[UInt8]] = [],
+        key: any SolanaSigner, state: [UInt8]? = nil, records: [[UInt8]] = [],
         hooks: SolanaManagerHooks, clock: @escaping @Sendable () -> Timestamp,
         tick: Duration = .milliseconds(500)
     ) throws(SolanaManagerDriverError) {
         precondition(nodes.count >= quorum.needed, "fewer nodes than must agree")
-        precondition(SolanaAddress(key.publicKey) == policy.payer, "another key than the payer's")
+        precondition(key.address == policy.payer, "another key than the payer's")
         do throws(CodecError) {
             var manager = SolanaManager(policy: policy)
             if let state { manager = try SolanaManager(policy: policy, stateBytes: state) }
             runner = try MachineRunner(
-                manager, records: records, first: [.restarted], durable: hooks.durable,
-                clock: clock, tick: tick)
+                manager, records: records, durable: hooks.durable, clock: clock, tick: tick)
         } catch {
             throw .damaged(error)
         }
+        runner.post(.restarted)
         self.nodes = nodes
         self.quorum = quorum
         self.policy = policy
@@ -105,10 +108,9 @@ public final class SolanaManagerDriver: Sendable {
     private func carryOut(_ action: SolanaManagerAction) async {
         switch action {
         case .sign(let draft):
-            guard let message = try? draft.message(policy),
-                let transaction = try? SolanaTransaction(message, signedBy: [key])
-            else { return }
-            runner.post(.signed(batch: draft.batch, transaction.id, transaction.bytes))
+            if let transaction = await sign(draft) {
+                runner.post(.signed(batch: draft.batch, transaction.id, transaction.bytes))
+            }
         case .broadcast(let batch, let id, let bytes):
             let answers = await eachNode { await $0.submit(bytes, named: id) }
             if answers.count(where: { $0 }) >= quorum.needed {
@@ -129,6 +131,27 @@ public final class SolanaManagerDriver: Sendable {
         case .report(let id, let outcome):
             if await hooks.report(id, outcome) { runner.post(.acknowledged(id, outcome)) }
         case .alert(let alert): hooks.alert(alert)
+        }
+    }
+
+    /// The draft signed; `nil` if there is no signature, and then it is asked for again. One that
+    /// comes too late, or twice, is given to nobody: only what is in the log is.
+    private func sign(_ draft: SolanaDraft) async -> SolanaTransaction? {
+        guard let message = try? draft.message(policy) else { return nil }
+        do throws(SigningFailure) {
+            let signature = try await key.signature(of: message)
+            guard PublicKey(policy.payer.value).verifies(signature, of: message.bytes) else {
+                throw .badAnswer
+            }
+            isUnsigned.withLock { $0 = false }
+            return try? SolanaTransaction(message, signature)
+        } catch {
+            let wasKnown = isUnsigned.withLock { isUnsigned in
+                defer { isUnsigned = true }
+                return isUnsigned
+            }
+            if !wasKnown { hooks.alert(.notSigned(error)) }
+            return nil
         }
     }
 

@@ -77,6 +77,8 @@ public enum SolanaManagerAlert: Hashable, Sendable {
     case wrongSignature(batch: UInt64)
     /// A transaction is gone, and so old that nodes may have forgotten it: a person must look.
     case tooOld(Signature)
+    /// There is no signature for a batch; it is asked for again. Raised by a driver.
+    case notSigned(SigningFailure)
 }
 
 /// Why new batches wait.

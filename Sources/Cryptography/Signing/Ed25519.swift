@@ -8,27 +8,33 @@ public enum Ed25519 {
     public struct PrivateKey: Sendable {
         /// The key others check signatures with.
         public let publicKey: PublicKey
-        private let secret: SecretBytes
+        /// The seed, then the public key: what libsodium signs with.
+        private let secret: Secret
 
         /// The key that grows from a seed of exactly 32 secret random bytes; `nil` for any other
         /// count. This floor has no randomness: the caller draws the seed.
-        public init?(seed: [UInt8]) {
+        public init?(seed: Secret) {
             guard seed.count == 32 else { return nil }
-            Sodium.start()
-            var expanded = [UInt8](repeating: 0, count: 64)
-            let publicValue = unsafe Digest.filled { output in
-                let failed = unsafe crypto_sign_ed25519_seed_keypair(output, &expanded, seed)
-                precondition(failed == 0, "a seed of 32 bytes always makes a key")
+            var publicValue = Digest.zero
+            secret = unsafe Secret(count: 64) { pair in
+                guard
+                    let target = unsafe pair.baseAddress?.assumingMemoryBound(to: UInt8.self)
+                else { return }
+                publicValue = unsafe Digest.filled { output in
+                    let failed = unsafe seed.withBytes {
+                        unsafe crypto_sign_ed25519_seed_keypair(output, target, $0)
+                    }
+                    precondition(failed == 0, "a seed of 32 bytes always makes a key")
+                }
             }
             publicKey = PublicKey(publicValue)
-            secret = SecretBytes(expanded)
-            unsafe sodium_memzero(&expanded, expanded.count)
         }
 
-        /// The 32 bytes to keep on disk. Handle them as the secret they are.
-        public var seed: [UInt8] {
-            unsafe secret.withBytes { unsafe Array(UnsafeBufferPointer(start: $0, count: 32)) }
-        }
+        /// As of a `Secret` of these bytes, which are the caller's to forget.
+        public init?(seed: [UInt8]) { self.init(seed: Secret(seed)) }
+
+        /// A copy of the 32 bytes. Handle them as the secret they are.
+        public var seed: [UInt8] { secret[0..<32].bytes }
 
         /// Signs `message`; the same message always gives the same signature.
         public func sign(_ message: [UInt8]) -> Signature {

@@ -24,26 +24,27 @@ public enum Secp256k1 {
     public struct PrivateKey: Sendable {
         /// The account's address.
         public let address: EVMAddress
-        private let secret: SecretBytes
+        private let secret: Secret
 
         /// The key of exactly 32 bytes, a big-endian number from 1 to the group order less one;
         /// `nil` for anything else.
-        public init?(_ bytes: [UInt8]) {
-            guard bytes.count == 32, unsafe secp256k1_ec_seckey_verify(context, bytes) == 1 else {
-                return nil
-            }
+        public init?(_ secret: Secret) {
+            guard secret.count == 32 else { return nil }
             var point = secp256k1_pubkey()
-            guard unsafe secp256k1_ec_pubkey_create(context, &point, bytes) == 1 else {
-                return nil
+            let isKey = unsafe secret.withBytes { bytes in
+                unsafe secp256k1_ec_seckey_verify(context, bytes) == 1
+                    && secp256k1_ec_pubkey_create(context, &point, bytes) == 1
             }
+            guard isKey else { return nil }
             address = Secp256k1.address(of: &point)
-            secret = SecretBytes(bytes)
+            self.secret = secret
         }
 
-        /// The 32 bytes to keep on disk. Handle them as the secret they are.
-        public var bytes: [UInt8] {
-            unsafe secret.withBytes { unsafe Array(UnsafeBufferPointer(start: $0, count: 32)) }
-        }
+        /// As of a `Secret` of these bytes, which are the caller's to forget.
+        public init?(_ bytes: [UInt8]) { self.init(Secret(bytes)) }
+
+        /// A copy of the 32 bytes. Handle them as the secret they are.
+        public var bytes: [UInt8] { secret.bytes }
 
         /// Signs a 32-byte hash. Deterministic (RFC 6979); S is always in the low half.
         public func sign(_ digest: Digest) -> RecoverableSignature {

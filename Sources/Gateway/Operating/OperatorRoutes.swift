@@ -96,6 +96,13 @@ enum OperatorRoutes {
         let open, unknown, refusedSlashes, refusedRoots, waitingDispersals: Int
         let mayDisperse: Bool
         let solana: Solana?
+        let key: String
+        let retiring: [Retiring]
+
+        struct Retiring: Encodable {
+            let key: String
+            let open: Int
+        }
 
         struct Solana: Encodable {
             let payer, mint: String
@@ -126,6 +133,8 @@ enum OperatorRoutes {
             unknown = settlement.unknownIntents
             refusedSlashes = settlement.refusedSlashes
             refusedRoots = settlement.refusedRoots
+            key = settlement.key.hex
+            retiring = settlement.retiring.map { Retiring(key: $0.address.hex, open: $0.open) }
         }
     }
 

@@ -1,4 +1,5 @@
 public import Primitives
+public import Transport
 
 /// What a node is told by whoever runs it. Keys are given as paths, never as values.
 public struct NodeConfiguration: Sendable {
@@ -48,11 +49,13 @@ public struct NodeConfiguration: Sendable {
 
     /// The house's address, such as `https://house.example`, without a path.
     public var house: String
-    /// The file with the node's Ed25519 seed, as 64 hexadecimal digits; made if it is not there.
+    /// The file with the node's Ed25519 seed; made if it is not there.
     public var identityFile: String
-    /// The file with the provider's EVM private key, as 64 hexadecimal digits. It signs,
-    /// at each start, that this node may work for that address.
+    /// The file with the provider's EVM private key. It signs, at each start, that this node may
+    /// work for that address.
     public var keyFile: String
+    /// How those two are opened if they are sealed.
+    public var keys = KeyAccess()
     /// The model's GGUF file.
     public var modelPath: String
     /// What the house calls the model; `nil` to find it by its weights.

@@ -55,8 +55,8 @@ public final class NodeRuntime: Sendable {
 
     private func live() async throws {
         try configuration.check()
-        let identity = try KeyFiles.identity(at: configuration.identityFile)
-        let account = try KeyFiles.account(at: configuration.keyFile)
+        let identity = try KeyFiles.identity(at: configuration.identityFile, configuration.keys)
+        let account = try KeyFiles.account(at: configuration.keyFile, configuration.keys)
         report(
             NodeEvent(
                 "starting", "node \(identity.publicKey.value) for \(account.address.checksummed)",

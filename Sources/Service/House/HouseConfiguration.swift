@@ -1,7 +1,8 @@
-public import Cryptography
+public import Chains
 public import Economics
 public import Primitives
 public import Storage
+public import Transport
 
 /// What a house is told by whoever runs it.
 public struct HouseConfiguration: Sendable {
@@ -37,8 +38,12 @@ public struct HouseConfiguration: Sendable {
         public var quorum: Int?
         /// The settlement contract.
         public var contract: EVMAddress
-        /// The key with the settler and slasher roles.
-        public var key: Secp256k1.PrivateKey
+        /// Whoever signs for the account with the settler and slasher roles.
+        public var key: any EVMSigner
+        /// Whoever signs for accounts that had them before, until they have nothing under way.
+        public var retiring: [any EVMSigner] = []
+        /// Whether the account may have more roles on the contract than it needs.
+        public var allowsAnyRoles = false
         /// Blocks, its own included, until a log counts.
         public var confirmations: UInt64
         /// When the chain is believed.
@@ -47,6 +52,9 @@ public struct HouseConfiguration: Sendable {
         public var feeLimit: UInt128 = 50_000_000_000_000_000
         /// The most wei that a unit of gas may cost; above it nothing new is sent.
         public var maximumFeePerGas: UInt128 = 500_000_000_000
+        /// The most wei that the account's transactions may cost in a day of UTC; above it they wait
+        /// for the next.
+        public var dayLimit = UInt128.max
         /// The wei below which nothing new is sent.
         public var minimumBalance: UInt128 = 0
         /// Settling by plan; without it everything is a leaf of a root.
@@ -58,7 +66,7 @@ public struct HouseConfiguration: Sendable {
 
         /// A chain with its contract.
         public init(
-            endpoints: [String], contract: EVMAddress, key: Secp256k1.PrivateKey,
+            endpoints: [String], contract: EVMAddress, key: any EVMSigner,
             confirmations: UInt64, startBlock: UInt64 = 0, artifacts: String
         ) {
             self.endpoints = endpoints
@@ -81,6 +89,8 @@ public struct HouseConfiguration: Sendable {
     public var settlement: Settlement?
     /// The Solana cluster for parties that want to be paid there; goes with settling by plan.
     public var solana: Solana?
+    /// How the house's own key is opened if it is sealed.
+    public var keys = KeyAccess()
     /// The rules; `nil` for those in the journal, or the defaults in a new one.
     public var parameters: Parameters?
     /// Where to listen for nodes' links.

@@ -80,6 +80,8 @@ struct HouseOpening: Sendable {
         let payouts = try await desk(settlement, sequencer, metrics)
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
         try journal.remember()
+        try await settlement?.checkKeys(
+            allowsAnyRoles: configuration.settlement?.allowsAnyRoles ?? false)
         try await checkWindows(settlement, sequencer)
         let models = try await register(files, sequencer)
         try await putRight(sequencer)
@@ -135,10 +137,11 @@ struct HouseOpening: Sendable {
     }
 
     private func identity() throws(HouseError) -> Ed25519.PrivateKey {
-        guard let key = Ed25519.PrivateKey(seed: try secret(folder + "/house.key")) else {
-            throw HouseError(.configuration, "\(folder)/house.key does not hold a seed")
+        do throws(SecretFileError) {
+            return try configuration.keys.identityMaking(folder + "/house.key")
+        } catch {
+            throw HouseError(.configuration, "\(error)")
         }
-        return key
     }
 
     private func secret(_ path: String) throws(HouseError) -> [UInt8] {

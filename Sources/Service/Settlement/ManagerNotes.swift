@@ -1,4 +1,5 @@
 import Chains
+import Cryptography
 import Logging
 import Primitives
 import Synchronization
@@ -66,6 +67,21 @@ final class ManagerNotes: Sendable {
         case .opened(.nodesUnreachable):
             metrics.chainFailed()
             log.warning("settlement waits for the chain", metadata: ["why": "\(alert)"])
+        case .notSigned(let key, let nonce, let failure):
+            metrics.chainFailed()
+            log.error(
+                "settlement waits for a signature",
+                metadata: [
+                    "key": "\(key.checksummed)", "nonce": "\(nonce)", "why": "\(failure)",
+                ])
+        case .laneDrained(let key):
+            log.notice(
+                "a key of before has nothing under way: it is no longer needed",
+                metadata: ["key": "\(key.checksummed)"])
+        case .opened(.dayLimit(let key)):
+            log.warning(
+                "settlement waits for tomorrow: the key has spent what it may in a day",
+                metadata: ["key": "\(key.checksummed)"])
         case .closed: log.notice("settlement goes on", metadata: ["alert": "\(alert)"])
         default: log.warning("settlement", metadata: ["alert": "\(alert)"])
         }

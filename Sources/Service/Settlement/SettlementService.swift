@@ -25,6 +25,8 @@ public final class SettlementService: Sendable {
     public let confirmations: UInt64
     /// When the chain is believed.
     public let finality: HouseConfiguration.Finality
+    /// The account that settles and slashes.
+    public let key: EVMAddress
     /// How many nodes are asked, and how many must say the same.
     public let endpoints: (count: Int, needed: Int)
 
@@ -115,6 +117,7 @@ public final class SettlementService: Sendable {
         contract = options.contract
         confirmations = options.confirmations
         finality = options.finality
+        key = options.key.address
         endpoints = (nodes.all.count, nodes.quorum.needed)
         payer = try options.payouts.map { payouts throws(HouseError) in
             try DispersalPayer(
@@ -205,11 +208,12 @@ public final class SettlementService: Sendable {
         policy.usesFinalizedTag = options.finality == .finalized
         policy.maximumFeePerGas = options.maximumFeePerGas
         policy.minimumBalance = options.minimumBalance
+        policy.dayLimit = options.dayLimit
         policy.pollInterval = .seconds(1)
         let known = try records.load()
         return try EVMManagerDriver(
             nodes: nodes.all, quorum: nodes.quorum, policy: policy, keys: [options.key],
-            state: known.state, records: known.records,
+            retiring: options.retiring, state: known.state, records: known.records,
             hooks: EVMManagerHooks(
                 durable: { try await records.append($0) },
                 report: { notes.report($0, $1) },

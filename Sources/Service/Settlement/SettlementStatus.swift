@@ -38,6 +38,10 @@ public enum SettlementBreaker: String, CaseIterable, Sendable {
     case feeSpike = "fee_spike"
     /// The key's account does not hold what its transactions may cost.
     case lowBalance = "low_balance"
+    /// The key has spent what it may in a day; the next day closes it.
+    case dayLimit = "day_limit"
+    /// The signer refuses or does not answer; it is asked again.
+    case noSignature = "no_signature"
     /// A final block is no longer in the chain; a person has to look.
     case deepReorganisation = "deep_reorganisation"
     /// Another program has the key; a person has to look.
@@ -72,15 +76,17 @@ extension SettlementService {
 
     /// Why nothing new is sent to the chain.
     public var breakers: [SettlementBreaker] {
-        driver.openBreakers.map { cause in
+        let waits = driver.openBreakers.map { cause -> SettlementBreaker in
             switch cause {
             case .nodesUnreachable: .nodesUnreachable
             case .feeSpike: .feeSpike
             case .lowBalance: .lowBalance
+            case .dayLimit: .dayLimit
             case .deepReorg: .deepReorganisation
             case .keyUsedElsewhere: .keyUsedElsewhere
             }
         }
+        return waits + (driver.isUnsigned ? [.noSignature] : [])
     }
 
     /// How many slashes and roots are on their way.

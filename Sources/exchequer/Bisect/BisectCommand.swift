@@ -4,6 +4,7 @@ import Foundation
 import Inference
 import Node
 import Primitives
+import Transport
 import Verification
 
 /// `exchequer bisect`: cuts a dispute about a stage down to one operation.
@@ -121,16 +122,13 @@ enum GameFile {
         try Data(record.canonicalBytes()).write(to: URL(filePath: path), options: .atomic)
     }
 
-    static func identity(_ path: String) throws -> Ed25519.PrivateKey {
+    static func identity(_ path: String, _ keys: KeyOptions) throws -> Ed25519.PrivateKey {
         guard FileManager.default.fileExists(atPath: path) else {
             Console.say("exchequer: \(path) does not exist")
             throw Exit.configuration
         }
-        do throws(NodeError) {
-            return try KeyFiles.identity(at: path)
-        } catch {
-            Console.say("exchequer: \(error)")
-            throw Exit.configuration
+        return try KeyOptions.orExit { () throws(SecretFileError) in
+            try keys.access.identity(in: path)
         }
     }
 

@@ -18,6 +18,7 @@ struct BisectOpenCommand: ParsableCommand {
 
     @OptionGroup var work: BisectArguments
     @Option(help: "The challenger's key file.", completion: .file()) var identity: String
+    @OptionGroup var keys: KeyOptions
     @Option(help: "The game's file, which must not exist.", completion: .file()) var game: String
     @Option(help: "The stage to dispute; the first that is wrong if left out.") var stage: Int?
 
@@ -25,7 +26,7 @@ struct BisectOpenCommand: ParsableCommand {
         if FileManager.default.fileExists(atPath: game) {
             throw ValidationError("\(game) exists already.")
         }
-        let key = try GameFile.identity(identity)
+        let key = try GameFile.identity(identity, keys)
         let file = try ModelArgument.open(work.model)
         let evidence = try work.evidence()
         let manifest = try work.manifest(file, evidence)
@@ -62,9 +63,10 @@ struct BisectMoveCommand: ParsableCommand {
     var game: String
     @OptionGroup var work: BisectArguments
     @Option(help: "The party's key file.", completion: .file()) var identity: String
+    @OptionGroup var keys: KeyOptions
 
     func run() throws {
-        let key = try GameFile.identity(identity)
+        let key = try GameFile.identity(identity, keys)
         var record = try GameFile.read(game)
         var (bisection, referee) = try GameFile.replay(record)
         guard let party = bisection.game.turn.party else {
@@ -147,6 +149,7 @@ struct BisectPlayCommand: ParsableCommand {
     @Option(help: "The stage to dispute; the first that is wrong if left out.") var stage: Int?
     @Option(help: "The challenger's key file.", completion: .file()) var identity: String?
     @Option(help: "The accused's key file.", completion: .file()) var accusedIdentity: String?
+    @OptionGroup var access: KeyOptions
     @Option(help: "Where to keep the game.", completion: .file()) var game: String?
     @Flag(help: "Print one JSON object.") var json = false
 
@@ -166,7 +169,7 @@ struct BisectPlayCommand: ParsableCommand {
             Console.say("all stages that signed reproduce: nothing to dispute")
             return
         }
-        let keys = try Keys(challenger: identity, accused: accusedIdentity)
+        let keys = try Keys(challenger: identity, accused: accusedIdentity, access)
         var record = BisectionRecord(
             receipt: found.receipt, sampling: evidence.bundle.sampling,
             manifest: manifest.canonicalBytes(),
@@ -202,10 +205,10 @@ struct BisectPlayCommand: ParsableCommand {
     private struct Keys {
         let challenger, accused: Ed25519.PrivateKey
 
-        init?(challenger: String?, accused: String?) throws {
+        init?(challenger: String?, accused: String?, _ access: KeyOptions) throws {
             guard let challenger, let accused else { return nil }
-            self.challenger = try GameFile.identity(challenger)
-            self.accused = try GameFile.identity(accused)
+            self.challenger = try GameFile.identity(challenger, access)
+            self.accused = try GameFile.identity(accused, access)
         }
 
         subscript(party: BisectionParty) -> Ed25519.PrivateKey {

@@ -32,6 +32,7 @@ struct ClusterArguments: ParsableArguments {
     var model: String
     @Option(help: "The file with this machine's own key; made if it is not there.")
     var identity: String
+    @OptionGroup var keys: KeyOptions
     @Option(help: "Threads that compute; one per processor if left out.") var threads: Int?
 
     func validate() throws {
@@ -44,7 +45,7 @@ struct ClusterArguments: ParsableArguments {
     func open() throws -> (file: ModelFile, root: Digest, identity: Ed25519.PrivateKey) {
         let file = try ModelArgument.open(model)
         do throws(NodeError) {
-            let key = try KeyFiles.identity(at: identity)
+            let key = try KeyFiles.identity(at: identity, keys.access)
             Console.progress("hashing the weights")
             defer { Console.progress("") }
             return (file, file.manifest().root, key)

@@ -8,8 +8,10 @@ import Transport
 /// The options every command on a chain has.
 struct ChainOptions: ParsableArguments {
     @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String
-    @Option(help: "File with the sender's private key: 32 bytes in hexadecimal.")
-    var keyFile: String
+    @Option(help: "The sender's key file, unless a signer has it.", completion: .file())
+    var keyFile: String?
+    @OptionGroup var keys: KeyOptions
+    @OptionGroup var signing: SignerOptions
     @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
     @Option(help: "Blocks, its own included, until a transaction counts.")
     var confirmations: UInt64 = 1
@@ -37,25 +39,40 @@ struct ChainSession {
     /// Reads the key and asks the node for its chain id.
     init(_ options: ChainOptions) async throws {
         self.options = options
-        let key = try evmKey(in: options.keyFile)
+        let key = try options.signing.signer(options.keyFile, "--key-file", options.keys)
         if options.confirmations == 0 { throw ValidationError("--confirmations is at least 1.") }
-        let rpc = JSONRPC(url: options.rpc)
-        let id: UInt64
+        chain = try await Self.chain(options.rpc, confirmations: options.confirmations)
+        sender = EVMSender(chain: chain, key: key)
+    }
+
+    private static func chain(_ url: String, confirmations: UInt64) async throws -> EVMChain {
+        let rpc = JSONRPC(url: url)
         do {
-            id = try await EVMChain.chainID(at: rpc)
+            return EVMChain(
+                rpc: rpc, chainID: try await EVMChain.chainID(at: rpc),
+                confirmations: confirmations, pollInterval: .milliseconds(100))
         } catch {
-            Console.say("\(options.rpc) does not say which chain it serves: \(error)")
+            Console.say("\(url) does not say which chain it serves: \(error)")
             throw Exit.network
         }
-        chain = EVMChain(
-            rpc: rpc, chainID: id, confirmations: options.confirmations,
-            pollInterval: .milliseconds(100))
-        sender = EVMSender(chain: chain, key: key)
+    }
+
+    /// A settlement contract that is only asked.
+    static func settlement(
+        _ address: String, rpc: String, artifacts: String
+    ) async throws -> SettlementContract {
+        SettlementContract(
+            chain: try await chain(rpc, confirmations: 1), address: try evmAddress(address),
+            artifact: try artifact("Exchequer", in: artifacts))
     }
 
     /// An interface of the artifacts folder.
     func artifact(_ name: String) throws -> ContractArtifact {
-        let file = URL(fileURLWithPath: "\(options.artifacts)/\(name).json")
+        try Self.artifact(name, in: options.artifacts)
+    }
+
+    private static func artifact(_ name: String, in folder: String) throws -> ContractArtifact {
+        let file = URL(fileURLWithPath: "\(folder)/\(name).json")
         do {
             return try ContractArtifact(contentsOf: file)
         } catch {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Chains
+import Cryptography
 import Foundation
 import Primitives
 
@@ -26,6 +27,9 @@ struct DeployCommand: AsyncParsableCommand {
     @Option(help: "The dollar token, if there is one already.") var usdc: String?
     @Option(help: "The incentive token, if there is one already.") var tly: String?
     @Option(help: "TLY paid into the contract as its reserve.") var reserve = "1000000"
+    @Option(
+        help: "Grant settler and slasher to this account: the house's, which needs no other role.")
+    var operatorAccount: String?
     @Option(help: "Also write the addresses to this file.") var out: String?
 
     struct Addresses: Codable {
@@ -62,6 +66,18 @@ struct DeployCommand: AsyncParsableCommand {
             "TLY reserve",
             await incentive.transfer(
                 Asset.tly.chainUnits(amount), to: vault, from: session.sender))
+        if let operatorAccount {
+            let account = try evmAddress(operatorAccount)
+            try session.require(
+                "roles of \(account.checksummed)",
+                await settlement.contract.send(
+                    "grantRoles", [.address(account), .uint(UInt128(3))], from: session.sender))
+            if roleDelay > 0 {
+                Console.say(
+                    "the roles count once `exchequer contracts roles enact` was run after "
+                        + "\(roleDelay) s")
+            }
+        }
         let addresses = Addresses(
             chain: session.chain.chainID, contract: settlement.address.hex, vault: vault.hex,
             usdc: usd.address.hex, tly: incentive.address.hex)

@@ -60,6 +60,7 @@ extension DemoScript {
                 path("parameters.json"), "--audit-interval", "1", "--manual-epochs",
                 "--payouts", "plan", "--minimum-payout", "0.000001", "--solana-rpc-url",
                 solana.rpc, "--solana-mint", solana.mint, "--solana-key", path("solana.key"),
+                "--any-roles",
             ])
         try await wait("the house to be ready", seconds: 60) {
             guard supervisor.isRunning("house") else {

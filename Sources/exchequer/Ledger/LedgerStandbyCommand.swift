@@ -39,10 +39,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
     var listen: Endpoint?
     @Option(help: "The leader's public key.", transform: MachineKey.publicKey)
     var leaderKey: PublicKey?
-    @Option(
-        help: "The file with this machine's own key; made if it is not there.",
-        completion: .file())
-    var identity: String?
+    @OptionGroup var own: MachineIdentity
     @Option(help: "Seconds without a word from the leader until it is gone; 2.5 if left out.")
     var patience: Double?
     @OptionGroup var serving: LedgerServing
@@ -103,10 +100,10 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
                 conninfo: conninfo, schema: schema,
                 snapshots: try serving.snapshotOptions(beside: place))
         }
-        guard let listen, let leaderKey, let identity else {
+        guard let listen, let leaderKey, own.identity != nil else {
             throw ValidationError("\(place) goes with --listen, --leader-key and --identity.")
         }
-        let key = try MachineKey.identity(in: identity, peer: leaderKey)
+        let key = try own.key(peer: leaderKey)
         var options = try StandbyOptions(place, identity: key, leader: leaderKey)
         options.host = listen.host
         options.port = listen.port
@@ -126,7 +123,7 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
     private func follow(
         conninfo: String, schema: String, snapshots: SnapshotOptions?
     ) throws -> Follower {
-        if listen != nil || leaderKey != nil || identity != nil || patience != nil {
+        if listen != nil || leaderKey != nil || own.identity != nil || patience != nil {
             throw ValidationError(
                 "--listen, --leader-key, --identity and --patience go with a copy, and a journal "
                     + "in PostgreSQL has none.")

@@ -4,7 +4,6 @@ import Foundation
 import Primitives
 import Service
 import Storage
-import Transport
 
 /// How a leader is told of its standby.
 struct ReplicationArguments: ParsableArguments {
@@ -12,10 +11,7 @@ struct ReplicationArguments: ParsableArguments {
     var replicateTo: Endpoint?
     @Option(help: "The standby's public key.", transform: MachineKey.publicKey)
     var standbyKey: PublicKey?
-    @Option(
-        help: "The file with this machine's own key; made if it is not there.",
-        completion: .file())
-    var identity: String?
+    @OptionGroup var own: MachineIdentity
     @Option(help: "When an answer is given: synced on both machines, or on this one.")
     var acknowledge = ReplicationOptions.Acknowledgement.sync
     @Flag(
@@ -27,13 +23,13 @@ struct ReplicationArguments: ParsableArguments {
 
     func validate() throws {
         guard let replicateTo else {
-            if standbyKey != nil || identity != nil || alone || acknowledge != .sync {
+            if standbyKey != nil || own.identity != nil || alone || acknowledge != .sync {
                 throw ValidationError(
                     "--standby-key, --identity, --acknowledge and --alone go with --replicate-to.")
             }
             return
         }
-        guard standbyKey != nil, identity != nil else {
+        guard standbyKey != nil, own.identity != nil else {
             throw ValidationError("--replicate-to goes with --standby-key and --identity.")
         }
         if replicateTo.port == 0 { throw ValidationError("--replicate-to wants a port above 0.") }
@@ -44,7 +40,7 @@ struct ReplicationArguments: ParsableArguments {
 
     /// What was asked for; `nil` if nothing was. A leader that is fenced ends its process.
     func options(for place: JournalPlace) throws -> ReplicationOptions? {
-        guard let replicateTo, let standbyKey, let identity else { return nil }
+        guard let replicateTo, let standbyKey, own.identity != nil else { return nil }
         if case .postgres = place {
             throw ValidationError(
                 "--replicate-to: a journal in PostgreSQL has no copy; its standby reads the same "
@@ -52,7 +48,7 @@ struct ReplicationArguments: ParsableArguments {
         }
         var options = ReplicationOptions(
             host: replicateTo.host, port: replicateTo.port,
-            identity: try MachineKey.identity(in: identity, peer: standbyKey),
+            identity: try own.key(peer: standbyKey),
             standby: standbyKey, acknowledgement: acknowledge)
         options.alone = alone
         options.onFenced = { Sequencer.endProcess(.fenced(term: $0)) }
@@ -87,23 +83,5 @@ enum MachineKey {
                 "a public key is 64 hexadecimal digits, as `exchequer keys show` prints them")
         }
         return PublicKey(key)
-    }
-
-    /// This machine's key, which is made if it is not there, and is not the other machine's.
-    static func identity(in path: String, peer: PublicKey) throws -> Ed25519.PrivateKey {
-        let isNew = !FileManager.default.fileExists(atPath: path)
-        guard let key = Ed25519.PrivateKey(seed: try SecretFile.readOrCreate(path)) else {
-            Console.say("exchequer: \(path) does not hold a seed")
-            throw Exit.configuration
-        }
-        if isNew {
-            Console.say("exchequer: made \(path); its public key is \(key.publicKey.hex)")
-        }
-        if key.publicKey == peer {
-            Console.say(
-                "exchequer: \(path) is the key that the other machine must show: each has its own")
-            throw Exit.configuration
-        }
-        return key
     }
 }

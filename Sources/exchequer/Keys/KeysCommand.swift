@@ -8,65 +8,23 @@ import Transport
 struct KeysCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
-        abstract: "Make and show keys; get and revoke API keys of a house.",
+        abstract: "Make, seal, rotate and show keys; get and revoke API keys of a house.",
         discussion: """
-            Key files hold 64 hexadecimal digits and are readable by their owner only. Nothing \
-            ever prints what is in one.
+            Key files hold 64 hexadecimal digits, or a key sealed under a passphrase, and are \
+            readable by their owner only. Nothing ever prints what is in one.
 
             EXAMPLES
-              exchequer keys new my.key              an EVM account
+              exchequer keys new --sealed my.key     an EVM account under a passphrase
               exchequer keys show my.key             its address and public key
+              exchequer keys seal old.key            puts a file under a passphrase
+              exchequer keys rotate my.key           a new key; the old one is kept beside it
               exchequer keys api --house URL --key-file my.key --label laptop
               exchequer keys revoke --house URL --api-key-file api.key HASH
             """,
-        subcommands: [New.self, Show.self, API.self, Revoke.self])
-
-    /// What `new` and `show` print.
-    private struct Account: Encodable {
-        let file, address, node: String
-    }
-
-    private static func show(_ file: String, json: Bool) throws {
-        let account = try evmKey(in: file)
-        let node = Ed25519.PrivateKey(seed: try SecretFile.read(file))?.publicKey.hex ?? ""
-        if json {
-            try Console.put(
-                json: Account(file: file, address: account.address.checksummed, node: node))
-        } else {
-            Console.put("as an EVM account          \(account.address.checksummed)")
-            Console.put("as a node, leader, standby \(node)")
-        }
-    }
-
-    struct New: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Make a new key file.")
-
-        @Argument(help: "The file, which must not exist.", completion: .file()) var file: String
-        @Flag(help: "Print one JSON object.") var json = false
-
-        func run() throws {
-            do {
-                // A random number that is no key has a chance of 2^-128.
-                var secret = Entropy.bytes(32)
-                while Secp256k1.PrivateKey(secret) == nil { secret = Entropy.bytes(32) }
-                try SecretFile.create(file, secret)
-            } catch {
-                Console.say("\(error)")
-                throw Exit.configuration
-            }
-            try KeysCommand.show(file, json: json)
-        }
-    }
-
-    struct Show: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Show the public half of a key file.")
-
-        @Argument(help: "The file.", completion: .file()) var file: String
-        @Flag(help: "Print one JSON object.") var json = false
-
-        func run() throws { try KeysCommand.show(file, json: json) }
-    }
+        subcommands: [
+            NewKeyCommand.self, ShowKeyCommand.self, SealKeyCommand.self, UnsealKeyCommand.self,
+            ChangePassphraseCommand.self, RotateKeyCommand.self, API.self, Revoke.self,
+        ])
 
     struct API: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -77,6 +35,7 @@ struct KeysCommand: AsyncParsableCommand {
         @Option(help: "The file with the EVM private key.", completion: .file())
         var keyFile: String
         @Option(help: "What to call the key.") var label = ""
+        @OptionGroup var keys: KeyOptions
         @Flag(help: "Print one JSON object.") var json = false
 
         private struct ChallengeRequest: Encodable { let address: String }
@@ -89,7 +48,7 @@ struct KeysCommand: AsyncParsableCommand {
         }
 
         func run() async throws {
-            let account = try evmKey(in: keyFile)
+            let account = try keys.account(in: keyFile)
             let address = account.address.hex
             let challenge: Challenge = try await HouseCall.json(
                 "POST", house, "/v1/keys/challenge", ChallengeRequest(address: address))

@@ -1,0 +1,139 @@
+import Cryptography
+import Primitives
+
+/// A transaction that a policy allows for what it is, and what it costs and moves: whether that is
+/// too much depends on what was signed before.
+struct SigningAssessment: Hashable, Sendable {
+    /// How what it moves counts.
+    enum Movement: Hashable, Sendable {
+        /// As often as another transaction is signed.
+        case each
+        /// As far as it is above what was signed before, in sums that only grow.
+        case growing(of: Digest)
+        /// Once for its name.
+        case once(Digest)
+    }
+
+    /// What the transaction replaces if it is signed again: the nonce, or the message itself.
+    let place: Digest
+    /// What it costs and moves.
+    let cost: SigningCost
+    let movement: Movement
+    /// What the log calls it.
+    let name: String
+}
+
+extension SigningPolicy {
+    /// Whether the key may sign such a transaction at all, and what it costs.
+    func assess(
+        _ transaction: EVMTransaction, from account: EVMAddress
+    ) throws(SignerRefusal) -> SigningAssessment {
+        guard case .evm(let chains, let calls) = scope else {
+            throw SignerRefusal(.noSuchKey, "the key's policy is for Solana")
+        }
+        guard chains.contains(transaction.chainID) else {
+            throw SignerRefusal(.chain, "chain \(transaction.chainID) is not in the policy")
+        }
+        let (gas, isHuge) = transaction.maxFeePerGas.multipliedReportingOverflow(
+            by: UInt128(transaction.gasLimit))
+        let coin = (isHuge ? .max : gas).saturatingSum(transaction.value)
+        let place = Digest(words: (0, 0, transaction.chainID, transaction.nonce))
+        // What frees a nonce: nothing, to itself.
+        if transaction.to == account, transaction.value == 0, transaction.data.isEmpty {
+            return SigningAssessment(
+                place: place, cost: SigningCost(coin: coin), movement: .each, name: "nothing")
+        }
+        guard let contract = transaction.to, let functions = calls[contract] else {
+            throw SignerRefusal(
+                .contract, "\(transaction.to?.hex ?? "a deployment") is not in the policy")
+        }
+        let selector = Array(transaction.data.prefix(4))
+        guard selector.count == 4, functions.contains(selector) else {
+            throw SignerRefusal(
+                .function, "0x\(Hex.encode(selector)) of \(contract.hex) is not in the policy")
+        }
+        switch SettlementCall(transaction.data) {
+        case .root(let usd, let tly):
+            var writer = ByteWriter()
+            writer.write(transaction.chainID)
+            writer.write(contract)
+            return SigningAssessment(
+                place: place, cost: SigningCost(coin: coin, usd: usd, tly: tly),
+                movement: .growing(of: Keccak256.hash(writer.bytes)), name: "commitRoot")
+        case .slash(let verdict, let usd):
+            return SigningAssessment(
+                place: place, cost: SigningCost(coin: coin, usd: usd), movement: .once(verdict),
+                name: "slash")
+        case .other:
+            return SigningAssessment(
+                place: place, cost: SigningCost(coin: coin), movement: .each,
+                name: "0x" + Hex.encode(selector))
+        }
+    }
+
+    /// The most lamports that making a token account costs: rent for 170 bytes, rounded up.
+    private static let accountRent: UInt128 = 2_100_000
+    /// Lamports of each signature (solana-fee-structure).
+    private static let signatureFee: UInt128 = 5_000
+    /// The most compute units of a transaction (solana-program-runtime,
+    /// `MAX_COMPUTE_UNIT_LIMIT`).
+    private static let computeLimit: UInt128 = 1_400_000
+
+    /// As for an EVM transaction. Allowed are transfers of the policy's mints by the key, making
+    /// accounts for them, advancing a nonce, and prices; nothing that another key signs too.
+    func assess(
+        message bytes: [UInt8], from account: SolanaAddress
+    ) throws(SignerRefusal) -> SigningAssessment {
+        guard case .solana(let mints) = scope else {
+            throw SignerRefusal(.noSuchKey, "the key's policy is for EVM chains")
+        }
+        guard let message = SolanaMessageReading(bytes) else {
+            throw SignerRefusal(.malformed, "it is no Solana message of version 0")
+        }
+        guard message.signers == 1, message.accounts.first == account else {
+            throw SignerRefusal(.noSuchKey, "the key is not the only signer")
+        }
+        var units = Self.computeLimit
+        var price: UInt128 = 0
+        var cost = SigningCost(coin: Self.signatureFee)
+        for instruction in message.instructions {
+            switch (instruction.program, instruction.data.first ?? 255) {
+            case (.computeBudget, 2):
+                guard let limit: UInt32 = instruction.number(at: 1) else { throw Self.foreign }
+                units = min(UInt128(limit), Self.computeLimit)
+            case (.computeBudget, 3):
+                guard let given: UInt64 = instruction.number(at: 1) else { throw Self.foreign }
+                price = UInt128(given)
+            case (.system, 4) where instruction.data == [4, 0, 0, 0]: break
+            case (.associatedToken, 1) where instruction.data == [1]:
+                try Self.require(instruction.account(3), among: mints)
+                cost.coin = cost.coin.saturatingSum(Self.accountRent)
+            case (.token, 12), (.token2022, 12):
+                try Self.require(instruction.account(1), among: mints)
+                guard instruction.account(3) == account,
+                    let amount: UInt64 = instruction.number(at: 1)
+                else { throw Self.foreign }
+                cost.usd = cost.usd.saturatingSum(UInt128(amount))
+            default: throw Self.foreign
+            }
+        }
+        cost.coin = cost.coin.saturatingSum((units * price + 999_999) / 1_000_000)
+        return SigningAssessment(
+            place: SHA256.hash(bytes), cost: cost, movement: .each, name: "transfers")
+    }
+
+    private static var foreign: SignerRefusal {
+        SignerRefusal(.function, "an instruction is none that the policy knows")
+    }
+
+    private static func require(
+        _ mint: SolanaAddress?, among mints: Set<SolanaAddress>
+    ) throws(SignerRefusal) {
+        guard let mint else {
+            throw SignerRefusal(.contract, "the mint is in a lookup table, where it is not seen")
+        }
+        guard mints.contains(mint) else {
+            throw SignerRefusal(.contract, "mint \(mint) is not in the policy")
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Cryptography
+public import Primitives
+
+/// What a signer's keys have signed for today, and what of earlier days still matters: a value,
+/// which its owner makes durable before it gives a signature away.
+public struct SigningBook: Hashable, Sendable {
+    /// One key's part.
+    struct KeyBook: Hashable, Sendable {
+        let key: String
+        /// What it signed for on `day`.
+        var spent = SigningCost()
+        /// The last transactions: what is signed again for the same nonce counts as far as it
+        /// costs more, since the chain takes only one.
+        var recent: [Recent] = []
+        /// What counts once, newest last.
+        var names: [Digest] = []
+        /// The sums that only grow.
+        var marks: [Mark] = []
+    }
+
+    struct Recent: Hashable, Sendable {
+        let place: Digest
+        var coin: UInt128
+    }
+
+    struct Mark: Hashable, Sendable {
+        let name: Digest
+        var usd, tly: UInt128
+    }
+
+    private static let recentKept = 256
+    private static let namesKept = 4_096
+
+    /// The day of UTC since 1970.
+    private(set) var day: UInt64 = 0
+    /// By key, ascending.
+    private(set) var keys: [KeyBook] = []
+
+    /// An empty book.
+    public init() {}
+
+    /// What a key has signed for on the day of `now`.
+    public func spent(by key: String, at now: Timestamp) -> SigningCost {
+        guard Self.day(of: now) <= day else { return SigningCost() }
+        return keys.first { $0.key == key }?.spent ?? SigningCost()
+    }
+
+    /// A clock that goes backwards does not begin a day anew.
+    private static func day(of now: Timestamp) -> UInt64 {
+        now.nanoseconds / 86_400_000_000_000
+    }
+
+    /// Takes a transaction down, unless it is above a cap; then nothing changes. Returns what it adds
+    /// to the day. O(recent transactions).
+    mutating func admit(
+        _ wanted: SigningAssessment, by key: String, _ policy: SigningPolicy, at now: Timestamp
+    ) throws(SignerRefusal) -> SigningCost {
+        let index = keys.firstIndex { $0.key >= key } ?? keys.count
+        var book = index < keys.count && keys[index].key == key ? keys[index] : KeyBook(key: key)
+        let isNewDay = Self.day(of: now) > day
+        if isNewDay { book.spent = SigningCost() }
+        let added = book.take(wanted, committed: policy.committed)
+        guard wanted.cost.coin <= policy.perTransaction.coin,
+            added.isWithin(policy.perTransaction)
+        else {
+            throw SignerRefusal(
+                .transactionCap, "\(wanted.name) is above what one transaction may cost or move")
+        }
+        book.spent = book.spent.plus(added)
+        guard book.spent.isWithin(policy.perDay) else {
+            throw SignerRefusal(
+                .dayCap, "\(wanted.name) is above what the key may spend or move in a day")
+        }
+        if isNewDay {
+            day = Self.day(of: now)
+            for place in keys.indices { keys[place].spent = SigningCost() }
+        }
+        if index < keys.count, keys[index].key == key {
+            keys[index] = book
+        } else {
+            keys.insert(book, at: index)
+        }
+        return added
+    }
+}
+
+extension SigningBook.KeyBook {
+    /// Takes a transaction down; returns what is new about it.
+    fileprivate mutating func take(
+        _ wanted: SigningAssessment, committed: SigningCost
+    ) -> SigningCost {
+        var added = wanted.cost
+        var isAgain = false
+        if let place = recent.firstIndex(where: { $0.place == wanted.place }) {
+            isAgain = true
+            added.coin = wanted.cost.above(SigningCost(coin: recent[place].coin)).coin
+            recent[place].coin = max(recent[place].coin, wanted.cost.coin)
+        } else {
+            recent.append(SigningBook.Recent(place: wanted.place, coin: wanted.cost.coin))
+            if recent.count > SigningBook.recentKept { recent.removeFirst() }
+        }
+        switch wanted.movement {
+        case .each:
+            if isAgain { (added.usd, added.tly) = (0, 0) }
+        case .once(let name):
+            if names.contains(name) {
+                (added.usd, added.tly) = (0, 0)
+            } else {
+                names.append(name)
+                if names.count > SigningBook.namesKept { names.removeFirst() }
+            }
+        case .growing(let name):
+            let place = marks.firstIndex { $0.name == name }
+            let before = place.map { SigningCost(usd: marks[$0].usd, tly: marks[$0].tly) }
+            let grown = wanted.cost.above(before ?? committed)
+            (added.usd, added.tly) = (grown.usd, grown.tly)
+            let mark = SigningBook.Mark(
+                name: name, usd: max(wanted.cost.usd, before?.usd ?? committed.usd),
+                tly: max(wanted.cost.tly, before?.tly ?? committed.tly))
+            if let place { marks[place] = mark } else { marks.append(mark) }
+        }
+        return added
+    }
+}
+
+// MARK: Bytes
+
+extension SigningBook: CanonicalCodable {
+    /// A version, the day, then each key's part.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(UInt8(1))
+        writer.write(day)
+        writer.write(keys)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
+        day = try reader.readUInt64()
+        keys = try reader.readArray(limit: 1_024)
+    }
+}
+
+extension SigningBook.KeyBook: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(key)
+        writer.write(spent.coin)
+        writer.write(spent.usd)
+        writer.write(spent.tly)
+        writer.write(recent)
+        writer.write(UInt32(names.count))
+        for name in names { writer.write(name) }
+        writer.write(marks)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(key: try reader.readString(limit: 64))
+        spent = SigningCost(
+            coin: try reader.readUInt128(), usd: try reader.readUInt128(),
+            tly: try reader.readUInt128())
+        recent = try reader.readArray(limit: 1 << 16)
+        for _ in 0..<(try reader.readCount(limit: 1 << 16)) {
+            names.append(try reader.readDigest())
+        }
+        marks = try reader.readArray(limit: 1 << 16)
+    }
+}
+
+extension SigningBook.Recent: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(place)
+        writer.write(coin)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(place: try reader.readDigest(), coin: try reader.readUInt128())
+    }
+}
+
+extension SigningBook.Mark: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(name)
+        writer.write(usd)
+        writer.write(tly)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            name: try reader.readDigest(), usd: try reader.readUInt128(),
+            tly: try reader.readUInt128())
+    }
+}

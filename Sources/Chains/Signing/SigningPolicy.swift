@@ -1,0 +1,213 @@
+import Cryptography
+import Foundation
+public import Primitives
+
+/// What a transaction costs and moves, at worst.
+public struct SigningCost: Hashable, Sendable {
+    /// The chain's own coin: wei, lamports.
+    public var coin: UInt128
+    /// Dollars, in units of the token on chain.
+    public var usd: UInt128
+    /// Tallies, in units of the token on chain.
+    public var tly: UInt128
+
+    /// A cost of these parts.
+    public init(coin: UInt128 = 0, usd: UInt128 = 0, tly: UInt128 = 0) {
+        self.coin = coin
+        self.usd = usd
+        self.tly = tly
+    }
+
+    /// Whether no part is above the other's.
+    func isWithin(_ cap: SigningCost) -> Bool {
+        coin <= cap.coin && usd <= cap.usd && tly <= cap.tly
+    }
+
+    /// The sum of the parts, saturating.
+    func plus(_ other: SigningCost) -> SigningCost {
+        SigningCost(
+            coin: coin.saturatingSum(other.coin), usd: usd.saturatingSum(other.usd),
+            tly: tly.saturatingSum(other.tly))
+    }
+
+    /// What is missing in `other`, part by part.
+    func above(_ other: SigningCost) -> SigningCost {
+        SigningCost(
+            coin: coin > other.coin ? coin - other.coin : 0,
+            usd: usd > other.usd ? usd - other.usd : 0,
+            tly: tly > other.tly ? tly - other.tly : 0)
+    }
+}
+
+/// What one key may sign.
+public struct SigningPolicy: Hashable, Sendable {
+    /// Where the key acts.
+    public enum Scope: Hashable, Sendable {
+        /// On these EVM chains it may call these functions, by contract and selector.
+        case evm(chains: Set<UInt64>, calls: [EVMAddress: Set<[UInt8]>])
+        /// On Solana it may pay tokens of these mints.
+        case solana(mints: Set<SolanaAddress>)
+    }
+
+    /// Where the key acts.
+    public var scope: Scope
+    /// The most that one transaction may cost and move.
+    public var perTransaction: SigningCost
+    /// The most that the key may spend and move in a day of UTC.
+    public var perDay: SigningCost
+    /// What roots had committed before the signer began: only what is above it is moved.
+    public var committed: SigningCost
+
+    /// A policy.
+    public init(
+        scope: Scope, perTransaction: SigningCost, perDay: SigningCost,
+        committed: SigningCost = SigningCost()
+    ) {
+        self.scope = scope
+        self.perTransaction = perTransaction
+        self.perDay = perDay
+        self.committed = committed
+    }
+}
+
+/// What is wrong with a file of policies.
+public struct SigningPolicyError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// One sentence without its full stop.
+    public let description: String
+}
+
+/// The policies of a signer's keys, as their file has them (docs/reference/signer.md).
+public struct SigningPolicies: Hashable, Sendable {
+    /// By the key's name: the EVM account in lower case, the Solana account in base58.
+    public let byKey: [String: SigningPolicy]
+
+    private struct File: Decodable {
+        let version: Int
+        let keys: [String: Entry]
+    }
+
+    private struct Entry: Decodable {
+        let chains: [UInt64]?
+        let calls: [String: [String]]?
+        let mints: [String]?
+        let coin_per_transaction, coin_per_day, usd_per_transaction, usd_per_day: String
+        let tly_per_transaction, tly_per_day, committed_usd, committed_tly: String?
+    }
+
+    /// Reads a file's JSON. Every cap must be there: one that is forgotten is no cap.
+    public init(json: [UInt8]) throws(SigningPolicyError) {
+        let file: File
+        do {
+            file = try JSONDecoder().decode(File.self, from: Data(json))
+        } catch DecodingError.keyNotFound(let key, _) {
+            throw SigningPolicyError(description: "\(key.stringValue) is missing")
+        } catch {
+            throw SigningPolicyError(description: "it is no JSON of policies")
+        }
+        guard file.version == 1 else {
+            throw SigningPolicyError(description: "version \(file.version) is not known")
+        }
+        var policies: [String: SigningPolicy] = [:]
+        for (name, entry) in file.keys {
+            do throws(SigningPolicyError) {
+                let (key, policy) = try Self.policy(name, entry)
+                policies[key] = policy
+            } catch {
+                throw SigningPolicyError(description: "\(name): \(error)")
+            }
+        }
+        byKey = policies
+    }
+
+    private static func policy(
+        _ name: String, _ entry: Entry
+    ) throws(SigningPolicyError) -> (String, SigningPolicy) {
+        if let address = EVMAddress(checking: name) {
+            guard let chains = entry.chains, let calls = entry.calls else {
+                throw SigningPolicyError(description: "an EVM account wants chains and calls")
+            }
+            guard entry.tly_per_transaction != nil, entry.tly_per_day != nil else {
+                throw SigningPolicyError(
+                    description: "tly_per_transaction and tly_per_day are missing")
+            }
+            return (
+                address.hex,
+                SigningPolicy(
+                    scope: .evm(chains: Set(chains), calls: try self.calls(calls)),
+                    perTransaction: try cost(
+                        entry.coin_per_transaction, 18, entry.usd_per_transaction,
+                        entry.tly_per_transaction),
+                    perDay: try cost(
+                        entry.coin_per_day, 18, entry.usd_per_day, entry.tly_per_day),
+                    committed: try cost("0", 18, entry.committed_usd ?? "0", entry.committed_tly))
+            )
+        }
+        guard SolanaAddress(name) != nil, let mints = entry.mints else {
+            throw SigningPolicyError(
+                description: "neither an EVM account nor a Solana account with mints")
+        }
+        let addresses = mints.compactMap { SolanaAddress($0) }
+        guard addresses.count == mints.count else {
+            throw SigningPolicyError(description: "a mint is no address")
+        }
+        return (
+            name,
+            SigningPolicy(
+                scope: .solana(mints: Set(addresses)),
+                perTransaction: try cost(
+                    entry.coin_per_transaction, 9, entry.usd_per_transaction, nil),
+                perDay: try cost(entry.coin_per_day, 9, entry.usd_per_day, nil))
+        )
+    }
+
+    private static func calls(
+        _ given: [String: [String]]
+    ) throws(SigningPolicyError) -> [EVMAddress: Set<[UInt8]>] {
+        var calls: [EVMAddress: Set<[UInt8]>] = [:]
+        for (contract, functions) in given {
+            guard let address = EVMAddress(checking: contract) else {
+                throw SigningPolicyError(description: "\(contract) is no address")
+            }
+            for function in functions {
+                calls[address, default: []].insert(try selector(function))
+            }
+        }
+        return calls
+    }
+
+    /// The selector of a function: given itself, or of the function's signature.
+    private static func selector(_ function: String) throws(SigningPolicyError) -> [UInt8] {
+        if function.hasPrefix("0x"), let bytes = Hex.decode(function), bytes.count == 4 {
+            return bytes
+        }
+        guard function.hasSuffix(")"), function.contains("("), !function.contains(" ") else {
+            throw SigningPolicyError(
+                description: "\(function) is no function: write name(type,type) or a selector")
+        }
+        return SettlementCall.selector(function)
+    }
+
+    private static func cost(
+        _ coin: String, _ decimals: Int, _ usd: String, _ tly: String?
+    ) throws(SigningPolicyError) -> SigningCost {
+        SigningCost(
+            coin: try amount(coin, decimals),
+            usd: try amount(usd, Asset.usd.chainDecimals),
+            tly: try amount(tly ?? "0", Asset.tly.chainDecimals))
+    }
+
+    /// A decimal number in units of its last place.
+    private static func amount(
+        _ text: String, _ decimals: Int
+    ) throws(SigningPolicyError) -> UInt128 {
+        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+        let fraction = parts.count == 2 ? String(parts[1]) : ""
+        let digits =
+            parts[0] + fraction
+            + String(repeating: "0", count: max(0, decimals - fraction.utf8.count))
+        guard !parts[0].isEmpty, fraction.utf8.count <= decimals,
+            digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let amount = UInt128(digits)
+        else { throw SigningPolicyError(description: "\(text) is no amount") }
+        return amount
+    }
+}

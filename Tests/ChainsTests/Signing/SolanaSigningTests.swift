@@ -1,0 +1,107 @@
+import Chains
+import Cryptography
+import Foundation
+import Primitives
+import Testing
+
+/// What the reference signer makes of Solana messages.
+@Suite struct SolanaSigningTests {
+    private let mint: SolanaAddress
+    private let bench: SignerBench
+    private let payer: SolanaAddress
+
+    init() throws {
+        mint = SolanaAddress(try digest(0x55))
+        bench = try SignerBench(mints: [mint])
+        payer = bench.identity.address
+    }
+
+    private func ask(_ message: SolanaMessage, bytes: [UInt8]? = nil) throws -> SignerReply {
+        let text = Data(bytes ?? message.bytes).base64EncodedString()
+        return try bench.desk().reply(
+            """
+            {"v": 1, "id": "a", "method": "sign", "key": "\(payer)", "solana": {"message": "\(text)"}}
+            """)
+    }
+
+    private func message(
+        _ instructions: [SolanaInstruction], tables: [SolanaLookupTable] = [], hash: UInt8 = 1
+    ) throws -> SolanaMessage {
+        try SolanaMessage(instructions, payer: payer, blockhash: digest(hash), tables: tables)
+    }
+
+    private func transfer(
+        _ dollars: UInt64, of mint: SolanaAddress? = nil, authority: SolanaAddress? = nil,
+        program: SolanaAddress = .token
+    ) throws -> SolanaInstruction {
+        .transfer(
+            dollars * 1_000_000, of: mint ?? self.mint, decimals: 6,
+            from: SolanaAddress(try digest(0x66)), to: SolanaAddress(try digest(0x67)),
+            authority: authority ?? payer, program: program)
+    }
+
+    @Test func payoutsAreSignedAndCounted() throws {
+        let owner = SolanaAddress(try digest(0x77))
+        let payout = try message([
+            .computeLimit(200_000), .computePrice(1_000_000),
+            .makeTokenAccount(of: owner, mint: mint, payer: payer), try transfer(10),
+            try transfer(15, program: .token2022), .advanceNonce(owner, authority: payer),
+        ])
+        let reply = try ask(payout)
+        let bytes = try #require(reply.signature.flatMap { Hex.decode($0) })
+        let signature = try #require(Signature(bytes))
+        #expect(bench.identity.publicKey.verifies(signature, of: payout.bytes))
+        // A signature, the rent of an account, and 200,000 units at a lamport each.
+        let decision = try #require(bench.decisions.last)
+        #expect(decision.added == SigningCost(coin: 5_000 + 2_100_000 + 200_000, usd: 25_000_000))
+        #expect(try ask(payout).signature == reply.signature)
+        #expect(bench.decisions.last?.added == SigningCost())
+        #expect(try ask(message([try transfer(30)])).error?.code == 10)
+        #expect(try ask(message([try transfer(31)])).error?.code == 9)
+        bench.pass(days: 1)
+        #expect(try ask(message([try transfer(30)])).signature != nil)
+    }
+
+    @Test func whatIsNoPayoutIsRefused() throws {
+        let other = SolanaAddress(try digest(0x78))
+        func code(_ instructions: [SolanaInstruction]) throws -> Int? {
+            try ask(message(instructions)).error?.code
+        }
+        #expect(try code([.memo([1], signer: payer)]) == 8)
+        #expect(
+            try code([SolanaInstruction(program: .system, accounts: [], data: [2, 0, 0, 0] + [9])])
+                == 8)
+        #expect(try code([SolanaInstruction(program: other, accounts: [], data: [12])]) == 8)
+        #expect(try code([try transfer(1, of: other)]) == 7)
+        #expect(try code([.makeTokenAccount(of: other, mint: other, payer: payer)]) == 7)
+        // Another authority signs too: then the key is not alone.
+        #expect(try code([try transfer(1, authority: other)]) == 4)
+        #expect(try code([.computePrice(.max), try transfer(1)]) == 9)
+        let hidden = try message(
+            [try transfer(1)], tables: [SolanaLookupTable(other, [mint])])
+        #expect(try ask(hidden).error?.code == 7)
+        let seen = try message(
+            [try transfer(1)],
+            tables: [SolanaLookupTable(other, [SolanaAddress(try digest(0x67))])])
+        #expect(try ask(seen).signature != nil)
+    }
+
+    @Test func bytesThatAreNoMessageAreRefused() throws {
+        let good = try message([try transfer(1)])
+        for count in stride(from: 0, to: good.bytes.count, by: 3) {
+            #expect(try ask(good, bytes: Array(good.bytes[..<count])).error?.code == 1)
+        }
+        #expect(try ask(good, bytes: good.bytes + [0]).error?.code == 1)
+        var legacy = good.bytes
+        legacy[0] = 1
+        #expect(try ask(good, bytes: legacy).error?.code == 1)
+        var generator = SplitMix64(seed: 5)
+        for _ in 0..<2_000 {
+            var bytes = good.bytes
+            bytes[Int(generator.next() % UInt64(bytes.count))] = UInt8(
+                truncatingIfNeeded: generator.next())
+            // Whatever it is, it does not end the signer.
+            _ = try ask(good, bytes: bytes)
+        }
+    }
+}
