@@ -44,6 +44,8 @@ extension ClearingHouse {
         case .rootDisputed(let batch):
             guard batches.at(batch)?.state == .disputed else { throw .wrongBatchState }
             batches[batch].state = .confirmed
+        case .dispersed(let name):
+            try reopenDispersal(name, reference, at: time, into: &events)
         }
         chainCursor = previous.map { ChainCursor($0) } ?? .init(block: 0, logIndex: 0, any: false)
         chainBlock = previous?.blockHash ?? .zero
@@ -111,6 +113,32 @@ extension ClearingHouse {
                 at: time)
         }
         verdicts[id].settledOnChain = false
+    }
+
+    /// The payments are to be made again. The payees' claims that the payer took over go back to
+    /// them, as far as the payer has not been paid for them meanwhile, and then out of the house's.
+    private mutating func reopenDispersal(
+        _ name: Digest, _ reference: ChainReference, at time: Timestamp,
+        into events: inout [Event]
+    ) throws(Rejection) {
+        guard let id = index.dispersalByName[name] else { throw .dispersalNotFound }
+        let record = dispersals[id]
+        guard record.rail == .push, !record.isOpen else { throw .wrongPaymentState }
+        let asset = record.asset
+        let pots =
+            [AccountID(.payable, asset, of: record.payer)]
+            + [Purpose.available, .inTransit].map { .init($0, asset, of: record.payer) }
+            + [Purpose.fee, .insurance].map { .init($0, asset) }
+        for (place, payment) in record.payments.enumerated() where payment.state == .paid {
+            let rest = collect(
+                asset.amount(chainUnits: payment.units) ?? .zero, [], orElse: pots,
+                into: .init(.inTransit, asset, of: payment.party), .reversal, reference.block,
+                at: time)
+            if !rest.isZero { events.append(.bondShortfall(payment.party, amount: rest)) }
+            dispersals[id].payments[place].state = .due
+        }
+        dispersals[id].transaction = .zero
+        oldestOpenDispersal = min(oldestOpenDispersal, Int(id.rawValue) - 1)
     }
 
     private mutating func recaptureSlash(
