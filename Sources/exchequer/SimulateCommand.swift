@@ -15,11 +15,12 @@ struct SimulateCommand: AsyncParsableCommand {
               exchequer simulate run sim/scenarios/halving-shock.yaml --out out
               exchequer simulate cmw1 --agents 100000
               exchequer simulate report out
+              exchequer simulate trace AzureLLMInferenceTrace_conv.csv
             """,
         subcommands: [
             SimulateCheating.self, SimulateRun.self, SimulateCheck.self, SimulateMerge.self,
             SimulateStatus.self, SimulateReport.self, SimulateModels.self, SimulateSchema.self,
-            SimulateCMW1.self,
+            SimulateTrace.self, SimulateCMW1.self,
         ],
         defaultSubcommand: SimulateCheating.self)
 }

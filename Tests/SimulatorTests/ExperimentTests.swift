@@ -27,6 +27,26 @@ import Testing
         }
     }
 
+    /// A bond in tokens deters with what is left of the price, one in dollars whatever it does.
+    @Test func aBondInTheTokenDetersAsFarAsTheTokenHolds() throws {
+        let file = Repository.root.appendingPathComponent("sim/scenarios/bond-in-token.yaml")
+        let folder = try TemporaryFolder()
+        try Studies.run(StudyScenario.read(file: file.path), folder.url)
+        let lines = try folder.lines("final.csv")
+        let rows = lines.dropFirst().map { Dictionary(uniqueKeysWithValues: zip(lines[0], $0)) }
+        #expect(rows.count == 36)
+        var rates: Set<Double> = []
+        for row in rows {
+            let price = try #require(row["token_price"].flatMap(Double.init))
+            let bond = row["bond_asset"] == "token" ? 60 * price / 2 : 60
+            let line = 0.042 / (0.05 * bond + 0.133)
+            let rate = try #require(row["cheating_rate"].flatMap(Double.init))
+            #expect(rate == (0.02 < line ? 1 : 0), "price \(price), bond \(bond)")
+            rates.insert(rate)
+        }
+        #expect(rates == [0, 1])
+    }
+
     @Test func washTradingPaysFromTheBackedFeeOn() throws {
         for row in try rows("wash-trading") {
             let emission = try #require(row["rules.initial_emission"])

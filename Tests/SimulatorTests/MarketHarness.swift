@@ -9,9 +9,15 @@ struct Market {
     private(set) var row = Array(repeating: Int64(0), count: MarketModel.metrics.count)
 
     init(
-        _ changes: [String: Int64] = [:], rules: Parameters = Parameters(), seed: UInt64 = 1
+        _ changes: [String: Int64] = [:], rules: Parameters = Parameters(),
+        demand: TraceDemand? = nil, seed: UInt64 = 1
     ) throws {
-        model = try MarketModel(Market.values(changes), rules: rules, seed: seed)
+        let values = Market.values(changes)
+        if let demand {
+            model = try MarketModel(values, rules: rules, demand: demand, seed: seed)
+        } else {
+            model = try MarketModel(values, rules: rules, seed: seed)
+        }
     }
 
     static func values(_ changes: [String: Int64]) -> [Int64] {

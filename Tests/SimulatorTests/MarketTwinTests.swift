@@ -9,9 +9,10 @@ import Testing
     @Test(arguments: 1...120)
     func bothHousesGiveEverybodyTheSame(seed: UInt64) throws {
         let (changes, rules) = randomMarket(seed)
-        var kernel = try Market(changes, rules: rules, seed: seed)
+        let demand = try randomDemand(seed)
+        var kernel = try Market(changes, rules: rules, demand: demand, seed: seed)
         var twin = try Market(
-            changes.merging(["backend": 1]) { $1 }, rules: rules, seed: seed)
+            changes.merging(["backend": 1]) { $1 }, rules: rules, demand: demand, seed: seed)
         for step in 1...15 {
             kernel.step()
             twin.step()
@@ -49,6 +50,17 @@ import Testing
         for name in metrics { #expect(seen[name] ?? 0 > 0, "\(name) never happened") }
     }
 
+    /// Every third market follows a generator, of either kind, in steps of an hour to a week.
+    private func randomDemand(_ seed: UInt64) throws -> TraceDemand? {
+        if !seed.isMultiple(of: 3) { return nil }
+        let name = DemandGenerator.names[Int(seed / 3 % 2)]
+        let generator = try #require(DemandGenerator.named(name))
+        let steps = [3_600, 14_400, 86_400, 604_800]
+        return try TraceDemand(
+            generator, kind: .generator, name: name, requests: 100 * Int(seed % 7 + 1),
+            stepSeconds: steps[Int(seed / 6 % 4)])
+    }
+
     /// One chance in two that a number is drawn from a range, or else its least.
     private func randomMarket(_ seed: UInt64) -> ([String: Int64], Parameters) {
         var random = SplitMix64(seed: seed)
@@ -68,6 +80,14 @@ import Testing
             ("fee_reserve", 0...3_000_000), ("entry", 0...1_000), ("value_spread", 0...900),
         ]
         for (name, range) in ranges { changes[name] = pick(range) }
+        // Bonds in the token, in a pool that a dump and a few trades move.
+        var other = SplitMix64(seed: ~seed)
+        for (name, range) in [
+            ("bond_asset", 0...1), ("dump_step", 0...8), ("dump_tokens", 0...900_000_000_000_000),
+            ("top_up", 0...1_000),
+        ] as [(String, ClosedRange<Int64>)] {
+            changes[name] = Int64.random(in: range, using: &other)
+        }
         changes["hurdle"] = 0
         var rules = Parameters()
         rules.auditRatePerMillion = UInt32(pick(0...2) == 0 ? pick(0...999_999) : pick(0...300_000))

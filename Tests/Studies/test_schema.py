@@ -33,6 +33,11 @@ def test_scenarios_fit(path):
         {"study": {"kind": "grid", "axes": {"demnd": [1]}}},
         {"study": {"kind": "grid", "axes": {"demand": {"low": 1}}}},
         {"record": "all"},
+        {"demand": {"generator": "azure-coding"}},
+        {"model": "market", "parameters": {}, "demand": {"generator": "azure"}},
+        {"model": "market", "parameters": {}, "demand": {"step": 60}},
+        {"model": "market", "parameters": {}, "demand": {"trace": "a", "fitted": "b"}},
+        {"model": "market", "parameters": {}, "demand": {"trace": "a", "every": 60}},
     ],
     ids=str,
 )

@@ -14,6 +14,10 @@ struct Conditions: Hashable, Sendable {
     var bonded: UInt128 = 0
     /// The operator's dollars, in micro-dollars.
     var treasury: Int64 = 0
+    /// Tokens of the holder that dumps them, in nano-tokens.
+    var holder: Int64 = 0
+    /// The token's price that bonds in tokens were last counted at, in micro-dollars.
+    var marked: Int64 = 0
 
     init(price: Int64) { self.price = price }
 }
@@ -34,6 +38,8 @@ struct StepTally: Sendable {
     var exits: Int64 = 0
     var slots: Int64 = 0
     var wanted: Int64 = 0
+    /// A trace's demand over its mean, in millionths.
+    var arrivals: Int64 = 1_000_000
     /// Price times tokens, and tokens: in ask units a token.
     var paid: UInt128 = 0
     var tokens: UInt128 = 0

@@ -15,19 +15,34 @@ struct Roster: Hashable, Sendable {
     var parties: Int { providers + verifiers + buyers + 1 }
 }
 
-/// What the two kinds of jobs are: sessions of people and programs, and batches.
+/// How large the kinds of jobs are: sessions of people and programs, and batches; or the mean size
+/// of a trace's jobs and its sixteenths.
 struct JobTerms: Hashable, Sendable {
-    let prompt: (interactive: UInt32, batch: UInt32)
-    let output: (interactive: UInt32, batch: UInt32)
+    private let prompts: [UInt32]
+    private let outputs: [UInt32]
+    private let allQuarters: [Int64]
     /// Layers of the model.
     static let layers: UInt16 = 30
 
-    func prompt(_ kind: UInt8) -> UInt32 { kind == 0 ? prompt.interactive : prompt.batch }
-    func output(_ kind: UInt8) -> UInt32 { kind == 0 ? output.interactive : output.batch }
+    /// Kinds of these tokens.
+    init(_ sizes: [(prompt: Int64, output: Int64)]) {
+        prompts = sizes.map { UInt32($0.prompt) }
+        outputs = sizes.map { UInt32($0.output) }
+        allQuarters = sizes.map { $0.prompt + 4 * $0.output }
+    }
+
+    /// How many kinds there are.
+    var kinds: Int { prompts.count }
+
+    func prompt(_ kind: UInt8) -> UInt32 { prompts[Int(kind)] }
+    func output(_ kind: UInt8) -> UInt32 { outputs[Int(kind)] }
 
     /// Prompt tokens and four times the output tokens: a prompt token has a quarter of the price.
     @inline(__always)
-    func quarters(_ kind: UInt8) -> Int64 { Int64(prompt(kind)) + 4 * Int64(output(kind)) }
+    func quarters(_ kind: UInt8) -> Int64 { allQuarters[Int(kind)] }
+
+    /// Those of the largest kind.
+    var mostQuarters: Int64 { allQuarters.max() ?? 0 }
 
     /// What a job costs at an ask, in ledger units. An ask counts micro-dollars a million output
     /// tokens, so it is ledger units a token, and a multiple of four, so nothing is rounded.
@@ -37,15 +52,6 @@ struct JobTerms: Hashable, Sendable {
     /// Token-layers of a job.
     func work(_ kind: UInt8) -> UInt64 {
         (UInt64(prompt(kind)) + UInt64(output(kind))) * UInt64(JobTerms.layers)
-    }
-
-    static func == (left: JobTerms, right: JobTerms) -> Bool {
-        left.prompt == right.prompt && left.output == right.output
-    }
-
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(quarters(0))
-        hasher.combine(quarters(1))
     }
 }
 

@@ -130,14 +130,14 @@ extension KernelHouse {
     /// What a job of a fill comes to for everybody. Fills that follow each other are mostly of the
     /// same provider, so the last answer for each kind of job is kept.
     private mutating func division(_ fill: Fill) -> Division {
-        let known = fill.kind == 0 ? divisions.interactive : divisions.batch
+        let known = divisions[Int(fill.kind)]
         if known.ask == fill.ask { return known }
         let cost = terms.cost(fill.kind, ask: fill.ask)
         let (pay, fee) = FeePolicy.split(Amount(UInt128(cost)), parameters: rules)
         let work = EmissionPolicy.backed(work: terms.work(fill.kind), fee: fee, parameters: rules)
         let fresh = Division(
             ask: fill.ask, cost: cost, pay: Int64(pay.units), fee: Int64(fee.units), work: work)
-        if fill.kind == 0 { divisions.interactive = fresh } else { divisions.batch = fresh }
+        divisions[Int(fill.kind)] = fresh
         return fresh
     }
 

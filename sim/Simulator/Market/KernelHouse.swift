@@ -39,7 +39,7 @@ struct KernelHouse: House {
     var jobsBefore: UInt64 = 0
 
     /// What a job at an ask comes to: the last ones.
-    var divisions = (interactive: Division(), batch: Division())
+    var divisions: [Division]
 
     // Verifiers.
     var openAudits: Column<UInt16>
@@ -68,6 +68,7 @@ struct KernelHouse: House {
         epochWork = Column(roster.providers, 0)
         firstFill = Column(roster.providers, -1)
         openAudits = Column(roster.verifiers, 0)
+        divisions = Array(repeating: Division(), count: terms.kinds)
     }
 
     mutating func visit(_ visitor: inout some ColumnVisitor) {
@@ -90,7 +91,7 @@ struct KernelHouse: House {
         if rules.otherEmission != self.rules.otherEmission { emissionState = .none }
         self.rules = rules
         roomBond.fill(-1)
-        divisions = (Division(), Division())
+        divisions = Array(repeating: Division(), count: terms.kinds)
     }
 
     // MARK: Opening
@@ -172,7 +173,7 @@ struct KernelHouse: House {
     /// Cheapest offer first. An offer that has no room for a job has none for the rest of the step,
     /// so each kind of job passes over the ranked offers once.
     private func match(_ orders: StepOrders, _ books: inout Books, _ result: inout StepResult) {
-        var front = (interactive: 0, batch: 0)
+        var front = [Int](repeating: 0, count: terms.kinds)
         var escrow: UInt128 = 0
         var jobs: Int32 = 0
         for turn in 0..<roster.buyers {
@@ -183,7 +184,7 @@ struct KernelHouse: House {
             let limit = orders.limits[buyer]
             let seller = orders.sellers[buyer]
             let party = roster.firstBuyer + buyer
-            var rank = kind == 0 ? front.interactive : front.batch
+            var rank = front[Int(kind)]
             while left > 0 {
                 var provider = Int(seller)
                 if seller < 0 {
@@ -217,9 +218,7 @@ struct KernelHouse: House {
                 left -= count
                 if seller >= 0 || count < possible && left > 0 { break }
             }
-            if seller < 0 {
-                if kind == 0 { front.interactive = rank } else { front.batch = rank }
-            }
+            if seller < 0 { front[Int(kind)] = rank }
         }
         books.escrow += escrow
         result.jobs = Int(jobs)

@@ -48,7 +48,7 @@ extension TokenMarket {
 
 extension Conditions {
     func encode(into writer: inout ByteWriter) {
-        for value in [price, trust, meanFees, meanReward, treasury] + roi {
+        for value in [price, trust, meanFees, meanReward, treasury, holder, marked] + roi {
             writer.write(UInt64(bitPattern: value))
         }
         writer.write(bonded)
@@ -60,6 +60,8 @@ extension Conditions {
         meanFees = Int64(bitPattern: try reader.readUInt64())
         meanReward = Int64(bitPattern: try reader.readUInt64())
         treasury = Int64(bitPattern: try reader.readUInt64())
+        holder = Int64(bitPattern: try reader.readUInt64())
+        marked = Int64(bitPattern: try reader.readUInt64())
         for place in roi.indices { roi[place] = Int64(bitPattern: try reader.readUInt64()) }
         bonded = try reader.readUInt128()
     }

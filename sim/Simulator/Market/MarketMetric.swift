@@ -2,6 +2,7 @@
 enum MarketMetric: Int, CaseIterable {
     case active, entries, exits, bans
     case wanted, jobs, fillRate, utilisation, price, pay, fees, welfare, trust
+    case arrivals
     case tokenPrice, emission, emissionShare, realYield, sellPressure, supply, burned, staked
     case roiMedian, roiLow, roiHigh, roiConsumer, roiDatacentre, roiSpecialised
     case gini, concentration
@@ -53,6 +54,9 @@ extension MarketMetric {
             "What right answers were worth to buyers less what all cost them, refunds taken off; "
                 + "wash trades left out."),
         row(.trust, "trust", share, "Demand that wrong answers have left."),
+        row(
+            .arrivals, "arrivals", .decimal(places: 6, of: "times"),
+            "Demand that the trace has in the step, over its mean; 1 without a trace."),
     ]
 
     private static let token: [Row] = [

@@ -4,10 +4,14 @@ import Primitives
 extension MarketModel {
     mutating func decideBuyers() {
         let mean = conditions.price
+        if let demand { tally.arrivals = min(demand.level(of: steps, draws), 1_000_000_000) }
         let wants = BuyerKind.allCases.map { wantedPerMille($0, at: mean) }
         let luck = draws.stream(.wanted, step: steps)
         let own = settings.count(.buyers)
+        let sizes = draws.stream(.jobSize, step: steps)
         for buyer in 0..<own {
+            // One of sixteen sizes, behind the mean one.
+            if demand != nil { orders.kinds[buyer] = UInt8(1 + sizes[buyer] >> 60) }
             let want = wants[Int(buyers.kind[buyer])]
             let part = luck.below(1_000, buyer) < want % 1_000 ? 1 : 0
             let wanted = min(want / 1_000 + Int64(part), 1_024)
@@ -47,7 +51,7 @@ extension MarketModel {
                 .shockFrom)..<max(settings.count(.shockFrom), settings.count(.shockUntil)))
             .contains(steps)
         let level = isShock ? settings[.shockDemand] : 1_000
-        let base = settings[.demand] * level / 1_000 * conditions.trust / 1_000_000
+        let base = times(settings[.demand], level)
         let reference = settings[.startPrice]
         switch kind {
         case .person, .batch:
@@ -56,7 +60,7 @@ extension MarketModel {
             return min(base * min(max(factor, 0), 4_000) / 1_000, 1_024_000)
         case .agent:
             let cost = terms.cost(0, ask: Int32(clamping: price) & ~3)
-            let budget = settings[.dailyBudget] * level / 1_000 * conditions.trust / 1_000_000
+            let budget = times(settings[.dailyBudget], level)
             let most = Int64(clamping: Int128(budget) * 1_000_000_000 / Int128(max(cost, 1)))
             return min(most, 1_024_000)
         case .reseller:
@@ -65,6 +69,12 @@ extension MarketModel {
                 base * min(margin * 2_000 / settings[.retailPrice], 2_000) / 1_000, 1_024_000)
         case .wash: return 0
         }
+    }
+
+    /// What there is of a demand in a shock of so many thousandths: times trust and arrivals.
+    private func times(_ demand: Int64, _ shock: Int64) -> Int64 {
+        let whole = Int128(demand) * Int128(shock) / 1_000 * Int128(conditions.trust) / 1_000_000
+        return Int64(clamping: whole * Int128(tally.arrivals) / 1_000_000)
     }
 
     /// Brings money in when it could run out: for four steps at once.

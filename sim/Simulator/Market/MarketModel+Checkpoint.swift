@@ -23,6 +23,7 @@ extension MarketModel {
 
     mutating func visitScratch(_ visitor: inout some ColumnVisitor) {
         house.visitScratch(&visitor)
+        providers.visitScratch(&visitor)
         figures.visit(&visitor)
         sorter.visit(&visitor)
         visitor.visit(&ranked)
@@ -66,8 +67,21 @@ extension MarketModel {
         from reader: inout ByteReader, values: [Int64], rules: Parameters, seed: UInt64
     ) throws(ScenarioError) {
         try self.init(values, rules: rules, seed: seed)
+        try restore(from: &reader)
+    }
+
+    /// The same with a trace's demand, which can be another from then on.
+    public init(
+        from reader: inout ByteReader, values: [Int64], rules: Parameters, demand: TraceDemand,
+        seed: UInt64
+    ) throws(ScenarioError) {
+        try self.init(values, rules: rules, demand: demand, seed: seed)
+        try restore(from: &reader)
+    }
+
+    private mutating func restore(from reader: inout ByteReader) throws(ScenarioError) {
         do throws(CodecError) {
-            try restore(from: &reader)
+            try readState(from: &reader)
         } catch {
             throw ScenarioError(
                 "the checkpoint is not one of this model with these numbers of agents and this "
@@ -75,7 +89,7 @@ extension MarketModel {
         }
     }
 
-    private mutating func restore(from reader: inout ByteReader) throws(CodecError) {
+    private mutating func readState(from reader: inout ByteReader) throws(CodecError) {
         guard try reader.readString(limit: 64) == MarketModel.encodingName,
             try reader.readUInt8() == UInt8(settings[.backend])
         else { throw .invalidValue("checkpoint") }
@@ -113,7 +127,7 @@ extension MarketModel {
         if isEnded { endEmission() } else { house.configure(rules) }
     }
 
-    private static let encodingName = "exchequer-market-v1"
+    private static let encodingName = "exchequer-market-v2"
 
     /// A digest of everything, the house's records with it. O(state).
     public var digest: UInt64 {

@@ -7,7 +7,9 @@ extension MarketModel {
         let reprice = draws.stream(.reprice, step: steps)
         let entry = draws.stream(.entry, step: steps)
         let lowest = Int64(clamping: rules.minimumBond.units)
+        let price = token.price
         for place in 0..<roster.providers {
+            countBond(place, price)
             if books.tombstoned[place] != 0 { providers.presence[place] = Presence.banned.rawValue }
             switch Presence(rawValue: providers.presence[place]) {
             case .outside:
@@ -24,10 +26,10 @@ extension MarketModel {
                     leave(place)
                     continue
                 }
-                let bonded = books.bonded[place]
-                if bonded < lowest || bonded / Money.dollar < providers.bond[place] / 2 {
-                    raiseBond(place)
-                }
+                let bonded = providers.inForce[place]
+                let least = providers.bond[place] * settings[.topUp] / 1_000
+                let isShort = bonded * Money.dollar < lowest || bonded < least
+                if steps == 0 || settings[.topUp] > 0 && isShort { raiseBond(place) }
                 if reprice.happens(perMille: settings[.reprice], place) { moveAsk(place) }
                 orders.asks[place] = providers.ask[place]
             case .leaving:
@@ -44,11 +46,48 @@ extension MarketModel {
                 tally.active += 1
             }
         }
+        conditions.marked = price
         if steps == 0 { bondVerifiers() }
     }
 
+    /// What a provider has bonded as this step begins. A bond in tokens is counted anew at the
+    /// pool's price: what it lost in worth leaves the house's books, what it gained comes in.
+    private mutating func countBond(_ place: Int, _ price: Int64) {
+        let (bonded, unbonding) = (
+            books.bonded[place] / Money.dollar, books.unbonding[place] / Money.dollar
+        )
+        providers.inForce[place] = bonded
+        providers.onItsWay[place] = unbonding
+        if settings[.bondAsset] == 0 || price == conditions.marked { return }
+        let (force, way) = (counted(bonded, price), counted(unbonding, price))
+        providers.inForce[place] = force
+        providers.onItsWay[place] = way
+        if way > unbonding { change(.bond, place, way - unbonding) }
+        let leaving = max(bonded - force, 0) + max(way - unbonding, 0)
+        if leaving > 0 { send(.unbond, place, leaving) }
+        let lost = max(bonded - force, 0) + max(unbonding - way, 0)
+        if lost > 0 { change(.withdraw, place, lost) }
+        if force > bonded { change(.bond, place, force - bonded) }
+    }
+
+    /// What units of a bond in tokens are at a price. More than four million dollars do not fit.
+    private func counted(_ units: Int64, _ price: Int64) -> Int64 {
+        let worth = Int128(units) * Int128(price) / Int128(max(conditions.marked, 1))
+        return Int64(min(worth, max(4_000_000_000_000, Int128(units))))
+    }
+
+    /// Dollars of a bond that come from outside or go there.
+    private mutating func change(_ kind: ChainEntry.Kind, _ place: Int, _ units: Int64) {
+        send(kind, place, units)
+        if kind == .bond {
+            flows.incoming += Int128(units)
+        } else {
+            flows.outgoing += Int128(units)
+        }
+    }
+
     private mutating func raiseBond(_ place: Int) {
-        let missing = providers.bond[place] - books.bonded[place] / Money.dollar
+        let missing = providers.bond[place] - providers.inForce[place]
         if missing <= 0 { return }
         send(.bond, place, missing)
         providers.dollars[place] -= missing
@@ -59,13 +98,13 @@ extension MarketModel {
         providers.leavesAt[place] = Int32(clamping: steps + settings.count(.unbonding))
         orders.asks[place] = 0
         tally.exits += 1
-        let units = books.bonded[place] / Money.dollar
+        let units = providers.inForce[place]
         if units > 0 { send(.unbond, place, units) }
     }
 
     /// A banned provider takes what its penalty left.
     private mutating func leaveBanned(_ place: Int) {
-        let units = books.bonded[place] / Money.dollar
+        let units = providers.inForce[place]
         if units > 0 {
             providers.leavesAt[place] = Int32(clamping: steps + settings.count(.unbonding))
             send(.unbond, place, units)
@@ -75,7 +114,7 @@ extension MarketModel {
     }
 
     private mutating func takeBond(_ place: Int, _ presence: Presence) {
-        let units = books.unbonding[place] / Money.dollar
+        let units = providers.onItsWay[place]
         if units > 0 {
             send(.withdraw, place, units)
             providers.dollars[place] += units
@@ -99,12 +138,13 @@ extension MarketModel {
     /// Decides for each kind of job whether what cheating saves is more than the chance of a
     /// conviction times what one costs by the rules: gain > q (slash + withheld pay).
     private func tempt(_ place: Int) {
-        let bonded = books.bonded[place]
-        let bond = Amount(UInt128(bonded > 0 ? bonded : providers.bond[place] * Money.dollar))
+        let units = providers.inForce[place]
+        let bond = Amount(
+            UInt128((units > 0 ? units : providers.bond[place]) * Money.dollar))
         let detection =
             UInt128(rules.auditRatePerMillion) * UInt128(rules.auditPowerPerMillion)
-        var kinds: UInt8 = 0
-        for kind: UInt8 in 0...1 {
+        var kinds: UInt32 = 0
+        for kind in 0..<UInt8(terms.kinds) {
             let cost = Amount(UInt128(terms.cost(kind, ask: providers.ask[place])))
             let compute = unitCost(providers.hardware[place]) * terms.quarters(kind) / 4
             let gain = UInt128(compute / 1_000 * settings[.quantisedSaving])

@@ -57,6 +57,7 @@ extension MarketModel {
         set(.fees, micro(tally.fees))
         set(.welfare, micro(tally.welfare + Int128(result.refunded)))
         set(.trust, conditions.trust)
+        set(.arrivals, tally.arrivals)
         let (gini, concentration) = figures.inequality
         set(.gini, gini)
         set(.concentration, concentration)
@@ -134,7 +135,7 @@ extension MarketModel {
 
         var dollars = Int128(conditions.treasury) + Int128(token.pool.first.units)
         var held = Int128(token.pool.second.units) + Int128(delegators.pool.stake.units)
-        held += Int128(delegators.pool.rewardsHeld.units)
+        held += Int128(delegators.pool.rewardsHeld.units) + Int128(conditions.holder)
         for place in 0..<roster.providers {
             dollars += Int128(providers.dollars[place])
             held += Int128(providers.tokens[place])

@@ -46,7 +46,8 @@ extension MarketModel {
         }
         if settings[.backend] == 1, settings[.correlation] > 0 {
             throw ScenarioError(
-                "correlation: the production house has the ladder alone; use 0 or the kernel")
+                "correlation: the production house has no such rule, its penalties are those of "
+                    + "the ladder alone; use 0 with the twin, or backend: kernel")
         }
         if rules.minimumBond.units >= 1 << 62 {
             throw ScenarioError("rules: the bond is too large")
@@ -62,17 +63,19 @@ extension MarketModel {
         }
     }
 
-    static func terms(_ settings: MarketSettings) -> JobTerms {
+    static func terms(_ settings: MarketSettings, _ demand: TraceDemand?) -> JobTerms {
         JobTerms(
-            prompt: (UInt32(settings[.promptTokens]), UInt32(settings[.batchPromptTokens])),
-            output: (UInt32(settings[.outputTokens]), UInt32(settings[.batchOutputTokens])))
+            demand?.sizes ?? [
+                (settings[.promptTokens], settings[.outputTokens]),
+                (settings[.batchPromptTokens], settings[.batchOutputTokens]),
+            ])
     }
 
     /// The ask at which a settlement period's pay for full capacity still fits its column, with
     /// room to spare.
     static func highestAsk(_ settings: MarketSettings, _ terms: JobTerms) -> Int32 {
-        let quarters = max(terms.quarters(0), terms.quarters(1))
-        let most = (Int64(1) << 61) / 1_024 / settings[.settlement] / (quarters / 4 + 1)
+        let quarters = terms.mostQuarters / 4 + 1
+        let most = (Int64(1) << 61) / 1_024 / settings[.settlement] / quarters
         return Int32(clamping: min(most, 2_000_000_000)) & ~3
     }
 
@@ -85,7 +88,8 @@ extension MarketModel {
         for buyer in 0..<settings.count(.buyers) {
             let kind = Spread.pick(Spread.part(buyer, from: start), kinds.map { settings[$0] })
             buyers.kind[buyer] = kind
-            orders.kinds[buyer] = kind == BuyerKind.batch.rawValue ? 1 : 0
+            // With a trace's demand it is drawn anew in every step.
+            orders.kinds[buyer] = kind == BuyerKind.batch.rawValue && demand == nil ? 1 : 0
             let value =
                 kind == BuyerKind.reseller.rawValue
                 ? settings[.retailPrice]
@@ -99,6 +103,9 @@ extension MarketModel {
             UInt128(settings[.poolTokens])
             + UInt128(settings[.traderTokens]) * UInt128(traders.kind.count)
             + UInt128(settings[.delegatorTokens]) * UInt128(delegators.tokens.count)
+        if settings[.dumpStep] > 0 { conditions.holder = settings[.dumpTokens] }
+        token.genesis += UInt128(conditions.holder)
+        conditions.marked = token.price
         flows.incoming =
             Int128(settings[.poolDollars])
             + Int128(settings[.traderDollars]) * Int128(traders.kind.count)

@@ -6,6 +6,8 @@ extension MarketModel {
     mutating func tradeTokens() {
         decideDelegators()
         decideTraders()
+        let dumped = settings.count(.dumpStep) == steps + 1 ? conditions.holder : 0
+        token.sell(dumped)
         tally.tokensSold = token.sold
         tally.poolBefore = token.pool.second.units
         let (asked, offered) = (token.spent, token.sold)
@@ -17,6 +19,7 @@ extension MarketModel {
         var tokens = Int64(token.tokensOut)
         payProviders(hasSold, &dollars)
         payTraders(hasBought, hasSold, &dollars, &tokens)
+        if hasSold { payHolder(dumped, &dollars) }
         if burnBudget > 0, !hasBought { conditions.treasury += burnBudget }
         // Dust of what was bought is burned with what was bought to be; that of dollars is the
         // operator's.
@@ -24,6 +27,14 @@ extension MarketModel {
         conditions.treasury += dollars
         burnBudget = 0
         token.clear()
+    }
+
+    /// The holder that dumped its tokens takes what they brought out of the market.
+    private mutating func payHolder(_ dumped: Int64, _ dollars: inout Int64) {
+        let proceeds = token.proceeds(dumped)
+        conditions.holder -= dumped
+        flows.outgoing += Int128(proceeds)
+        dollars -= proceeds
     }
 
     /// A trader's purse goes into the market by a part at a time, and only so far as there is a

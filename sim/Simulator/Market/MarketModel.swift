@@ -15,6 +15,10 @@ public struct MarketModel: SimulationModel {
         "Providers, buyers, verifiers, delegators and traders under the house's rules."
     /// What a scenario can set (docs/reference/simulation-model.md).
     public static var parameters: [ParameterSpec] { MarketParameter.table }
+    /// The sizes of jobs.
+    public static let sizedByDemand = [
+        "prompt_tokens", "output_tokens", "batch_prompt_tokens", "batch_output_tokens",
+    ]
     /// What every step tells.
     public static var metrics: [MetricSpec] { MarketMetric.table }
 
@@ -37,6 +41,7 @@ public struct MarketModel: SimulationModel {
     let draws: Draws
     let roster: Roster
     let terms: JobTerms
+    let demand: TraceDemand?
     /// No provider asks for more: what a party can have then fits its column.
     let highestAsk: Int32
 
@@ -68,7 +73,19 @@ public struct MarketModel: SimulationModel {
     /// A market before its first step. Throws where shares are over one, the rules' windows do not
     /// fit in an epoch, or a job is too dear to be counted. O(agents).
     public init(_ values: [Int64], rules: Parameters, seed: UInt64) throws(ScenarioError) {
-        let settings = MarketSettings(values)
+        try self.init(MarketSettings(values), rules, nil, seed)
+    }
+
+    /// A market whose buyers want in each step what a trace has, in jobs of the trace's sizes.
+    public init(
+        _ values: [Int64], rules: Parameters, demand: TraceDemand, seed: UInt64
+    ) throws(ScenarioError) {
+        try self.init(MarketSettings(values), rules, demand, seed)
+    }
+
+    private init(
+        _ settings: MarketSettings, _ rules: Parameters, _ demand: TraceDemand?, _ seed: UInt64
+    ) throws(ScenarioError) {
         try MarketModel.check(settings, rules)
         let start = Draws(seed: seed).stream(.strategy)[0]
         let shares = MarketModel.strategyShares(settings)
@@ -82,11 +99,12 @@ public struct MarketModel: SimulationModel {
         let roster = Roster(
             providers: count, verifiers: settings.count(.verifiers),
             buyers: settings.count(.buyers) + washers)
-        let terms = MarketModel.terms(settings)
+        let terms = MarketModel.terms(settings, demand)
         self.settings = settings
         self.rules = rules
         self.roster = roster
         self.terms = terms
+        self.demand = demand
         draws = Draws(seed: seed)
         highestAsk = MarketModel.highestAsk(settings, terms)
         let correlation = UInt32(settings[.correlation])

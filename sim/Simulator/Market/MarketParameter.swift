@@ -8,7 +8,7 @@ enum MarketParameter: Int, CaseIterable {
     case consumerCost, datacentreCost, specialisedCost
     case consumerOverhead, datacentreOverhead, specialisedOverhead
     case startPrice, priceSpread, priceStep, reprice
-    case bond, bondCover, patience, entry, hurdle
+    case bond, bondCover, bondAsset, topUp, patience, entry, hurdle
     case cheating, lazySaving, quantisedSaving, spoofedSaving, detection, quantisedDetection
     case sybilIdentities, whaleFactor
     case batchBuyers, agentBuyers, resellerBuyers
@@ -22,7 +22,7 @@ enum MarketParameter: Int, CaseIterable {
     case correlation
     case poolDollars, poolTokens, poolFee
     case sellShare, momentumTraders, noiseTraders, traderDollars, traderTokens, traderActivity
-    case fundamentalPrice
+    case fundamentalPrice, dumpStep, dumpTokens
     case delegatorTokens, delegatorShare, restake, delegatorHurdle
     case settlement, feeReserve, buyback, burnAndMint
     case emissionEnd, unbonding
@@ -145,6 +145,13 @@ extension MarketParameter {
         row(
             .bondCover, "bond_cover", .decimal(places: 3, of: "times"), 0...100_000, 1_250,
             "The bond over what the capacity asks for at the first ask."),
+        row(
+            .bondAsset, "bond_asset", .choice(["stable", "token"]), 0...1, 0,
+            "What providers' bonds are held in: dollars, or tokens that are worth the pool's price."
+        ),
+        part(
+            .topUp, "top_up", 500,
+            "The part of its bond below which a provider fills it up; 0 for never."),
         row(
             .patience, "patience", .count(of: "steps"), 1...1_000_000, 14,
             "Steps of loss after which a provider leaves."),
@@ -274,6 +281,12 @@ extension MarketParameter {
             .fundamentalPrice, "fundamental_price", .decimal(places: 6, of: "dollars a token"),
             0...1_000_000_000_000, 0,
             "What fundamentals see in a token; 0 for a year's fees over the supply."),
+        row(
+            .dumpStep, "dump_step", .count(of: "steps"), 0...1_000_000, 0,
+            "The step in which a holder sells all it has into the pool; 0 for never."),
+        row(
+            .dumpTokens, "dump_tokens", tally, 0...1_000_000_000_000_000_000, 0,
+            "What that holder has."),
         row(
             .delegatorTokens, "delegator_tokens", tally, 0...1_000_000_000_000_000,
             1_000_000_000_000, "A delegator's tokens at first."),

@@ -54,7 +54,10 @@ struct Providers: Sendable {
     var cheated: Column<UInt16>
     var spent: Column<Int64>
     /// Whether cheating pays, a bit for each kind of job.
-    var tempted: Column<UInt8>
+    var tempted: Column<UInt32>
+    /// Bond in force and on its way out as this step's orders find it, in chain units.
+    var inForce: Column<Int64>
+    var onItsWay: Column<Int64>
 
     init(_ count: Int) {
         strategy = Column(count, 0)
@@ -74,6 +77,8 @@ struct Providers: Sendable {
         cheated = Column(count, 0)
         spent = Column(count, 0)
         tempted = Column(count, 0)
+        inForce = Column(count, 0)
+        onItsWay = Column(count, 0)
     }
 
     mutating func visit(_ visitor: inout some ColumnVisitor) {
@@ -94,6 +99,11 @@ struct Providers: Sendable {
         visitor.visit(&cheated)
         visitor.visit(&spent)
         visitor.visit(&tempted)
+    }
+
+    mutating func visitScratch(_ visitor: inout some ColumnVisitor) {
+        visitor.visit(&inForce)
+        visitor.visit(&onItsWay)
     }
 }
 

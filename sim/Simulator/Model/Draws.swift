@@ -31,6 +31,16 @@ struct Draws: Hashable, Sendable {
         case buyer = 23
         case promptTokens = 24
         case outputTokens = 25
+        case burst = 26
+        case arrival = 27
+        case jobSize = 28
+        // For choosing points and resamples of studies.
+        case monteCarlo = 101
+        case latinHypercube = 102
+        case permutation = 103
+        case morris = 104
+        case bootstrap = 105
+        case replicate = 106
     }
 
     private let root: UInt64
@@ -62,6 +72,15 @@ struct Draws: Hashable, Sendable {
         /// Whether something of this chance happens.
         @inline(__always)
         func happens(perMille: Int64, _ index: Int) -> Bool { below(1_000, index) < perMille }
+
+        /// The numbers below `count` in a random order (Fisher and Yates).
+        func permutation(of count: Int) -> [Int] {
+            var order = Array(0..<count)
+            for place in stride(from: count - 1, to: 0, by: -1) {
+                order.swapAt(place, Int(below(Int64(place + 1), place)))
+            }
+            return order
+        }
     }
 
     /// A round of SplitMix64.

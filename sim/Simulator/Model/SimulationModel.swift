@@ -19,6 +19,12 @@ public protocol SimulationModel: Sendable {
     /// A model before its first step. There is a value for each parameter, within its range; throws
     /// where values or rules do not fit each other.
     init(_ values: [Int64], rules: Parameters, seed: UInt64) throws(ScenarioError)
+    /// The same with a trace's demand. Models that know of none refuse it.
+    init(
+        _ values: [Int64], rules: Parameters, demand: TraceDemand, seed: UInt64
+    ) throws(ScenarioError)
+    /// Parameters whose place a trace's demand takes; none where there is no such demand.
+    static var sizedByDemand: [String] { get }
     /// One step. `row` has a place for each metric and is written whole.
     mutating func step(into row: inout [Int64])
     /// Steps done.
@@ -33,6 +39,31 @@ public protocol SimulationModel: Sendable {
     init(
         from reader: inout ByteReader, values: [Int64], rules: Parameters, seed: UInt64
     ) throws(ScenarioError)
+    /// The same with a trace's demand.
+    init(
+        from reader: inout ByteReader, values: [Int64], rules: Parameters, demand: TraceDemand,
+        seed: UInt64
+    ) throws(ScenarioError)
+}
+
+extension SimulationModel {
+    /// None.
+    public static var sizedByDemand: [String] { [] }
+
+    /// Refuses it.
+    public init(
+        _ values: [Int64], rules: Parameters, demand: TraceDemand, seed: UInt64
+    ) throws(ScenarioError) {
+        throw ScenarioError("the model \(Self.name) takes no `demand`")
+    }
+
+    /// Refuses it.
+    public init(
+        from reader: inout ByteReader, values: [Int64], rules: Parameters, demand: TraceDemand,
+        seed: UInt64
+    ) throws(ScenarioError) {
+        throw ScenarioError("the model \(Self.name) takes no `demand`")
+    }
 }
 
 /// One number that a scenario can set.

@@ -10,10 +10,10 @@ struct PlotChooser {
         let others = data.metrics.filter { $0.name != data.main.name }
         for metric in [data.main] + others {
             switch data.manifest.study.kind {
-            case "grid": grid(metric)
-            case "morris": morris(metric)
-            case "sobol": sobol(metric)
-            case "single": break
+            case .grid: grid(metric)
+            case .morris: morris(metric)
+            case .sobol: sobol(metric)
+            case .single: break
             default: sampled(metric)
             }
             fan(metric)
@@ -32,8 +32,8 @@ struct PlotChooser {
     }
 
     private var bandWords: String {
-        (data.manifest.replicates ?? 1) > 1
-            ? "Lines are medians, bands hold the middle 90 % of \(data.manifest.replicates ?? 1) "
+        data.manifest.replicates > 1
+            ? "Lines are medians, bands hold the middle 90 % of \(data.manifest.replicates) "
                 + "replicates." : "One run each."
     }
 
@@ -42,7 +42,7 @@ struct PlotChooser {
     private mutating func fan(_ metric: ReportData.Column) {
         let points = data.history.bands.keys.sorted()
         if points.isEmpty { return }
-        let isGrid = data.manifest.study.kind == "grid" && points.count <= PlotStyle.seriesCount
+        let isGrid = data.manifest.study.kind == .grid && points.count <= PlotStyle.seriesCount
         let names = pointNames
         var series: [LineChart.Series] = []
         if points.count == 1 || isGrid {
@@ -128,7 +128,7 @@ struct PlotChooser {
             map.lineName = "what theory says"
         }
         let title = "\(metric.name.inWords) by \(axes[0].name.inWords) and \(axes[1].name.inWords)"
-        let many = (data.manifest.replicates ?? 1) > 1
+        let many = data.manifest.replicates > 1
         add(
             "map-\(metric.name)", title,
             "At the last step\(many ? ", the median of the replicates" : "")."

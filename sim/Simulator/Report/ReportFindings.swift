@@ -8,10 +8,10 @@ struct ReportFindings {
         outcome()
         course()
         switch data.manifest.study.kind {
-        case "grid": grid()
-        case "sobol": sobol()
-        case "morris": morris()
-        case "single": break
+        case .grid: grid()
+        case .sobol: sobol()
+        case .morris: morris()
+        case .single: break
         default: sampled()
         }
         verdicts()
@@ -257,7 +257,7 @@ extension ReportData {
     }
 
     var verdicts: [Verdict] {
-        (manifest.thresholds ?? []).compactMap { threshold in
+        manifest.thresholds.compactMap { threshold in
             guard let metric = metrics.first(where: { $0.name == threshold.metric }) else {
                 return nil
             }

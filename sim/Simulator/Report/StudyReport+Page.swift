@@ -9,7 +9,7 @@ extension StudyReport {
     ///     with a slash at the end.
     public func page(folder: String, path: String = "") -> String {
         let manifest = data.manifest
-        let title = manifest.title.flatMap { $0.isEmpty ? nil : $0 } ?? manifest.model
+        let title = manifest.title.isEmpty ? manifest.model : manifest.title
         return """
             <!DOCTYPE html>
             <html lang="en">
@@ -42,13 +42,13 @@ extension StudyReport {
     private func head(_ title: String) -> String {
         let manifest = data.manifest
         let facts = [
-            ("model", manifest.model), ("study", manifest.study.kind.inWords),
+            ("model", manifest.model), ("study", manifest.study.kind.rawValue.inWords),
             ("runs", "\(data.final.rows.count)"), ("steps", "\(manifest.steps)"),
-            ("replicates", "\(manifest.replicates ?? 1)"), ("seed", "\(manifest.seed)"),
+            ("replicates", "\(manifest.replicates)"), ("seed", "\(manifest.seed)"),
         ]
         let cells = facts.map { "<div><dt>\($0.0)</dt><dd>\(escape($0.1))</dd></div>" }
-        func paragraph(_ label: String, _ text: String?) -> String {
-            guard let text, !text.isEmpty else { return "" }
+        func paragraph(_ label: String, _ text: String) -> String {
+            guard !text.isEmpty else { return "" }
             return "<p class=\"\(label)\"><b>\(label == "question" ? "Question" : "Expected")</b> "
                 + "\(escape(text))</p>\n"
         }
@@ -179,14 +179,20 @@ extension StudyReport {
             """
     }
 
+    private var demandParagraph: String {
+        guard let demand = data.manifest.demand else { return "" }
+        return "<p>Demand: \(demand.kind.rawValue) \(escape(demand.name)), \(demand.requests) "
+            + "requests a job, \(demand.stepSeconds) seconds a step.</p>"
+    }
+
     private func manifestSection(folder: String, path: String) -> String {
         let manifest = data.manifest
-        func table(_ values: [String: ReportManifest.Value]?, _ title: String) -> String {
-            guard let values, !values.isEmpty else { return "" }
+        func table(_ values: [String: String], _ title: String) -> String {
+            guard !values.isEmpty else { return "" }
             let rows = values.sorted { $0.key < $1.key }.map { key, value in
                 let column = data.parameters[key]
                 return "<tr><th scope=\"row\">\(escape(key.inWords))</th>"
-                    + "<td class=\"n\">\(escape(value.words))</td>"
+                    + "<td class=\"n\">\(escape(value))</td>"
                     + "<td>\(escape(column?.unit ?? ""))</td><td>\(escape(column?.about ?? ""))</td></tr>"
             }
             return """
@@ -196,7 +202,7 @@ extension StudyReport {
                 </tbody></table></div></details>
                 """
         }
-        let axes = (manifest.study.axes ?? []).map { axis in
+        let axes = manifest.study.axes.map { axis in
             let range =
                 axis.values.map { $0.joined(separator: ", ") }
                 ?? "\(axis.low ?? "") to \(axis.high ?? "")"
@@ -214,14 +220,15 @@ extension StudyReport {
         return """
             <section id="manifest">
             <h2>Where it is from</h2>
-            <p>exchequer \(escape(manifest.version ?? "")), commit \
-            <code>\(escape(manifest.commit ?? "unknown"))</code>; scenario \
-            <code>\(escape(manifest.scenarioHash ?? ""))</code>. The same scenario gives the same bits \
+            <p>exchequer \(escape(manifest.version)), commit \
+            <code>\(escape(manifest.commit))</code>; scenario \
+            <code>\(escape(manifest.scenarioHash))</code>. The same scenario gives the same bits \
             on any machine. Files: \(files.joined(separator: ", ")). This page:</p>
             <code>exchequer simulate report \(escape(folder))</code>
             \(varied)
+            \(demandParagraph)
             \(table(manifest.parameters, "Parameters"))
-            \(table(manifest.rules, "Rules"))
+            \(table(manifest.rules.mapValues(\.words), "Rules"))
             <details><summary>manifest.json</summary>
             <pre>\(escape(data.manifestText))</pre></details>
             </section>

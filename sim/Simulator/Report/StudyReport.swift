@@ -34,28 +34,28 @@ struct ReportData: Sendable {
         }
     }
 
-    let manifest: ReportManifest
+    let manifest: StudyManifest
     let manifestText: String
-    let final: ReportTable
+    let final: CSVTable
     let metrics: [Column]
     /// What is varied, as far as the results have it.
     let axes: [Column]
     /// The metric that answers the question.
     let main: Column
-    let indices: ReportTable?
-    let line: ReportTable?
-    let distribution: ReportTable?
+    let indices: CSVTable?
+    let line: CSVTable?
+    let distribution: CSVTable?
     let history: ReportHistory
     let parameters: [String: Column]
 
     init(_ files: ReportFiles) throws(ReportError) {
         do {
             manifest = try JSONDecoder().decode(
-                ReportManifest.self, from: Data(files.manifest.utf8))
+                StudyManifest.self, from: Data(files.manifest.utf8))
         } catch { throw ReportError("manifest.json is not a study's: \(error)") }
         manifestText = files.manifest
-        final = try ReportTable(csv: files.final)
-        let dictionary = try ReportTable(csv: files.dictionary)
+        final = try ReportData.table(files.final)
+        let dictionary = try ReportData.table(files.dictionary)
         func columns(_ kind: String) throws(ReportError) -> [Column] {
             guard let names = dictionary.words("column"), let kinds = dictionary.words("kind"),
                 let units = dictionary.words("unit"), let abouts = dictionary.words("about")
@@ -68,7 +68,7 @@ struct ReportData: Sendable {
         let known = Dictionary(
             try columns("parameter").map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         parameters = known
-        axes = (manifest.study.axes ?? []).map(\.name).filter { header.contains($0) }.map { name in
+        axes = manifest.study.axes.map(\.name).filter { header.contains($0) }.map { name in
             known[name] ?? Column(name: name, unit: "", about: "")
         }
         guard let first = metrics.first else {
@@ -76,10 +76,16 @@ struct ReportData: Sendable {
         }
         if final.rows.isEmpty { throw ReportError("final.csv has no run") }
         main = metrics.first { [manifest] in $0.name == manifest.metric } ?? first
-        indices = try files.indices.map(ReportTable.init(csv:))
-        line = try files.line.map(ReportTable.init(csv:))
-        distribution = try files.distribution.map(ReportTable.init(csv:))
+        indices = try files.indices.map(ReportData.table)
+        line = try files.line.map(ReportData.table)
+        distribution = try files.distribution.map(ReportData.table)
         history = try ReportHistory(files, metrics.map(\.name))
+    }
+
+    static func table(_ text: String) throws(ReportError) -> CSVTable {
+        do throws(ScenarioError) { return try CSVTable(text) } catch {
+            throw ReportError(error.reason)
+        }
     }
 
     /// The last values of a metric, one a run.
@@ -131,17 +137,17 @@ struct ReportHistory: Sendable {
     init(_ files: ReportFiles, _ metrics: [String]) throws(ReportError) {
         if let text = files.bands {
             source = "bands.csv"
-            bands = try ReportHistory.read(bands: ReportTable(csv: text))
+            bands = try ReportHistory.read(bands: ReportData.table(text))
         } else if let text = files.results {
             source = "results.csv"
-            bands = try ReportHistory.read(results: ReportTable(csv: text), metrics)
+            bands = try ReportHistory.read(results: ReportData.table(text), metrics)
         } else {
             (source, bands) = ("", [:])
         }
     }
 
     private static func read(
-        bands table: ReportTable
+        bands table: CSVTable
     ) throws(ReportError) -> [Int: [String: [Moment]]] {
         guard let points = table.numbers("point"), let steps = table.numbers("step"),
             let metrics = table.words("metric"), let low = table.numbers("p5"),
@@ -158,7 +164,7 @@ struct ReportHistory: Sendable {
 
     /// Every run is a point of its own, as there are no replicates.
     private static func read(
-        results table: ReportTable, _ metrics: [String]
+        results table: CSVTable, _ metrics: [String]
     ) throws(ReportError) -> [Int: [String: [Moment]]] {
         guard let runs = table.numbers("run"), let steps = table.numbers("step") else {
             throw ReportError("results.csv needs run and step")

@@ -47,11 +47,14 @@ struct ScenarioFields {
             "`\(word)` is none of \(words.joined(separator: ", "))\(Nearest.hint(word, in: words))")
     }
 
-    /// A whole number in a range, if the key is there.
-    func whole(_ key: String, _ range: ClosedRange<Int>) throws(ScenarioFault) -> Int? {
+    /// A whole number in a range, if the key is there; it counts what it is called, or `counted`.
+    func whole(
+        _ key: String, _ range: ClosedRange<Int>, of counted: String? = nil
+    ) throws(ScenarioFault) -> Int? {
         guard let node = self[key] else { return nil }
         let spec = ParameterSpec(
-            key, .count(of: key), Int64(range.lowerBound)...Int64(range.upperBound), standard: 0,
+            key, .count(of: counted ?? key), Int64(range.lowerBound)...Int64(range.upperBound),
+            standard: 0,
             about: "")
         return Int(try node.value(spec))
     }

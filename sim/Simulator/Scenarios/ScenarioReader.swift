@@ -43,6 +43,7 @@ extension StudyScenario {
             .flatMap(Record.init)
         try scenario.readParameters(root)
         try scenario.readRules(root)
+        scenario.demand = try DemandReader(scenario, folder).read(root)
         if let study = root["study"] {
             scenario.study = try StudyReader(scenario, folder).read(study)
         }
@@ -50,7 +51,7 @@ extension StudyScenario {
         do throws(ScenarioError) {
             try scenario.check()
         } catch {
-            throw (root["study"] ?? root["parameters"] ?? root.node).fault(error.reason)
+            throw scenario.place(of: error, root).fault(error.reason)
         }
         return scenario
     }
@@ -58,8 +59,15 @@ extension StudyScenario {
     /// The keys of a scenario.
     static let keys = [
         "title", "question", "expect", "metric", "model", "steps", "seed", "replicates", "record",
-        "parameters", "rules", "study", "report",
+        "parameters", "rules", "demand", "study", "report",
     ]
+
+    /// Where the parameter stands that an error begins with, or else what is varied.
+    private func place(of error: ScenarioError, _ root: ScenarioFields) -> ScenarioNode {
+        let name = error.reason.prefix { $0 != ":" && $0 != " " }
+        let named = root["parameters"]?.find(String(name))
+        return named ?? root["study"] ?? root["parameters"] ?? root.node
+    }
 
     private static func readModel(
         _ root: ScenarioFields, _ models: [any SimulationModel.Type]

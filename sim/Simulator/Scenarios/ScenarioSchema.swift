@@ -64,7 +64,7 @@ public enum ScenarioSchema {
             "record": described(
                 words(StudyScenario.Record.allCases.map(\.rawValue)),
                 "What is written of each run; by the size of the study if nothing is said."),
-            "parameters": .object([:]), "study": .object([:]),
+            "parameters": .object([:]), "study": .object([:]), "demand": .object([:]),
             "rules": reference("rules"), "report": reference("report"),
         ]
     }
@@ -77,6 +77,7 @@ public enum ScenarioSchema {
                     "parameters": reference("parameters_\(model.name)"),
                     "study": reference("study_\(model.name)"),
                     "metric": words(model.metrics.map(\.name)),
+                    "demand": model.sizedByDemand.isEmpty ? .flag(false) : demand,
                 ])
             ]),
         ])
@@ -116,6 +117,22 @@ public enum ScenarioSchema {
             "design": words(["morris", "sobol"]),
         ]
         return closed(fields, required: ["kind"])
+    }
+
+    private static var demand: JSON {
+        let sources = TraceDemand.Kind.allCases.map { kind in
+            JSON.object(["required": .list([.text(kind.rawValue)])])
+        }
+        let fields = closed([
+            "generator": described(words(DemandGenerator.names), "A generator that is built in."),
+            "trace": text("A trace, step by step: CSV as of Azure's traces of LLM inference."),
+            "fitted": text("A trace to fit a generator to."),
+            "requests": described(reference("integer"), "Requests that a job bundles."),
+            "step": described(reference("integer"), "Seconds of the trace that a step takes."),
+        ])
+        guard case .object(var schema) = fields else { return fields }
+        schema["oneOf"] = .list(sources)
+        return described(.object(schema), "A trace that buyers' demand follows.")
     }
 
     private static func axis(_ unit: Quantity, _ about: String) -> JSON {

@@ -52,6 +52,8 @@ public struct StudyScenario: Sendable {
     public var values: [Int64]
     /// The rules of the house.
     public var rules = Parameters()
+    /// A trace that buyers' demand follows, for a model that takes one.
+    public var demand: TraceDemand?
     /// What is varied.
     public var study = Study()
     /// What the report says a verdict on.
@@ -88,7 +90,7 @@ public struct StudyScenario: Sendable {
     /// The seed of a replicate: the scenario's for the first, so that one run can be done by hand.
     public func seed(ofReplicate replicate: Int) -> UInt64 {
         if replicate == 0 { return seed }
-        return SampleRandom(seed: seed, purpose: .replicate).number(UInt64(replicate))
+        return Draws(seed: seed).stream(.replicate, step: replicate)[0]
     }
 
     /// The model's values and the rules at a point.
@@ -112,8 +114,31 @@ public struct StudyScenario: Sendable {
         if study.axes.contains(where: { $0.name == name }) {
             throw ScenarioError("`\(name)` is varied by the study")
         }
+        try checkSize(name)
         let value = try axis.spec.read(text)
         try axis.set(value, values: &values, rules: &rules)
+    }
+
+    /// A model before its first step, under this scenario's demand.
+    func start<Model: SimulationModel>(
+        _ type: Model.Type, _ values: [Int64], _ rules: Parameters, seed: UInt64
+    ) throws(ScenarioError) -> Model {
+        guard let demand else { return try Model(values, rules: rules, seed: seed) }
+        return try Model(values, rules: rules, demand: demand, seed: seed)
+    }
+
+    private func start(_ values: [Int64], _ rules: Parameters) throws(ScenarioError) {
+        func check<Model: SimulationModel>(_ type: Model.Type) throws(ScenarioError) {
+            _ = try start(type, values, rules, seed: seed)
+        }
+        try check(model)
+    }
+
+    /// Refuses a parameter whose place the trace's demand takes.
+    func checkSize(_ name: String) throws(ScenarioError) {
+        if demand != nil, model.sizedByDemand.contains(name) {
+            throw ScenarioError("`\(name)` is what `demand` says; leave one of them out")
+        }
     }
 
     /// Whether all can be run, as far as that can be told before: sizes, the rules at every point,
@@ -122,14 +147,13 @@ public struct StudyScenario: Sendable {
         if runCount > Self.mostRuns {
             throw ScenarioError("the study has over \(Self.mostRuns) runs")
         }
-        if study.kind == .calibration {
-            return _ = try model.init(values, rules: rules, seed: seed)
-        }
+        for axis in study.axes { try checkSize(axis.name) }
+        if study.kind == .calibration { return try start(values, rules) }
         let points = study.points()
         for point in 0..<points.count {
             do throws(ScenarioError) {
                 let (values, rules) = try setting(points[point])
-                if point < 16 { _ = try model.init(values, rules: rules, seed: seed) }
+                if point < 16 { try start(values, rules) }
             } catch {
                 let at = zip(study.axes, points[point]).map { axis, value in
                     "\(axis.name) \(axis.spec.unit.text(value))"

@@ -48,14 +48,8 @@ public struct Calibration: Sendable {
         self.folder = folder
     }
 
-    /// A point with its errors.
-    private struct Trial: Sendable {
-        let point: [Int64]
-        let error: Double
-        let heldOut: Double?
-    }
-
-    /// Searches, and writes `calibration.csv` with every point that was tried.
+    /// Searches, and writes `calibration.csv` with every point that was tried. What an earlier
+    /// process tried before it was killed is not tried again.
     public func run(
         version: String, commit: String,
         progress: @escaping @Sendable (StudyProgress) -> Void = { _ in }
@@ -63,6 +57,7 @@ public struct Calibration: Sendable {
         guard let target = scenario.study.target else { throw StudyFault("there is no series") }
         let manifest = StudyManifest(scenario, version: version, commit: commit)
         try folder.prepare(scenario, manifest)
+        let log = try CalibrationLog(scenario.study.axes, folder)
         var search = Search(scenario, target)
         let started = ContinuousClock.now
         var isMinimum = false
@@ -73,7 +68,8 @@ public struct Calibration: Sendable {
                 break
             }
             let room = scenario.study.samples - search.trials.count
-            search.take(try evaluate(Array(wanted.prefix(room)), target))
+            let points = Array(wanted.prefix(room))
+            search.take(try evaluate(points, from: search.trials.count, target, log))
             let spent = (ContinuousClock.now - started) / .seconds(1)
             let rate = Double(search.trials.count) / max(spent, 1e-9)
             let left = Double(scenario.study.samples - search.trials.count) / rate
@@ -82,7 +78,7 @@ public struct Calibration: Sendable {
                     done: search.trials.count, total: scenario.study.samples, rate: rate, left: left
                 ))
         }
-        try write(search.trials)
+        try log.finish(search.trials)
         let best = search.best
         let values = zip(scenario.study.axes, best.point).map { axis, value in
             CalibrationFit.Value(name: axis.name, value: axis.spec.unit.text(value))
@@ -92,12 +88,13 @@ public struct Calibration: Sendable {
             evaluations: search.trials.count, isLocalMinimum: isMinimum)
     }
 
-    /// All these points, over the threads; the order of the results is that of the points.
+    /// All these points, over the threads; the order of the results is that of the points. The
+    /// first of them is the evaluation of this number.
     private func evaluate(
-        _ points: [[Int64]], _ target: CalibrationTarget
-    ) throws(StudyFault) -> [Trial] {
+        _ points: [[Int64]], from first: Int, _ target: CalibrationTarget, _ log: CalibrationLog
+    ) throws(StudyFault) -> [CalibrationTrial] {
         let next = Mutex(0)
-        let done = Mutex<[(Int, Result<Trial, StudyFault>)]>([])
+        let done = Mutex<[(Int, Result<CalibrationTrial, StudyFault>)]>([])
         let group = DispatchGroup()
         for _ in 0..<min(threads, points.count) {
             group.enter()
@@ -108,11 +105,12 @@ public struct Calibration: Sendable {
                         return place
                     }
                     guard place < points.count else { break }
-                    let result: Result<Trial, StudyFault>
-                    do throws(ScenarioError) {
-                        result = .success(try trial(scenario.model, points[place], target))
+                    let result: Result<CalibrationTrial, StudyFault>
+                    do throws(StudyFault) {
+                        result = .success(
+                            try trial(points[place], number: first + place, target, log))
                     } catch {
-                        result = .failure(StudyFault(error.reason))
+                        result = .failure(error)
                     }
                     done.withLock { $0.append((place, result)) }
                 }
@@ -120,22 +118,37 @@ public struct Calibration: Sendable {
             }
         }
         group.wait()
-        var trials: [Trial] = []
+        var trials: [CalibrationTrial] = []
         for (_, result) in done.withLock({ $0 }).sorted(by: { $0.0 < $1.0 }) {
             trials.append(try result.get())
         }
         return trials
     }
 
+    /// A point's errors: those that are known, or else those of its runs, which are then known.
+    private func trial(
+        _ point: [Int64], number: Int, _ target: CalibrationTarget, _ log: CalibrationLog
+    ) throws(StudyFault) -> CalibrationTrial {
+        if let known = log.known[point] { return known }
+        let trial: CalibrationTrial
+        do throws(ScenarioError) {
+            trial = try self.trial(scenario.model, point, target)
+        } catch {
+            throw StudyFault(error.reason)
+        }
+        try log.append(number, trial)
+        return trial
+    }
+
     private func trial<Model: SimulationModel>(
         _ type: Model.Type, _ point: [Int64], _ target: CalibrationTarget
-    ) throws(ScenarioError) -> Trial {
+    ) throws(ScenarioError) -> CalibrationTrial {
         let (values, rules) = try scenario.setting(point[...])
         var row = [Int64](repeating: 0, count: Model.metrics.count)
         var sums = [Int128](repeating: 0, count: scenario.steps)
         for replicate in 0..<scenario.replicates {
-            var model = try Model(
-                values, rules: rules, seed: scenario.seed(ofReplicate: replicate))
+            var model = try scenario.start(
+                type, values, rules, seed: scenario.seed(ofReplicate: replicate))
             for step in sums.indices {
                 model.step(into: &row)
                 sums[step] += Int128(row[target.metric])
@@ -154,26 +167,15 @@ public struct Calibration: Sendable {
             return unit.natural((squares / Double(steps.count)).squareRoot())
         }
         let rest = known[fitted.endIndex...]
-        return Trial(
+        return CalibrationTrial(
             point: point, error: error(fitted), heldOut: rest.isEmpty ? nil : error(rest))
-    }
-
-    private func write(_ trials: [Trial]) throws(StudyFault) {
-        let names = scenario.study.axes.map(\.name).joined(separator: ",")
-        var text = "evaluation,\(names),rmse,rmse_held_out\n"
-        for (number, trial) in trials.enumerated() {
-            let cells = zip(scenario.study.axes, trial.point).map { $0.spec.unit.text($1) }
-            let heldOut = trial.heldOut.map { "\($0)" } ?? ""
-            text += "\(number),\(cells.joined(separator: ",")),\(trial.error),\(heldOut)\n"
-        }
-        try folder.write(Data(text.utf8), to: "calibration.csv")
     }
 
     /// Where the search is.
     private struct Search {
         private let axes: [StudyAxis]
         private let starts: Int
-        private(set) var trials: [Trial] = []
+        private(set) var trials: [CalibrationTrial] = []
         private var tried: Set<[Int64]> = []
         private var center = 0
         private var steps: [Int64] = []
@@ -183,7 +185,7 @@ public struct Calibration: Sendable {
             starts = max(1, min(scenario.study.samples / 4, 16 * axes.count))
         }
 
-        var best: Trial { trials[center] }
+        var best: CalibrationTrial { trials[center] }
 
         /// The points to be tried together; none at the end.
         mutating func next() -> [[Int64]] {
@@ -202,7 +204,7 @@ public struct Calibration: Sendable {
             }
         }
 
-        mutating func take(_ found: [Trial]) {
+        mutating func take(_ found: [CalibrationTrial]) {
             trials += found
             for trial in found { tried.insert(trial.point) }
             for place in trials.indices where trials[place].error < best.error { center = place }

@@ -84,13 +84,19 @@ public struct Checkpoint: Sendable {
 
     /// The model, to be gone on with under these values, rules and seed.
     func resume<Model: SimulationModel>(
-        _ type: Model.Type, values: [Int64], rules: Parameters, seed: UInt64
+        _ type: Model.Type, values: [Int64], rules: Parameters, demand: TraceDemand?, seed: UInt64
     ) throws(ScenarioError) -> Model {
         if Model.name != self.model {
             throw ScenarioError("the checkpoint is of the model \(self.model)")
         }
         var reader = ByteReader(body)
-        let model = try Model(from: &reader, values: values, rules: rules, seed: seed)
+        let model: Model
+        if let demand {
+            model = try Model(
+                from: &reader, values: values, rules: rules, demand: demand, seed: seed)
+        } else {
+            model = try Model(from: &reader, values: values, rules: rules, seed: seed)
+        }
         if reader.remaining > 0 || model.steps != step || model.digest != digest {
             throw ScenarioError("the checkpoint does not fit this version of the model")
         }

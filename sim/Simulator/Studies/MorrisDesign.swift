@@ -13,17 +13,17 @@ struct MorrisDesign {
     /// For each trajectory a start and a point after each change.
     func points() -> [Int64] {
         let (axes, levels) = (study.axes, study.levels)
-        let random = SampleRandom(seed: study.samplingSeed, purpose: .morris)
+        let draws = Draws(seed: study.samplingSeed)
         var points: [Int64] = []
         points.reserveCapacity(study.pointCount * axes.count)
         for trajectory in 0..<study.samples {
-            let stream = UInt64(trajectory)
+            let luck = draws.stream(.morris, step: trajectory)
             // The lower half of the levels can go up by half of them, the upper half down.
             var place = axes.indices.map { axis in
-                random.number(stream, UInt64(axis), below: levels)
+                Int(luck.below(Int64(levels), axis))
             }
-            let order = SampleRandom(seed: study.samplingSeed, purpose: .permutation)
-                .permutation(of: axes.count, stream: stream)
+            let order = draws.stream(.permutation, step: trajectory)
+                .permutation(of: axes.count)
             points += row(place)
             for axis in order {
                 place[axis] += place[axis] < levels / 2 ? levels / 2 : -(levels / 2)

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// The shape of a file of results: `run,step` and the metrics, a row a step or a row a run.
 struct ResultsShape: Sendable {
@@ -113,95 +112,21 @@ struct ResultsIndex {
     }
 }
 
-/// A file's lines, a mebibyte at a time.
-struct LineReader {
-    /// Where the next line begins.
-    private(set) var offset = 0
-    private let handle: FileHandle
-    private let path: String
-    private var buffer: [UInt8] = []
-    private var place = 0
-
-    init(_ url: URL) throws(StudyFault) {
-        path = url.path
-        do {
-            handle = try FileHandle(forReadingFrom: url)
-        } catch {
-            throw StudyFault("\(url.path) cannot be read")
-        }
-    }
-
-    /// The next line without its end; `nil` where no whole line is left.
-    mutating func next() throws(StudyFault) -> ArraySlice<UInt8>? {
-        var from = place
-        while true {
-            if let end = buffer[from...].firstIndex(of: UInt8(ascii: "\n")) {
-                defer {
-                    offset += end + 1 - place
-                    place = end + 1
-                }
-                return buffer[place..<end]
-            }
-            from = buffer.count - place
-            let more = try read()
-            if more.isEmpty { return nil }
-            buffer.removeSubrange(..<place)
-            place = 0
-            buffer += more
-        }
-    }
-
-    /// The length of the file.
-    func end() throws(StudyFault) -> Int {
-        do { return Int(try handle.seekToEnd()) } catch {
-            throw StudyFault("\(path) cannot be read")
-        }
-    }
-
-    private func read() throws(StudyFault) -> Data {
-        do {
-            return try handle.read(upToCount: 1 << 20) ?? Data()
-        } catch {
-            throw StudyFault("\(path) cannot be read")
-        }
-    }
-}
-
 /// A file of results that is written to: one process at a time, a whole run at a time.
 final class ResultsWriter: Sendable {
-    private let handle: Mutex<FileHandle>
-    private let path: String
+    private let file: AppendedFile
     /// What was there already.
     let index: ResultsIndex
 
     /// Opens the file, cuts what is not a whole run, and keeps others out.
     init(_ url: URL, _ shape: ResultsShape) throws(StudyFault) {
-        path = url.path
-        let descriptor = unsafe open(url.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-        if descriptor < 0 { throw StudyFault("\(url.path) cannot be written", .disk) }
-        let handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            throw StudyFault("another process writes to \(url.path)", .results)
-        }
+        file = try AppendedFile(url)
         var index = ResultsIndex(shape)
-        let (whole, all) = try index.add(url)
+        let whole = try index.add(url).whole
         self.index = index
-        do {
-            if whole < all { try handle.truncate(atOffset: UInt64(whole)) }
-            try handle.seekToEnd()
-            if whole == 0 { try handle.write(contentsOf: Data((shape.header + "\n").utf8)) }
-        } catch {
-            throw StudyFault("\(url.path) cannot be written", .disk)
-        }
-        self.handle = Mutex(handle)
+        try file.begin(at: whole, header: shape.header)
     }
 
     /// Appends the rows of a run at once.
-    func append(_ bytes: [UInt8]) throws(StudyFault) {
-        do {
-            try handle.withLock { try $0.write(contentsOf: bytes) }
-        } catch {
-            throw StudyFault("\(path) cannot be written; is the disk full?", .disk)
-        }
-    }
+    func append(_ bytes: [UInt8]) throws(StudyFault) { try file.append(bytes) }
 }

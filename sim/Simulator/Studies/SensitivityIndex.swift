@@ -51,13 +51,13 @@ struct SobolIndices {
 
     /// First and total order of each axis, then second order of each pair. None for a metric that
     /// does not vary.
-    func indices(resamples: Int, random: SampleRandom) -> [SensitivityIndex] {
+    func indices(resamples: Int, draws: Draws) -> [SensitivityIndex] {
         if isConstant { return [] }
         let whole = one(Array(0..<rows))
         var drawn: [[Double]] = []
         for resample in 0..<resamples {
-            drawn.append(
-                one((0..<rows).map { random.number(UInt64(resample), UInt64($0), below: rows) }))
+            let luck = draws.stream(.bootstrap, step: resample)
+            drawn.append(one((0..<rows).map { Int(luck.below(Int64(rows), $0)) }))
         }
         let names = labels
         return names.indices.map { place in
@@ -144,17 +144,15 @@ struct MorrisEffects {
     }
 
     /// `mu`, `mu_star` and `sigma` of each axis.
-    func indices(resamples: Int, random: SampleRandom) -> [SensitivityIndex] {
+    func indices(resamples: Int, draws: Draws) -> [SensitivityIndex] {
         var found: [SensitivityIndex] = []
         for axis in effects.indices {
             let whole = Self.statistics(effects[axis])
             let count = effects[axis].count
             let drawn = (0..<resamples).map { resample in
-                Self.statistics(
-                    (0..<count).map { place in
-                        let draw = random.number(UInt64(resample), UInt64(place), below: count)
-                        return effects[axis][draw]
-                    })
+                let luck = draws.stream(.bootstrap, step: resample)
+                return Self.statistics(
+                    (0..<count).map { effects[axis][Int(luck.below(Int64(count), $0))] })
             }
             for (place, name) in ["mu", "mu_star", "sigma"].enumerated() {
                 found.append(

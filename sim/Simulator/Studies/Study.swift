@@ -101,11 +101,12 @@ public struct Study: Hashable, Sendable {
     }
 
     private func monteCarloPoints() -> [Int64] {
-        let random = SampleRandom(seed: samplingSeed, purpose: .monteCarlo)
+        let draws = Draws(seed: samplingSeed)
         var points: [Int64] = []
         for point in 0..<samples {
+            let luck = draws.stream(.monteCarlo, step: point)
             for (place, axis) in axes.enumerated() {
-                points.append(axis.value(at: random.number(UInt64(point), UInt64(place))))
+                points.append(axis.value(at: luck[place]))
             }
         }
         return points
@@ -113,13 +114,12 @@ public struct Study: Hashable, Sendable {
 
     private func latinHypercubePoints() -> [Int64] {
         var points = [Int64](repeating: 0, count: samples * axes.count)
-        let within = SampleRandom(seed: samplingSeed, purpose: .latinHypercube)
+        let draws = Draws(seed: samplingSeed)
         for (place, axis) in axes.enumerated() {
-            let strata = SampleRandom(seed: samplingSeed, purpose: .permutation)
-                .permutation(of: samples, stream: UInt64(place))
+            let strata = draws.stream(.permutation, step: place).permutation(of: samples)
             for point in 0..<samples {
                 // (stratum + fraction) / samples, as parts of 2^64.
-                let fraction = within.number(UInt64(point), UInt64(place))
+                let fraction = draws.stream(.latinHypercube, step: point)[place]
                 let parts = UInt64(samples).dividingFullWidth((UInt64(strata[point]), fraction))
                 points[point * axes.count + place] = axis.value(at: parts.quotient)
             }

@@ -27,10 +27,12 @@ public struct StudyFolder: Sendable {
         let file = file("manifest.json")
         guard let data = FileManager.default.contents(atPath: file.path) else { return nil }
         do {
-            return try JSONDecoder().decode(StudyManifest.self, from: data)
+            let manifest = try JSONDecoder().decode(StudyManifest.self, from: data)
+            if manifest.isWhole { return manifest }
         } catch {
             throw StudyFault("\(file.path) is not a manifest of this version")
         }
+        throw StudyFault("\(file.path) is not a study's own manifest")
     }
 
     /// Writes a file whole or not at all.

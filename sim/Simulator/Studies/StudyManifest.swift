@@ -35,6 +35,8 @@ public struct StudyManifest: Codable, Hashable, Sendable {
     public var parameters: [String: String]
     /// Every rule of the house: a file for `serve --parameters`.
     public var rules: [String: Value]
+    /// The trace that demand follows, if there is one.
+    public var demand: Demand?
     /// What a report holds metrics against.
     public var thresholds: [StudyScenario.Threshold]
     /// The checkpoint that runs begin at, if not at the start.
@@ -44,7 +46,7 @@ public struct StudyManifest: Codable, Hashable, Sendable {
 
     enum CodingKeys: String, CodingKey {
         case version, commit, model, title, question, expect, metric, steps, seed, replicates
-        case record, runs, study, parameters, rules, thresholds, from
+        case record, runs, study, parameters, rules, demand, thresholds, from
         case scenarioHash = "scenario_hash"
     }
 
@@ -88,6 +90,27 @@ public struct StudyManifest: Codable, Hashable, Sendable {
         public var low: String?
         /// The greatest value where it is sampled.
         public var high: String?
+
+        enum CodingKeys: String, CodingKey { case name, unit, values, low, high }
+    }
+
+    /// A trace that demand follows.
+    public struct Demand: Codable, Hashable, Sendable {
+        /// Where it is from.
+        public var kind: TraceDemand.Kind
+        /// The generator's name, or the file's.
+        public var name: String
+        /// Requests that a job bundles.
+        public var requests: Int
+        /// Seconds of the trace that a step takes.
+        public var stepSeconds: Int
+        /// SHA-256 of what decides of it.
+        public var data: String
+
+        enum CodingKeys: String, CodingKey {
+            case kind, name, requests, data
+            case stepSeconds = "step_seconds"
+        }
     }
 
     /// A checkpoint that runs begin at.
@@ -113,6 +136,8 @@ public struct StudyManifest: Codable, Hashable, Sendable {
                 self = .number(number)
             } else if let text = try? value.decode(String.self) {
                 self = .text(text)
+            } else if let number = try? value.decode(Double.self) {
+                self = .text("\(number)")
             } else {
                 self = .group(try value.decode([String: Value].self))
             }
@@ -139,7 +164,8 @@ extension StudyManifest {
             question: scenario.question, expect: scenario.expect, metric: scenario.metric,
             steps: scenario.steps, seed: scenario.seed, replicates: scenario.replicates,
             record: scenario.recorded, runs: scenario.runCount, study: Plan(scenario.study),
-            parameters: [:], rules: scenario.rules.fileValues, thresholds: scenario.thresholds,
+            parameters: [:], rules: scenario.rules.fileValues,
+            demand: scenario.demand.map(Demand.init), thresholds: scenario.thresholds,
             from: from.map { Origin(step: $0.step, digest: Hex.encode($0.fileDigest.bytes)) })
         for (spec, value) in zip(scenario.model.parameters, scenario.values) {
             parameters[spec.name] = spec.unit.text(value)
@@ -147,6 +173,7 @@ extension StudyManifest {
         var deciding = self
         (deciding.version, deciding.commit, deciding.thresholds) = ("", "", [])
         (deciding.title, deciding.question, deciding.expect) = ("", "", "")
+        deciding.demand?.name = ""
         deciding.metric = scenario.study.kind == .calibration ? metric : ""
         scenarioHash = Hex.encode(SHA256.hash(Array(deciding.json)).bytes)
     }
@@ -166,6 +193,14 @@ extension StudyManifest {
             return "another build (\(other.version), \(other.commit))"
         }
         return nil
+    }
+}
+
+extension StudyManifest.Demand {
+    init(_ demand: TraceDemand) {
+        self.init(
+            kind: demand.kind, name: demand.name, requests: demand.requests,
+            stepSeconds: demand.stepSeconds, data: demand.digest)
     }
 }
 

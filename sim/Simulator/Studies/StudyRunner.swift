@@ -196,9 +196,10 @@ private struct StudyWorker {
         let seed = scenario.seed(ofReplicate: run % scenario.replicates)
         var model: Model
         if let origin {
-            model = try origin.resume(type, values: values, rules: rules, seed: seed)
+            model = try origin.resume(
+                type, values: values, rules: rules, demand: scenario.demand, seed: seed)
         } else {
-            model = try Model(values, rules: rules, seed: seed)
+            model = try scenario.start(type, values, rules, seed: seed)
         }
         let units = Model.metrics.map(\.unit)
         var row = [Int64](repeating: 0, count: units.count)

@@ -93,17 +93,17 @@ struct StudyTables {
         let axes = plan.axes.count
         let output = try FileOutput(folder.file("indices.csv"))
         try output.write(Array("metric,parameter,index,other,value,low,high\n".utf8))
-        let random = SampleRandom(seed: plan.samplingSeed ?? 1, purpose: .bootstrap)
+        let draws = Draws(seed: plan.samplingSeed ?? 1)
         let signs = kind == .morris ? try morrisSigns() : []
         for (place, metric) in model.metrics.enumerated() {
             let series = stride(from: place, to: means.count, by: width).map { means[$0] }
             let indices: [SensitivityIndex]
             if kind == .morris {
                 indices = MorrisEffects(series, signs: signs, axes: axes, levels: plan.levels ?? 4)
-                    .indices(resamples: plan.resamples ?? 200, random: random)
+                    .indices(resamples: plan.resamples ?? 200, draws: draws)
             } else {
                 indices = SobolIndices(series, axes: axes, secondOrder: plan.secondOrder ?? true)
-                    .indices(resamples: plan.resamples ?? 200, random: random)
+                    .indices(resamples: plan.resamples ?? 200, draws: draws)
             }
             for index in indices {
                 let other = index.other.map { plan.axes[$0].name } ?? ""
