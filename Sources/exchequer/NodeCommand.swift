@@ -121,7 +121,7 @@ struct NodeCommand: AsyncParsableCommand {
         let session = try await ChainSession(
             ChainOptions(rpc: rpc, keyFile: keyFile, artifacts: artifacts))
         return try ClaimLoop(
-            session, contract: contract, house: house, file: identity + ".claims", claims)
+            session, contract: contract, house: house, file: own.identity + ".claims", claims)
     }
 
     private func settings() throws -> NodeConfiguration {

@@ -39,8 +39,8 @@ public final class VoucherStore: Sendable {
             var book = VoucherBook(policy: policy)
             if let state { book = try VoucherBook(policy: policy, stateBytes: state) }
             runner = try MachineRunner(
-                book, records: records, first: [.tick], durable: hooks.durable, clock: clock,
-                tick: tick)
+                book, records: records, durable: hooks.durable, clock: clock, tick: tick)
+            runner.post(.tick)
         } catch {
             throw .damaged(error)
         }

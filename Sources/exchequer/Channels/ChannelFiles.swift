@@ -60,11 +60,17 @@ enum ChannelFiles {
     }
 
     /// The Ed25519 key in a file.
-    static func solanaKey(_ path: String) throws -> Ed25519.PrivateKey {
-        do {
-            if let key = Ed25519.PrivateKey(seed: try SecretFile.read(path)) { return key }
-        } catch { Console.say("\(error)") }
-        throw Exit.configuration
+    static func solanaKey(_ path: String, _ keys: KeyOptions) throws -> Ed25519.PrivateKey {
+        try KeyOptions.orExit { () throws(SecretFileError) in try keys.access.identity(in: path) }
+    }
+
+    /// The key file of a command on a chain: what a channel's sender signs besides transactions
+    /// needs the key itself.
+    static func keyFile(_ options: ChainOptions) throws -> String {
+        guard let file = options.keyFile else {
+            throw ValidationError("A channel is opened and closed with --key-file.")
+        }
+        return file
     }
 
     static func solanaAddress(_ text: String) throws -> SolanaAddress {

@@ -32,6 +32,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String
     @Option(help: "File with the key that sends and pays fees.", completion: .file())
     var keyFile: String
+    @OptionGroup var keys: KeyOptions
     @Option(
         help: "File with the key of the receiver's authorizer, or of the payee, if it is another.",
         completion: .file())
@@ -76,7 +77,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     }
 
     private func claimOnEVM(_ store: VoucherStore) async throws -> Report {
-        let key = try evmKey(in: keyFile)
+        let key = try keys.account(in: keyFile)
         let id: UInt64
         do throws(ChainError) {
             id = try await EVMChain.chainID(at: JSONRPC(url: rpc))
@@ -94,7 +95,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         defer { running.cancel() }
         let claimer = BatchClaimer(
             store: store, driver: driver, chain: chain, sender: key.address,
-            authorizer: try authorizerKeyFile.map(evmKey))
+            authorizer: try authorizerKeyFile.map(keys.account))
         var report = Report()
         try await claimer.look()
         try await repeated { isFirst in
@@ -126,7 +127,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     }
 
     private func claimOnSolana(_ store: VoucherStore) async throws -> Report {
-        let key = try ChannelFiles.solanaKey(keyFile)
+        let key = try ChannelFiles.solanaKey(keyFile, keys)
         let chain = SolanaChain(rpc: JSONRPC(url: rpc))
         var tables: [SolanaLookupTable] = []
         if let lookupTable {
@@ -134,7 +135,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         }
         let settler = PaymentSettler(
             store: store, chain: chain, payer: key,
-            payee: try authorizerKeyFile.map(ChannelFiles.solanaKey), tables: tables)
+            payee: try authorizerKeyFile.map { try ChannelFiles.solanaKey($0, keys) }, tables: tables)
         var report = Report()
         try await settler.look()
         try await repeated { isFirst in

@@ -73,7 +73,7 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
             return try say(terms, "refunded")
         }
         guard own == config.payer || own == config.payerAuthorizer else {
-            throw ChannelFiles.refuse(chain.keyFile, .wrongSigner)
+            throw ChannelFiles.refuse(try ChannelFiles.keyFile(chain), .wrongSigner)
         }
         if state.withdrawStarted == 0 {
             guard free > 0 else { return try say(terms, "closed") }
@@ -93,7 +93,7 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
     }
 
     private func closeOnSolana(_ channel: PaymentChannel, _ terms: ChannelTerms) async throws {
-        let key = try ChannelFiles.solanaKey(chain.keyFile)
+        let key = try ChannelFiles.solanaKey(ChannelFiles.keyFile(chain), chain.keys)
         let own = SolanaAddress(key.publicKey)
         let distribute = channel.distribute(treasury: try ChannelFiles.solanaAddress(treasury))
         guard let found = try await ChannelChain.payment(channel, at: chain.rpc) else {
@@ -111,7 +111,7 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
                 return try say(terms, "distributed")
             }
             guard own == channel.terms.payer else {
-                throw ChannelFiles.refuse(chain.keyFile, .wrongSigner)
+                throw ChannelFiles.refuse(try ChannelFiles.keyFile(chain), .wrongSigner)
             }
             try await send([channel.requestClose()], "requestClose")
             let now = try await ChannelChain.payment(channel, at: chain.rpc)

@@ -82,6 +82,7 @@ struct ChannelsOpenCommand: AsyncParsableCommand {
         @Option(help: "The cluster's JSON-RPC endpoint.") var rpc: String
         @Option(help: "File with the payer's private key.", completion: .file())
         var keyFile: String
+        @OptionGroup var keys: KeyOptions
         @Option(help: "Who is paid.") var payee: String
         @Option(help: "The token's mint.") var mint: String
         @Option(help: "How much is escrowed.") var deposit: String
@@ -97,7 +98,7 @@ struct ChannelsOpenCommand: AsyncParsableCommand {
         @Flag(help: "Print one JSON object.") var json = false
 
         func run() async throws {
-            let key = try ChannelFiles.solanaKey(keyFile)
+            let key = try ChannelFiles.solanaKey(keyFile, keys)
             let amount = try ChannelFiles.amount64(deposit)
             let slot: UInt64
             do throws(ChainError) {
@@ -160,7 +161,7 @@ struct EVMDepositOptions: ParsableArguments {
         let digest = channel.depositDigest(
             amount, validAfter: 0, validBefore: end, salt: salt, collector: collector,
             tokenName: tokenName, tokenVersion: tokenVersion)
-        let key = try evmKey(in: chain.keyFile)
+        let key = try chain.keys.account(in: ChannelFiles.keyFile(chain))
         let data = BatchCall.deposit(
             amount, into: channel, collector: collector,
             collectorData: BatchCall.collectorData(

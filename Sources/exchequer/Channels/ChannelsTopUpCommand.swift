@@ -26,11 +26,13 @@ struct ChannelsTopUpCommand: AsyncParsableCommand {
                 throw ChannelFiles.refuse(options.chain.rpc, .wrongDomain)
             }
             guard session.sender.address == channel.config.payer else {
-                throw ChannelFiles.refuse(options.chain.keyFile, .wrongSigner)
+                throw ChannelFiles.refuse(
+                    try ChannelFiles.keyFile(options.chain), .wrongSigner)
             }
             try await options.send(into: channel, session, "top-up")
         case .payment(let channel):
-            let key = try ChannelFiles.solanaKey(options.chain.keyFile)
+            let key = try ChannelFiles.solanaKey(
+                ChannelFiles.keyFile(options.chain), options.chain.keys)
             try await ChannelChain.send(
                 [channel.topUp(try ChannelFiles.amount64(options.deposit))], "top-up",
                 rpc: options.chain.rpc, payer: key)

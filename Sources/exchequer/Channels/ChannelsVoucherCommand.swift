@@ -20,6 +20,7 @@ struct ChannelsVoucherCommand: ParsableCommand {
     @Option(help: "File with the channel's terms.", completion: .file()) var channel: String
     @Option(help: "File with the private key of the channel's signer.", completion: .file())
     var keyFile: String
+    @OptionGroup var keys: KeyOptions
     @Option(help: "All that was ever paid, in the token's smallest unit.") var cumulative: String
     @Option(help: "Solana: the second since 1970 from which it counts no more; 0 for never.")
     var expires: Int64 = 0
@@ -35,10 +36,10 @@ struct ChannelsVoucherCommand: ParsableCommand {
                 if expires != 0 {
                     throw ValidationError("A voucher of an EVM chain never expires.")
                 }
-                voucher = try channel.voucher(amount, by: try evmKey(in: keyFile))
+                voucher = try channel.voucher(amount, by: try keys.account(in: keyFile))
             case .payment(let channel):
                 voucher = try channel.voucher(
-                    amount, expiresAt: expires, by: try ChannelFiles.solanaKey(keyFile))
+                    amount, expiresAt: expires, by: try ChannelFiles.solanaKey(keyFile, keys))
             }
         } catch let refusal as ChannelRefusal {
             throw ChannelFiles.refuse("the voucher", refusal)
