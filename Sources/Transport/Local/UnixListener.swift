@@ -35,7 +35,9 @@ public final class UnixListener: Sendable {
         self.path = path
         self.users = users
         self.limits = limits
-        slots = DispatchSemaphore(value: limits.connections)
+        // One that begins at a number must not end below it, and connections outlive this value.
+        slots = DispatchSemaphore(value: 0)
+        for _ in 0..<limits.connections { slots.signal() }
         if let other = try? UnixSocket.connect(path) {
             close(other)
             throw .inUse(path)

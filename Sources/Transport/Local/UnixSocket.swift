@@ -96,6 +96,7 @@ struct UnixChannel {
     mutating func read() throws(UnixSocketError) -> [UInt8]? {
         while true {
             if let end = rest.firstIndex(of: 10) {
+                guard end <= limit else { throw .tooLong }
                 let line = Array(rest[..<end])
                 rest.removeSubrange(...end)
                 return line
