@@ -26,7 +26,8 @@ public final class UnixListener: Sendable {
     private let slots: DispatchSemaphore
     private let isClosed = Mutex(false)
 
-    /// Listens at `path`. What an ended process left there is removed; `inUse` if something answers.
+    /// Listens at `path`. What an ended process left there is removed; `inUse` if something
+    /// answers.
     /// Others than its owner can open the socket only if another user is among `users`; who is not
     /// one of them is told nothing.
     public init(
