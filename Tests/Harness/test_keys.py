@@ -184,8 +184,8 @@ class House(PlainHouse):
         account = Account.from_key(self.chain.keys[0][0].read_text())
         nonce = int(self.chain.call("eth_getTransactionCount", account.address, "pending"), 16)
         raw = account.sign_transaction(
-            {"chainId": 31337, "nonce": nonce, "to": to_checksum_address(address), "value": coins * 10**18,
-             "gas": 21_000, "maxFeePerGas": 10**11, "maxPriorityFeePerGas": 10**9, "type": 2}
+            {"chainId": 31337, "nonce": nonce, "to": to_checksum_address(address),
+             "value": coins * 10**18, "gas": 21_000, "maxFeePerGas": 10**11, "maxPriorityFeePerGas": 10**9, "type": 2}
         ).raw_transaction
         self.chain.call("eth_sendRawTransaction", "0x" + raw.hex().removeprefix("0x"))
 
