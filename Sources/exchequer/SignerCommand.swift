@@ -21,7 +21,8 @@ struct SignerCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer signer --socket /run/exchequer/signer --key settler.key \\
                   --policy policy.json --state signer.state --allow-user 1001
-              exchequer serve ... --signer /run/exchequer/signer --signer-key 0x.. --signer-user 1002
+              exchequer serve ... --signer /run/exchequer/signer --signer-key 0x.. \\
+                  --signer-user 1002
             """)
 
     @Option(help: "Where it listens.") var socket: String

@@ -53,7 +53,8 @@ public struct EVMTransaction: Hashable, Sendable {
         signed(key.sign(signingHash), by: key.address)
     }
 
-    /// The transaction with a signature of `sender`'s over `signingHash`, which is not checked here.
+    /// The transaction with a signature of `sender`'s over `signingHash`, which is not checked
+    /// here.
     public func signed(
         _ signature: RecoverableSignature, by sender: EVMAddress
     ) -> SignedTransaction {

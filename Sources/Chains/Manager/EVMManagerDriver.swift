@@ -48,8 +48,8 @@ public final class EVMManagerDriver: Sendable {
     /// - Parameters:
     ///   - policy: counts from now on; what is in the records happened under the one of then.
     ///   - keys: whoever signs for an account. The accounts become lanes.
-    ///   - retiring: whoever signs for accounts that only end what they began. Lanes of accounts that
-    ///     are in neither list retire too, and sign nothing.
+    ///   - retiring: whoever signs for accounts that only end what they began. Lanes of accounts
+    ///     that are in neither list retire too, and sign nothing.
     public init(
         nodes: [EVMChain], quorum: Quorum, policy: EVMManagerPolicy, keys: [any EVMSigner],
         retiring: [any EVMSigner] = [], state: [UInt8]? = nil, records: [[UInt8]] = [],

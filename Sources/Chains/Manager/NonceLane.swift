@@ -47,7 +47,8 @@ struct NonceSlot: Hashable, Sendable {
     /// Whether it is over, and waits for those below it to be.
     var isFinal = false
 
-    /// Whether nothing was ever signed for it, as far as the log knows: then no node has heard of it.
+    /// Whether nothing was ever signed for it, as far as the log knows: then no node has heard of
+    /// it.
     var isUnsigned: Bool { attempts.isEmpty && inclusion == nil }
 
     /// What its transaction in a block cost, in wei.

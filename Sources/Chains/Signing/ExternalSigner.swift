@@ -58,6 +58,7 @@ public struct SignerSocket: Sendable {
 
 /// An EVM account whose key an external signer holds.
 public struct ExternalEVMSigner: EVMSigner {
+    /// The account.
     public let address: EVMAddress
     private let socket: SignerSocket
 
@@ -67,6 +68,7 @@ public struct ExternalEVMSigner: EVMSigner {
         self.socket = socket
     }
 
+    /// The signer's signature, checked.
     public func signature(
         of transaction: EVMTransaction
     ) async throws(SigningFailure) -> RecoverableSignature {
@@ -84,6 +86,7 @@ public struct ExternalEVMSigner: EVMSigner {
 
 /// A Solana account whose key an external signer holds.
 public struct ExternalSolanaSigner: SolanaSigner {
+    /// The account.
     public let address: SolanaAddress
     private let socket: SignerSocket
 
@@ -93,6 +96,7 @@ public struct ExternalSolanaSigner: SolanaSigner {
         self.socket = socket
     }
 
+    /// The signer's signature, checked.
     public func signature(of message: SolanaMessage) async throws(SigningFailure) -> Signature {
         var request = socket.request("sign")
         request.key = address.description

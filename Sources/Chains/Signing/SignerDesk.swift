@@ -3,8 +3,8 @@ import Foundation
 public import Primitives
 import Synchronization
 
-/// The reference signer without its socket: a line comes in, a line goes out. It holds keys, applies
-/// their policies, and gives no signature away before what it signed for is durable.
+/// The reference signer without its socket: a line comes in, a line goes out. It holds keys,
+/// applies their policies, and gives no signature away before what it signed for is durable.
 public final class SignerDesk: Sendable {
     /// A key it signs with.
     public enum Key: Sendable {

@@ -50,8 +50,8 @@ public struct SigningBook: Hashable, Sendable {
         now.nanoseconds / 86_400_000_000_000
     }
 
-    /// Takes a transaction down, unless it is above a cap; then nothing changes. Returns what it adds
-    /// to the day. O(recent transactions).
+    /// Takes a transaction down, unless it is above a cap; then nothing changes. Returns what it
+    /// adds to the day. O(recent transactions).
     mutating func admit(
         _ wanted: SigningAssessment, by key: String, _ policy: SigningPolicy, at now: Timestamp
     ) throws(SignerRefusal) -> SigningCost {

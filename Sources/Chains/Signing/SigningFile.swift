@@ -30,8 +30,8 @@ public final class SigningFile: Sendable {
 
     deinit { close(lock) }
 
-    /// The book; an empty one if the file is not there. A damaged file is an error: an empty book in
-    /// its place would begin the day anew.
+    /// The book; an empty one if the file is not there. A damaged file is an error: an empty book
+    /// in its place would begin the day anew.
     public func load() throws(SigningFileError) -> SigningBook {
         guard FileManager.default.fileExists(atPath: path) else { return SigningBook() }
         guard let data = FileManager.default.contents(atPath: path), data.count > 32 else {

@@ -36,7 +36,8 @@ extension SealedKeyError: CustomStringConvertible {
 
 /// A key under a passphrase, as its file holds it (docs/reference/keys.md): Argon2id makes a key
 /// of the passphrase, under which XChaCha20-Poly1305 encrypts the 32 bytes and vouches for the rest
-/// of the text. The public halves are in the clear, so that they can be shown without the passphrase.
+/// of the text. The public halves are in the clear, so that they can be shown without the
+/// passphrase.
 public struct SealedKey: Hashable, Sendable {
     /// What trying one passphrase costs.
     public struct Cost: Hashable, Sendable {

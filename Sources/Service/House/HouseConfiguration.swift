@@ -52,8 +52,8 @@ public struct HouseConfiguration: Sendable {
         public var feeLimit: UInt128 = 50_000_000_000_000_000
         /// The most wei that a unit of gas may cost; above it nothing new is sent.
         public var maximumFeePerGas: UInt128 = 500_000_000_000
-        /// The most wei that the account's transactions may cost in a day of UTC; above it they wait
-        /// for the next.
+        /// The most wei that the account's transactions may cost in a day of UTC; above it they
+        /// wait for the next.
         public var dayLimit = UInt128.max
         /// The wei below which nothing new is sent.
         public var minimumBalance: UInt128 = 0

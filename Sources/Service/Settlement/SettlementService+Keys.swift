@@ -24,8 +24,8 @@ extension SettlementService {
     private static let roleNames = ["settler", "slasher", "pauser", "guardian", "arbiter"]
 
     /// Throws if the account may do more on the contract than settle and slash, unless that is
-    /// allowed: who steals it from a machine that is online then has the rest too. Says so if it may
-    /// do less, or if an account of before has transactions that nobody here can sign anew.
+    /// allowed: who steals it from a machine that is online then has the rest too. Says so if it
+    /// may do less, or if an account of before has transactions that nobody here can sign anew.
     func checkKeys(allowsAnyRoles: Bool) async throws(HouseError) {
         let account = key
         let roles: UInt64

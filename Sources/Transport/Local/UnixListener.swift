@@ -26,7 +26,8 @@ public final class UnixListener: Sendable {
     private let slots: DispatchSemaphore
     private let isClosed = Mutex(false)
 
-    /// Listens at `path`. What an ended process left there is removed; `inUse` if something answers.
+    /// Listens at `path`. What an ended process left there is removed; `inUse` if something
+    /// answers.
     /// Others than its owner can open the socket only if another user is among `users`; who is not
     /// one of them is told nothing.
     public init(
@@ -35,7 +36,9 @@ public final class UnixListener: Sendable {
         self.path = path
         self.users = users
         self.limits = limits
-        slots = DispatchSemaphore(value: limits.connections)
+        // One that begins at a number must not end below it, and connections outlive this value.
+        slots = DispatchSemaphore(value: 0)
+        for _ in 0..<limits.connections { slots.signal() }
         if let other = try? UnixSocket.connect(path) {
             close(other)
             throw .inUse(path)

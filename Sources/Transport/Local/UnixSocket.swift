@@ -5,8 +5,8 @@ import Glibc
 /// One line there, one line back, over a Unix socket of this machine. The kernel says which user is
 /// at the other end.
 public enum UnixSocket {
-    /// Sends a line and waits for the other end's line; neither has its line end. The work is done on
-    /// a thread of its own.
+    /// Sends a line and waits for the other end's line; neither has its line end. The work is done
+    /// on a thread of its own.
     ///
     /// - Parameters:
     ///   - limit: the most bytes of the answer.
@@ -96,6 +96,7 @@ struct UnixChannel {
     mutating func read() throws(UnixSocketError) -> [UInt8]? {
         while true {
             if let end = rest.firstIndex(of: 10) {
+                guard end <= limit else { throw .tooLong }
                 let line = Array(rest[..<end])
                 rest.removeSubrange(...end)
                 return line

@@ -10,7 +10,8 @@ public struct KeyAccess: Sendable {
     /// Takes what a person should know of a file, in one sentence without its full stop.
     public var warn: @Sendable (String) -> Void
 
-    /// Access with passphrases from this source; warnings go to standard error unless told otherwise.
+    /// Access with passphrases from this source; warnings go to standard error unless told
+    /// otherwise.
     public init(
         passphrases: PassphraseSource = PassphraseSource(),
         warn: (@Sendable (String) -> Void)? = nil

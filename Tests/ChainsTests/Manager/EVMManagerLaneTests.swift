@@ -13,7 +13,7 @@ import Testing
     // MARK: The day
 
     @Test func aboveTheDaysLimitIntentsWaitForTheNextDayAndNoneIsLost() throws {
-        let limit = worst * 2
+        let limit = actual * 2 + worst
         var bench = try ManagerBench(ManagerBench.policy { $0.dayLimit = limit })
         let cause = EVMBreakerCause.dayLimit(bench.key.address)
         for number: UInt64 in 1...4 { try bench.take(.submit(bench.intent(number))) }
@@ -29,7 +29,9 @@ import Testing
         for hash in hashes { bench.include(hash, at: 100) }
         try bench.look()
         try bench.look()
-        #expect(bench.drafts().map(\.nonce) == [7])
+        let third = try #require(bench.drafts().first)
+        #expect(third.nonce == 7)
+        try bench.sign(third)
         bench.head += 20
         for _ in 0..<10 { try bench.look() }
         #expect(bench.drafts() == [])
@@ -61,7 +63,7 @@ import Testing
         wider.dayLimit = .max
         try bench.take(.configured(wider))
         for _ in 0..<10 { try bench.look() }
-        #expect(bench.drafts().map(\.nonce) == [5])
+        #expect(Set(bench.drafts().map(\.nonce)) == [5])
     }
 
     // MARK: The policy

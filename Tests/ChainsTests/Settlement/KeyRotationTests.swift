@@ -6,8 +6,8 @@ import Synchronization
 import Testing
 import Transport
 
-/// A house changes its settlement key on a real chain (py-evm), with slashes under way: none is lost
-/// and none is carried out twice.
+/// A house changes its settlement key on a real chain (py-evm), with slashes under way: none is
+/// lost and none is carried out twice.
 @Suite(.serialized, .house, .timeLimit(.minutes(2)))
 struct KeyRotationTests {
     private let house: House
@@ -65,8 +65,8 @@ struct KeyRotationTests {
             tick: .milliseconds(10))
     }
 
-    /// Hands orders over as the house does, in the name of one key, until a condition holds; whether
-    /// each is done.
+    /// Hands orders over as the house does, in the name of one key, until a condition holds;
+    /// whether each is done.
     private func run(
         _ driver: EVMManagerDriver, _ orders: [SettlementOrder], as key: Secp256k1.PrivateKey,
         mining: Bool, until isDone: (_ done: Int) async throws -> Bool
