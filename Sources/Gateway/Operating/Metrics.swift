@@ -109,12 +109,6 @@ enum Metrics {
             house.settlement?.refusedSlashes ?? 0)
         gauge("roots_refused", "Roots the contract refuses.", house.settlement?.refusedRoots ?? 0)
         gauge(
-            "activations_refused", "Roots that are due and that the contract does not make pay.",
-            house.settlement?.refusedActivations ?? 0)
-        gauge(
-            "executions_refused", "Slashes that are due and that the contract does not carry out.",
-            house.settlement?.refusedExecutions ?? 0)
-        gauge(
             "settlement_intents_open", "Slashes and roots on their way.",
             house.settlement?.openIntents ?? 0)
         gauge(
@@ -134,10 +128,7 @@ enum Metrics {
             "chain_failures_total", "counter", "Looks at the chain that failed.",
             [("", house.metrics.chainFailures)])
         for (name, help, value) in payouts(house, books) { gauge(name, help, value) }
-        reconciliation(house.settlement) { name, help, values in
-            text += "# HELP exchequer_\(name) \(help)\n# TYPE exchequer_\(name) gauge\n"
-            for (labels, value) in values { text += "exchequer_\(name)\(labels) \(value)\n" }
-        }
+        text += reconciliation(house.settlement)
         return text
     }
 

@@ -61,20 +61,27 @@ enum ReconciliationRoutes {
 }
 
 extension Metrics {
-    /// What the last reconciliation found: differences, stuck items by kind, and how old it is.
-    static func reconciliation(
-        _ settlement: SettlementService?,
-        _ put: (String, String, [(String, String)]) -> Void
-    ) {
+    /// What waits on chain, and what the last reconciliation found: differences, stuck items by
+    /// kind, and how old it is.
+    static func reconciliation(_ settlement: SettlementService?) -> String {
+        var text = ""
+        func put(_ name: String, _ help: String, _ values: [(String, String)]) {
+            text += "# HELP exchequer_\(name) \(help)\n# TYPE exchequer_\(name) gauge\n"
+            for (labels, value) in values { text += "exchequer_\(name)\(labels) \(value)\n" }
+        }
+        put(
+            "activations_refused", "Roots that are due and that the contract does not make pay.",
+            [("", "\(settlement?.refusedActivations ?? 0)")])
+        put(
+            "executions_refused", "Slashes that are due and that the contract does not carry out.",
+            [("", "\(settlement?.refusedExecutions ?? 0)")])
         let found = settlement?.lastReconciliation
         put(
             "reconciliation_difference_units",
             "Chain less books, in chain units: 0 unless money is missing or unexplained.",
-            (found?.lines ?? []).map {
-                (
-                    "{check=\"\($0.check.name)\",asset=\"\($0.asset.code)\"}",
-                    "\($0.difference)"
-                )
+            (found?.lines ?? []).map { line in
+                let labels = "{check=\"\(line.check.name)\",asset=\"\(line.asset.code)\"}"
+                return (labels, "\(line.difference)")
             })
         put(
             "stranded_items", "What is stuck until somebody acts, by kind.",
@@ -85,5 +92,6 @@ extension Metrics {
         put(
             "reconciled_at_seconds", "When books and chain were last compared; 0 for never.",
             [("", "\((found?.madeAt.milliseconds ?? 0) / 1_000)")])
+        return text
     }
 }
