@@ -135,7 +135,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         }
         let settler = PaymentSettler(
             store: store, chain: chain, payer: key,
-            payee: try authorizerKeyFile.map { try ChannelFiles.solanaKey($0, keys) }, tables: tables)
+            payee: try authorizerKeyFile.map { try ChannelFiles.solanaKey($0, keys) },
+            tables: tables)
         var report = Report()
         try await settler.look()
         try await repeated { isFirst in
