@@ -149,6 +149,10 @@ def test_on_an_evm_chain(escrow):
     close = ["close", *escrow.key(1), "--channel", channel]
     first = run(*close)
     assert first["step"] == "closing" and run(*close) == first
+    words = subprocess.run(
+        [EXCHEQUER, "channels", "claim", *store, *escrow.key(3), "--due"], capture_output=True,
+        text=True, timeout=60)
+    assert "takes its deposit back" in words.stderr and words.stdout.startswith("0 sent")
     seen = run("show", "--channel", channel, "--rpc", escrow.chain.rpc)
     assert (seen["phase"], seen["deadline"]) == ("closing", first["deadline"])
     assert "refusal 9" in run(*asked, more, "--rpc", escrow.chain.rpc, code=5)

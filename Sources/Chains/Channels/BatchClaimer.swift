@@ -37,7 +37,7 @@ public struct BatchClaimer: Sendable {
         for id in channels ?? store.look({ $0.channels }) {
             guard let channel = channel(id) else { continue }
             let state = try await chain.state(of: channel)
-            try await store.take(.seen(id, ChannelSighting(state, of: channel)))
+            try await store.see(id, ChannelSighting(state, of: channel))
         }
     }
 

@@ -49,7 +49,7 @@ public struct PaymentSettler: Sendable {
             if let account, let state = PaymentChannelState(account, of: channel) {
                 sighting = ChannelSighting(state, of: channel, slot: slot)
             }
-            try await store.take(.seen(id, sighting))
+            try await store.see(id, sighting)
         }
     }
 

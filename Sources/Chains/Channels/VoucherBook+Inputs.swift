@@ -1,6 +1,7 @@
 public import Primitives
 
 extension VoucherBook: LoggedMachine {
+    /// Time passed.
     public static var tick: VoucherInput { .tick }
 
     /// Alerts change nothing.

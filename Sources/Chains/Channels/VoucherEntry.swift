@@ -29,6 +29,11 @@ public struct ChannelSighting: Hashable, Sendable {
         self.height = height
     }
 
+    /// Whether it says the same as another, whatever its height.
+    func says(_ other: ChannelSighting) -> Bool {
+        (deposit, claimed, phase) == (other.deposit, other.claimed, other.phase)
+    }
+
     /// What an EVM contract says of a channel.
     public init(_ state: BatchChannelState, of channel: BatchChannel) {
         let isClosing = state.withdrawStarted > 0

@@ -53,6 +53,16 @@ public final class VoucherStore: Sendable {
         try await runner.send(input)
     }
 
+    /// Tells the book what the chain says of a channel, unless it knows: what is asked for every
+    /// minute need not be written down every minute.
+    public func see(
+        _ channel: Digest, _ sighting: ChannelSighting
+    ) async throws(VoucherStoreError) {
+        let known = look { $0.entry(channel)?.sighting }
+        guard known?.says(sighting) != true else { return }
+        try await take(.seen(channel, sighting))
+    }
+
     /// Looks at the book. What it shows may be a moment from being durable.
     public func look<Value: Sendable>(_ body: (VoucherBook) -> Value) -> Value {
         runner.look { body($0.machine) }

@@ -21,6 +21,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer channels claim --store shop --rpc URL --key-file shop.key
               exchequer channels claim --store shop --rail solana --rpc URL --key-file shop.key
+              exchequer channels claim --store shop --rpc URL --key-file shop.key --due
             """)
 
     enum Rail: String, ExpressibleByArgument, CaseIterable {
@@ -43,6 +44,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     var lookupTable: String?
     @Option(help: "Solana: the owner that the program sends rounding to.")
     var treasury = PaymentChannel.standardTreasury.description
+    @Flag(help: "Only what is due: closing, expiring within the hour, or an hour old.")
+    var due = false
     @Option(help: "Seconds after which it ends with what is on its way.") var timeout = 120
     @Flag(help: "Print one JSON object.") var json = false
 
@@ -99,7 +102,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         var report = Report()
         try await claimer.look()
         try await repeated { isFirst in
-            let round = try await claimer.step(everything: isFirst)
+            let round = try await claimer.step(everything: isFirst && !due)
             report.sent += round.sent
             report.settled += round.settled
             report.refused += round.refused
@@ -140,7 +143,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         var report = Report()
         try await settler.look()
         try await repeated { isFirst in
-            let round = try await settler.step(everything: isFirst)
+            let round = try await settler.step(everything: isFirst && !due)
             report.sent += round.sent
             report.settled += round.settled
             report.refused += round.refused
