@@ -1,7 +1,7 @@
 import Primitives
 
-/// What an address can have of the house's contract now, ready to be sent, and what is on its way to
-/// it. Sums are decimal text of whole coins; `..._units` are chain units.
+/// What an address can have of the house's contract now, ready to be sent, and what is on its
+/// way to it. Sums are decimal text of whole coins; `..._units` are chain units.
 public struct ClaimableStatement: Codable, Hashable, Sendable {
     /// One asset of the root that pays.
     public struct Claim: Codable, Hashable, Sendable {
