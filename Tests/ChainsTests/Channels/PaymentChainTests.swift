@@ -208,9 +208,10 @@ import Testing
         for (number, channel) in channels.enumerated() {
             try await place.run([channel.open(deposit: 1_000)], [place.payers[number]])
         }
-        // The only slot that LiteSVM remembers: its first.
+        try await node.tick(40)
         let (table, make) = SolanaInstruction.makeLookupTable(
-            at: 435_888_000, authority: node.address, payer: node.address)
+            at: try await node.chain.slot(.finalized), authority: node.address,
+            payer: node.address)
         let held = [.instructions] + channels.map(\.address)
         try await place.run([
             make,
