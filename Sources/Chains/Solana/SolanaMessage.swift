@@ -45,8 +45,8 @@ public struct SolanaLookupTable: Hashable, Sendable {
 
     /// Reads a table's account; `nil` if it is none.
     ///
-    /// Source: `AddressLookupTable` of solana-program/address-lookup-table: 56 bytes that begin with
-    /// the number 1 in four, then the addresses.
+    /// Source: `AddressLookupTable` of solana-program/address-lookup-table: 56 bytes that begin
+    /// with the number 1 in four, then the addresses.
     public init?(_ account: SolanaAccount, at address: SolanaAddress) {
         let (data, head) = (account.data, 56)
         guard account.owner == .lookupTables, data.count >= head, (data.count - head) % 32 == 0,

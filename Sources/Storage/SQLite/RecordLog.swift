@@ -16,8 +16,8 @@ public final class RecordLog: Sendable {
     private let last: Mutex<Int64>
     private let lock: FileLock?
 
-    /// Opens the log of `owner`, or makes it; throws `cannotOpen` if it belongs to another, and with
-    /// a lock of its own `locked` while another process has it.
+    /// Opens the log of `owner`, or makes it; throws `cannotOpen` if it belongs to another, and
+    /// with a lock of its own `locked` while another process has it.
     public init(path: String, owner: String, hasLock: Bool = false) throws(JournalError) {
         self.path = path
         lock = hasLock ? try FileLock(path: path + ".lock", journal: path) : nil
