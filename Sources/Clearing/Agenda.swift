@@ -64,15 +64,13 @@ struct Agenda: Sendable {
         guard !heap.isEmpty else { return first.due }
         heap[0] = last
         var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < heap.count && Entry.precedes(heap[child], heap[least]) {
-                least = child
-            }
-            if least == parent { return first.due }
+        while 2 * parent + 1 < heap.count {
+            var least = 2 * parent + 1
+            if least + 1 < heap.count, Entry.precedes(heap[least + 1], heap[least]) { least += 1 }
+            guard Entry.precedes(heap[least], heap[parent]) else { break }
             heap.swapAt(parent, least)
             parent = least
         }
+        return first.due
     }
 }

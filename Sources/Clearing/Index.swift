@@ -30,6 +30,11 @@ struct Index: Sendable {
 }
 
 extension Array {
+    /// Whether there is one with this number; nothing is copied.
+    func has<Kind>(_ id: Identifier<Kind>) -> Bool {
+        id.rawValue > 0 && id.rawValue <= UInt64(count)
+    }
+
     /// The element that a dense identifier names, or `nil`.
     func at<Kind>(_ id: Identifier<Kind>) -> Element? {
         id.rawValue >= 1 && id.rawValue <= UInt64(count) ? self[Int(id.rawValue) - 1] : nil

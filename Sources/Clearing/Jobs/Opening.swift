@@ -11,16 +11,19 @@ extension ClearingHouse {
         where list.count > Limits.preferences {
             throw .limitExceeded
         }
-        guard let buyer = parties.at(demand.buyer) else { throw .partyNotFound }
-        guard let model = models.at(demand.model) else { throw .modelNotFound }
+        if !parties.has(demand.buyer) { throw .partyNotFound }
+        if !models.has(demand.model) { throw .modelNotFound }
+        let (context, depth) = (
+            models[demand.model].draft.context, models[demand.model].draft.layers
+        )
         let key = Index.RequestKey(buyer: demand.buyer, request: demand.request)
         if index.jobByRequest[key] != nil { throw .requestAlreadyUsed }
         if demand.promptTokens == 0 { throw .emptyPrompt }
         if demand.maxTokens == 0 { throw .noOutputWanted }
-        if UInt64(demand.promptTokens) + UInt64(demand.maxTokens) > UInt64(model.draft.context) {
+        if UInt64(demand.promptTokens) + UInt64(demand.maxTokens) > UInt64(context) {
             throw .contextExceeded
         }
-        guard let layers = LayerRange(0, model.draft.layers) else { throw .noOffers }
+        guard let layers = LayerRange(0, depth) else { throw .noOffers }
         guard let pipeline = pipeline(for: demand, layers: layers, at: time) else {
             var anyPrice = demand
             anyPrice.maxInputPrice = nil
@@ -30,7 +33,7 @@ extension ClearingHouse {
         }
         let hold = total(pipeline)
         if balance(.available, .usd, of: demand.buyer) < hold { throw .insufficientFunds }
-        if buyer.runningJobs >= Limits.runningJobsPerBuyer { throw .tooManyJobs }
+        if parties[demand.buyer].runningJobs >= Limits.runningJobsPerBuyer { throw .tooManyJobs }
 
         let id = JobID(UInt64(jobs.count) + 1)
         let transfer = reserve(
