@@ -1,7 +1,8 @@
 import Foundation
 
 /// The workload CMW-1 on one thread, beside the same workload in C, NumPy and Mesa. Each run is a
-/// process; all of the same agents and steps must end with the same checksum.
+/// process; all of the same agents and steps must end with the same checksum. And the twin, by
+/// itself.
 struct SimulationBench {
     /// Tests/Harness, beside which `make peers` puts what it makes.
     let harness: String
@@ -73,7 +74,66 @@ struct SimulationBench {
             let steps = agents == 100_000 ? 100 : 365
             rows += try compare(agents, steps, [("Mesa 3", mesa)], say)
         }
-        return rows
+        return rows + [try twin(say)]
+    }
+
+    /// A market in which little but the clearing house works: few offers, so that matching is no
+    /// search, and many buyers.
+    private static let twinMarket = """
+        title: Jobs through the production clearing house
+        question: How many jobs a second does the twin do?
+        expect: More than 200,000.
+        metric: jobs
+        model: market
+        steps: 120
+        seed: 42
+        record: steps
+        parameters:
+          backend: twin
+          providers: 16
+          buyers: 4000
+          verifiers: 4
+          delegators: 0
+          traders: 0
+          consumer_slots: 1000
+          datacentre_slots: 1000
+          batch_buyers: 0
+        """
+
+    /// Jobs a second through opening, delivery, audit and payout of the production state machine,
+    /// on one thread, with everything that a run of the simulator does beside.
+    private func twin(_ say: (String) -> Void) throws -> BenchRow {
+        let folder = FileManager.default.temporaryDirectory.appending(
+            path: "exchequer-twin-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let scenario = folder.appending(path: "twin.yaml")
+        try Data(Self.twinMarket.utf8).write(to: scenario)
+        let rates = try (0..<runs).map { run in
+            say("the twin, 4,000 buyers, 120 steps")
+            let out = folder.appending(path: "\(run)")
+            let started = ContinuousClock.now
+            _ = try BenchPeer.run(
+                own.program,
+                ["simulate", "run", scenario.path(), "--out", out.path(), "--threads", "1"],
+                in: root)
+            let seconds = (ContinuousClock.now - started) / .seconds(1)
+            return try jobs(in: out.appending(path: "results.csv")) / seconds
+        }
+        return BenchRow(
+            name: "twin, 16 providers, 4000 buyers", value: middle(rates), unit: "jobs/s")
+    }
+
+    private func jobs(in table: URL) throws -> Double {
+        let lines = try String(contentsOf: table, encoding: .utf8).split(separator: "\n")
+        let header = lines.first?.split(separator: ",", omittingEmptySubsequences: false) ?? []
+        guard let place = header.firstIndex(of: "jobs") else {
+            throw BenchError.unexpected("\(table.path()) has no column jobs")
+        }
+        return lines.dropFirst().reduce(0) { sum, line in
+            let cells = line.split(separator: ",", omittingEmptySubsequences: false)
+            return sum + (Double(cells[place]) ?? 0)
+        }
     }
 
     /// A row for each peer, or one where none is here: all run in turn, `runs` times.
