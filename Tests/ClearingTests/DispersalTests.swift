@@ -57,6 +57,66 @@ import Testing
         #expect(world.house.batches.last?.lines.map(\.cumulative) == [100_000])
     }
 
+    /// A dispersal that a reorganisation took out of the chain is to be made again, and every claim
+    /// is where it was before.
+    @Test func aDispersalThatIsGoneIsDueAgain() throws {
+        var world = due()
+        world.run(.settle(World.quotes()))
+        let name = try #require(world.house.dispersals.first).name
+        let before = world.nextReference()
+        world.run(.observeChain(before, .deposited(account: World.address(6), chainUnits: 7)))
+        let owed = world.house.owed(.usd)
+        let reference = world.nextReference()
+        world.run(.observeChain(reference, .dispersed(name: name)))
+        #expect(world.house.openDispersals.isEmpty)
+        world.run(.reverseChain(reference, .dispersed(name: name), previous: before))
+        #expect(world.house.openDispersals.map(\.id) == [DispersalID(1)])
+        #expect(world.house.dispersals[0].payments.allSatisfy { $0.state == .due })
+        #expect(world.house.dispersals[0].transaction == .zero)
+        #expect(amounts(world, .inTransit) == [1, 2, 3, 4, 0])
+        #expect(amounts(world, .payable) == [0, 0, 0, 0, 0])
+        #expect(world.house.owed(.usd) == owed)
+        #expect(
+            world.apply(.reverseChain(before, .dispersed(name: name), previous: nil))
+                == .failure(.wrongPaymentState))
+        world.run(.observeChain(world.nextReference(), .dispersed(name: name)))
+        #expect(amounts(world, .payable) == [0, 0, 0, 0, 10])
+        #expect(world.house.ledger.checkInvariants().isEmpty)
+    }
+
+    /// A claim that is a leaf by now stays one: the house lends the payer what is missing, or
+    /// reverses nothing.
+    @Test func aPayerThatIsPaidAlreadyOwesTheHouse() throws {
+        for hasMoney in [false, true] {
+            var world = due()
+            if hasMoney {
+                let job = world.audited { $0.only = [World.whole] }
+                world.run(.recordVerdict(world.verdict(job, .outputMismatch, stage: 0)))
+                world.seconds += 1_000
+                world.run(.pulse)
+            }
+            world.run(.settle(World.quotes()))
+            let first = try #require(world.house.dispersals.first)
+            let paid = first.payments.reduce(0) { $0 + $1.units }
+            let reference = world.nextReference()
+            world.run(.observeChain(reference, .dispersed(name: first.name)))
+            world.run(.settle(World.quotes { $0.refundAbove = .zero }))
+            let held = (1...5).map { world.balance(.inTransit, PartyID($0)) }
+            let command = Command.reverseChain(
+                reference, .dispersed(name: first.name), previous: nil)
+            if hasMoney {
+                world.run(command)
+                #expect(world.balance(.inTransit, World.payer) == held[4])
+                #expect(world.balance(.inTransit, PartyID(4)) == Amount(4 * cents))
+                #expect(world.house.party(World.payer)?.debt.units == paid * 1_000_000)
+            } else {
+                #expect(world.apply(command) == .failure(.insufficientBalance))
+                #expect((1...5).map { world.balance(.inTransit, PartyID($0)) } == held)
+            }
+            #expect(world.house.ledger.checkInvariants().isEmpty)
+        }
+    }
+
     @Test func whoCannotReceiveHoldsNobodyUp() throws {
         var world = due()
         world.run(.settle(World.quotes()))

@@ -45,7 +45,7 @@ extension ClearingHouse {
             guard batches.at(batch)?.state == .disputed else { throw .wrongBatchState }
             batches[batch].state = .confirmed
         case .dispersed(let name):
-            try reopenDispersal(name, reference, at: time, into: &events)
+            try reopenDispersal(name, reference, at: time)
         }
         chainCursor = previous.map { ChainCursor($0) } ?? .init(block: 0, logIndex: 0, any: false)
         chainBlock = previous?.blockHash ?? .zero
@@ -76,7 +76,7 @@ extension ClearingHouse {
     ) -> Amount {
         var rest = amount
         for (pot, most) in bounded + pots.map({ ($0, amount) }) {
-            let part = min(rest, most, ledger.account(pot)?.creditAvailable ?? .zero)
+            let part = min(rest, most, creditAvailable(pot))
             move(part, from: pot, to: target, reason, reference, at: time)
             rest -= part
         }
@@ -115,30 +115,38 @@ extension ClearingHouse {
         verdicts[id].settledOnChain = false
     }
 
-    /// The payments are to be made again. The payees' claims that the payer took over go back to
-    /// them, as far as the payer has not been paid for them meanwhile, and then out of the house's.
+    /// The payments are to be made again. The claims that the payer took over go back to the
+    /// payees; what the payer has turned into a leaf or spent by now, the house lends it. If even
+    /// the house cannot, nothing is reversed: a payment that is due has its money.
     private mutating func reopenDispersal(
-        _ name: Digest, _ reference: ChainReference, at time: Timestamp,
-        into events: inout [Event]
+        _ name: Digest, _ reference: ChainReference, at time: Timestamp
     ) throws(Rejection) {
         guard let id = index.dispersalByName[name] else { throw .dispersalNotFound }
         let record = dispersals[id]
         guard record.rail == .push, !record.isOpen else { throw .wrongPaymentState }
-        let asset = record.asset
-        let pots =
-            [AccountID(.payable, asset, of: record.payer)]
-            + [Purpose.available, .inTransit].map { .init($0, asset, of: record.payer) }
-            + [Purpose.fee, .insurance].map { .init($0, asset) }
-        for (place, payment) in record.payments.enumerated() where payment.state == .paid {
-            let rest = collect(
-                asset.amount(chainUnits: payment.units) ?? .zero, [], orElse: pots,
-                into: .init(.inTransit, asset, of: payment.party), .reversal, reference.block,
-                at: time)
-            if !rest.isZero { events.append(.bondShortfall(payment.party, amount: rest)) }
+        let (asset, payer) = (record.asset, record.payer)
+        let paid = record.payments.indices.filter { record.payments[$0].state == .paid }
+        let due = paid.map { asset.amount(chainUnits: record.payments[$0].units) ?? .zero }
+        let own = [Purpose.payable, .available].map { AccountID($0, asset, of: payer) }
+        let house = [Purpose.fee, .insurance].map { AccountID($0, asset) }
+        let total = due.reduce(.zero, +)
+        let owned = own.reduce(Amount.zero) { $0 + creditAvailable($1) }
+        let lendable = house.reduce(Amount.zero) { $0 + creditAvailable($1) }
+        if owned + lendable < total { throw .insufficientBalance }
+        for (place, amount) in zip(paid, due) {
+            _ = collect(
+                amount, [], orElse: own + house,
+                into: .init(.inTransit, asset, of: record.payments[place].party), .reversal,
+                reference.block, at: time)
             dispersals[id].payments[place].state = .due
         }
+        if asset == .usd, owned < total { parties[payer].payee.debt += total - owned }
         dispersals[id].transaction = .zero
         oldestOpenDispersal = min(oldestOpenDispersal, Int(id.rawValue) - 1)
+    }
+
+    private func creditAvailable(_ account: AccountID) -> Amount {
+        ledger.account(account)?.creditAvailable ?? .zero
     }
 
     private mutating func recaptureSlash(
