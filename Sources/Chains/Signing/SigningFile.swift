@@ -18,7 +18,13 @@ public final class SigningFile: Sendable {
     /// Takes the file at `path`, which need not be there yet.
     public init(path: String) throws(SigningFileError) {
         self.path = path
-        lock = unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        lock = try SigningFile.lock(path)
+    }
+
+    /// A value that is whole is ended by `deinit` also where its `init` throws, so whoever closes
+    /// the descriptor there closes it twice, the second time perhaps another's.
+    private static func lock(_ path: String) throws(SigningFileError) -> Int32 {
+        let lock = unsafe open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard lock >= 0 else {
             throw SigningFileError(description: "\(path) cannot be made: is its folder there?")
         }
@@ -26,6 +32,7 @@ public final class SigningFile: Sendable {
             close(lock)
             throw SigningFileError(description: "\(path) belongs to another signer that runs")
         }
+        return lock
     }
 
     deinit { close(lock) }

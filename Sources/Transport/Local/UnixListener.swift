@@ -65,8 +65,13 @@ public final class UnixListener: Sendable {
         Thread.detachNewThread { [self] in
             while true {
                 slots.wait()
-                let connection = accept(socket, nil, nil)
+                // Not on a number that may be another's by now.
                 if isClosed.withLock({ $0 }) { return }
+                let connection = accept(socket, nil, nil)
+                if isClosed.withLock({ $0 }) {
+                    if connection >= 0 { close(connection) }
+                    return
+                }
                 if connection < 0 {
                     slots.signal()
                     // Out of descriptors: others have to end first.
