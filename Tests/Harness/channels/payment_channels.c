@@ -5,7 +5,7 @@
  * money.
  *
  * It lacks events, Token-2022's extensions, and the redirection of what cannot be paid, which fails
- * here instead. The treasury is the placeholder owner of the program's default build (0xbe 0xef).
+ * here instead. The treasury is the owner that the program's default build names (0xbe 0xef).
  *
  * Freestanding C for `clang --target=bpfel`, linked by sbpf_link.py, as contracts-abi/solana.
  */
