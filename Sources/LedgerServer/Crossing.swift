@@ -8,14 +8,17 @@ import Synchronization
 /// A few requests wait a moment for the clients that were answered last, whose next requests are
 /// probably on their way: so all of them share one sync, and not three, one after the other. It is
 /// what PostgreSQL's `commit_delay` is for. Nobody waits if there is nobody to wait for; a client
-/// alone never does (docs/decisions/0019-who-waits-for-whom.md).
+/// alone never does. When all of a few are here, the loop decides and commits them by itself, since
+/// nothing else is to be done until then (docs/decisions/0019-who-waits-for-whom.md).
 final class RequestGate {
     /// So many requests do not wait for more: a sync that they share costs each of them little.
     private static let enough = 32
     /// The longest that a request waits here: about as long as a sync of a fast disk.
     private static let patience = TimeAmount.microseconds(100)
-    /// The longest that the loop stays awake for a sync that everyone waits for.
-    private static let watch = TimeAmount.microseconds(200)
+    /// A commit that took longer than this is not one to wait for on the loop.
+    private static let quick = TimeAmount.milliseconds(1)
+    /// So many groups are handed over after a commit that was not quick, or a large group.
+    private static let handOvers = 256
 
     private let service: LedgerService
     private let loop: any EventLoop
@@ -26,8 +29,8 @@ final class RequestGate {
     private var awaited = 0
     /// Runs while requests wait for others.
     private var timer: Scheduled<Void>?
-    /// Until when the loop stays awake.
-    private var watchEnd: NIODeadline?
+    /// How many groups are still handed over.
+    private var handOvers = 0
 
     init(_ service: LedgerService, _ loop: any EventLoop) {
         self.service = service
@@ -56,7 +59,6 @@ final class RequestGate {
     func deliver(_ replies: Int) -> UInt64 {
         delivery += 1
         awaited = replies
-        watchEnd = nil
         return delivery
     }
 
@@ -77,28 +79,22 @@ final class RequestGate {
         timer = nil
         var full = LedgerBatch()
         swap(&full, &batch)
-        let everyoneWaits = awaited == 0 && full.count > 1 && full.count < RequestGate.enough
+        if full.count >= RequestGate.enough { handOvers = RequestGate.handOvers }
+        if awaited == 0, !full.hasReads, handOvers == 0 { return commit(full) }
+        handOvers = max(0, handOvers - 1)
         service.submit(full)
-        if everyoneWaits { beginWatch() }
     }
 
-    /// Everyone who is expected waits for one sync, and what comes next is its end: the loop stays
-    /// awake for that, since a processor that sleeps takes as long to wake as half a sync.
-    private func beginWatch() {
-        let isWatching = watchEnd != nil
-        watchEnd = .now() + RequestGate.watch
-        if !isWatching { watch() }
-    }
-
-    private func watch() {
-        guard let watchEnd else { return }
-        if .now() > watchEnd { return self.watchEnd = nil }
-        let bound = NIOLoopBound(self, eventLoop: loop)
-        loop.execute { bound.value.watch() }
+    /// Everyone who is expected waits for one sync: to wake another thread for it, and to be woken
+    /// by it, takes as long as half a sync of a fast disk.
+    private func commit(_ group: LedgerBatch) {
+        let start = NIODeadline.now()
+        service.commit(group)
+        if .now() - start > RequestGate.quick { handOvers = RequestGate.handOvers }
     }
 }
 
-/// Replies on their way from the committer's thread to an event loop: all of one commit cross in
+/// Replies on their way from the thread that committed to an event loop: all of one commit cross in
 /// one step.
 final class ReplyQueue: Sendable {
     private struct Reply {

@@ -109,12 +109,13 @@ public final class LedgerServer: Sendable {
     ) -> ServerBootstrap {
         ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4_096)
-            .childChannelOption(.maxMessagesPerRead, value: 4)
+            // What a channel reads into is kept as long as it lives, and in no budget: so little.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelOption(
                 .recvAllocator,
                 value: AdaptiveRecvByteBufferAllocator(
-                    minimum: 2_048, initial: 4_096, maximum: 1 << 20)
+                    minimum: 2_048, initial: 4_096, maximum: 64 << 10)
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {

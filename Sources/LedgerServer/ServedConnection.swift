@@ -54,6 +54,9 @@ class ServedConnection: ChannelInboundHandler {
     /// Takes one complete request off `received` and serves it; false if there is none.
     func takeRequest() -> Bool { false }
 
+    /// Whether a part of a request was taken off `received` already, and the rest is to come.
+    var isMidRequest: Bool { false }
+
     /// The bytes of a reply.
     func reply(
         to frame: LedgerFrame, _ result: Result<LedgerReply, SequencerError>
@@ -160,7 +163,7 @@ class ServedConnection: ChannelInboundHandler {
             incompleteSince = nil
         } else if isInputClosed {
             return end()
-        } else if received.readableBytes == 0 {
+        } else if received.readableBytes == 0, !isMidRequest {
             incompleteSince = nil
             // An idle client does not keep the room of its largest request.
             received = ByteBuffer()
@@ -168,9 +171,17 @@ class ServedConnection: ChannelInboundHandler {
             incompleteSince = .now()
         }
         if received.readerIndex > received.readableBytes { received.discardReadBytes() }
+        keepNoRoomForNothing()
         let wanted = received.readableBytes
         guard wanted > ConnectionHouse.freeBytes, wanted > held else { return }
         if house.take(wanted - held) { held = wanted } else { refuseForLackOfRoom() }
+    }
+
+    /// The start of a request does not keep the room that it was read into.
+    private func keepNoRoomForNothing() {
+        let free = ConnectionHouse.freeBytes
+        guard received.readableBytes <= free, received.storageCapacity > 2 * free else { return }
+        received = ByteBuffer(bytes: received.readableBytesView)
     }
 
     private func updateBudget() {
@@ -214,8 +225,9 @@ class ServedConnection: ChannelInboundHandler {
         // After the reply is written, so that a reply that ends the connection is its last.
         defer { underWay -= 1 }
         guard let context else { return house.giveBack(room) }
-        let sent = context.write(wrapOutboundOut(reply(to: frame, result)))
-        guard room > 0 else { return }
+        let bytes = wrapOutboundOut(reply(to: frame, result))
+        guard room > 0 else { return context.write(bytes, promise: nil) }
+        let sent = context.write(bytes)
         let bound = NIOLoopBound(house, eventLoop: context.eventLoop)
         sent.whenComplete { _ in bound.value.giveBack(room) }
     }

@@ -34,6 +34,22 @@ import Testing
         await running.end()
     }
 
+    /// Also when all that came of its request was taken already.
+    @Test func whoSendsAHeadAndNoBodyIsCutOff() async throws {
+        let running = try await impatient()
+        let web = try running.web()
+        let head =
+            "POST /v1/transfers HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\n"
+            + "Content-Length: 100\r\n\r\n"
+        try web.send(Array(head.utf8))
+        // An idle one is not meant by this.
+        let idle = try running.client()
+        _ = try idle.ask(.head, [])
+        while running.server.connections != 1 { try await Task.sleep(for: .milliseconds(20)) }
+        _ = try idle.ask(.head, [])
+        await running.end()
+    }
+
     @Test func whoDoesNotReadIsCutOff() async throws {
         let running = try await impatient()
         let fast = try running.client()
@@ -64,6 +80,39 @@ import Testing
         // All of it is given back.
         _ = try client.ask(.queryAccounts, query)
         await running.end()
+    }
+
+    /// What clients once sent is not kept for them: 200 that sent the largest request there is, and
+    /// 200 that sent the beginning of another, cost the server less than 64 MiB.
+    @Test func idleClientsKeepNoLargeRequests() async throws {
+        let books = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "idle-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: books) }
+        let program = try LedgerProgram([
+            "serve", "--journal", "file:\(books.path)", "--port", "0",
+        ])
+        let port = try await program.port()
+        try await onThread {
+            // Refused all of them: the ledger keeps nothing.
+            let accounts = (1...8_189).map { _ in Account(id: AccountID(0), ledger: 1, code: 1) }
+            let command = LedgerCommand.createAccounts(accounts).canonicalBytes()
+            let clients = try (0..<201).map { _ in try LedgerClient(port: port).withPatience() }
+            func sendAll(_ client: LedgerClient, then rest: [UInt8] = []) throws {
+                try client.send(LedgerClient.frame(.submit, command, number: 1) + rest)
+                _ = try client.receive()
+            }
+            try sendAll(clients[0])
+            let before = try program.residentBytes()
+            for (place, client) in clients.dropFirst().enumerated() {
+                try sendAll(client, then: place % 2 == 0 ? [] : [0x45])
+            }
+            let grown = try program.residentBytes() - before
+            print("LedgerServerTests: \(grown >> 20) MiB more for 200 clients")
+            #expect(grown < 64 << 20)
+            withExtendedLifetime(clients) {}
+        }
+        program.signal(SIGTERM)
+        #expect(try await program.end() == 128 + SIGTERM)
     }
 
     /// The server has a process of its own, so that this one keeps half of its descriptors for the

@@ -73,6 +73,15 @@ final class LedgerProgram: Sendable {
     func signal(_ number: Int32) { program.signal(number) }
     func end() async throws -> Int32 { try await program.end() }
 
+    /// Bytes of memory that it has now.
+    func residentBytes() throws -> Int {
+        let pages = try String(
+            contentsOfFile: "/proc/\(program.identifier)/statm", encoding: .ascii
+        )
+        .split(separator: " ")
+        return (Int(pages[1]) ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
     /// What it said on standard error.
     var words: String { program.errors.joined(separator: "\n") }
 

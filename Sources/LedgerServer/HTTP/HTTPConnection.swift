@@ -26,6 +26,8 @@ final class HTTPConnection: ServedConnection {
 
     override var requestLimit: Int { 1 }
 
+    override var isMidRequest: Bool { head != nil }
+
     override func takeRequest() -> Bool {
         do throws(HTTPFault) {
             if head == nil { head = try nextHead() }

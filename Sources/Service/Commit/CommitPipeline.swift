@@ -53,6 +53,8 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
     typealias Followers = CommitCore<Machine>.Followers
 
     private let core: CommitCore<Machine>
+    /// Held by whoever decides: nearly always the executor's thread.
+    private let decider: Mutex<Decider<Machine>>
 
     /// Starts both threads with a machine that was recovered from this journal.
     init(
@@ -62,15 +64,8 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
         core = CommitCore(
             after: recovered.head, journal: journal, clock: clock, options: options,
             followers: followers)
-        let decider = Mutex<Decider<Machine>?>(Decider(recovered))
-        start("exchequer.executor", stack: 16 << 20) { [self] in
-            // Taken, so that this thread is its only owner and its arrays change in place.
-            let taken = decider.withLock { decider in
-                defer { decider = nil }
-                return decider
-            }
-            if let taken { decide(taken) }
-        }
+        decider = Mutex(Decider(recovered))
+        start("exchequer.executor", stack: 16 << 20) { [self] in decide() }
         start("exchequer.committer", stack: 4 << 20) { [self] in commit() }
     }
 
@@ -87,6 +82,18 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
     /// Takes much work in at once, in order; who is not taken in is told why.
     func push(_ works: [Work<Machine>]) {
         for (work, refusal) in core.queue.push(works) { work.fail(refusal) }
+    }
+
+    /// As `push`, but the calling thread decides and commits by itself if nobody else does so now:
+    /// then no other thread is woken, and all replies were called when this returns. It blocks for
+    /// as long as a commit takes.
+    func pushAndCommit(_ works: [Work<Machine>]) {
+        for (work, refusal) in core.queue.push(works, wakes: false) { work.fail(refusal) }
+        decider.withLockIfAvailable { decider in
+            guard core.buffer.isIdle, let round = core.queue.takeNow() else { return }
+            _ = core.decide(round, with: &decider, add)
+        }
+        core.queue.wakeForRest()
     }
 
     /// The last durable batch.
@@ -109,12 +116,16 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
     }
 
     /// The executor's thread.
-    private func decide(_ first: consuming Decider<Machine>) {
-        var decider = first
-        while let round = core.queue.take() {
-            guard core.decide(round, with: &decider, add) else { return }
+    private func decide() {
+        while core.queue.waitForWork() {
+            let goesOn = decider.withLock { decider in
+                guard let round = core.queue.takeNow() else { return true }
+                return core.decide(round, with: &decider, add)
+            }
+            guard goesOn else { return }
         }
-        core.finishDeciding(decider, add)
+        if core.buffer.hasFailed { return }
+        decider.withLock { core.finishDeciding($0, add) }
         core.buffer.finish()
     }
 

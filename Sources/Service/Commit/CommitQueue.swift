@@ -48,9 +48,11 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
     func push(_ work: Work<Machine>) -> SequencerError? { push([work]).first?.1 }
 
     /// Takes work in, in order; gives back what it does not take, and why.
-    func push(_ works: [Work<Machine>]) -> [(Work<Machine>, SequencerError)] {
+    func push(
+        _ works: [Work<Machine>], wakes: Bool = true
+    ) -> [(Work<Machine>, SequencerError)] {
         var refused: [(Work<Machine>, SequencerError)] = []
-        let wakes = state.withLock { state -> Bool in
+        let wakesNow = state.withLock { state -> Bool in
             for work in works {
                 if let refusal = refusal(of: work, state) {
                     refused.append((work, refusal))
@@ -64,12 +66,22 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
                 case .read(let read): state.reads.append(read)
                 }
             }
-            guard refused.count < works.count else { return false }
+            guard wakes, refused.count < works.count else { return false }
+            defer { state.sleeping = false }
+            return state.sleeping
+        }
+        if wakesNow { wake.signal() }
+        return refused
+    }
+
+    /// Wakes the executor's thread if there is work that nobody told it of.
+    func wakeForRest() {
+        let wakes = state.withLock { state -> Bool in
+            if state.submissions.isEmpty, state.reads.isEmpty { return false }
             defer { state.sleeping = false }
             return state.sleeping
         }
         if wakes { wake.signal() }
-        return refused
     }
 
     private func refusal(of work: Work<Machine>, _ state: State) -> SequencerError? {
@@ -92,24 +104,20 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
         return nil
     }
 
-    /// Waits for work and takes as much as one batch may hold; `nil` after `stop`, when nothing is
-    /// left. For the executor only.
-    func take() -> Round? {
+    /// Waits for work; false after `stop`, when nothing is left. For the executor's thread only.
+    func waitForWork() -> Bool {
         while true {
-            let (round, ended) = state.withLock { state -> (Round?, Bool) in
-                if state.submissions.isEmpty, state.reads.isEmpty {
-                    if state.closed != nil { return (nil, true) }
-                    state.sleeping = true
-                    return (nil, false)
-                }
-                return (next(&state), false)
+            let (isThere, ended) = state.withLock { state -> (Bool, Bool) in
+                if !state.submissions.isEmpty || !state.reads.isEmpty { return (true, false) }
+                state.sleeping = state.closed == nil
+                return (false, !state.sleeping)
             }
-            if round != nil || ended { return round }
+            if isThere || ended { return isThere }
             wake.wait()
         }
     }
 
-    /// As `take`, but does not wait: `nil` if nothing waits.
+    /// Takes as much as one batch may hold; `nil` if nothing waits. For whoever has the decider.
     func takeNow() -> Round? {
         state.withLock { state in
             state.submissions.isEmpty && state.reads.isEmpty ? nil : next(&state)

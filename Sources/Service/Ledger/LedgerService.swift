@@ -6,10 +6,11 @@ import Synchronization
 
 /// A ledger with a journal: commands of many clients in, durable answers out. All requests that
 /// wait share one commit (`CommitPipeline`). Nothing here is `async`: replies come as calls on the
-/// committer's thread, so that a server can hand a whole commit's replies on at once.
+/// thread that committed, so that a server can hand a whole commit's replies on at once.
 public final class LedgerService: Sendable {
     private let pipeline: CommitPipeline<LedgerMachine>
     private let snapshotter: Snapshotter<LedgerMachine>?
+    private let isLocal: Bool
 
     /// Recovers the ledger from the newest snapshot, if there is one, and the journal after it, and
     /// starts. Blocks for as long as that takes. With `snapshots` it goes on to take them.
@@ -57,6 +58,7 @@ public final class LedgerService: Sendable {
                 ended: { _ in snapshotter?.stop() }, recorded: { snapshotter?.recorded($0) }))
         self.pipeline = pipeline
         self.snapshotter = snapshotter
+        isLocal = journal.isLocal
         LedgerService.keepPulse(pipeline, clock)
     }
 
@@ -74,6 +76,13 @@ public final class LedgerService: Sendable {
     /// Takes all that is in `batch`, in order, in one step. Who is not taken in gets the reason as
     /// the reply, on this thread.
     public func submit(_ batch: LedgerBatch) { pipeline.push(batch.works) }
+
+    /// As `submit`, but if nothing else is under way and the journal waits for nothing but this
+    /// machine's disk, this thread decides and commits by itself: then everyone has the reply when
+    /// this returns, and no other thread was woken. Blocks for as long as a commit takes.
+    public func commit(_ batch: LedgerBatch) {
+        if isLocal { pipeline.pushAndCommit(batch.works) } else { submit(batch) }
+    }
 
     /// The last durable batch.
     public var head: JournalHead { pipeline.head }
@@ -138,7 +147,9 @@ public final class LedgerService: Sendable {
 
 /// Commands and reads that came in together: handed over in one step, they wake the ledger once.
 public struct LedgerBatch: Sendable {
-    var works: [Work<LedgerMachine>] = []
+    private(set) var works: [Work<LedgerMachine>] = []
+    /// Whether there are reads in it.
+    public private(set) var hasReads = false
 
     /// An empty batch.
     public init() {}
@@ -167,6 +178,7 @@ public struct LedgerBatch: Sendable {
         _ look: @escaping @Sendable (borrowing LedgerMachine) -> Value,
         reply: @escaping @Sendable (Result<(Value, JournalHead), SequencerError>) -> Void
     ) {
+        hasReads = true
         works.append(
             .read(
                 StateRead(isExact: false) { machine in

@@ -44,6 +44,8 @@ public final class FileJournal: Journal {
 
     /// The term that this opening writes with.
     public let term: UInt64
+    /// It waits for this machine's disk only.
+    public var isLocal: Bool { true }
     /// Where the files are.
     public let disk: any Disk
     /// The batch that was begun and never acknowledged, and which `recover` cuts off, if there is

@@ -27,6 +27,10 @@ public protocol Journal: AnyObject, Sendable {
     /// How far the journal goes. Every batch up to here is durable.
     var head: JournalHead { get }
 
+    /// Whether `append` waits for nothing but this machine's disk, so that a thread with other
+    /// duties may call it.
+    var isLocal: Bool { get }
+
     /// Reads every batch after `start` in order, verifies the chain and hands each batch over with
     /// its commands. `start` is `.empty` or the head that a snapshot belongs to; then the batch
     /// with that number must be there and have that hash.
@@ -68,6 +72,9 @@ public protocol JournalReader: AnyObject, Sendable {
 }
 
 extension Journal {
+    /// An answer that is always right: it may wait for others.
+    public var isLocal: Bool { false }
+
     /// Recovers from the first batch on.
     public func recover(
         _ body: (JournalBatch, JournalEntries) throws(JournalError) -> Void

@@ -22,6 +22,9 @@ public final class MemoryJournal: Journal {
     /// The term of the current opening.
     public var term: UInt64 { state.withLock { $0.term } }
 
+    /// It waits for nobody.
+    public var isLocal: Bool { true }
+
     /// How far the journal goes.
     public var head: JournalHead { state.withLock { $0.batches.last?.head ?? .empty } }
 

@@ -53,7 +53,7 @@ public final class PostgresJournal: Journal {
     public convenience init(
         conninfo: String, schema: String = "exchequer", options: Options = Options()
     ) throws(JournalError) {
-        let session = PostgresSession(
+        var session = PostgresSession(
             address: try PostgresAddress(conninfo), schema: try PostgresSchema(schema),
             options: options)
         let connection = try session.openForWriting()
@@ -73,10 +73,11 @@ public final class PostgresJournal: Journal {
     public convenience init(
         readingOnly conninfo: String, schema: String = "exchequer", options: Options = Options()
     ) throws(JournalError) {
-        let session = PostgresSession(
+        var session = PostgresSession(
             address: try PostgresAddress(conninfo), schema: try PostgresSchema(schema),
             options: options)
-        try self.init(session, try session.openForReading(), term: nil, keeper: nil)
+        let connection = try session.openForReading()
+        try self.init(session, connection, term: nil, keeper: nil)
     }
 
     private init(
@@ -148,7 +149,9 @@ extension PostgresJournal {
 
     /// A second connection, for reading only.
     public func reader() throws(JournalError) -> any JournalReader {
-        Reader(try PostgresJournal(session, session.openForReading(), term: nil, keeper: nil))
+        var session = session
+        let connection = try session.openForReading()
+        return Reader(try PostgresJournal(session, connection, term: nil, keeper: nil))
     }
 
     private final class Reader: JournalReader {
@@ -199,14 +202,15 @@ extension PostgresJournal {
         try write { (head) throws(JournalError) in
             try head.check(next: batch)
         } _: { (term) in
-            .call(
-                "batch",
-                [
-                    .integer(Int64(batch.sequence)), .integer(Int64(batch.term)),
-                    .integer(Int64(batch.time.nanoseconds)), .integer(Int64(batch.count)),
-                    .bytes(batch.previousHash.bytes), .bytes(batch.hash.bytes),
-                    .bytes(batch.body), term,
-                ])
+            let packed = session.schema.packsBodies ? PackedBody.pack(batch.body) : nil
+            var values: [PostgresConnection.Value] = [
+                .integer(Int64(batch.sequence)), .integer(Int64(batch.term)),
+                .integer(Int64(batch.time.nanoseconds)), .integer(Int64(batch.count)),
+                .bytes(batch.previousHash.bytes), .bytes(batch.hash.bytes),
+                .bytes(packed ?? batch.body), term,
+            ]
+            if session.schema.packsBodies { values.append(.integer(Int64(batch.body.count))) }
+            return .call("batch", values)
         } following: {
             batch.head
         }

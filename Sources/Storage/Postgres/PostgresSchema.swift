@@ -1,10 +1,16 @@
 /// The tables of a journal in a PostgreSQL schema of its own, and how to tell that a schema is one.
 struct PostgresSchema: Sendable {
-    /// The version of the format.
-    static let version: Int64 = 1
+    /// The versions of the format that are known; a new journal gets the last. In version 1 bodies
+    /// are stored as they are; since version 2 packed if that is shorter than their `size`.
+    static let versions: ClosedRange<Int64> = 1...2
 
     /// The schema's name.
     let name: String
+    /// The version of its format.
+    var version = PostgresSchema.versions.upperBound
+
+    /// Whether bodies may be packed.
+    var packsBodies: Bool { version >= 2 }
 
     /// Throws `limitExceeded` unless the name is 1 to 63 of `a-z 0-9 _`, does not start with a
     /// digit and is none of the server's own.
@@ -23,10 +29,10 @@ struct PostgresSchema: Sendable {
     func creation(withSchema: Bool) -> [PostgresConnection.Step] {
         let tables = """
             CREATE TABLE \(name).format(version bigint PRIMARY KEY)
-            INSERT INTO \(name).format VALUES (\(PostgresSchema.version))
+            INSERT INTO \(name).format VALUES (\(version))
             CREATE TABLE \(name).journal(seq bigint PRIMARY KEY, term bigint NOT NULL, \
             time bigint NOT NULL, count integer NOT NULL, previous_hash bytea NOT NULL, \
-            hash bytea NOT NULL, body bytea NOT NULL)
+            hash bytea NOT NULL, body bytea NOT NULL\(packsBodies ? ", size integer NOT NULL" : ""))
             ALTER TABLE \(name).journal ALTER body SET STORAGE EXTERNAL
             CREATE TABLE \(name).checkpoint(seq bigint PRIMARY KEY, state_hash bytea NOT NULL)
             CREATE TABLE \(name).leader(term bigint PRIMARY KEY, holder text NOT NULL)
@@ -57,22 +63,25 @@ struct PostgresSchema: Sendable {
         """
 
     /// What `layout` gives for a journal.
-    static let expectedLayout = [
-        "checkpoint rp seq bigint, state_hash bytea 1 key",
-        "format rp version bigint 1 key",
-        "journal rp seq bigint, term bigint, time bigint, count integer, previous_hash bytea, "
-            + "hash bytea, body bytea 1 key",
-        "leader rp term bigint, holder text 1 key",
-        "lease rp term bigint, renewed_at timestamp with time zone 1 key",
-    ]
+    var expectedLayout: [String] {
+        [
+            "checkpoint rp seq bigint, state_hash bytea 1 key",
+            "format rp version bigint 1 key",
+            "journal rp seq bigint, term bigint, time bigint, count integer, previous_hash bytea, "
+                + "hash bytea, body bytea\(packsBodies ? ", size integer" : "") 1 key",
+            "leader rp term bigint, holder text 1 key",
+            "lease rp term bigint, renewed_at timestamp with time zone 1 key",
+        ]
+    }
 
     /// A batch, if `$8` is still the leader's term. The lock on the leader's row lasts until the
     /// commit: a takeover waits for it, and one that came first is seen.
     var insertBatch: String {
         """
         WITH held AS (SELECT FROM \(name).leader WHERE term = $8::int8 FOR SHARE) \
-        INSERT INTO \(name).journal(seq, term, time, count, previous_hash, hash, body) \
-        SELECT $1::int8, $2::int8, $3::int8, $4::int8, $5::bytea, $6::bytea, $7::bytea FROM held
+        INSERT INTO \(name).journal(seq, term, time, count, previous_hash, hash, body\
+        \(packsBodies ? ", size" : "")) SELECT $1::int8, $2::int8, $3::int8, $4::int8, $5::bytea, \
+        $6::bytea, $7::bytea\(packsBodies ? ", $9::int8" : "") FROM held
         """
     }
 
@@ -86,22 +95,24 @@ struct PostgresSchema: Sendable {
     }
 
     /// Batches after `$1` up to `$2`: at most 1,024, and no more once there are 4 MiB of bodies. A
-    /// body over the limit comes as NULL.
+    /// body over the limit comes as NULL. Last comes its size unpacked.
     var selectBatches: String {
-        """
-        SELECT seq, term, time, count::int8, previous_hash, hash, \
-        CASE WHEN size <= \(JournalLimits.bodyBytes) THEN body END FROM (\
-        SELECT *, octet_length(body) AS size, \
-        sum(octet_length(body)::int8) OVER (ORDER BY seq) AS total FROM (\
-        SELECT * FROM \(name).journal WHERE seq > $1::int8 AND seq <= $2::int8 \
-        ORDER BY seq LIMIT 1024) AS first) AS sized \
-        WHERE total - size < \(4 << 20) ORDER BY seq
-        """
+        let size = packsBodies ? "size" : "octet_length(body) AS size"
+        return """
+            SELECT seq, term, time, count::int8, previous_hash, hash, \
+            CASE WHEN greatest(size, octet_length(body)) <= \(JournalLimits.bodyBytes) THEN body \
+            END, size::int8 FROM (\
+            SELECT *, sum(size::int8) OVER (ORDER BY seq) AS total FROM (\
+            SELECT seq, term, time, count, previous_hash, hash, body, \(size) \
+            FROM \(name).journal WHERE seq > $1::int8 AND seq <= $2::int8 \
+            ORDER BY seq LIMIT 1024) AS first) AS sized \
+            WHERE total - size < \(4 << 20) ORDER BY seq
+            """
     }
 
     var selectLast: String {
         """
-        SELECT seq, term, time, count::int8, previous_hash, hash, ''::bytea \
+        SELECT seq, term, time, count::int8, previous_hash, hash, ''::bytea, 0::int8 \
         FROM \(name).journal ORDER BY seq DESC LIMIT 1
         """
     }
@@ -147,8 +158,14 @@ struct PostgresSchema: Sendable {
 extension JournalBatch {
     /// Reads a row as it is; throws `malformedRow` for values out of range.
     init(_ result: PostgresResult, row: Int, expected: UInt64) throws(JournalError) {
-        try self.init(
-            expected: expected, integer: { result.integer(row, $0) },
-            bytes: { result.bytes(row, $0) })
+        try self.init(expected: expected) {
+            result.integer(row, $0)
+        } bytes: { column in
+            guard let bytes = result.bytes(row, column), column == 6 else {
+                return result.bytes(row, column)
+            }
+            guard let size = result.integer(row, 7) else { return nil }
+            return bytes.count == size ? bytes : PackedBody.unpack(bytes, size: Int(size))
+        }
     }
 }

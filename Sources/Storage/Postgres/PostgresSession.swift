@@ -1,7 +1,8 @@
 /// Connections that are fit for a journal: settings forced and checked, tables as they should be.
 struct PostgresSession {
     let address: PostgresAddress
-    let schema: PostgresSchema
+    /// Of the version that was found, once there is a connection.
+    private(set) var schema: PostgresSchema
     let options: PostgresJournal.Options
 
     /// The journal's name in errors.
@@ -10,7 +11,7 @@ struct PostgresSession {
     /// A connection for the leader. Makes the tables if the schema is new or empty.
     ///
     /// Throws `cannotOpen`, `notAJournal`, `unsupportedVersion`, `damagedFile`.
-    func openForWriting() throws(JournalError) -> PostgresConnection {
+    mutating func openForWriting() throws(JournalError) -> PostgresConnection {
         do throws(JournalError) {
             let connection = try connect()
             try connection.ask(
@@ -25,7 +26,7 @@ struct PostgresSession {
     }
 
     /// A connection that can only read, also from a standby of the server.
-    func openForReading() throws(JournalError) -> PostgresConnection {
+    mutating func openForReading() throws(JournalError) -> PostgresConnection {
         do throws(JournalError) {
             let connection = try connect()
             try connection.ask(PostgresSession.settings(readOnly: true))
@@ -97,8 +98,8 @@ struct PostgresSession {
         }
     }
 
-    /// Throws unless the schema holds a journal of this version and nothing else.
-    private func checkTables(_ connection: PostgresConnection) throws(JournalError) {
+    /// Throws unless the schema holds a journal of a known version and nothing else.
+    private mutating func checkTables(_ connection: PostgresConnection) throws(JournalError) {
         let found = try layout(connection)
         guard found.contains(where: { $0.hasPrefix("format rp version bigint") }) else {
             throw .notAJournal(place, "the schema holds tables of another program")
@@ -107,8 +108,9 @@ struct PostgresSession {
         guard result.rows == 1, let version = result.integer(0, 0) else {
             throw .notAJournal(place, "its format has not one version")
         }
-        guard version == PostgresSchema.version else { throw .unsupportedVersion(version) }
-        guard found == PostgresSchema.expectedLayout else {
+        guard PostgresSchema.versions.contains(version) else { throw .unsupportedVersion(version) }
+        schema.version = version
+        guard found == schema.expectedLayout else {
             throw .damagedFile("its tables are not a journal's")
         }
     }

@@ -34,6 +34,8 @@ public final class SQLiteJournal: Journal {
 
     /// The term that this opening writes with.
     public let term: UInt64
+    /// It waits for this machine's disk only.
+    public var isLocal: Bool { true }
     /// Where the file is.
     public let path: String
 

@@ -164,7 +164,7 @@ final class PostgresHome: JournalHome {
             INSERT INTO \(schema).journal VALUES (\(Int64(bitPattern: batch.sequence)), \
             \(Int64(bitPattern: batch.term)), \(Int64(bitPattern: batch.time.nanoseconds)), \
             \(Int32(bitPattern: batch.count)), \(literal(batch.previousHash.bytes)), \
-            \(literal(batch.hash.bytes)), \(literal(batch.body)));
+            \(literal(batch.hash.bytes)), \(literal(batch.body)), \(batch.body.count));
             """
         }
         try session.run("BEGIN; DELETE FROM \(schema).journal; \(rows.joined()) COMMIT")

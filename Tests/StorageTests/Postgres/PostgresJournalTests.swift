@@ -19,7 +19,8 @@ import Testing
                 "checkpoint seq bigint", "checkpoint state_hash bytea", "format version bigint",
                 "journal seq bigint", "journal term bigint", "journal time bigint",
                 "journal count integer", "journal previous_hash bytea", "journal hash bytea",
-                "journal body bytea", "leader term bigint", "leader holder text",
+                "journal body bytea", "journal size integer", "leader term bigint",
+                "leader holder text",
                 "lease term bigint", "lease renewed_at timestamp with time zone",
             ])
         let storage = try home.session.value(
@@ -109,14 +110,15 @@ import Testing
     @Test func otherVersionsAreRefused() throws {
         let home = try PostgresHome()
         try home.written(1)
-        try home.session.run("UPDATE \(home.schema).format SET version = 2")
-        #expect(home.error { try home.lead().close() } == .unsupportedVersion(2))
-        #expect(home.recoveryError() == .unsupportedVersion(2))
+        try home.session.run("UPDATE \(home.schema).format SET version = 3")
+        #expect(home.error { try home.lead().close() } == .unsupportedVersion(3))
+        #expect(home.recoveryError() == .unsupportedVersion(3))
     }
 
     @Test func rowsOfAWrongSizeAreFound() throws {
         for change in [
             "hash = '\\x00'", "previous_hash = '\\x00'", "count = -1", "term = -1",
+            "size = -1", "size = 0", "size = size + 1", "size = \(JournalLimits.bodyBytes + 1)",
             "body = convert_to(repeat('x', \(JournalLimits.bodyBytes + 1)), 'UTF8')",
         ] {
             let home = try PostgresHome()
