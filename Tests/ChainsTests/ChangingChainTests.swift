@@ -117,6 +117,16 @@ struct ChangingChainTests {
         await #expect(throws: ChainError.self) {
             try await watcher([good[0], broken, broken]).read(from: cursor)
         }
+        // One that tells of another chain stops nobody, when another one is away.
+        for nodes in [[bad[0], good[0], broken], [broken, bad[0], good[0]], [good[0], bad[0]]] {
+            let watcher = try watcher(nodes)
+            do throws(ChainError) {
+                _ = try await watcher.read(from: cursor)
+                Issue.record("one node was believed")
+            } catch {
+                #expect(error != .deepReorg(block: 4))
+            }
+        }
     }
 
     @Test func aChainThatStaysIsReadAsItIs() async throws {

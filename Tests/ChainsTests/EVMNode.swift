@@ -107,7 +107,14 @@ extension EVMNode {
     func calm() async throws {
         let cleared: Bool = try await rpc.call("test_clearFaults")
         #expect(cleared)
+        try await minimumTip(0)
         try await automine(true)
+    }
+
+    /// The least tip that the pool takes, in wei.
+    func minimumTip(_ wei: UInt64) async throws {
+        let _: Bool = try await rpc.call(
+            "test_setMinimumTip", [.string("0x" + String(wei, radix: 16))])
     }
 
     /// Whether each transaction is mined at once.
@@ -133,14 +140,15 @@ extension EVMNode {
             "anvil_reorg", [.integer(depth), .bool(keep), .integer(blocks ?? depth)])
     }
 
-    /// Lets the next `count` calls of a method go wrong.
+    /// Lets the next `count` calls of a method go wrong; an `error` with these words.
     func fault(
         _ method: String, _ kind: Fault, count: Int64 = 1, after: Int64 = 0, seconds: Int64 = 30,
-        result: JSONValue = .null
+        result: JSONValue = .null, message: String = "injected fault"
     ) async throws {
         let fields: [String: JSONValue] = [
             "method": .string(method), "kind": .string(kind.rawValue), "count": .integer(count),
             "after": .integer(after), "seconds": .integer(seconds), "result": result,
+            "message": .string(message),
         ]
         let taken: Bool = try await rpc.call("test_fault", [.object(fields)])
         #expect(taken)

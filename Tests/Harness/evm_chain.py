@@ -101,6 +101,7 @@ class Chain:
         self.chain_id = chain_id
         self.safe = safe
         self.final = final
+        self.stalled_at = None
         self.pool = {}  # sender -> nonce -> transaction
         self.next_timestamp = None
         self.clock_offset = 0
@@ -133,7 +134,8 @@ class Chain:
         if tag == "safe":
             return self.header_at(max(0, height - self.safe))
         if tag == "finalized":
-            return self.header_at(max(0, height - self.final))
+            final = height - self.final if self.stalled_at is None else self.stalled_at
+            return self.header_at(max(0, final))
         if isinstance(tag, str) and len(tag) == 66:
             return self.chain.get_block_header_by_hash(decode_hex(tag))
         return self.header_at(number(tag))

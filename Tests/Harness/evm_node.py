@@ -15,6 +15,8 @@ and
     test_refuse [account]               an estimate that names the account is refused from now on,
                                         as a token refuses whom it has on a list;
                                         without one nobody is any more
+    test_setMinimumTip [wei]            the pool takes nothing with a lower tip from now on
+    test_stallFinality [stalls]         the block of the tag "finalized" stays what it is
 """
 
 import argparse
@@ -42,6 +44,7 @@ class Node(RpcNode):
         self.automine = automine
         self.snapshots = []
         self.refused = set()
+        self.minimum_tip = 0
 
     def is_public(self, method):
         return "_" in method
@@ -207,6 +210,10 @@ class Node(RpcNode):
             refuse("intrinsic gas too low")
         if transaction.gas > self.chain.head.gas_limit:
             refuse("exceeds block gas limit")
+        tip = transaction.max_priority_fee_per_gas
+        if tip < self.minimum_tip:
+            refuse(
+                f"transaction underpriced: gas tip cap {tip}, minimum needed {self.minimum_tip}")
         cost = transaction.gas * transaction.max_fee_per_gas + transaction.value
         if cost > state.get_balance(sender):
             refuse("insufficient funds for gas * price + value")
@@ -224,6 +231,17 @@ class Node(RpcNode):
             self.refused.clear()
         else:
             self.refused.add(account.lower().removeprefix("0x"))
+        return True
+
+    def test_setMinimumTip(self, wei="0x0"):
+        """What the pool takes nothing below: a node's own setting, as geth's --txpool.pricelimit."""
+        self.minimum_tip = number(wei)
+        return True
+
+    def test_stallFinality(self, stalls=True):
+        """Whether the block of the tag "finalized" stays what it is now, however many are mined."""
+        chain = self.chain
+        chain.stalled_at = chain.header("finalized").block_number if stalls else None
         return True
 
     def evm_mine(self, *_):

@@ -1,7 +1,7 @@
 """What the test chains' JSON-RPC servers share: the server, its limits, and its faults.
 
-    test_fault {method, kind, count, after, seconds, result}
-        kind "error"    the call is refused and not executed
+    test_fault {method, kind, count, after, seconds, result, message, code}
+        kind "error"    the call is refused with `message` and `code`, and not executed
              "lost"     the call is executed, but the connection closes without an answer
              "hang"     the answer waits `seconds`
              "garbage"  the call is executed, the answer is not JSON
@@ -59,6 +59,7 @@ class RpcNode:
         if fault.get("kind") not in FAULT_KINDS or not isinstance(fault.get("method"), str):
             raise RpcError(-32602, f"needs method and kind, one of {', '.join(FAULT_KINDS)}")
         defaults = {"count": 1, "after": 0, "seconds": 30, "result": None}
+        defaults |= {"message": "injected fault", "code": -32000}
         self.faults.append(defaults | fault)
         return True
 
@@ -91,7 +92,7 @@ class RpcNode:
             fault = None if method.startswith("test_") else self.take_fault(method)
             try:
                 if fault and fault["kind"] == "error":
-                    refuse("injected fault")
+                    raise RpcError(fault["code"], fault["message"])
                 if fault and fault["kind"] == "lie":
                     result = fault["result"]
                 else:

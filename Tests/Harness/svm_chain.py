@@ -63,6 +63,8 @@ class Chain:
     done: list[Done] = field(default_factory=list)
     # Of earlier slots nothing is told any more, as by a node that keeps little.
     first_kept: int = 0
+    # The newest finalized slot, while finality stands still.
+    stalled_at: int | None = None
 
     def __post_init__(self):
         self.svm = self._genesis()
@@ -94,13 +96,18 @@ class Chain:
 
     def level(self, slot: int) -> int:
         """0 processed, 1 confirmed, 2 finalized."""
-        if slot <= self.slot - self.final:
+        if slot <= self.slot - self.behind("finalized"):
             return 2
         return 1 if slot <= self.slot - self.confirm else 0
 
     def behind(self, commitment: str | None) -> int:
         """How many slots the newest of this commitment lies behind."""
-        return (0, self.confirm, self.final)[LEVELS[commitment or "finalized"]]
+        final = self.final if self.stalled_at is None else self.slot - self.stalled_at
+        return (0, self.confirm, final)[LEVELS[commitment or "finalized"]]
+
+    def stall_finality(self, stalls: bool) -> None:
+        """Whether the newest finalized slot stays what it is now, however many pass."""
+        self.stalled_at = self.slot - self.behind("finalized") if stalls else None
 
     def newest(self, commitment: str | None) -> Block:
         """The newest block of a commitment, or the oldest there is."""

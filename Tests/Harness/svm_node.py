@@ -15,6 +15,7 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
     test_drop [n]                    the next n sends are acknowledged and never land
     test_rollback [slots, keep]      a fork takes the place of the last slots, also of confirmed
                                      ones; keep: with their transactions
+    test_stallFinality [stalls]      no further slot becomes final
     test_forget [slot]               nothing is told of transactions of earlier slots any more
     test_setAccount [key, lamports, owner, data in base64]
     test_addProgram [key, ELF in base64]
@@ -333,6 +334,10 @@ class Node(RpcNode):
         if not 0 < slots < len(self.chain.blocks):
             invalid(f"1 to {len(self.chain.blocks) - 1} slots")
         return self.chain.roll_back(slots, keep)
+
+    def test_stallFinality(self, stalls=True):
+        self.chain.stall_finality(stalls)
+        return True
 
     def test_forget(self, slot):
         self.chain.first_kept = slot

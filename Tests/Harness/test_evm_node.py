@@ -250,6 +250,27 @@ def test_gap_and_replacement(client):
     assert eth.get_transaction_receipt(ahead).status == 1
 
 
+def test_a_pool_with_a_minimum(client):
+    client.result("test_setMinimumTip", hex(2 * 10**9))
+    refusal = client.error("eth_sendRawTransaction", raw(0, 0, maxPriorityFeePerGas=10**9))
+    assert refusal == "transaction underpriced: gas tip cap 1000000000, minimum needed 2000000000"
+    better = raw(0, 0, maxFeePerGas=4 * 10**9, maxPriorityFeePerGas=2 * 10**9)
+    assert client.result("eth_sendRawTransaction", better).startswith("0x")
+    client.result("test_setMinimumTip", "0x0")
+    assert client.result("eth_sendRawTransaction", raw(0, 1)).startswith("0x")
+
+
+def test_finality_can_stand_still(client):
+    eth = client.web3.eth
+    client.rpc("anvil_mine", "0xa")
+    final = eth.get_block("finalized").number
+    client.result("test_stallFinality", True)
+    client.rpc("anvil_mine", "0xa")
+    assert eth.get_block("finalized").number == final == eth.block_number - 14
+    client.result("test_stallFinality", False)
+    assert eth.get_block("finalized").number == eth.block_number - 4
+
+
 def test_dropped_transaction(client):
     client.result("evm_setAutomine", False)
     sent = client.result("eth_sendRawTransaction", raw(0, 0))
@@ -314,6 +335,9 @@ def test_time_control(client):
 def test_fault_error_does_not_execute(client):
     client.result("test_fault", {"method": "eth_sendRawTransaction", "kind": "error"})
     assert client.error("eth_sendRawTransaction", raw(0, 0)) == "injected fault"
+    words = {"message": "txpool is full", "code": -32003}
+    client.result("test_fault", {"method": "eth_sendRawTransaction", "kind": "error"} | words)
+    assert client.rpc("eth_sendRawTransaction", raw(0, 0))["error"] == words
     assert client.web3.eth.get_transaction_count(KEYS[0].address) == 0
     assert client.result("eth_sendRawTransaction", raw(0, 0)).startswith("0x")
 

@@ -136,6 +136,19 @@ def test_confirmed_slots_are_rolled_back(call, keep):
     assert call.balance(taker) == 5_000_000
 
 
+def test_finality_can_stand_still(call):
+    call.ok("test_tick", 40)
+    final = call.ok("getSlot", {"commitment": "finalized"})
+    call.ok("test_stallFinality", True)
+    name = call.send(*pay(call)[:2])[0]["result"]
+    call.ok("test_tick", 60)
+    assert call.ok("getSlot", {"commitment": "finalized"}) == final
+    assert call.status(name)["confirmationStatus"] == "confirmed"
+    call.ok("test_stallFinality", False)
+    assert call.ok("getSlot", {"commitment": "finalized"}) == final + 60
+    assert call.status(name)["confirmationStatus"] == "finalized"
+
+
 def test_a_blockhash_of_the_left_fork_is_unknown(call):
     call.ok("test_tick", 5)
     instructions, signers, taker = pay(call)

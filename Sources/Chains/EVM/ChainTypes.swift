@@ -22,6 +22,17 @@ public enum ChainError: Error, Hashable, Sendable {
     case timedOut
     /// The caller's task was cancelled.
     case cancelled
+
+    /// Whether it says something of the chain, on which somebody acts, and not of the node: then
+    /// one node's word for it is none.
+    var isVerdict: Bool {
+        switch self {
+        case .deepReorg, .reverted: true
+        case .rpc, .abi, .wrongChain, .inconsistentNode, .feeTooHigh, .notSigned, .timedOut,
+            .cancelled:
+            false
+        }
+    }
 }
 
 /// A block of the chain, as far as it matters here.

@@ -30,7 +30,8 @@ extension EVMManagerDriver {
     }
 
     /// The gas an intent's transaction would use: what the middle node says, or the contract's
-    /// refusal if enough nodes report one. `nil` if too few answer.
+    /// refusal if enough nodes report one, in its words if enough of them report those. `nil` if
+    /// too few answer.
     func estimate(_ intent: EVMIntent) async -> EVMManagerInput? {
         let draft = EVMTransaction(
             chainID: nodes[0].chainID, nonce: 0, maxPriorityFeePerGas: 0, maxFeePerGas: 0,
@@ -56,7 +57,9 @@ extension EVMManagerDriver {
             case .failure: break
             }
         }
-        if texts.count >= quorum.needed { return .estimateReverted(intent.id, texts[0]) }
+        if texts.count >= quorum.needed {
+            return .estimateReverted(intent.id, quorum.agreed(texts) ?? "")
+        }
         guard gas.count >= quorum.needed else { return nil }
         return .estimated(intent.id, gas: gas.sorted()[gas.count / 2])
     }

@@ -30,7 +30,8 @@ public struct ChainNodes<Node: Sendable>: Sendable {
     }
 
     /// What enough nodes answer alike; returns as soon as they have. Throws what enough of them
-    /// throw alike, or the first of different errors, or `inconsistentNode` if they do not agree.
+    /// throw alike, or the first of different errors that say nothing of the chain, or
+    /// `inconsistentNode` if they do not agree.
     public func agreed<Value: Hashable & Sendable>(
         _ read: @escaping @Sendable (Node) async throws(ChainError) -> Value
     ) async throws(ChainError) -> Value {
@@ -40,7 +41,7 @@ public struct ChainNodes<Node: Sendable>: Sendable {
             if let answer = quorum.agreed(given) { return try answer.get() }
             if given.count == all.count { break }
         }
-        for case .failure(let error) in given { throw error }
+        for case .failure(let error) in given where !error.isVerdict { throw error }
         throw .inconsistentNode("the nodes do not agree")
     }
 

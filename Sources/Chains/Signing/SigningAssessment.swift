@@ -21,6 +21,15 @@ struct SigningAssessment: Hashable, Sendable {
     let movement: Movement
     /// What the log calls it.
     let name: String
+
+    /// What one transaction's cap is about. Sums that only grow count as far as they are new;
+    /// anything else as it is, however often it was signed before.
+    func mostItMoves(adding added: SigningCost) -> SigningCost {
+        if case .growing = movement {
+            return SigningCost(coin: cost.coin, usd: added.usd, tly: added.tly)
+        }
+        return cost
+    }
 }
 
 extension SigningPolicy {

@@ -12,8 +12,8 @@ public struct SigningBook: Hashable, Sendable {
         /// The last transactions: what is signed again for the same nonce counts as far as it
         /// costs more, since the chain takes only one.
         var recent: [Recent] = []
-        /// What counts once, newest last.
-        var names: [Digest] = []
+        /// What counts once, newest last, with the most that was signed for each.
+        var once: [Mark] = []
         /// The sums that only grow.
         var marks: [Mark] = []
     }
@@ -29,7 +29,7 @@ public struct SigningBook: Hashable, Sendable {
     }
 
     private static let recentKept = 256
-    private static let namesKept = 4_096
+    private static let onceKept = 4_096
 
     /// The day of UTC since 1970.
     private(set) var day: UInt64 = 0
@@ -60,9 +60,7 @@ public struct SigningBook: Hashable, Sendable {
         let isNewDay = Self.day(of: now) > day
         if isNewDay { book.spent = SigningCost() }
         let added = book.take(wanted, committed: policy.committed)
-        guard wanted.cost.coin <= policy.perTransaction.coin,
-            added.isWithin(policy.perTransaction)
-        else {
+        guard wanted.mostItMoves(adding: added).isWithin(policy.perTransaction) else {
             throw SignerRefusal(
                 .transactionCap, "\(wanted.name) is above what one transaction may cost or move")
         }
@@ -103,12 +101,18 @@ extension SigningBook.KeyBook {
         case .each:
             if isAgain { (added.usd, added.tly) = (0, 0) }
         case .once(let name):
-            if names.contains(name) {
-                (added.usd, added.tly) = (0, 0)
-            } else {
-                names.append(name)
-                if names.count > SigningBook.namesKept { names.removeFirst() }
+            // The chain takes one of them, and nobody knows which: the dearest counts.
+            guard let place = once.firstIndex(where: { $0.name == name }) else {
+                once.append(
+                    SigningBook.Mark(name: name, usd: wanted.cost.usd, tly: wanted.cost.tly))
+                if once.count > SigningBook.onceKept { once.removeFirst() }
+                break
             }
+            let before = SigningCost(usd: once[place].usd, tly: once[place].tly)
+            let grown = wanted.cost.above(before)
+            (added.usd, added.tly) = (grown.usd, grown.tly)
+            once[place].usd = max(before.usd, wanted.cost.usd)
+            once[place].tly = max(before.tly, wanted.cost.tly)
         case .growing(let name):
             let place = marks.firstIndex { $0.name == name }
             let before = place.map { SigningCost(usd: marks[$0].usd, tly: marks[$0].tly) }
@@ -126,40 +130,48 @@ extension SigningBook.KeyBook {
 // MARK: Bytes
 
 extension SigningBook: CanonicalCodable {
-    /// A version, the day, then each key's part.
+    /// A version, the day, then each key's part. Version 1 had no amounts with what counts once;
+    /// they are read as 0, so that it counts again.
     public func encode(into writer: inout ByteWriter) {
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(day)
-        writer.write(keys)
+        writer.write(UInt32(keys.count))
+        for key in keys { key.encode(into: &writer) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
-        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
+        let version = try reader.readUInt8()
+        guard (1...2).contains(version) else { throw .invalidValue("version") }
         day = try reader.readUInt64()
-        keys = try reader.readArray(limit: 1_024)
+        for _ in 0..<(try reader.readCount(limit: 1_024)) {
+            keys.append(try KeyBook(from: &reader, version: version))
+        }
     }
 }
 
-extension SigningBook.KeyBook: CanonicalCodable {
-    func encode(into writer: inout ByteWriter) {
+extension SigningBook.KeyBook {
+    fileprivate func encode(into writer: inout ByteWriter) {
         writer.write(key)
         writer.write(spent.coin)
         writer.write(spent.usd)
         writer.write(spent.tly)
         writer.write(recent)
-        writer.write(UInt32(names.count))
-        for name in names { writer.write(name) }
+        writer.write(once)
         writer.write(marks)
     }
 
-    init(from reader: inout ByteReader) throws(CodecError) {
+    fileprivate init(from reader: inout ByteReader, version: UInt8) throws(CodecError) {
         self.init(key: try reader.readString(limit: 64))
         spent = SigningCost(
             coin: try reader.readUInt128(), usd: try reader.readUInt128(),
             tly: try reader.readUInt128())
         recent = try reader.readArray(limit: 1 << 16)
-        for _ in 0..<(try reader.readCount(limit: 1 << 16)) {
-            names.append(try reader.readDigest())
+        if version == 1 {
+            for _ in 0..<(try reader.readCount(limit: 1 << 16)) {
+                once.append(SigningBook.Mark(name: try reader.readDigest(), usd: 0, tly: 0))
+            }
+        } else {
+            once = try reader.readArray(limit: 1 << 16)
         }
         marks = try reader.readArray(limit: 1 << 16)
     }

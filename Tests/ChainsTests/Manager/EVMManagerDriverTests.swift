@@ -184,6 +184,51 @@ struct EVMManagerDriverTests {
         #expect(one.status(of: refused.id) == .closed(desk.outcomes(of: refused.id)[0]))
     }
 
+    /// What one node says a contract's words are is not told on as the contract's.
+    @Test func oneNodesWordsAreNotTheContracts() async throws {
+        let house = try #require(House.current)
+        let data: [UInt8] = [0xa9, 0x05, 0x9c, 0xbb] + word(1) + word(10)
+        let one = try driver()
+        let refused = intent(1, to: house.usd.address, data: data)
+        try await node.fault(
+            "eth_estimateGas", .error, message: "execution reverted: no bond")
+        try await run(one) {
+            try await one.submit(refused)
+        } until: {
+            !desk.outcomes(of: refused.id).isEmpty
+        }
+        #expect(desk.outcomes(of: refused.id) == [.failed(.wouldRevert(""))])
+    }
+
+    /// A pool that takes nothing so cheap gets nothing twice, and is paid what it wants or waited
+    /// for.
+    @Test func aPoolThatWantsMoreIsPaidOnce() async throws {
+        let before = try await node.chain().balance(of: payee(7))
+        let one = try driver()
+        let id = intent(5, to: try payee(7)).id
+        try await node.minimumTip(50_000_000_000)
+        let refusals = Mutex(0)
+        try await run(one) {
+            try await one.submit(intent(5, to: payee(7)))
+        } until: {
+            let count = refusals.withLock { count in
+                count += 1
+                return count
+            }
+            if count == 20 {
+                #expect(try await node.chain().balance(of: payee(7)) == before)
+                try await node.minimumTip(0)
+            }
+            return !desk.outcomes(of: id).isEmpty
+        }
+        guard case .settled? = desk.outcomes(of: id).first else {
+            Issue.record("\(desk.outcomes(of: id))")
+            return
+        }
+        #expect(try await node.chain().balance(of: payee(7)) == before + 5)
+        #expect(try await node.chain().transactionCount(of: key.address) == 1)
+    }
+
     @Test func whatCannotBeWrittenDownIsNotDone() async throws {
         // The submission is written and the signature is not, so it reaches no node.
         desk.fail(at: 1)

@@ -142,6 +142,28 @@ import Testing
         #expect(bench.book.spent(by: key.hex, at: now + .seconds(86_400)).usd == 1_000_000)
     }
 
+    /// One verdict is signed for again with more: what is above counts, and the cap of one
+    /// transaction is about all of it.
+    @Test func aSlashThatGrowsCountsAsFarAsItGrows() throws {
+        var nonce: UInt64 = 0
+        func sign(_ usd: UInt128, verdict: UInt128 = 1) throws -> Int? {
+            nonce += 1
+            return try ask(bench.transaction(nonce, SignerBench.slash(usd: usd, verdict: verdict)))
+                .error?.code
+        }
+        let now = Timestamp(seconds: 20_000 * 86_400 + 100)
+        #expect(try sign(1) == nil)
+        #expect(try sign(5_000) == 9)
+        #expect(try sign(90) == nil)
+        #expect(try sign(40) == nil)
+        #expect(bench.book.spent(by: key.hex, at: now).usd == 90_000_000)
+        #expect(try sign(100) == nil)
+        #expect(bench.book.spent(by: key.hex, at: now).usd == 100_000_000)
+        #expect(try sign(100, verdict: 2) == nil)
+        #expect(try sign(50, verdict: 3) == nil)
+        #expect(try sign(1, verdict: 4) == 10)
+    }
+
     @Test func whatCannotBeWrittenDownIsNotCounted() throws {
         let desk = try bench.desk()
         let transaction = bench.transaction(1, SignerBench.root(usd: 1_100), thousandths: 10)
