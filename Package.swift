@@ -121,7 +121,7 @@ let package = Package(
             dependencies: [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Planning", "Clearing",
                 "Verification", "Transport", "Storage", "Chains", "Inference", "Service",
-                "Gateway", "LedgerServer", "Node", "Simulator",
+                "Gateway", "LedgerServer", "Node", "Simulator", "CHost",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CHost.h"
 
+#include <errno.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -18,4 +20,21 @@ int exq_peer_user(int socket, uid_t *user) {
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0) return -1;
     *user = peer.uid;
     return 0;
+}
+
+int exq_queue(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int exq_watch(int queue, int socket, int place) {
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = place};
+    return epoll_ctl(queue, EPOLL_CTL_ADD, socket, &event);
+}
+
+int exq_wait(int queue, int *places, int limit, int milliseconds) {
+    struct epoll_event events[256];
+    int count;
+    do {
+        count = epoll_wait(queue, events, limit < 256 ? limit : 256, milliseconds);
+    } while (count < 0 && errno == EINTR);
+    for (int i = 0; i < count; i++) places[i] = events[i].data.fd;
+    return count < 0 ? 0 : count;
 }

@@ -120,6 +120,25 @@ def house(tmp_path):
     house.stop()
 
 
+def test_a_mint_with_extensions_is_no_dollar(house):
+    """With one for transfer fees a payee would get less than is booked."""
+    asked = house.solana.call("getAccountInfo", house.solana.mint, {"encoding": "base64"})
+    mint = base64.b64decode(asked["value"]["data"][0])
+    # Behind the mint come zeros up to 165 bytes, what it is, and the kind and length of each.
+    extension = (1).to_bytes(2, "little") + (108).to_bytes(2, "little") + bytes(108)
+    fees = mint.ljust(165, b"\0") + b"\1" + extension
+    house.solana.mint = str(Pubkey(bytes(range(32))))
+    token_2022 = "TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb"
+    house.solana.call("test_setAccount", house.solana.mint, 10**9, token_2022,
+                      base64.b64encode(fees).decode())
+    with pytest.raises(AssertionError, match="extensions"):
+        house.begin()
+    # The same without them is one.
+    house.solana.call("test_setAccount", house.solana.mint, 10**9, token_2022,
+                      base64.b64encode(mint).decode())
+    house.begin()
+
+
 def test_everybody_is_paid_once_on_both_chains(house):
     house.begin()
     for account in (1, 2, 3):

@@ -160,10 +160,14 @@ public final class SolanaSettlement: Sendable {
         let account = try await nodes.agreed { node throws(ChainError) in
             try await node.accounts([mint])
         }[0]
-        // `spl_token::state::Mint`: the decimals are the byte at 44.
+        // `spl_token::state::Mint`: the decimals are the byte at 44, whether it is ready at 45.
         guard let account, [.token, .token2022].contains(account.owner),
-            account.data.count >= 82
+            account.data.count >= 82, account.data[45] == 1
         else { throw .inconsistentNode("\(mint) is no token") }
+        // Of a fee the payee gets less than is booked; a delegate may take it; a hook may refuse.
+        guard account.data.count == 82 else {
+            throw .inconsistentNode("\(mint) is a token with extensions, which are not taken")
+        }
         guard Int(account.data[44]) == Asset.usd.chainDecimals else {
             throw .inconsistentNode("\(mint) has \(account.data[44]) decimals")
         }

@@ -1,3 +1,4 @@
+import CHost
 import Foundation
 import Ledger
 import LedgerServer
@@ -123,7 +124,7 @@ struct LedgerLoad {
         sockets: [CInt], requests: Int, send: (_ client: Int, _ request: Int) throws -> Void,
         receive: (_ client: Int) throws -> Void
     ) throws -> Result {
-        var polls = sockets.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+        let readiness = try Readiness(of: sockets)
         var sent = [ContinuousClock.Instant?](repeating: nil, count: clients)
         var latencies: [Double] = []
         latencies.reserveCapacity(requests)
@@ -139,10 +140,11 @@ struct LedgerLoad {
         }
         for client in 0..<clients { try sendNext(client) }
         while latencies.count < requests {
-            guard unsafe poll(&polls, UInt(clients), 30_000) > 0 else {
+            let answered = readiness.wait()
+            if answered.isEmpty {
                 throw BenchError.unexpected("the server did not answer for half a minute")
             }
-            for client in 0..<clients where polls[client].revents != 0 {
+            for client in answered.lazy.map(Int.init) {
                 try receive(client)
                 if let since = sent[client] { latencies.append(milliseconds(clock.now - since)) }
                 try sendNext(client)
@@ -183,6 +185,31 @@ struct LedgerLoad {
     private func milliseconds(_ duration: Duration) -> Double {
         let (seconds, attoseconds) = duration.components
         return Double(seconds) * 1e3 + Double(attoseconds) * 1e-15
+    }
+}
+
+/// Which of many sockets have something to read. A load of clients in one thread looks so often
+/// that `poll`, which looks at each, was a sixth of its time.
+private final class Readiness {
+    private let queue: CInt
+    private var places: [CInt]
+
+    init(of sockets: [CInt]) throws {
+        places = Array(repeating: 0, count: sockets.count)
+        queue = exq_queue()
+        for (place, socket) in sockets.enumerated() {
+            guard exq_watch(queue, socket, CInt(place)) == 0 else {
+                throw BenchError.unexpected("a socket cannot be waited for")
+            }
+        }
+    }
+
+    deinit { _ = close(queue) }
+
+    /// The places of those that have; none after half a minute.
+    func wait() -> ArraySlice<CInt> {
+        let count = unsafe exq_wait(queue, &places, CInt(places.count), 30_000)
+        return places.prefix(Int(count))
     }
 }
 
