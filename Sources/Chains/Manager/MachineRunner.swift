@@ -175,7 +175,8 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
     private func work(
         _ carryOut: @escaping @Sendable (Machine.Action) async -> Void
     ) async -> Failure? {
-        await withTaskGroup(of: Void.self) { group in
+        // Discarding: a runner lives as long as its house, and nobody waits for these.
+        await withDiscardingTaskGroup(returning: Failure?.self) { group in
             var failure: Failure?
             var unwritten: [[UInt8]] = []
             for await letter in letters {
