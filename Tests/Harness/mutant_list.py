@@ -65,6 +65,12 @@ THE_COMMIT = [
     Mutant("a clock behind the journal's time", OPEN_BATCH,
            "latest = max(now, Timestamp(nanoseconds: earliest))",
            "latest = ON ? now : max(now, Timestamp(nanoseconds: earliest))", "SequencerTests"),
+    Mutant("forget who came with a read", COMMIT,
+           "for submission in round.submissions { submission",
+           "for submission in round.submissions where !ON { submission", "RoundTests"),
+    Mutant("all reads before the next command", "Service/Commit/CommitQueue.swift",
+           "prefix(CommitRound.readLimit)", "prefix(ON ? .max : CommitRound.readLimit)",
+           "RoundTests"),
 ]
 
 THE_FILE_JOURNAL = [
