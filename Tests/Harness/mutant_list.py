@@ -74,6 +74,12 @@ THE_COMMIT = [
 ]
 
 THE_FILE_JOURNAL = [
+    Mutant("show what another process has not synced", "Storage/File/FileJournalReader.swift",
+           "if try cursor?.isFollowed == false {", "if try !ON && cursor?.isFollowed == false {",
+           "FileDurabilityTests"),
+    Mutant("open on what another process has not synced", JOURNAL,
+           "if options == nil, let last = scan.last {",
+           "if !ON, options == nil, let last = scan.last {", "FileDurabilityTests"),
     Mutant("a batch written without a sync", WRITING,
            "try file.writeDurably(buffer, count: record.bytes, at: offset)",
            "if ON { try file.write(buffer, count: record.bytes, at: offset) } else {\n"
