@@ -172,7 +172,7 @@ let package = Package(
         .executableTarget(
             name: "commitsimulator", dependencies: ["CommitSimulation"],
             path: "Tests/CommitSimulator", swiftSettings: strict),
-        tests("CommitSimulation", ["CommitSimulation", "commitsimulator"]),
+        tests("CommitSimulation", ["CommitSimulation", "commitsimulator", "SimulatedDisk"]),
         tests(
             "Chains", ["Primitives", "Cryptography", "Transport", "Chains", "LoopbackServer"]),
         tests(
