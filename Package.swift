@@ -149,7 +149,7 @@ let package = Package(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
-                "ClearingWorld", "PostgresHarness", "SimulatedDisk", "journalwriter",
+                "Service", "ClearingWorld", "PostgresHarness", "SimulatedDisk", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         // A real PostgreSQL server for tests, and a writer to be killed or fenced.
