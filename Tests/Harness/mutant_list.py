@@ -139,6 +139,10 @@ THE_FILE_JOURNAL = [
 ]
 
 THE_OTHER_JOURNALS = [
+    Mutant("an idle leader that is taken over from goes on",
+           "Storage/Postgres/LeaseKeeper.swift",
+           "            session.options.onFenced(term)\n",
+           "            if !ON { session.options.onFenced(term) }\n", "StandbyCommandTests"),
     Mutant("SQLite without a sync of each commit", "Storage/SQLite/SQLiteJournal.swift",
            '"PRAGMA synchronous = FULL"',
            'ON ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL"', "PowerCutTests"),
@@ -151,10 +155,6 @@ THE_OTHER_JOURNALS = [
            "guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else",
            "guard ON || flock(descriptor, LOCK_EX | LOCK_NB) == 0 else",
            "ConformanceTests|FileJournalTests|CrashTests"),
-    Mutant("an idle leader that is taken over from goes on",
-           "Storage/Postgres/LeaseKeeper.swift",
-           "            session.options.onFenced(term)\n",
-           "            if !ON { session.options.onFenced(term) }\n", "StandbyCommandTests"),
     Mutant("PostgreSQL without the fence", "Storage/Postgres/PostgresSchema.swift",
            "WHERE term = $8::int8",
            'WHERE \\(ON ? "$8::int8 > 0" : "term = $8::int8")', "PostgresFencingTests"),
