@@ -75,7 +75,7 @@ THE_COMMIT = [
 
 THE_FILE_JOURNAL = [
     Mutant("show what another process has not synced", "Storage/File/FileJournalReader.swift",
-           "if try cursor?.isFollowed == false {", "if try !ON && cursor?.isFollowed == false {",
+           "{ try cursor?.sync() }", "{ if !ON { try cursor?.sync() } }",
            "FileDurabilityTests"),
     Mutant("open on what another process has not synced", JOURNAL,
            "if options == nil, let last = scan.last {",
