@@ -149,7 +149,7 @@ let package = Package(
             "Storage",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
-                "ClearingWorld", "PostgresHarness", "SimulatedDisk", "journalwriter",
+                "Service", "ClearingWorld", "PostgresHarness", "SimulatedDisk", "journalwriter",
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]),
         // A real PostgreSQL server for tests, and a writer to be killed or fenced.
@@ -172,7 +172,7 @@ let package = Package(
         .executableTarget(
             name: "commitsimulator", dependencies: ["CommitSimulation"],
             path: "Tests/CommitSimulator", swiftSettings: strict),
-        tests("CommitSimulation", ["CommitSimulation", "commitsimulator"]),
+        tests("CommitSimulation", ["CommitSimulation", "commitsimulator", "SimulatedDisk"]),
         tests(
             "Chains", ["Primitives", "Cryptography", "Transport", "Chains", "LoopbackServer"]),
         tests(

@@ -28,11 +28,19 @@ public struct LedgerMachine: Equatable, Sendable {
         ledger.nextExpiry.map { $0 <= time } ?? false
     }
 
+    /// The moment of a command's first event, if `time` is that of its last. What is due by then is
+    /// released before the command.
+    public static func start(of command: LedgerCommand, at time: Timestamp) -> Timestamp {
+        let ticks = ticks(of: command)
+        return Timestamp(nanoseconds: max(time.nanoseconds, ticks) - ticks + 1)
+    }
+
     /// Decides one command. The time must be at least `ticks` after the last command's. What is due
-    /// is released first.
+    /// at the moment of its first event is released first, all of it; what ends during the command
+    /// is released by the next.
     public mutating func apply(_ command: LedgerCommand, at time: Timestamp) -> LedgerAnswer {
         now = time
-        let released = ledger.expire(at: time)
+        let released = ledger.expire(at: LedgerMachine.start(of: command, at: time))
         switch command {
         case .createAccounts(let accounts):
             return .accounts(ledger.createAccounts(accounts, at: time))

@@ -3,7 +3,7 @@ public import Primitives
 extension LedgerState {
     /// Carries out transfers: event `i` of `n` happens at `at - n + i + 1` nanoseconds (later if
     /// those timestamps are taken). Answers one result per event, in order. Call `expire(at:)` with
-    /// the same `at` first.
+    /// the moment of the first event before.
     public mutating func createTransfers(
         _ requests: [Transfer], at: Timestamp
     ) -> [CreateTransferResult] {

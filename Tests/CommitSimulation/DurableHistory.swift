@@ -69,7 +69,7 @@ struct DurableHistory {
     }
 
     private mutating func decide(_ command: LedgerCommand, _ time: Timestamp) -> LedgerAnswer {
-        let released = naive.expire(at: time)
+        let released = naive.expire(at: LedgerMachine.start(of: command, at: time))
         switch command {
         case .createAccounts(let accounts):
             return .accounts(naive.createAccounts(accounts, at: time))

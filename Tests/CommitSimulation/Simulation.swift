@@ -58,6 +58,11 @@ public struct Simulation {
         var report = simulation.report
         report.seeds = 1
         report.nanoseconds = simulation.clock.elapsed
+        for fault in DiskFault.allCases {
+            report.counts["journal's disk: \(fault.rawValue)"] = simulation.disk.count(of: fault)
+            report.counts["snapshots' disk: \(fault.rawValue)"] =
+                simulation.snapshotDisk.count(of: fault)
+        }
         report.failure = report.failure.map { "seed \(seed), step \(report.steps): \($0)" }
         return report
     }

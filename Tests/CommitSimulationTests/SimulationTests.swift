@@ -1,5 +1,6 @@
 import CommitSimulation
 import Foundation
+import SimulatedDisk
 import Testing
 
 /// The whole commit path under one seed at a time: docs/internals/proof.md.
@@ -36,7 +37,7 @@ import Testing
             "lives to the end", "orderly stops", "new sessions", "snapshots",
             "snapshots that failed", "starts from a snapshot", "passed over: another history",
             "passed over: damaged", "power cuts while writing a snapshot",
-        ] {
+        ] + DiskFault.allCases.map({ "journal's disk: \($0.rawValue)" }) {
             #expect(report.counts[kind] ?? 0 > 0, "\(kind): none")
         }
     }

@@ -65,9 +65,21 @@ THE_COMMIT = [
     Mutant("a clock behind the journal's time", OPEN_BATCH,
            "latest = max(now, Timestamp(nanoseconds: earliest))",
            "latest = ON ? now : max(now, Timestamp(nanoseconds: earliest))", "SequencerTests"),
+    Mutant("forget who came with a read", COMMIT,
+           "for submission in round.submissions { submission",
+           "for submission in round.submissions where !ON { submission", "RoundTests"),
+    Mutant("all reads before the next command", "Service/Commit/CommitQueue.swift",
+           "prefix(CommitRound.readLimit)", "prefix(ON ? .max : CommitRound.readLimit)",
+           "RoundTests"),
 ]
 
 THE_FILE_JOURNAL = [
+    Mutant("show what another process has not synced", "Storage/File/FileJournalReader.swift",
+           "{ try cursor?.sync() }", "{ if !ON { try cursor?.sync() } }",
+           "FileDurabilityTests"),
+    Mutant("open on what another process has not synced", JOURNAL,
+           "if options == nil, let last = scan.last {",
+           "if !ON, options == nil, let last = scan.last {", "FileDurabilityTests"),
     Mutant("a batch written without a sync", WRITING,
            "try file.writeDurably(buffer, count: record.bytes, at: offset)",
            "if ON { try file.write(buffer, count: record.bytes, at: offset) } else {\n"
@@ -127,6 +139,10 @@ THE_FILE_JOURNAL = [
 ]
 
 THE_OTHER_JOURNALS = [
+    Mutant("an idle leader that is taken over from goes on",
+           "Storage/Postgres/LeaseKeeper.swift",
+           "            session.options.onFenced(term)\n",
+           "            if !ON { session.options.onFenced(term) }\n", "StandbyCommandTests"),
     Mutant("SQLite without a sync of each commit", "Storage/SQLite/SQLiteJournal.swift",
            '"PRAGMA synchronous = FULL"',
            'ON ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL"', "PowerCutTests"),
@@ -274,6 +290,10 @@ THE_LEDGER = [
     Mutant("expire a nanosecond late", RESOLVING,
            "first.expiresAt <= at.nanoseconds",
            "first.expiresAt < at.nanoseconds + (ON ? 0 : 1)", "LedgerTests"),
+    Mutant("release what ends during a batch before it", "Ledger/LedgerMachine.swift",
+           "ledger.expire(at: LedgerMachine.start(of: command, at: time))",
+           "ledger.expire(at: ON ? time : LedgerMachine.start(of: command, at: time))",
+           "LedgerMachineTests"),
     Mutant("post at the moment of expiry", RESOLVING,
            "expiry <= moment {", "ON ? expiry < moment : expiry <= moment {", "LedgerTests"),
     Mutant("a post that keeps its reservation", RESOLVING,

@@ -139,7 +139,7 @@ final class WireHistory {
 
     private func play(_ command: LedgerCommand, at time: Timestamp) throws {
         _ = machine.apply(command, at: time)
-        _ = naive.expire(at: time)
+        _ = naive.expire(at: LedgerMachine.start(of: command, at: time))
         let expected: [WireResult]
         switch command {
         case .pulse:

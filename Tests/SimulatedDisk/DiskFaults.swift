@@ -25,6 +25,18 @@ public struct DiskFaults: Sendable {
     public init() {}
 }
 
+/// What went wrong on a `SimulatedDisk`, by chance, for counting.
+public enum DiskFault: String, CaseIterable, Sendable {
+    case shortRead = "short reads"
+    case readError = "read errors"
+    case writeError = "write errors"
+    case syncError = "sync errors"
+    case full = "disk full"
+    case misdirectedWrite = "misdirected writes"
+    case tornSector = "torn sectors"
+    case bitFlip = "bit flips"
+}
+
 /// What happens at a chosen call of a `SimulatedDisk`.
 public enum DiskFailure: String, CaseIterable, Sendable {
     /// It fails and nothing was done.

@@ -29,6 +29,8 @@ struct DiskImage {
     var names: [String: Int] = [:]
     var durableNames: [String: Int] = [:]
     var pendingNames: [NameChange] = []
+    /// How often what went wrong by chance.
+    var faults: [DiskFault: Int] = [:]
     private var lastFile = 0
 
     mutating func make(_ name: String) -> Int {
@@ -123,6 +125,7 @@ struct DiskImage {
         let mask = UInt8(1) << UInt8.random(in: 0..<8, using: &numbers)
         files[id]?.durable[place] ^= mask
         files[id]?.current[place] ^= mask
+        faults[.bitFlip, default: 0] += 1
     }
 
     private mutating func keepSome(
@@ -142,6 +145,7 @@ struct DiskImage {
                 var end = min(start + DiskImage.sector, bytes.count)
                 if numbers.happens(tornSectors) {
                     end = Int.random(in: start..<end, using: &numbers)
+                    faults[.tornSector, default: 0] += 1
                 }
                 let part = Change.write(offset + start, Array(bytes[start..<end]))
                 DiskImage.apply(part, to: &files[file, default: File()].durable) { _ in true }

@@ -124,7 +124,7 @@ private final class MountedFile: DiskFile {
             var found = max(min(count, current.count - offset), 0)
             if found > 1, state.numbers.happens(state.faults.shortReads) {
                 found = Int.random(in: 1..<found, using: &state.numbers)
-                state.injected += 1
+                state.inject(.shortRead)
             }
             return found == 0 ? [] : Array(current[offset..<offset + found])
         }
@@ -160,7 +160,7 @@ private final class MountedFile: DiskFile {
             if state.numbers.happens(state.faults.misdirectedWrites) {
                 let last = (state.bytes(of: file) - count) / DiskImage.sector
                 offset = Int.random(in: 0...last, using: &state.numbers) * DiskImage.sector
-                state.injected += 1
+                state.inject(.misdirectedWrite)
             }
             state.image.writeThrough(file, at: offset, bytes)
         }
@@ -185,10 +185,11 @@ extension SimulatedDisk.State {
     func bytes(of file: Int) -> Int { image.files[file]?.current.count ?? 0 }
 
     /// Throws `full` if a file of `bytes` would be over the capacity.
-    func require(room bytes: Int, _ file: Int) throws(DiskError) {
+    mutating func require(room bytes: Int, _ file: Int) throws(DiskError) {
         guard let capacity, bytes > self.bytes(of: file) else { return }
         let used = image.files.keys.sorted().reduce(0) { $0 + self.bytes(of: $1) }
         guard used + bytes - self.bytes(of: file) <= capacity else {
+            image.faults[.full, default: 0] += 1
             throw .full("the simulated disk is full")
         }
     }
@@ -210,5 +211,6 @@ extension SimulatedDisk.State {
         guard part.count > 1 else { return }
         let torn = part.prefix(Int.random(in: 1..<part.count, using: &numbers))
         image.writeThrough(file, at: offset + start, Array(torn))
+        image.faults[.tornSector, default: 0] += 1
     }
 }

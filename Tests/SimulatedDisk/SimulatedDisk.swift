@@ -63,6 +63,11 @@ public final class SimulatedDisk: Sendable {
     /// Faults and failures so far, crashes by `crash` not among them.
     public var injected: Int { state.withLock { $0.injected } }
 
+    /// How often what went wrong by chance so far; failures at a chosen call are not among them.
+    public func count(of fault: DiskFault) -> Int {
+        state.withLock { $0.image.faults[fault] ?? 0 }
+    }
+
     /// What was done so far, and noted.
     public var log: [DiskOperation] { state.withLock { $0.log } }
 
@@ -159,22 +164,29 @@ extension SimulatedDisk.State {
     /// What is to happen to the next call, by choice or by chance.
     mutating func failure(of kind: DiskOperation.Kind) -> DiskFailure? {
         calls += 1
-        var found = failures.removeValue(forKey: calls)
-        if found == nil {
-            switch kind {
-            case .read, .list, .open, .size:
-                if numbers.happens(faults.readErrors) { found = .error }
-            case .write, .writeDurably:
-                if numbers.happens(faults.writeErrors) { found = .errorMeanwhile }
-                if numbers.happens(faults.full) { found = .full }
-            case .allocate, .create:
-                if numbers.happens(faults.full) { found = .full }
-            case .sync, .syncFolder:
-                if numbers.happens(faults.syncErrors) { found = .error }
-            case .rename, .remove, .note: break
-            }
+        if let chosen = failures.removeValue(forKey: calls) {
+            injected += 1
+            return chosen
         }
-        if found != nil { injected += 1 }
-        return found
+        var found: (DiskFailure, DiskFault)?
+        switch kind {
+        case .read, .list, .open, .size:
+            if numbers.happens(faults.readErrors) { found = (.error, .readError) }
+        case .write, .writeDurably:
+            if numbers.happens(faults.writeErrors) { found = (.errorMeanwhile, .writeError) }
+            if numbers.happens(faults.full) { found = (.full, .full) }
+        case .allocate, .create:
+            if numbers.happens(faults.full) { found = (.full, .full) }
+        case .sync, .syncFolder:
+            if numbers.happens(faults.syncErrors) { found = (.error, .syncError) }
+        case .rename, .remove, .note: break
+        }
+        if let found { inject(found.1) }
+        return found?.0
+    }
+
+    mutating func inject(_ fault: DiskFault) {
+        injected += 1
+        image.faults[fault, default: 0] += 1
     }
 }

@@ -81,8 +81,8 @@ final class CommitBuffer<Machine: JournaledMachine>: Sendable {
     /// What was taken, or begun with `beginCommit`, is durable.
     func endCommit() { state.withLock { $0.committing = false } }
 
-    /// Whether the journal has failed.
-    var hasFailed: Bool { state.withLock { $0.failure != nil } }
+    /// Why nothing is taken in any more: the journal has failed.
+    var failure: SequencerError? { state.withLock { $0.failure } }
 
     /// Waits for something to commit and takes all of it; `nil` after `finish`, when nothing is
     /// left, or a failure. For the committer only, which calls `endCommit` in between.

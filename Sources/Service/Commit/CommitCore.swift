@@ -74,6 +74,9 @@ final class CommitCore<Machine: JournaledMachine>: Sendable {
         _ add: (OpenBatch<Machine>) -> Bool
     ) -> Bool {
         if !round.reads.isEmpty, !answer(round.reads, decider.executor.machine, add) {
+            // They were taken from the queue and are in no batch: nobody else would tell them.
+            let error = buffer.failure ?? .stopped
+            for submission in round.submissions { submission.reply(.failure(error)) }
             return false
         }
         if round.submissions.isEmpty { return true }
@@ -160,7 +163,7 @@ final class CommitCore<Machine: JournaledMachine>: Sendable {
 
     /// Closes the journal, after everything was committed.
     func finishCommitting() {
-        if buffer.hasFailed { return }
+        if buffer.failure != nil { return }
         do throws(JournalError) {
             try journal.close()
             end(nil)

@@ -2,6 +2,12 @@ import Dispatch
 import Storage
 import Synchronization
 
+/// What limits a round of the executor, whatever its machine.
+private enum CommitRound {
+    /// The most reads of a round: of a ledger's largest queries they look at four million records.
+    static let readLimit = 64
+}
+
 /// What waits for the executor: bounded, first come first served. What the executor has taken
 /// still counts until it goes to the journal, so the bounds hold for all that waits.
 final class CommitQueue<Machine: JournaledMachine>: Sendable {
@@ -126,7 +132,10 @@ final class CommitQueue<Machine: JournaledMachine>: Sendable {
 
     private func next(_ state: inout State) -> Round {
         var round = Round(submissions: [], reads: [])
-        swap(&round.reads, &state.reads)
+        // A round's reads come before its submissions, and each may look at many records: with all
+        // of them no commit would begin for seconds. Who waits longer sees a later state.
+        round.reads = Array(state.reads.prefix(CommitRound.readLimit))
+        state.reads.removeFirst(round.reads.count)
         state.takenReads += round.reads.count
         if state.commands <= options.commandsPerBatch, state.bytes <= options.bytesPerBatch {
             swap(&round.submissions, &state.submissions)

@@ -29,7 +29,7 @@ struct HouseJournal: Sendable {
     func open() throws(HouseError) -> Sequencer {
         do throws(JournalError) {
             try checkIsOurs()
-            let journal = try place.openForWriting()
+            let journal = try place.openForWriting(onFenced: Sequencer.endFencedProcess)
             do throws(JournalError) {
                 var options = SnapshotOptions(try SnapshotStore(folder: snapshots))
                 options.notice = { [log] notice in

@@ -181,6 +181,11 @@ public final class Sequencer: Sendable {
         _exit(74)
     }
 
+    /// Ends the process as `endProcess` does, because another one leads the journal with this term.
+    public static let endFencedProcess: @Sendable (UInt64) -> Void = {
+        endProcess(.fenced(term: $0))
+    }
+
     /// As `read`, and gives the head of the journal that leads to just the state that was shown.
     func readAtHead<Value: Sendable>(
         _ body: @escaping @Sendable (borrowing ClearingHouse) -> Value

@@ -97,7 +97,11 @@ public final class ReplicatedJournal: Journal {
 
     /// Records a state hash here; a standby records its own once it leads.
     public func record(_ checkpoint: StateCheckpoint) throws(JournalError) {
+        guard published.withLock({ $0 != nil }) else { throw .notRecovered }
         try replicator.check()
+        guard checkpoint.sequence <= head.sequence else {
+            throw .misplaced("the checkpoint is beyond the head")
+        }
         do throws(JournalError) {
             try local.record(checkpoint)
         } catch {

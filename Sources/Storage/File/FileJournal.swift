@@ -80,11 +80,16 @@ public final class FileJournal: Journal {
     }
 
     /// Opens the journal in the folder at `path` for reading only, also while another process
-    /// writes it. Sees the batches that are whole now; the last of them may not be durable yet.
+    /// writes it. Sees the batches that are whole now, and makes the last of them durable first.
     public convenience init(readingOnly path: String) throws(JournalError) {
         guard SystemError.isFolder(path) else { throw .cannotOpen(path, "there is no such folder") }
         let disk = try FileJournal.systemDisk(path, direct: false)
         try self.init(disk, path, options: nil, lock: nil)
+    }
+
+    /// Opens the journal on a disk of any kind for reading only, as the one above does.
+    public convenience init(readingOnly disk: any Disk) throws(JournalError) {
+        try self.init(disk, "the journal's folder", options: nil, lock: nil)
     }
 
     private init(
@@ -103,6 +108,12 @@ public final class FileJournal: Journal {
             scan = try JournalScan(disk, folder: path)
         }
         guard !scan.segments.isEmpty else { throw .notAJournal(path, "it is an empty folder") }
+        if options == nil, let last = scan.last {
+            // What another process wrote may not be durable yet: see `FileJournalReader`.
+            try onDisk { () throws(DiskError) in
+                try disk.open(SegmentName.of(last.segment)).sync()
+            }
+        }
         self.disk = disk
         self.scan = scan
         self.options = options

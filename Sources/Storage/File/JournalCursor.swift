@@ -55,6 +55,16 @@ final class JournalCursor {
         return batch
     }
 
+    /// Whether a record begins where the cursor stands.
+    var isFollowed: Bool {
+        get throws(JournalError) { try segment?.header(at: offset, of: sequence) != nil }
+    }
+
+    /// Makes everything that was written to the segment durable, by whomever.
+    func sync() throws(JournalError) {
+        try onDisk { () throws(DiskError) in try segment?.file.sync() }
+    }
+
     /// Forgets what was read ahead: the writer may have gone on.
     func refresh() { segment?.refresh() }
 

@@ -45,12 +45,15 @@ public enum JournalPlace: Hashable, Sendable {
 
     /// Opens the journal for writing and reading, and makes it if there is none. `takeOver` takes a
     /// PostgreSQL journal over although its leader seems alive; for the other kinds, whose lock is
-    /// the operating system's, there is nothing to take over, and it is refused.
+    /// the operating system's, there is nothing to take over, and it is refused. `onFenced` is
+    /// called once if such a journal is taken over from this opening.
     ///
     /// Throws as the journal's own initializer does, and `cannotOpen` for such a `takeOver` and for
     /// the copy of a standby that has not taken over: what is written there would be a second
     /// history.
-    public func openForWriting(takeOver: Bool = false) throws(JournalError) -> any Journal {
+    public func openForWriting(
+        takeOver: Bool = false, onFenced: @escaping @Sendable (UInt64) -> Void = { _ in }
+    ) throws(JournalError) -> any Journal {
         guard case .postgres(let conninfo, let schema) = self else {
             if takeOver {
                 throw .cannotOpen(
@@ -70,6 +73,7 @@ public enum JournalPlace: Hashable, Sendable {
         }
         var options = PostgresJournal.Options()
         options.takeOver = takeOver
+        options.onFenced = onFenced
         return try PostgresJournal(conninfo: conninfo, schema: schema, options: options)
     }
 

@@ -2,7 +2,8 @@ import Dispatch
 import Synchronization
 
 /// Renews a leader's lease every second, on a thread and a connection of its own, so that neither
-/// a long commit nor an idle journal lets it grow old.
+/// a long commit nor an idle journal lets it grow old. So it is also the first to hear of another
+/// leader, and says so once (`PostgresJournal.Options.onFenced`).
 final class LeaseKeeper: Sendable {
     private struct State {
         var connection: PostgresConnection?
@@ -56,7 +57,9 @@ final class LeaseKeeper: Sendable {
             if try update(session.schema.renewLease) > 0 { return }
             let leader = try perform(.run(session.schema.selectLeader))
             let found = leader.rows > 0 ? leader.integer(0, 0) : nil
-            state.withLock { $0.fencedBy = UInt64(max(found ?? 0, 0)) }
+            let term = UInt64(max(found ?? 0, 0))
+            state.withLock { $0.fencedBy = term }
+            session.options.onFenced(term)
         } catch {
             if error.isConnectionLost { state.withLock { $0.connection = nil } }
         }

@@ -17,6 +17,10 @@ public final class PostgresJournal: Journal {
         /// The longest wait for the server. After it an append counts as failed and its outcome
         /// as unknown.
         public var timeout = Duration.seconds(30)
+        /// Called once, on the thread that renews the lease, when another leader has taken over,
+        /// also while nothing is written: this process must stop, since what it shows to others is
+        /// old from then on. Appends fail in any case. It must not close the journal.
+        public var onFenced: @Sendable (UInt64) -> Void = { _ in }
         /// **For tests only**: accepts a server that may lose what it has committed.
         public var acceptsUnsafeServer = false
 

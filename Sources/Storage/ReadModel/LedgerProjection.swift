@@ -40,8 +40,12 @@ struct LedgerProjection {
 
     /// Takes note of what a command at `now` in batch `sequence` did.
     mutating func note(_ ledger: borrowing LedgerState, at now: Timestamp, in sequence: UInt64) {
-        while let place = timeouts.takeFirst(upTo: now) {
-            expire(ledger.transfers[place], ledger)
+        // One that ended during the command is released by the next, and waits until then.
+        while let place = timeouts.first(upTo: now) {
+            let pending = ledger.transfers[place]
+            if ledger.pendingStatus(pending.id) == .pending { break }
+            timeouts.removeFirst()
+            expire(pending, ledger)
         }
         while seenAccounts < ledger.accounts.count {
             var account = ledger.accounts[seenAccounts]
@@ -180,11 +184,14 @@ private struct Timeouts {
         }
     }
 
-    /// Takes the first that ends by `now`; whether it was posted or voided before is not known.
-    mutating func takeFirst(upTo now: Timestamp) -> Int? {
-        guard let first = heap.first, first.moment <= now.nanoseconds else { return nil }
+    /// The first that ends by `now`; whether it was posted or voided before is not known.
+    func first(upTo now: Timestamp) -> Int? {
+        heap.first.flatMap { $0.moment <= now.nanoseconds ? $0.place : nil }
+    }
+
+    mutating func removeFirst() {
         let last = heap.removeLast()
-        guard !heap.isEmpty else { return first.place }
+        guard !heap.isEmpty else { return }
         heap[0] = last
         var parent = 0
         while true {
@@ -193,7 +200,7 @@ private struct Timeouts {
             where child < heap.count && heap[child] < heap[least] {
                 least = child
             }
-            if least == parent { return first.place }
+            if least == parent { return }
             heap.swapAt(parent, least)
             parent = least
         }

@@ -47,15 +47,15 @@ extension SnapshotStore {
             recorded: isRecorded ? checkpoint?.stateHash : nil, isCancelled: isCancelled)
     }
 
-    /// Takes a snapshot of a journal that was opened for reading, of whatever machine it is; as far
-    /// as it is sure to be durable. `nil` if there is nothing new.
+    /// Takes a snapshot of a journal that was opened for reading, of whatever machine it is.
+    /// `nil` if there is nothing new.
     ///
     /// Throws as `take` does.
     public func take(
         ofWhole journal: any Journal, notice: (SnapshotNotice) -> Void = { _ in }
     ) throws(SnapshotError) -> SnapshotInfo? {
         let (kind, end, checkpoint) = try onJournal { () throws(JournalError) in
-            let end = try SnapshotStore.durableHead(of: journal)
+            let end = journal.head
             let checkpoint = try journal.checkpoints().last { $0.sequence <= end.sequence }
             return (try JournaledKind(of: journal), end, checkpoint)
         }
@@ -70,17 +70,6 @@ extension SnapshotStore {
                 of: journal, upTo: end, checkpoint: checkpoint,
                 empty: LedgerMachine(tableSeed: .random(in: .min ... .max)), notice: notice)
         }
-    }
-
-    /// The last batch that is sure to be durable. In append files that another process writes, the
-    /// last one may be whole and not durable yet; the next is written only when it is.
-    private static func durableHead(of journal: any Journal) throws(JournalError) -> JournalHead {
-        let head = journal.head
-        guard journal is FileJournal else { return head }
-        if head.sequence < 2 { return .empty }
-        let reader = try journal.reader()
-        defer { reader.close() }
-        return try reader.batches(after: head.sequence - 2).first?.head ?? .empty
     }
 
     private func onJournal<Value>(

@@ -10,11 +10,16 @@ final class BenchServer {
     let startSeconds: Double
     private let process = Process()
 
+    /// Where this program is.
+    static var program: String {
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path
+    }
+
     /// Starts one; the journal's place is that of `exchequer ledger serve`.
     init(journal: String, socket: String? = nil) throws {
         self.socket = socket
         let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+        process.executableURL = URL(fileURLWithPath: BenchServer.program)
         process.arguments = [
             "ledger", "serve", "--journal", journal, "--port", "0", "--http-port", "0",
         ]

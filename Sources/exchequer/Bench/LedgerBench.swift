@@ -143,8 +143,9 @@ struct LedgerBench {
             p99: middle(results.map { $0.percentile(0.99) }))
     }
 
-    // MARK: Starting again
+    // MARK: Starting again, and audits
 
+    /// A journal is written once; a start and audits read it, each in a process of its own.
     private func recovery(_ say: (String) -> Void) throws -> [BenchRow] {
         say("ledger, starting again")
         return try inScratch { scratch in
@@ -157,8 +158,17 @@ struct LedgerBench {
             first.stop()
             let second = try BenchServer(journal: place)
             second.stop()
+            say("ledger, audit")
+            let rates = try (0..<runs).map { _ in
+                let clock = ContinuousClock()
+                let started = clock.now
+                _ = try BenchPeer.run(
+                    BenchServer.program, ["audit", "--journal", place], in: scratch)
+                return Double(result.transfers) / ((clock.now - started) / .seconds(1))
+            }
             let millions = Double(result.transfers) / 1e6
             return [
+                BenchRow(name: "`exchequer audit` of that journal", value: middle(rates)),
                 BenchRow(
                     name: "start with a journal of 1 M transfers",
                     value: second.startSeconds / millions, unit: "s"),

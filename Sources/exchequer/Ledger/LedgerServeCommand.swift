@@ -51,7 +51,7 @@ struct LedgerServeCommand: AsyncParsableCommand {
             let place = try JournalPlace(journal)
             let replicated = try replication.options(for: place)
             let snapshots = try serving.snapshotOptions(beside: place)
-            var books = try place.openForWriting()
+            var books = try place.openForWriting(onFenced: Sequencer.endFencedProcess)
             if let replicated { books = try ReplicatedJournal(books, options: replicated) }
             let service = try LedgerService(
                 journal: books, snapshots: snapshots, clock: { .systemNow })

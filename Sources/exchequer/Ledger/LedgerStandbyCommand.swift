@@ -128,8 +128,11 @@ struct LedgerStandbyCommand: AsyncParsableCommand {
                 "--listen, --leader-key, --identity and --patience go with a copy, and a journal "
                     + "in PostgreSQL has none.")
         }
+        var options = PostgresJournal.Options()
+        options.onFenced = Sequencer.endFencedProcess
         let standby = PostgresStandby<LedgerMachine>(
-            conninfo: conninfo, schema: schema, report: { Console.say("exchequer: \($0)") })
+            conninfo: conninfo, schema: schema, options: options,
+            report: { Console.say("exchequer: \($0)") })
         return Follower(
             ready: Ready(key: nil, listen: nil, sequence: standby.head.sequence),
             snapshots: snapshots, promote: { standby.promote() }, stop: { standby.stop() },

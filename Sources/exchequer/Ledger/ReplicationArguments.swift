@@ -51,7 +51,7 @@ struct ReplicationArguments: ParsableArguments {
             identity: try own.key(peer: standbyKey),
             standby: standbyKey, acknowledgement: acknowledge)
         options.alone = alone
-        options.onFenced = { Sequencer.endProcess(.fenced(term: $0)) }
+        options.onFenced = Sequencer.endFencedProcess
         options.report = { Console.say("exchequer: \($0)") }
         return options
     }

@@ -57,6 +57,7 @@ final class GatedJournal: Journal {
     let inner = MemoryJournal()
     private let gate = DispatchSemaphore(value: 0)
     private let isOpen = Mutex(false)
+    private let failure = Mutex<JournalError?>(nil)
     private let arrivals: AsyncStream<Void>
     private let arrived: AsyncStream<Void>.Continuation
 
@@ -74,6 +75,12 @@ final class GatedJournal: Journal {
 
     /// Lets one append through.
     func letOneThrough() { gate.signal() }
+
+    /// Lets the append that waits fail, and all later ones.
+    func fail() {
+        failure.withLock { $0 = FaultyJournal.error }
+        open()
+    }
 
     /// Lets everything through from now on.
     func open() {
@@ -93,6 +100,7 @@ final class GatedJournal: Journal {
             arrived.yield()
             gate.wait()
         }
+        if let failure = failure.withLock({ $0 }) { throw failure }
         try inner.append(batch)
     }
 

@@ -43,6 +43,15 @@ enum Pair {
         try #require(Ed25519.PrivateKey(seed: [UInt8](repeating: fill, count: 32)))
     }
 
+    /// What a standby has unless told otherwise.
+    static var usualPatience: Duration {
+        get throws {
+            try StandbyOptions(
+                .file(folder: "copy"), identity: identity(2), leader: identity(1).publicKey
+            ).patience
+        }
+    }
+
     static func standby(
         _ kind: JournalKind, _ path: String, port: Int = 0, patience: Duration = .seconds(30),
         reports: Collected<String> = Collected()

@@ -41,6 +41,55 @@ import Testing
         #expect(writes == 120 + 2 * segments - 1)
     }
 
+    /// What another process wrote and did not sync yet can be read. Who shows it syncs it first,
+    /// and shows nothing if that fails.
+    @Test func whatReadersOfAnotherProcessSeeIsDurable() throws {
+        let name = "00000000000000000001.segment"
+        let written = try SimulatedHouse.written([100, 3_000], closing: false)
+        let whole = written.disk.contents(of: name)
+        let second = 8_192..<12_288
+        /// A disk whose second batch is not there yet, and then only in the page cache.
+        func prepared() throws -> (disk: SimulatedDisk, write: () throws -> Void) {
+            let disk = written.disk.copy()
+            var bytes = whole
+            bytes.replaceSubrange(second, with: repeatElement(0, count: second.count))
+            disk.replace(name, with: bytes)
+            let block = DiskBuffer(second.count)
+            block.copy(second, of: whole, to: 0)
+            return (
+                disk,
+                {
+                    let file = try disk.mount().open(name)
+                    try file.write(block, count: block.count, at: second.lowerBound)
+                    #expect(
+                        try SimulatedHouse.contents(disk.afterTotalLoss()).get().count == 1)
+                }
+            )
+        }
+        func isDurable(on disk: SimulatedDisk) throws -> Bool {
+            try SimulatedHouse.contents(disk.afterTotalLoss()).get() == written.acknowledged
+        }
+
+        let followed = try prepared()
+        let reader = try FileJournal(readingOnly: followed.disk.mount()).reader()
+        #expect(try reader.batches(after: 0).map(\.sequence) == [1])
+        #expect(try reader.batches(after: 1).isEmpty)
+        try followed.write()
+        #expect(try reader.batches(after: 1).map(\.sequence) == [2])
+        #expect(try isDurable(on: followed.disk))
+
+        let opened = try prepared()
+        try opened.write()
+        #expect(try FileJournal(readingOnly: opened.disk.mount()).verify().sequence == 2)
+        #expect(try isDurable(on: opened.disk))
+
+        let failing = try prepared()
+        let last = try FileJournal(readingOnly: failing.disk.mount()).reader()
+        try failing.write()
+        failing.disk.faults.syncErrors = 1
+        #expect(throws: JournalError.self) { try last.batches(after: 1) }
+    }
+
     /// What recovery gave may be shown to the world, so it is durable too: a killed writer can
     /// leave a batch that is readable and not yet on the disk.
     @Test func whatRecoveryGivesIsDurable() throws {

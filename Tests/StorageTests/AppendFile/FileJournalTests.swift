@@ -38,30 +38,11 @@ import Testing
         ])
     }
 
-    @Test func everythingIsThereAfterOpeningAgain() throws {
+    @Test func segmentsFollowEachOtherAndNothingElseIsLeft() throws {
         let scratch = try Scratch()
         let journal = try opened(scratch)
-        #expect(journal.head == .empty)
-        #expect(journal.term == 1)
         try journal.fill(60)
-        let head = journal.head
         try journal.close()
-        let again = try FileJournal(path: Self.path(scratch), options: small())
-        #expect(again.term == 2)
-        var sequence: UInt64 = 0
-        var before = JournalHead.empty
-        let end = try again.recover { (batch, commands) throws(JournalError) in
-            sequence += 1
-            #expect(batch.sequence == sequence)
-            #expect(Array(commands) == entries(sequence, after: before))
-            before = batch.head
-        }
-        #expect(end == head)
-        #expect(sequence == 60)
-        try again.fill(1)
-        #expect(again.head.term == 2)
-        try again.close()
-        // Several segments were filled, and nothing else is left.
         let found = try names(scratch)
         #expect(found.count { $0.hasSuffix(".segment") } > 2)
         #expect(found.filter { !$0.hasSuffix(".segment") } == ["lock", "marks"])
@@ -94,35 +75,6 @@ import Testing
             let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
             #expect(SHA256.hash(bytes).hex == expected, "\(name)")
         }
-    }
-
-    @Test func aStartFromAnyBatchGivesTheRest() throws {
-        let scratch = try Scratch()
-        let journal = try opened(scratch)
-        var heads = [JournalHead.empty]
-        for _ in 0..<60 {
-            try journal.fill(1)
-            heads.append(journal.head)
-        }
-        for start in heads {
-            var next = start.sequence
-            let end = try journal.recover(after: start) { (batch, _) throws(JournalError) in
-                next += 1
-                #expect(batch.sequence == next)
-            }
-            #expect(end == journal.head)
-            #expect(next == 60)
-        }
-        let other = JournalHead(
-            sequence: 5, hash: .zero, time: heads[5].time, term: heads[5].term)
-        #expect(throws: JournalError.unexpectedHash(other.point, found: heads[5].hash)) {
-            try journal.recover(after: other) { (_, _) throws(JournalError) in }
-        }
-        let beyond = JournalHead(sequence: 99, hash: .zero, time: .zero, term: 1)
-        #expect(throws: JournalError.missingBatches(head: 60, checkpoint: 99)) {
-            try journal.recover(after: beyond) { (_, _) throws(JournalError) in }
-        }
-        try journal.close()
     }
 
     @Test func commitsGoPastThePageCacheHereAndWorkWithoutThat() throws {
@@ -167,16 +119,10 @@ import Testing
         try again.close()
     }
 
-    @Test func callersErrorsHarmNothing() throws {
+    @Test func aBodyOverTheLimitHarmsNothing() throws {
         let scratch = try Scratch()
-        let journal = try FileJournal(path: Self.path(scratch), options: small())
-        #expect(throws: JournalError.notRecovered) { try journal.fill(1) }
-        _ = try journal.verify()
+        let journal = try opened(scratch)
         try journal.fill(2)
-        let again = try JournalBatch(following: .empty, term: 1, entries: entries(9, after: .empty))
-        #expect(throws: JournalError.misplaced("it follows another batch")) {
-            try journal.append(again)
-        }
         let head = journal.head
         let large = JournalBatch(
             unchecked: 3, term: 1, time: head.time + .seconds(1), count: 1,
@@ -185,15 +131,9 @@ import Testing
         #expect(throws: JournalError.limitExceeded("bytes per batch")) {
             try journal.append(large)
         }
-        #expect(throws: JournalError.misplaced("the checkpoint is beyond the head")) {
-            try journal.record(StateCheckpoint(sequence: 3, stateHash: .zero))
-        }
         try journal.fill(1)
         try journal.close()
-        #expect(throws: JournalError.closed) { try journal.fill(1) }
-        #expect(throws: JournalError.closed) { try journal.verify() }
         #expect(throws: JournalError.closed) { try journal.reader() }
-        #expect(throws: Never.self) { try journal.close() }
     }
 
     @Test func aSecondWriterIsRefused() throws {
@@ -257,21 +197,6 @@ import Testing
         }
     }
 
-    @Test func checkpointsAreKept() throws {
-        let scratch = try Scratch()
-        let journal = try opened(scratch)
-        try journal.fill(3)
-        let first = StateCheckpoint(sequence: 1, stateHash: Digest(words: (1, 2, 3, 4)))
-        let second = StateCheckpoint(sequence: 2, stateHash: Digest(words: (5, 6, 7, 8)))
-        try journal.record(second)
-        try journal.record(StateCheckpoint(sequence: 1, stateHash: .zero))
-        try journal.record(first)
-        try journal.close()
-        let again = try FileJournal(path: Self.path(scratch), options: small())
-        #expect(try again.checkpoints() == [first, second])
-        try again.close()
-    }
-
     @Test func readersFollowTheWriterFromSegmentToSegment() throws {
         let scratch = try Scratch()
         let writer = try opened(scratch)
@@ -311,30 +236,6 @@ import Testing
         }
         #expect(seen.head == writer.head)
         try outsider.close()
-        try writer.close()
-    }
-
-    /// On two threads at once: the reader sees batches in order and none twice.
-    @Test func aReaderOnAnotherThreadSeesWholeBatchesOnly() throws {
-        let scratch = try Scratch()
-        let writer = try opened(scratch)
-        let reader = try writer.reader()
-        let thread = Thread {
-            for _ in 0..<400 { try? writer.fill(1) }
-        }
-        // As many commands as the number of the batch would be too many after a while.
-        thread.stackSize = 8 << 20
-        thread.start()
-        var seen = ChainVerifier()
-        while seen.head.sequence < 400, writer.head.sequence <= 400 {
-            let before = writer.head.sequence
-            for batch in try reader.batches(after: seen.head.sequence) {
-                _ = try seen.accept(batch)
-            }
-            #expect(seen.head.sequence >= before || before - seen.head.sequence < 400)
-            if thread.isFinished, seen.head == writer.head { break }
-        }
-        #expect(seen.head.sequence == 400)
         try writer.close()
     }
 }

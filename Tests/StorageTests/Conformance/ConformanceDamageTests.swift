@@ -71,24 +71,31 @@ import Testing
         let all = try home.written(5)
         let other = try JournalBatch(
             following: .empty, term: 1, entries: entries(7, after: .empty))
-        let cases: [([JournalBatch], JournalError?)] = [
-            (all, nil), (Array(all.prefix(4)), nil), ([], nil),
-            (Array(all.dropFirst()), .damaged(1, .gap(2))),
-            ([all[0], all[1], all[3], all[4]], .damaged(3, .gap(4))),
-            ([moved(all[0], to: 0)] + all.dropFirst(), .damaged(1, .gap(0))),
-            ([moved(all[0], to: -1)] + all.dropFirst(), .damaged(1, .malformedRow)),
-            (all.dropLast() + [moved(all[4], to: 9)], .damaged(5, .gap(9))),
-            (all + [moved(all[4], to: 6)], .damaged(6, .hashMismatch)),
+        let cases: [([JournalBatch], [JournalError?])] = [
+            (all, [nil]), (Array(all.prefix(4)), [nil]), ([], [nil]),
+            (Array(all.dropFirst()), [.damaged(1, .gap(2))]),
+            ([all[0], all[1], all[3], all[4]], [.damaged(3, .gap(4))]),
+            ([moved(all[0], to: 0)] + all.dropFirst(), [.damaged(1, .gap(0))]),
+            // No row can have this number; a segment can, and is not the first then.
+            (
+                [moved(all[0], to: -1)] + all.dropFirst(),
+                [.damaged(1, .malformedRow), .damaged(1, .gap(2))]
+            ),
+            (all.dropLast() + [moved(all[4], to: 9)], [.damaged(5, .gap(9))]),
+            (all + [moved(all[4], to: 6)], [.damaged(6, .hashMismatch)]),
             (
                 [all[0], moved(all[2], to: 2), moved(all[1], to: 3), all[3]],
-                .damaged(2, .hashMismatch)
+                [.damaged(2, .hashMismatch)]
             ),
             // A batch that is whole, but of another history.
-            ([other] + all.dropFirst(), .damaged(2, .brokenChain)),
+            ([other] + all.dropFirst(), [.damaged(2, .brokenChain)]),
         ]
         for (batches, expected) in cases {
             try home.rewrite(batches)
-            #expect(home.recoveryError() == expected, "\(batches.map(\.sequence))")
+            let found = home.recoveryError()
+            #expect(
+                expected.contains(found),
+                "\(batches.map(\.sequence)): \(String(describing: found))")
         }
     }
 

@@ -47,7 +47,7 @@ import Testing
     @Test(arguments: JournalKind.all)
     func recoveryGoesOnAfterAnyHead(_ kind: JournalKind) throws {
         let home = try kind.makeHome()
-        let written = try home.written(6)
+        let written = try home.written(8)
         for start in [JournalHead.empty] + written.map(\.head) {
             let journal = try home.open()
             var seen: [JournalBatch] = []

@@ -31,6 +31,10 @@ struct JournalKind: Sendable, CustomTestStringConvertible {
     static let all = [
         JournalKind(testDescription: "memory", isStored: false) { MemoryHome() },
         JournalKind(testDescription: "SQLite") { try Scratch() },
+        JournalKind(testDescription: "append file") { try FileHome() },
+        JournalKind(testDescription: "append file with a copy", isStored: false) {
+            try ReplicatedHome()
+        },
         JournalKind(testDescription: "PostgreSQL") { try PostgresHome() },
     ]
 

@@ -40,6 +40,38 @@ import Testing
         #expect(cursor == [["\(last)", journal.head.hash.hex]])
     }
 
+    @Test("A reservation that ends inside a command is released by the next")
+    func releasesAfterTheCommand() throws {
+        let model = try model(.sqlite)
+        let journal = MemoryJournal()
+        var machine = LedgerMachine()
+        func write(_ command: LedgerCommand, at nanoseconds: UInt64) throws {
+            let time = Timestamp(nanoseconds: nanoseconds)
+            _ = machine.apply(command, at: time)
+            try journal.append([JournalEntry(time: time, command: command.canonicalBytes())])
+            try fillReadModel(from: journal, into: model.place)
+            try model.expectEqual(machine.ledger) { $0.flags.contains(.history) }
+        }
+        func transfer(_ id: UInt128, _ flags: TransferFlags, timeout: UInt32) -> Transfer {
+            Transfer(
+                id: TransferID(id), debitAccount: AccountID(1), creditAccount: AccountID(2),
+                amount: Amount(5), ledger: 1, code: 1, flags: flags, timeout: timeout)
+        }
+        try write(
+            .createAccounts(
+                [1, 2].map {
+                    Account(id: AccountID($0), ledger: 1, code: 1, flags: [.history])
+                }), at: 1_000)
+        try write(.createTransfers([transfer(1, [.pending], timeout: 1)]), at: 2_000)
+        // Its second event is at the end of the reservation.
+        let batch = (2...4).map { transfer($0, [], timeout: 0) }
+        try write(.createTransfers(batch), at: 1_000_002_001)
+        #expect(try model.rows("SELECT status FROM pending") == [["pending"]])
+        try write(.pulse, at: 1_000_003_000)
+        #expect(try model.rows("SELECT status FROM pending") == [["expired"]])
+        #expect(try model.rows("SELECT * FROM balance_history").count == 2 * 5)
+    }
+
     @Test("It follows a journal that grows", arguments: Store.allCases)
     func follows(store: Store) throws {
         let model = try model(store)
