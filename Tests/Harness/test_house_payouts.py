@@ -13,6 +13,7 @@ import pytest
 from eth_utils import keccak
 from solders.pubkey import Pubkey
 from test_house_chain import ROOT, House, eventually, exchequer
+from test_settlement_upkeep import send
 
 DOLLARS = 1_000_000
 
@@ -69,21 +70,52 @@ class Payer(House):
         self.run("send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[3][1],
                  "--amount", "1000")
 
-    def begin(self):
-        self.start(extra=[
+    def begin(self, key=()):
+        self.start(key=key, extra=[
             "--payouts", "plan", "--refund-above", "1000",
             "--solana-rpc-url", self.solana.rpc, "--solana-rpc-url", self.solana.rpc,
             "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0],
         ])
 
-    def is_approved(self):
-        """Whether the contract may take the payer's tokens, a block later."""
-        self.chain.call("anvil_mine", "0x1")
+    def told(self):
+        """What the operator is told of settlement."""
         token = (self.folder / "house" / "operator.token").read_text().strip()
         request = urllib.request.Request(
             self.base + "/v1/operator/settlement", headers={"authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)["may_disperse"]
+            return json.load(response)
+
+    def is_approved(self):
+        """Whether the contract may take the payer's tokens, a block later."""
+        self.chain.call("anvil_mine", "0x1")
+        return self.told()["may_disperse"]
+
+    def waits(self, account):
+        """How many transactions of an account wait to be mined."""
+        counts = [int(self.chain.call("eth_getTransactionCount", self.chain.keys[account][1], tag),
+                      16) for tag in ("pending", "latest")]
+        return counts[0] - counts[1]
+
+    def fill(self, *accounts):
+        """Deposits ten dollars for each of these accounts, and waits until the house may pay."""
+        for account in accounts:
+            self.pay("deposit", account, "10.00")
+        self.chain.call("anvil_mine", "0x3")
+        last = self.chain.keys[accounts[-1]][1]
+        eventually("the deposits", lambda: self.usd(last).get("available") == "10.00")
+        eventually("leave to disperse, and nothing under way",
+                   lambda: self.is_approved() and self.told()["open"] == 0)
+
+    def are_over(self, count):
+        """Whether there are so many dispersals and none of them is open, a block later."""
+        self.chain.call("anvil_mine", "0x1")
+        found = self.get("/v1/dispersals")["data"]
+        return len(found) == count and not any(one["open"] for one in found)
+
+    def stages(self):
+        """What became of the payments of each dispersal."""
+        found = self.get("/v1/dispersals")["data"]
+        return [[payment["stage"] for payment in one["payments"]] for one in found]
 
     def key(self, account):
         if account not in self.api:
@@ -269,3 +301,38 @@ def test_a_payee_who_cannot_receive_holds_nobody_up(house):
     house.chain.call("test_refuse")
     house.run("claim", 2, "--contract", house.addresses["contract"], "--house", house.base)
     assert house.dollars(2) - held[2] == 2 * DOLLARS
+
+
+def test_a_key_is_changed_while_a_dispersal_is_sent_and_another_waits(house):
+    """What was signed is followed to its end. What was not goes back to its payee: the new account
+    would pay it, and the old one have the claim."""
+    old, new = house.chain.keys[0], house.chain.keys[4]
+    send(house, 0, house.addresses["contract"], "grantRoles(address,uint256)",
+         ["address", "uint256"], new[1], 3)
+    house.run("send", 0, "--token", house.addresses["usdc"], "--to", new[1], "--amount", "100")
+    house.begin()
+    house.fill(1, 2)
+    held = {account: house.dollars(account) for account in (1, 2)}
+    house.chain.call("evm_setAutomine", False)
+    house.withdraw(1, "1.5", key="signed")
+    eventually("the first waits to be mined", lambda: house.waits(0) == 1)
+    # Nobody tells what the second one's gas would be, so it gets no nonce.
+    house.chain.fault("eth_estimateGas", "error", count=100_000)
+    house.withdraw(2, "2.25", key="waits")
+    eventually("the manager has both", lambda: house.told()["open"] == 2)
+    house.kill()
+    house.chain.call("test_clearFaults")
+    house.begin(key=("--operator-key", new[0], "--retiring-key", old[0]))
+    eventually("both are over", lambda: house.are_over(2))
+    assert house.stages() == [["paid"], ["returned"]]
+    assert house.dollars(1) - held[1] == 1_500_000 and house.dollars(2) == held[2]
+    assert house.usd(old[1])["payable"] == "1.50"
+    assert house.usd(house.chain.keys[2][1])["payable"] == "2.25"
+
+    # The new account has a leave of its own, and the claims that it pays for.
+    eventually("leave for the new account", house.is_approved)
+    house.withdraw(2, "2.25", key="again")
+    eventually("it is paid", lambda: house.are_over(3))
+    assert house.dollars(2) - held[2] == 2_250_000
+    assert house.usd(new[1])["payable"] == "2.25" and house.usd(old[1])["payable"] == "1.50"
+    exchequer("reconcile", "--data", house.folder / "house")

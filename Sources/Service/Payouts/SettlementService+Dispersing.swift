@@ -3,6 +3,19 @@ import Clearing
 import Primitives
 import Synchronization
 
+/// A dispersal, and the account whose tokens it takes.
+struct PushedDispersal: Sendable {
+    let dispersal: Dispersal
+    let payer: EVMAddress
+
+    /// `nil` for one on another rail.
+    init?(_ dispersal: Dispersal, _ house: borrowing ClearingHouse) {
+        guard dispersal.rail == .push, let payer = house.party(dispersal.payer) else { return nil }
+        self.dispersal = dispersal
+        self.payer = payer.address
+    }
+}
+
 /// Dispersals: payments of the house's own money on the EVM chain.
 extension SettlementService {
     /// Sends what is to be dispersed, and has halves tried of what the chain refuses. What was sent
@@ -11,10 +24,15 @@ extension SettlementService {
         guard let payer else { return }
         try await approve(payer)
         let open = try await sequencer.read { house in
-            house.openDispersals.filter { $0.rail == .push && $0.isOpen }
+            house.openDispersals.compactMap { $0.isOpen ? PushedDispersal($0, house) : nil }
         }
         var waiting = 0
-        for dispersal in open {
+        for pushed in open {
+            let dispersal = pushed.dispersal
+            guard pushed.payer == payer.account else {
+                try await giveUp(pushed)
+                continue
+            }
             let order = order(of: dispersal)
             switch look(at: order.key).step {
             case .submit(let id):
@@ -33,6 +51,16 @@ extension SettlementService {
             }
         }
         state.withLock { $0.waitingDispersals = waiting }
+    }
+
+    /// What was planned for an account of before and is not on its way is its payees' again. The
+    /// account of now would send tokens of its own, and the one of before would have the claims.
+    private func giveUp(_ pushed: PushedDispersal) async throws {
+        switch look(at: SettlementOrder.key(ofDispersal: pushed.dispersal.name)).step {
+        case .submit, .refused:
+            _ = try await sequencer.submit(.returnDispersal(pushed.dispersal.id))
+        case .wait, .withoutBond, .done: return
+        }
     }
 
     private func order(of dispersal: Dispersal) -> SettlementOrder {
@@ -73,7 +101,8 @@ extension SettlementService {
             let held = try await payer.holdings(of: asset, at: token, spender: contract, nodes)
             if held.isApproved { continue }
             isApproved = false
-            let order = SettlementOrder.approve(token: token, spender: contract)
+            let order = SettlementOrder.approve(
+                token: token, spender: contract, owner: payer.account)
             if case .submit(let id) = look(at: order.key).step {
                 try await submit(id, order, "leave to disperse \(asset.code)")
             }

@@ -42,7 +42,14 @@ extension SettlementService {
 
     /// Books a page of logs; false if the house could not take them, so that they come again.
     private func book(_ records: [ChainRecord]) async -> Bool {
-        let commands = records.compactMap { command(for: $0) }
+        let commands: [Command]
+        do throws(SequencerError) {
+            let dispersals = try await dispersals(in: records)
+            commands = records.compactMap { command(for: $0, dispersals) }
+        } catch {
+            log.warning("chain logs wait to be booked", metadata: ["why": "\(error)"])
+            return false
+        }
         for start in stride(from: 0, to: commands.count, by: 1_000) {
             let part = Array(commands[start..<min(start + 1_000, commands.count)])
             do throws(SequencerError) {
@@ -77,10 +84,32 @@ extension SettlementService {
             ["block": "\(block)"])
     }
 
-    private func command(for record: ChainRecord) -> Command? {
+    /// The house's dispersals whose names are in logs.
+    private func dispersals(
+        in records: [ChainRecord]
+    ) async throws(SequencerError) -> [Digest: PushedDispersal] {
+        let names = records.compactMap { record -> Digest? in
+            if case .dispersed(_, let name, _, _) = record.event { name } else { nil }
+        }
+        if names.isEmpty { return [:] }
+        return try await sequencer.read { house in
+            var found: [Digest: PushedDispersal] = [:]
+            for name in names {
+                found[name] = house.dispersal(named: name).flatMap { PushedDispersal($0, house) }
+            }
+            return found
+        }
+    }
+
+    private func command(
+        for record: ChainRecord, _ dispersals: [Digest: PushedDispersal]
+    ) -> Command? {
         tell(record.event)
-        // Anybody may disperse through the contract what is its own.
-        if case .dispersed(let sender, _, _, _) = record.event, sender != payer?.account {
+        // Anybody may disperse through the contract what is its own, under any name. The account
+        // may be one of before: what it has signed counts whoever sends today.
+        if case .dispersed(let sender, let name, _, _) = record.event,
+            sender != dispersals[name]?.payer
+        {
             return nil
         }
         guard let observation = ChainObservation(record.event, usd: usd, tly: tly) else {

@@ -37,7 +37,7 @@ import Testing
         #expect(one.key != SettlementOrder.key(ofBatch: 4, root: key))
     }
 
-    @Test func aDispersalIsItsNameAndAnApprovalIsTheTokens() throws {
+    @Test func aDispersalIsItsNameAndAnApprovalIsTheTokensAndTheOwners() throws {
         let payment = EVMPayment(to: try address(5), units: 7)
         let one = SettlementOrder.disperse(
             token: try address(4), name: key, payments: [payment])
@@ -52,7 +52,12 @@ import Testing
                         .address(try address(4)), .bytes32(key), .array([.address(try address(5))]),
                         .array([.uint(7)]),
                     ])))
-        let approval = SettlementOrder.approve(token: try address(4), spender: contract)
+        let approval = SettlementOrder.approve(
+            token: try address(4), spender: contract, owner: sender)
+        // Another account's leave is another order, whatever became of the first one's.
+        let other = SettlementOrder.approve(
+            token: try address(4), spender: contract, owner: try address(6))
+        #expect(approval.key != other.key)
         let leave = try orders.intent(approval.key, for: approval)
         #expect(leave.to == (try address(4)))
         #expect(
