@@ -15,6 +15,7 @@ and
     test_refuse [account]               an estimate that names the account is refused from now on,
                                         as a token refuses whom it has on a list;
                                         without one nobody is any more
+    test_mute [on]                      reverts come without their reasons, as from some nodes
 """
 
 import argparse
@@ -42,12 +43,15 @@ class Node(RpcNode):
         self.automine = automine
         self.snapshots = []
         self.refused = set()
+        self.is_mute = False
 
     def is_public(self, method):
         return "_" in method
 
     def explain(self, error):
         if isinstance(error, Reverted):
+            if self.is_mute:
+                return RpcError(3, "execution reverted", "0x")
             return RpcError(3, str(error), data(error.output))
         if isinstance(error, HeaderNotFound):
             return RpcError(-32001, "block not found")
@@ -224,6 +228,10 @@ class Node(RpcNode):
             self.refused.clear()
         else:
             self.refused.add(account.lower().removeprefix("0x"))
+        return True
+
+    def test_mute(self, on=True):
+        self.is_mute = bool(on)
         return True
 
     def evm_mine(self, *_):

@@ -213,6 +213,17 @@ public struct SettlementReader: Sendable {
         }
     }
 
+    /// Whether an account has used a name for a dispersal by the end of a block.
+    public func isDispersed(
+        _ name: Digest, by payer: EVMAddress, at block: UInt64
+    ) async throws(ChainError) -> Bool {
+        let asked = try abi { () throws(ABIError) in
+            [try question("dispersed", [.address(payer), .bytes32(name)])]
+        }
+        let told = try await ask(asked, at: block)
+        return try abi { () throws(ABIError) in try told.values[0].flag("dispersed") }
+    }
+
     /// The roots that a transaction committed, as the chain's receipt of it tells.
     public func committed(in transaction: Digest) async throws(ChainError) -> [CommittedRoot] {
         let (contract, artifact) = (contract, artifact)

@@ -42,7 +42,9 @@ extension SettlementService {
                     waiting += 1
                 }
             case .refused(let failure):
-                if isOfThePayees(failure), try await covers(dispersal, payer) {
+                if isOfThePayees(failure), try await covers(dispersal, payer),
+                    try await isUnmade(pushed, after: failure)
+                {
                     _ = try await sequencer.submit(.splitDispersal(dispersal.id))
                 } else {
                     waiting += 1
@@ -56,10 +58,40 @@ extension SettlementService {
     /// What was planned for an account of before and is not on its way is its payees' again. The
     /// account of now would send tokens of its own, and the one of before would have the claims.
     private func giveUp(_ pushed: PushedDispersal) async throws {
+        var failure: EVMIntentFailure?
         switch look(at: SettlementOrder.key(ofDispersal: pushed.dispersal.name)).step {
-        case .submit, .refused:
-            _ = try await sequencer.submit(.returnDispersal(pushed.dispersal.id))
+        case .submit: break
+        case .refused(let last): failure = last
         case .wait, .withoutBond, .done: return
+        }
+        // Among what waits for its block there may be one whose record is lost, or that a
+        // reorganisation put back.
+        if try await isIdle(pushed.payer), try await isUnmade(pushed, after: failure) {
+            _ = try await sequencer.submit(.returnDispersal(pushed.dispersal.id))
+        }
+    }
+
+    /// Whether a dispersal was not made by another transaction than the one that failed: one whose
+    /// record is lost, or that came back after a reorganisation. The contract does not have its
+    /// name, and no log of a block up to the failure's waits to be booked.
+    private func isUnmade(
+        _ pushed: PushedDispersal, after failure: EVMIntentFailure?
+    ) async throws(ChainError) -> Bool {
+        var block: UInt64 = 0
+        if case .reverted(let inclusion)? = failure { block = inclusion.blockNumber }
+        let height = try await nodes.commonHeight()
+        guard let watched = state.withLock({ $0.watchedTo }), min(watched, height) >= block else {
+            return false
+        }
+        return try await !reader.isDispersed(
+            pushed.dispersal.name, by: pushed.payer, at: height)
+    }
+
+    /// Whether enough nodes know of no transaction of an account that waits for its block.
+    private func isIdle(_ account: EVMAddress) async throws(ChainError) -> Bool {
+        try await nodes.agreed { node throws(ChainError) in
+            let mined = try await node.transactionCount(of: account)
+            return try await node.transactionCount(of: account, pending: true) <= mined
         }
     }
 
