@@ -19,6 +19,9 @@ public enum SettlementOrder: Hashable, Sendable {
     case activateRoot(CommittedRoot)
     /// Carry out a requested slash whose veto window is over.
     case executeSlash(verdict: Digest)
+    /// Show that the house is there. `last` is the second of the last time it did, so each sign is
+    /// an order of its own.
+    case heartbeat(last: UInt64)
 
     /// What the order is, whatever else it carries: the verdict's key, or a hash of batch and root.
     public var key: Digest {
@@ -30,6 +33,9 @@ public enum SettlementOrder: Hashable, Sendable {
         case .activateRoot(let committed):
             Self.key(ofActivation: committed.batch, root: committed.root)
         case .executeSlash(let verdict): Self.key(ofExecution: verdict)
+        case .heartbeat(let last):
+            Keccak256.hash(
+                Array("exchequer heartbeat".utf8) + UInt256(low: UInt128(last)).word.bytes)
         }
     }
 
@@ -97,6 +103,7 @@ public enum SettlementOrder: Hashable, Sendable {
                 ])
         case .executeSlash(let verdict):
             try artifact.callData("executeSlash", [.bytes32(verdict)])
+        case .heartbeat: try artifact.callData("heartbeat", [])
         case .disperse(let token, let name, let payments):
             try artifact.callData(
                 "disperse",

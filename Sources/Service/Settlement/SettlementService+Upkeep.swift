@@ -5,8 +5,8 @@ import Primitives
 import Synchronization
 
 /// What has to be done on chain when its time has come: a committed root is made the one that pays,
-/// a requested slash is carried out. Both are orders of the transaction manager, as the root and
-/// the slash were.
+/// a requested slash is carried out, and the contract is shown that the house is there. All are
+/// orders of the transaction manager, as the root and the slash were.
 extension SettlementService {
     /// How often the contract is asked while something waits there.
     private static let upkeepInterval = Duration.seconds(2)
@@ -21,6 +21,7 @@ extension SettlementService {
                     try await activateRoot()
                     try await executeSlashes()
                 }
+                try await beat()
                 complained = false
             } catch {
                 if error as? EVMManagerDriverError == .stopped { return }
@@ -118,7 +119,7 @@ extension SettlementService {
         }
     }
 
-    private func noteIfGone(_ inclusion: EVMInclusion) async throws(ChainError) {
+    func noteIfGone(_ inclusion: EVMInclusion) async throws(ChainError) {
         let there = try await nodes.agreed { node throws(ChainError) in
             try await node.block(inclusion.blockNumber)?.hash
         }

@@ -146,6 +146,13 @@ extension SettlementService {
             log.critical(
                 "a slash was not executed in time: the bond is the provider's again",
                 metadata: ["verdict": "\(verdict.hex)"])
+        case .abandoned(let account):
+            log.critical(
+                """
+                the house was declared abandoned: the contract takes no deposit, bond, root or \
+                slash any more
+                """,
+                metadata: ["by": "\(account.hex)"])
         default: return
         }
     }

@@ -74,6 +74,7 @@ public final class SettlementService: Sendable {
         var waitingDispersals = 0
         var isApproved = false
         var costMarks = CostMarks()
+        var pulse = HeartbeatMarks()
         /// The last tree that was asked for: everyone wants the newest.
         var tree: (batch: BatchID, tree: ClaimTree)?
     }
@@ -327,7 +328,7 @@ extension ChainObservation {
         case .slashVetoed(let verdict, _), .slashLapsed(let verdict):
             self = .slashReleased(verdict: verdict)
         // The contract is asked for these when it matters.
-        case .rootActivated, .slashRequested, .slashAppealed: return nil
+        case .rootActivated, .slashRequested, .slashAppealed, .abandoned: return nil
         }
     }
 }

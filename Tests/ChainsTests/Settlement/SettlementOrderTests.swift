@@ -132,7 +132,7 @@ import Testing
         #expect(id != key)
     }
 
-    @Test func activationAndExecutionAreOrdersOfTheirOwn() throws {
+    @Test func activationExecutionAndHeartbeatAreOrdersOfTheirOwn() throws {
         let committed = CommittedRoot(
             batch: 4, root: key, journalHead: try digest(1), liabilities: try digest(2))
         let activation = SettlementOrder.activateRoot(committed)
@@ -141,6 +141,11 @@ import Testing
         #expect(Set([activation.key, execution.key, root, order.key]).count == 4)
         #expect(activation.key == SettlementOrder.key(ofActivation: 4, root: key))
         #expect(execution.key == SettlementOrder.key(ofExecution: key))
+        // A heartbeat counts once for the one before it.
+        let beats = [7, 8].map { SettlementOrder.heartbeat(last: $0) }
+        #expect(beats[0].key != beats[1].key)
+        let call = try Project.artifact("Exchequer").callData("heartbeat", [])
+        #expect(try orders.intent(beats[0].key, for: beats[0]).data == call)
     }
 
     @Test mutating func aRefusedOrderGetsANewIdAfterAPauseThatGrows() throws {
