@@ -367,3 +367,32 @@ def test_a_lost_record_pays_nobody_twice(house):
     assert house.stages() == [["paid", "paid"]]
     assert [house.dollars(account) - held[account] for account in (1, 2)] == [2_000_000, 3_000_000]
     exchequer("reconcile", "--data", house.folder / "house")
+
+
+def test_a_dispersal_whose_block_is_gone_is_made_again(house):
+    """It was final for the manager, and the block went before its log was booked."""
+    house.begin()
+    house.fill(1)
+    held = house.dollars(1)
+    house.chain.fault("eth_getLogs", "error", count=100_000)
+    house.withdraw(1, "2", key="once")
+    eventually("it is made", lambda: house.dollars(1) == held + 2_000_000)
+    house.chain.call("anvil_mine", "0x3")
+    eventually("it is final", lambda: house.told()["open"] == 0)
+    # Not booked after an hour, or after none: somebody should look.
+    report = json.loads(exchequer(
+        "reconcile", "--data", house.folder / "house", "--days", "0", "--json"))
+    (item,) = [item for item in report["stranded"] if item["alert"] == 12]
+    assert (item["name"], item["number"], item["units"]) == ("dispersal_open", 1, "2000000")
+    # Two looks later the manager knows the final block by its hash.
+    time.sleep(2.5)
+    house.chain.call("anvil_reorg", 4, False, 6)
+    assert house.dollars(1) == held
+    house.chain.call("test_clearFaults")
+    eventually("the manager waits for a person",
+               lambda: "deep_reorganisation" in house.told()["breakers"])
+    # The nonce that is free again is used by hand, as the operator is told to.
+    send(house, 0, house.addresses["contract"], "heartbeat()", [])
+    house.operate("settlement/resume")
+    eventually("it is made again", lambda: house.are_over(1))
+    assert house.dollars(1) == held + 2_000_000 and house.stages() == [["paid"]]

@@ -121,6 +121,8 @@ extension SettlementService {
     private func covers(_ dispersal: Dispersal, _ payer: DispersalPayer) async throws -> Bool {
         let held = try await payer.holdings(
             of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
+        // A reorganisation may have taken the leave with it.
+        if !held.isApproved { state.withLock { $0.isApproved = false } }
         return held.units >= dispersal.openUnits
     }
 

@@ -104,12 +104,22 @@ extension SettlementService {
     }
 
     /// What the manager holds for carried out and the books do not have: is its block still there?
-    /// If not, it is sent again; the contract takes each root and verdict once, so that is safe.
+    /// If not, it is sent again; the contract takes each root, verdict and name once, so that is
+    /// safe.
     private func findOrphans() async throws {
-        let (batch, slashes) = try await sequencer.read {
-            ($0.oldestUnsettledBatch, $0.unsettledSlashes)
+        let (batch, slashes, dispersals) = try await sequencer.read { house in
+            (
+                house.oldestUnsettledBatch, house.unsettledSlashes,
+                house.openDispersals.filter { $0.rail == .push && $0.isOpen }.map(\.name)
+            )
         }
         var keys = slashes.map(\.slashKey)
+        keys += dispersals.map { SettlementOrder.key(ofDispersal: $0) }
+        if let payer, !mayDisperse {
+            keys += Asset.allCases.map {
+                SettlementOrder.key(ofApproval: token(of: $0), by: payer.account)
+            }
+        }
         if let batch, batch.state == .sealed {
             keys.append(SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root))
         }
