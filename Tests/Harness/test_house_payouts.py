@@ -396,3 +396,71 @@ def test_a_dispersal_whose_block_is_gone_is_made_again(house):
     house.operate("settlement/resume")
     eventually("it is made again", lambda: house.are_over(1))
     assert house.dollars(1) == held + 2_000_000 and house.stages() == [["paid"]]
+
+
+def test_want_of_money_is_nobodys_fault(house):
+    """The payer's account holds enough for each of two dispersals, and not for both."""
+    file, payer = house.chain.keys[4]
+    usdc, takes = house.addresses["usdc"], house.chain.keys[3][1]
+    send(house, 0, house.addresses["contract"], "grantRoles(address,uint256)",
+         ["address", "uint256"], payer, 3)
+    send(house, 4, usdc, "approve(address,uint256)", ["address", "uint256"], takes, 10**12)
+
+    def fund(amount):
+        house.run("send", 0, "--token", usdc, "--to", payer, "--amount", amount)
+
+    def take(units):
+        send(house, 3, usdc, "transferFrom(address,address,uint256)",
+             ["address", "address", "uint256"], payer, takes, units)
+
+    def plan(first, second):
+        """Two withdrawals of three dollars, with the manager and not signed for."""
+        house.chain.fault("eth_estimateGas", "error", count=100_000)
+        house.withdraw(1, "3", key=first)
+        house.withdraw(2, "3", key=second)
+        eventually("the manager has both", lambda: house.told()["open"] == 2)
+
+    def is_undone():
+        house.chain.call("anvil_mine", "0x1")
+        return sorted(house.stages()) == [["paid"], ["refused"]]
+
+    fund("10")
+    house.begin(key=("--operator-key", file))
+    house.fill(1, 2)
+    held = {account: house.dollars(account) for account in (1, 2)}
+    plan("a", "b")
+    take(6 * DOLLARS)
+    house.chain.call("evm_setAutomine", False)
+    house.chain.call("test_clearFaults")
+    # A new start asks for the gas at once.
+    house.kill()
+    house.begin(key=("--operator-key", file))
+    eventually("both are sent", lambda: house.waits(4) == 2)
+    eventually("one of them is undone", is_undone)
+    # There is enough again: it is not the payee who was refused.
+    house.chain.call("evm_setAutomine", True)
+    fund("2")
+    time.sleep(0.6)
+    house.operate("settlement/resume")
+    eventually("it is paid whole", lambda: house.are_over(2))
+    assert house.stages() == [["paid"], ["paid"]]
+
+    # Handed over anew, with what was planned beyond what is there now: the second one waits.
+    fund("6")
+    plan("c", "d")
+    house.kill()
+    for record in (house.folder / "house").glob("settlement.sqlite*"):
+        record.unlink()
+    take(2 * DOLLARS)
+    house.chain.call("evm_setAutomine", False)
+    house.chain.call("test_clearFaults")
+    house.begin(key=("--operator-key", file))
+    eventually("the first one is sent", lambda: house.waits(4) == 1)
+    eventually("the second one waits", lambda: house.metric("dispersals_waiting") == 1)
+    time.sleep(0.6)
+    assert house.waits(4) == 1
+    house.chain.call("evm_setAutomine", True)
+    house.chain.call("anvil_mine", "0x3")
+    fund("2")
+    eventually("all are paid", lambda: house.are_over(4))
+    assert all(house.dollars(account) - held[account] == 6 * DOLLARS for account in (1, 2))

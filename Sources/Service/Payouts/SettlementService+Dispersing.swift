@@ -26,6 +26,13 @@ extension SettlementService {
         let open = try await sequencer.read { house in
             house.openDispersals.compactMap { $0.isOpen ? PushedDispersal($0, house) : nil }
         }
+        // What is on its way takes its part of the payer's money first.
+        var taken: [Asset: UInt128] = [:]
+        for pushed in open where pushed.payer == payer.account {
+            let key = SettlementOrder.key(ofDispersal: pushed.dispersal.name)
+            guard case .wait = look(at: key).step else { continue }
+            taken[pushed.dispersal.asset, default: 0] += pushed.dispersal.openUnits
+        }
         var waiting = 0
         for pushed in open {
             let dispersal = pushed.dispersal
@@ -36,13 +43,15 @@ extension SettlementService {
             let order = order(of: dispersal)
             switch look(at: order.key).step {
             case .submit(let id):
-                if try await covers(dispersal, payer) {
+                if try await covers(dispersal, payer, besides: taken) {
                     try await submit(id, order, "dispersal \(dispersal.id)")
+                    taken[dispersal.asset, default: 0] += dispersal.openUnits
                 } else {
                     waiting += 1
                 }
             case .refused(let failure):
-                if isOfThePayees(failure), try await covers(dispersal, payer),
+                if isOfThePayees(failure, order.key),
+                    try await covers(dispersal, payer, besides: taken),
                     try await isUnmade(pushed, after: failure)
                 {
                     _ = try await sequencer.submit(.splitDispersal(dispersal.id))
@@ -107,23 +116,34 @@ extension SettlementService {
     func token(of asset: Asset) -> EVMAddress { asset == .usd ? usd : tly }
 
     /// Whether smaller dispersals may fare better: the chain undid this one, or would have, and not
-    /// because it was carried out before.
-    private func isOfThePayees(_ failure: EVMIntentFailure) -> Bool {
+    /// because it was carried out before. One that was undone once may have found the payer's
+    /// account empty, whatever is in it now: it is tried once more as it is.
+    private func isOfThePayees(_ failure: EVMIntentFailure, _ key: Digest) -> Bool {
         switch failure {
         case .wouldRevert(let text): !text.contains("dispersed")
-        case .reverted: true
+        case .reverted: undoneTimes(key) > 1
         case .cancelled, .refused, .replaced: false
         }
     }
 
-    /// Whether the payer has what a dispersal takes, so that it is not for want of money that the
-    /// chain refuses it.
-    private func covers(_ dispersal: Dispersal, _ payer: DispersalPayer) async throws -> Bool {
+    /// How often the chain has undone transactions of an order.
+    private func undoneTimes(_ key: Digest) -> Int {
+        state.withLock { state in
+            state.orders.inclusions(of: key) { driver.status(of: $0) }.found
+                .count { !$0.succeeded }
+        }
+    }
+
+    /// Whether the payer has what a dispersal takes, besides what others that are on their way
+    /// will, so that it is not for want of money that the chain refuses it.
+    private func covers(
+        _ dispersal: Dispersal, _ payer: DispersalPayer, besides taken: [Asset: UInt128]
+    ) async throws -> Bool {
         let held = try await payer.holdings(
             of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
         // A reorganisation may have taken the leave with it.
         if !held.isApproved { state.withLock { $0.isApproved = false } }
-        return held.units >= dispersal.openUnits
+        return held.units >= (taken[dispersal.asset] ?? 0) + dispersal.openUnits
     }
 
     /// Lets the contract take the payer's tokens: it takes them from whoever calls it alone.
