@@ -3,6 +3,7 @@ paid once, to the unit, and what the chains charged is in the books."""
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -464,3 +465,32 @@ def test_want_of_money_is_nobodys_fault(house):
     fund("2")
     eventually("all are paid", lambda: house.are_over(4))
     assert all(house.dollars(account) - held[account] == 6 * DOLLARS for account in (1, 2))
+
+
+def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house):
+    """The journal has lost its end, and the number of a dispersal is given again."""
+    house.begin()
+    house.fill(1, 2)
+    assert house.key(1) and house.key(2)
+    house.process.terminate()
+    house.process.wait(30)
+    data, aside = house.folder / "house", house.folder / "aside"
+    shutil.copytree(data, aside)
+    house.begin()
+    house.withdraw(1, "1.5", key="lost")
+    eventually("it is paid", lambda: house.are_over(1))
+    house.kill()
+    for file in data.glob("settlement.sqlite*"):
+        shutil.copy(file, aside)
+    shutil.rmtree(data)
+    aside.rename(data)
+    house.chain.fault("eth_getLogs", "error", count=100_000)
+    house.begin()
+    house.withdraw(1, "1")
+    house.withdraw(2, "2")
+    house.operate("settle")
+    house.chain.call("test_clearFaults")
+    house.chain.call("anvil_mine", "0x3")
+    log = house.folder / "house.log"
+    eventually("a person is told", lambda: "another dispersal by this name" in log.read_text())
+    assert house.stages() == [["submitted", "submitted"]]

@@ -105,10 +105,8 @@ extension SettlementService {
         for record: ChainRecord, _ dispersals: [Digest: PushedDispersal]
     ) -> Command? {
         tell(record.event)
-        // Anybody may disperse through the contract what is its own, under any name. The account
-        // may be one of before: what it has signed counts whoever sends today.
-        if case .dispersed(let sender, let name, _, _) = record.event,
-            sender != dispersals[name]?.payer
+        if case .dispersed(let sender, let name, let token, let count) = record.event,
+            !isOurs(sender, dispersals[name], token: token, count: count)
         {
             return nil
         }
@@ -124,6 +122,30 @@ extension SettlementService {
                 chain: place.chainID, block: place.blockNumber,
                 logIndex: UInt32(clamping: place.logIndex), blockHash: place.blockHash,
                 transaction: place.transaction), observation)
+    }
+
+    /// Whether the chain has logged this dispersal of the books. Anybody may disperse through the
+    /// contract what is its own, under any name. The account may be one of before: what it has
+    /// signed counts whoever sends today.
+    ///
+    /// Books that lost their end use its numbers again, and so the names made of them: those are
+    /// used up on chain, by payments to others.
+    private func isOurs(
+        _ sender: EVMAddress, _ own: PushedDispersal?, token: EVMAddress, count: UInt64
+    ) -> Bool {
+        guard let own, own.payer == sender else { return false }
+        if token == self.token(of: own.dispersal.asset), count == own.dispersal.payments.count {
+            return true
+        }
+        log.critical(
+            """
+            the chain knows another dispersal by this name than the books, which may have lost \
+            their end: nobody is booked as paid, and a person has to look
+            """,
+            metadata: [
+                "dispersal": "\(own.dispersal.id)", "token": "\(token.hex)", "count": "\(count)",
+            ])
+        return false
     }
 
     /// What a person should know of when it happens.
