@@ -63,7 +63,8 @@ extension ClearingHouse {
             try writeOffSlash(verdict, at: time, into: &events)
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
-        case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .payOut:
+        case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,
+            .payOut:
             try decidePayouts(command, at: time, into: &events)
         case .pulse:
             pulse(rules, at: time, into: &events)
@@ -82,6 +83,8 @@ extension ClearingHouse {
             try notePayment(dispersal, payment: payment, note, at: time, into: &events)
         case .splitDispersal(let dispersal):
             try splitDispersal(dispersal, at: time, into: &events)
+        case .returnDispersal(let dispersal):
+            try returnDispersal(dispersal, at: time, into: &events)
         case .payOut(let party, let asset, let amount, let key, let quotes):
             try payOut(party, asset, amount, key: key, quotes, at: time, into: &events)
         default: preconditionFailure("not a command about payouts")

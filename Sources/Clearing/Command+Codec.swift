@@ -109,7 +109,8 @@ extension Command: CanonicalCodable {
             writer.write(dispersal)
             writer.write(payment)
             writer.write(note)
-        case .splitDispersal(let dispersal): writer.write(dispersal)
+        case .splitDispersal(let dispersal), .returnDispersal(let dispersal):
+            writer.write(dispersal)
         case .payOut(let party, let asset, let amount, let key, let quotes):
             writer.write(party)
             writer.write(asset)
@@ -163,6 +164,7 @@ extension Command: CanonicalCodable {
         case .notePayment: 73
         case .splitDispersal: 74
         case .payOut: 75
+        case .returnDispersal: 83
         }
     }
 
@@ -260,6 +262,7 @@ extension Command: CanonicalCodable {
             return .payOut(
                 try reader.read(), asset: try reader.read(), amount: try reader.read(),
                 key: try reader.readDigest(), quotes: try reader.read())
+        case 83: return .returnDispersal(try reader.read())
         default: throw .invalidValue("command")
         }
     }

@@ -89,6 +89,8 @@ public enum Command: Hashable, Sendable {
     case notePayment(DispersalID, payment: UInt32, PaymentNote)
     /// The chain refuses a dispersal: its halves are tried apart.
     case splitDispersal(DispersalID)
+    /// A dispersal that was never made and never will be is given up: its money is its payees'.
+    case returnDispersal(DispersalID)
     /// Pays a party at once what it asks for, under a key of its own.
     case payOut(
         PartyID, asset: Asset, amount: Amount, key: Digest, quotes: SettlementQuotes)

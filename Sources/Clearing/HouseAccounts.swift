@@ -93,6 +93,8 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case reversal = 26
     /// Bond of a slash that came to nothing on chain went back.
     case slashRelease = 27
+    /// A deposit or bond paid back what the house had advanced for one of before.
+    case repayment = 32
 }
 
 extension AccountID {

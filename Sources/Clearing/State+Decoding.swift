@@ -164,7 +164,7 @@ extension Party {
         let name = try reader.text()
         self.init(id: id, address: address, name: name, createdAt: try reader.read())
         let mark = try reader.readUInt8()
-        guard mark & 0x7F < 2 else { throw .invalidValue("tombstone") }
+        guard mark & 0x3F < 2 else { throw .invalidValue("tombstone") }
         tombstoned = mark & 1 != 0
         objectiveFaults = try reader.readUInt32()
         livenessFaults = try reader.readUInt32()
@@ -187,6 +187,12 @@ extension Party {
         if mark & 0x80 != 0 {
             payee = try reader.read()
             if payee == PayeeRecord() { throw .invalidValue("payee") }
+        }
+        if mark & 0x40 != 0 {
+            advances = try reader.read()
+            guard let total = advances.total, !total.isZero, total <= payee.debt else {
+                throw .invalidValue("advances")
+            }
         }
     }
 }

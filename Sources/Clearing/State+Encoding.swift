@@ -74,9 +74,12 @@ extension ByteWriter {
         write(party.address)
         write(party.name)
         write(party.createdAt)
-        // The top bit says that what settlement knows of it follows at the end.
+        // The top bit says that what settlement knows of it follows at the end, and the next one
+        // that what the house advanced for it does.
         let isKnown = party.payee != PayeeRecord()
-        write(UInt8(party.tombstoned ? 1 : 0) | (isKnown ? 0x80 : 0))
+        let hasAdvances = party.advances != Advances()
+        write(
+            UInt8(party.tombstoned ? 1 : 0) | (isKnown ? 0x80 : 0) | (hasAdvances ? 0x40 : 0))
         write(party.objectiveFaults)
         write(party.livenessFaults)
         write(party.rewardLostUntil)
@@ -94,6 +97,7 @@ extension ByteWriter {
         }
         for units in party.allotted { write(units) }
         if isKnown { write(party.payee) }
+        if hasAdvances { write(party.advances) }
     }
 
     fileprivate mutating func write(_ node: NodeRecord) {

@@ -146,6 +146,27 @@ import Testing
             world.apply(.splitDispersal(DispersalID(1))) == .failure(.wrongPaymentState))
     }
 
+    /// What another account was to send is planned anew, and nobody is to blame.
+    @Test func whatIsGivenUpIsPayableAgain() throws {
+        var world = due()
+        world.run(.settle(World.quotes()))
+        let first = try #require(world.house.dispersals.first)
+        #expect(world.house.dispersal(named: first.name) == first)
+        #expect(world.house.dispersal(named: World.digest(5)) == nil)
+        let command = Command.returnDispersal(first.id)
+        #expect(try Command(canonicalBytes: command.canonicalBytes()) == command)
+        #expect(world.run(command).count == 4)
+        #expect(amounts(world, .payable) == [1, 2, 3, 4, 0])
+        #expect(amounts(world, .inTransit) == [0, 0, 0, 0, 0])
+        #expect(world.house.openDispersals.isEmpty)
+        #expect(world.house.parties.allSatisfy { $0.isPushable })
+        #expect(world.apply(command) == .failure(.wrongPaymentState))
+        #expect(
+            world.apply(.returnDispersal(DispersalID(9))) == .failure(.dispersalNotFound))
+        world.run(.settle(World.quotes()))
+        #expect(world.house.openDispersals.map(\.id) == [DispersalID(2)])
+    }
+
     @Test func onSolanaEachPaymentHasItsOwnEnd() throws {
         var world = due()
         for party in UInt64(1)...3 {

@@ -17,6 +17,7 @@ and
                                         without one nobody is any more
     test_setMinimumTip [wei]            the pool takes nothing with a lower tip from now on
     test_stallFinality [stalls]         the block of the tag "finalized" stays what it is
+    test_mute [on]                      reverts come without their reasons, as from some nodes
 """
 
 import argparse
@@ -45,12 +46,15 @@ class Node(RpcNode):
         self.snapshots = []
         self.refused = set()
         self.minimum_tip = 0
+        self.is_mute = False
 
     def is_public(self, method):
         return "_" in method
 
     def explain(self, error):
         if isinstance(error, Reverted):
+            if self.is_mute:
+                return RpcError(3, "execution reverted", "0x")
             return RpcError(3, str(error), data(error.output))
         if isinstance(error, HeaderNotFound):
             return RpcError(-32001, "block not found")
@@ -242,6 +246,10 @@ class Node(RpcNode):
         """Whether the block of the tag "finalized" stays what it is now, however many are mined."""
         chain = self.chain
         chain.stalled_at = chain.header("finalized").block_number if stalls else None
+        return True
+
+    def test_mute(self, on=True):
+        self.is_mute = bool(on)
         return True
 
     def evm_mine(self, *_):

@@ -3,6 +3,7 @@ paid once, to the unit, and what the chains charged is in the books."""
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ import pytest
 from eth_utils import keccak
 from solders.pubkey import Pubkey
 from test_house_chain import ROOT, House, eventually, exchequer
+from test_settlement_upkeep import send
 
 DOLLARS = 1_000_000
 
@@ -69,21 +71,52 @@ class Payer(House):
         self.run("send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[3][1],
                  "--amount", "1000")
 
-    def begin(self):
-        self.start(extra=[
+    def begin(self, key=()):
+        self.start(key=key, extra=[
             "--payouts", "plan", "--refund-above", "1000",
             "--solana-rpc-url", self.solana.rpc, "--solana-rpc-url", self.solana.rpc,
             "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0],
         ])
 
-    def is_approved(self):
-        """Whether the contract may take the payer's tokens, a block later."""
-        self.chain.call("anvil_mine", "0x1")
+    def told(self):
+        """What the operator is told of settlement."""
         token = (self.folder / "house" / "operator.token").read_text().strip()
         request = urllib.request.Request(
             self.base + "/v1/operator/settlement", headers={"authorization": f"Bearer {token}"})
         with urllib.request.urlopen(request, timeout=30) as response:
-            return json.load(response)["may_disperse"]
+            return json.load(response)
+
+    def is_approved(self):
+        """Whether the contract may take the payer's tokens, a block later."""
+        self.chain.call("anvil_mine", "0x1")
+        return self.told()["may_disperse"]
+
+    def waits(self, account):
+        """How many transactions of an account wait to be mined."""
+        counts = [int(self.chain.call("eth_getTransactionCount", self.chain.keys[account][1], tag),
+                      16) for tag in ("pending", "latest")]
+        return counts[0] - counts[1]
+
+    def fill(self, *accounts):
+        """Deposits ten dollars for each of these accounts, and waits until the house may pay."""
+        for account in accounts:
+            self.pay("deposit", account, "10.00")
+        self.chain.call("anvil_mine", "0x3")
+        last = self.chain.keys[accounts[-1]][1]
+        eventually("the deposits", lambda: self.usd(last).get("available") == "10.00")
+        eventually("leave to disperse, and nothing under way",
+                   lambda: self.is_approved() and self.told()["open"] == 0)
+
+    def are_over(self, count):
+        """Whether there are so many dispersals and none of them is open, a block later."""
+        self.chain.call("anvil_mine", "0x1")
+        found = self.get("/v1/dispersals")["data"]
+        return len(found) == count and not any(one["open"] for one in found)
+
+    def stages(self):
+        """What became of the payments of each dispersal."""
+        found = self.get("/v1/dispersals")["data"]
+        return [[payment["stage"] for payment in one["payments"]] for one in found]
 
     def key(self, account):
         if account not in self.api:
@@ -288,3 +321,195 @@ def test_a_payee_who_cannot_receive_holds_nobody_up(house):
     house.chain.call("test_refuse")
     house.run("claim", 2, "--contract", house.addresses["contract"], "--house", house.base)
     assert house.dollars(2) - held[2] == 2 * DOLLARS
+
+
+def test_a_key_is_changed_while_a_dispersal_is_sent_and_another_waits(house):
+    """What was signed is followed to its end. What was not goes back to its payee: the new account
+    would pay it, and the old one have the claim."""
+    old, new = house.chain.keys[0], house.chain.keys[4]
+    send(house, 0, house.addresses["contract"], "grantRoles(address,uint256)",
+         ["address", "uint256"], new[1], 3)
+    house.run("send", 0, "--token", house.addresses["usdc"], "--to", new[1], "--amount", "100")
+    house.begin()
+    house.fill(1, 2)
+    held = {account: house.dollars(account) for account in (1, 2)}
+    house.chain.call("evm_setAutomine", False)
+    house.withdraw(1, "1.5", key="signed")
+    eventually("the first waits to be mined", lambda: house.waits(0) == 1)
+    # Nobody tells what the second one's gas would be, so it gets no nonce.
+    house.chain.fault("eth_estimateGas", "error", count=100_000)
+    house.withdraw(2, "2.25", key="waits")
+    eventually("the manager has both", lambda: house.told()["open"] == 2)
+    house.kill()
+    house.chain.call("test_clearFaults")
+    house.begin(key=("--operator-key", new[0], "--retiring-key", old[0]))
+    eventually("both are over", lambda: house.are_over(2))
+    assert house.stages() == [["paid"], ["returned"]]
+    assert house.dollars(1) - held[1] == 1_500_000 and house.dollars(2) == held[2]
+    assert house.usd(old[1])["payable"] == "1.50"
+    assert house.usd(house.chain.keys[2][1])["payable"] == "2.25"
+
+    # The new account has a leave of its own, and the claims that it pays for.
+    eventually("leave for the new account", house.is_approved)
+    house.withdraw(2, "2.25", key="again")
+    eventually("it is paid", lambda: house.are_over(3))
+    assert house.dollars(2) - held[2] == 2_250_000
+    assert house.usd(new[1])["payable"] == "2.25" and house.usd(old[1])["payable"] == "1.50"
+    exchequer("reconcile", "--data", house.folder / "house")
+
+
+def test_a_lost_record_pays_nobody_twice(house):
+    """A dispersal is on its way twice, since the first time is forgotten. Before its log is booked
+    the second time fails, and no node says why: it is not tried in halves, which have new names."""
+    house.begin()
+    house.fill(1, 2)
+    held = {account: house.dollars(account) for account in (1, 2)}
+    house.chain.call("evm_setAutomine", False)
+    house.withdraw(1, "2")
+    house.withdraw(2, "3")
+    house.operate("settle")
+    eventually("it waits to be mined", lambda: house.waits(0) == 1)
+    house.kill()
+    for file in (house.folder / "house").glob("settlement.sqlite*"):
+        file.unlink()
+    house.begin()
+    eventually("it waits twice", lambda: house.waits(0) == 2)
+    house.chain.fault("eth_getLogs", "error", count=100_000)
+    house.chain.call("test_mute", True)
+    house.chain.call("anvil_mine", "0x4")
+    eventually("the second one failed", lambda: house.stages() == [["refused", "refused"]])
+    # Once more: now it is refused before it is sent.
+    house.operate("settlement/resume")
+    time.sleep(2)
+    assert house.stages() == [["refused", "refused"]] and house.waits(0) == 0
+    house.chain.call("test_clearFaults")
+    eventually("what the first one did is booked", lambda: house.are_over(1))
+    assert house.stages() == [["paid", "paid"]]
+    assert [house.dollars(account) - held[account] for account in (1, 2)] == [2_000_000, 3_000_000]
+    exchequer("reconcile", "--data", house.folder / "house")
+
+
+def test_a_dispersal_whose_block_is_gone_is_made_again(house):
+    """It was final for the manager, and the block went before its log was booked."""
+    house.begin()
+    house.fill(1)
+    held = house.dollars(1)
+    house.chain.fault("eth_getLogs", "error", count=100_000)
+    house.withdraw(1, "2", key="once")
+    eventually("it is made", lambda: house.dollars(1) == held + 2_000_000)
+    house.chain.call("anvil_mine", "0x3")
+    eventually("it is final", lambda: house.told()["open"] == 0)
+    # Not booked after an hour, or after none: somebody should look.
+    report = json.loads(exchequer(
+        "reconcile", "--data", house.folder / "house", "--days", "0", "--json"))
+    (item,) = [item for item in report["stranded"] if item["alert"] == 12]
+    assert (item["name"], item["number"], item["units"]) == ("dispersal_open", 1, "2000000")
+    # Two looks later the manager knows the final block by its hash.
+    time.sleep(2.5)
+    house.chain.call("anvil_reorg", 4, False, 6)
+    assert house.dollars(1) == held
+    house.chain.call("test_clearFaults")
+    eventually("the manager waits for a person",
+               lambda: "deep_reorganisation" in house.told()["breakers"])
+    # The nonce that is free again is used by hand, as the operator is told to.
+    send(house, 0, house.addresses["contract"], "heartbeat()", [])
+    house.operate("settlement/resume")
+    eventually("it is made again", lambda: house.are_over(1))
+    assert house.dollars(1) == held + 2_000_000 and house.stages() == [["paid"]]
+
+
+def test_want_of_money_is_nobodys_fault(house):
+    """The payer's account holds enough for each of two dispersals, and not for both."""
+    file, payer = house.chain.keys[4]
+    usdc, takes = house.addresses["usdc"], house.chain.keys[3][1]
+    send(house, 0, house.addresses["contract"], "grantRoles(address,uint256)",
+         ["address", "uint256"], payer, 3)
+    send(house, 4, usdc, "approve(address,uint256)", ["address", "uint256"], takes, 10**12)
+
+    def fund(amount):
+        house.run("send", 0, "--token", usdc, "--to", payer, "--amount", amount)
+
+    def take(units):
+        send(house, 3, usdc, "transferFrom(address,address,uint256)",
+             ["address", "address", "uint256"], payer, takes, units)
+
+    def plan(first, second):
+        """Two withdrawals of three dollars, with the manager and not signed for."""
+        house.chain.fault("eth_estimateGas", "error", count=100_000)
+        house.withdraw(1, "3", key=first)
+        house.withdraw(2, "3", key=second)
+        eventually("the manager has both", lambda: house.told()["open"] == 2)
+
+    def is_undone():
+        house.chain.call("anvil_mine", "0x1")
+        return sorted(house.stages()) == [["paid"], ["refused"]]
+
+    fund("10")
+    house.begin(key=("--operator-key", file))
+    house.fill(1, 2)
+    held = {account: house.dollars(account) for account in (1, 2)}
+    plan("a", "b")
+    take(6 * DOLLARS)
+    house.chain.call("evm_setAutomine", False)
+    house.chain.call("test_clearFaults")
+    # A new start asks for the gas at once.
+    house.kill()
+    house.begin(key=("--operator-key", file))
+    eventually("both are sent", lambda: house.waits(4) == 2)
+    eventually("one of them is undone", is_undone)
+    # There is enough again: it is not the payee who was refused.
+    house.chain.call("evm_setAutomine", True)
+    fund("2")
+    time.sleep(0.6)
+    house.operate("settlement/resume")
+    eventually("it is paid whole", lambda: house.are_over(2))
+    assert house.stages() == [["paid"], ["paid"]]
+
+    # Handed over anew, with what was planned beyond what is there now: the second one waits.
+    fund("6")
+    plan("c", "d")
+    house.kill()
+    for record in (house.folder / "house").glob("settlement.sqlite*"):
+        record.unlink()
+    take(2 * DOLLARS)
+    house.chain.call("evm_setAutomine", False)
+    house.chain.call("test_clearFaults")
+    house.begin(key=("--operator-key", file))
+    eventually("the first one is sent", lambda: house.waits(4) == 1)
+    eventually("the second one waits", lambda: house.metric("dispersals_waiting") == 1)
+    time.sleep(0.6)
+    assert house.waits(4) == 1
+    house.chain.call("evm_setAutomine", True)
+    house.chain.call("anvil_mine", "0x3")
+    fund("2")
+    eventually("all are paid", lambda: house.are_over(4))
+    assert all(house.dollars(account) - held[account] == 6 * DOLLARS for account in (1, 2))
+
+
+def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house):
+    """The journal has lost its end, and the number of a dispersal is given again."""
+    house.begin()
+    house.fill(1, 2)
+    assert house.key(1) and house.key(2)
+    house.process.terminate()
+    house.process.wait(30)
+    data, aside = house.folder / "house", house.folder / "aside"
+    shutil.copytree(data, aside)
+    house.begin()
+    house.withdraw(1, "1.5", key="lost")
+    eventually("it is paid", lambda: house.are_over(1))
+    house.kill()
+    for file in data.glob("settlement.sqlite*"):
+        shutil.copy(file, aside)
+    shutil.rmtree(data)
+    aside.rename(data)
+    house.chain.fault("eth_getLogs", "error", count=100_000)
+    house.begin()
+    house.withdraw(1, "1")
+    house.withdraw(2, "2")
+    house.operate("settle")
+    house.chain.call("test_clearFaults")
+    house.chain.call("anvil_mine", "0x3")
+    log = house.folder / "house.log"
+    eventually("a person is told", lambda: "another dispersal by this name" in log.read_text())
+    assert house.stages() == [["submitted", "submitted"]]

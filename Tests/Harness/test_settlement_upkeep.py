@@ -302,3 +302,49 @@ def second(house):
     house.chain.call("anvil_mine", "0x1")
     batches = house.get("/v1/batches")["data"]
     return len(batches) > 1 and batches[1]["state"] == "confirmed"
+
+
+def last_sign(house):
+    data = "0x" + keccak(text="lastHeartbeat()")[:4].hex()
+    call = {"to": house.addresses["contract"], "data": data}
+    return int(house.chain.call("eth_call", call, "latest"), 16)
+
+
+def test_a_house_without_roots_is_not_abandoned(tmp_path):
+    house = House(tmp_path, "--escape-delay", "3000")
+    log = tmp_path / "house.log"
+    settler = house.chain.keys[0][1]
+
+    def sent():
+        return int(house.chain.call("eth_getTransactionCount", settler, "latest"), 16)
+
+    try:
+        before, first = sent(), last_sign(house)
+        pass_time(house, 900)
+        house.start()
+        time.sleep(1)
+        assert (sent(), last_sign(house)) == (before, first)
+        pass_time(house, 200)
+        eventually("a third has passed: it beats", lambda: last_sign(house) >= first + 1_100)
+        second = last_sign(house)
+        assert sent() == before + 1
+        # Killed for long: it says so, and beats once.
+        house.kill()
+        house.chain.call("anvil_mine", "0x3")
+        pass_time(house, 2_100)
+        assert "declare the house abandoned" not in log.read_text()
+        house.start()
+        eventually("it beats", lambda: last_sign(house) >= second + 2_100)
+        house.chain.call("anvil_mine", "0x3")
+        assert "can soon declare the house abandoned" in log.read_text()
+        time.sleep(4)
+        assert sent() == before + 2
+        # Dead for too long: somebody declares it, and whoever starts it again is told.
+        house.kill()
+        pass_time(house, 3_010)
+        send(house, 1, house.addresses["contract"], "declareAbandoned()", [])
+        house.chain.call("anvil_mine", "0x3")
+        house.start()
+        eventually("it is told", lambda: "the house was declared abandoned" in log.read_text())
+    finally:
+        house.stop()

@@ -87,12 +87,14 @@ public enum ChainEvent: Hashable, Sendable {
     case slashVetoed(verdict: Digest, arbiter: EVMAddress)
     /// Nobody executed a requested slash in time.
     case slashLapsed(verdict: Digest)
+    /// Somebody declared the house abandoned: it has no roots any more, for good.
+    case abandoned(by: EVMAddress)
 
     /// The events that are watched, by their names in the contract.
     static let names = [
         "Deposited", "Bonded", "UnbondRequested", "BondWithdrawn", "Slashed", "RootCommitted",
         "Claimed", "Dispersed", "RootActivated", "RootDisputed", "SlashRequested", "SlashAppealed",
-        "SlashVetoed", "SlashLapsed",
+        "SlashVetoed", "SlashLapsed", "Abandoned",
     ]
 
     /// Those of them that contracts of before do not log.
@@ -164,6 +166,7 @@ public enum ChainEvent: Hashable, Sendable {
             .slashVetoed(
                 verdict: try values[0].digest(name), arbiter: try values[1].address(name))
         case ("SlashLapsed", 1): .slashLapsed(verdict: try values[0].digest(name))
+        case ("Abandoned", 1): .abandoned(by: try values[0].address(name))
         default: nil
         }
     }

@@ -57,6 +57,21 @@ public struct RootStatus: Hashable, Sendable {
     public let root: Digest
 }
 
+/// When anybody may declare the house abandoned, at the end of one block. Unix seconds.
+public struct AbandonmentStatus: Hashable, Sendable {
+    /// The block's time.
+    public let timestamp: UInt64
+    /// The last second in which nobody may.
+    public let abandonableFrom: UInt64
+    /// How long after a settler's last sign of life that is.
+    public let delay: UInt64
+    /// Whether somebody has.
+    public let isAbandoned: Bool
+
+    /// The settler's last sign of life: a root or a heartbeat.
+    public var lastSign: UInt64 { abandonableFrom - min(delay, abandonableFrom) }
+}
+
 /// The contract, its vault and its tokens, as several nodes tell of them.
 public struct SettlementReader: Sendable {
     /// The nodes.
@@ -211,6 +226,35 @@ public struct SettlementReader: Sendable {
             }
             return (told.timestamp, moments)
         }
+    }
+
+    /// When anybody may declare the house abandoned, at the end of a block.
+    public func abandonment(at block: UInt64) async throws(ChainError) -> AbandonmentStatus {
+        let asked = try abi { () throws(ABIError) in
+            [
+                try question("abandonableFrom"), try question("ESCAPE_DELAY"),
+                try question("abandoned"),
+            ]
+        }
+        let told = try await ask(asked, at: block)
+        return try abi { () throws(ABIError) in
+            AbandonmentStatus(
+                timestamp: told.timestamp,
+                abandonableFrom: try told.values[0].uint64("abandonableFrom"),
+                delay: try told.values[1].uint64("ESCAPE_DELAY"),
+                isAbandoned: try told.values[2].flag("abandoned"))
+        }
+    }
+
+    /// Whether an account has used a name for a dispersal by the end of a block.
+    public func isDispersed(
+        _ name: Digest, by payer: EVMAddress, at block: UInt64
+    ) async throws(ChainError) -> Bool {
+        let asked = try abi { () throws(ABIError) in
+            [try question("dispersed", [.address(payer), .bytes32(name)])]
+        }
+        let told = try await ask(asked, at: block)
+        return try abi { () throws(ABIError) in try told.values[0].flag("dispersed") }
     }
 
     /// The roots that a transaction committed, as the chain's receipt of it tells.

@@ -13,12 +13,15 @@ public enum SettlementOrder: Hashable, Sendable {
         liabilities: Digest)
     /// Send accounts the sender's own tokens, all or none, under a name that counts once.
     case disperse(token: EVMAddress, name: Digest, payments: [EVMPayment])
-    /// Let the contract take the sender's tokens, which only `disperse` of the sender's own does.
-    case approve(token: EVMAddress, spender: EVMAddress)
+    /// Let the contract take the owner's tokens, which only `disperse` of the owner's own does.
+    case approve(token: EVMAddress, spender: EVMAddress, owner: EVMAddress)
     /// Make a committed root the one that pays, once its delay is over.
     case activateRoot(CommittedRoot)
     /// Carry out a requested slash whose veto window is over.
     case executeSlash(verdict: Digest)
+    /// Show that the house is there. `last` is the second of the last time it did, so each sign is
+    /// an order of its own.
+    case heartbeat(last: UInt64)
 
     /// What the order is, whatever else it carries: the verdict's key, or a hash of batch and root.
     public var key: Digest {
@@ -26,17 +29,25 @@ public enum SettlementOrder: Hashable, Sendable {
         case .slash(_, _, _, let verdict): verdict
         case .commitRoot(let batch, let root, _, _, _, _): Self.key(ofBatch: batch, root: root)
         case .disperse(_, let name, _): Self.key(ofDispersal: name)
-        case .approve(let token, _):
-            Keccak256.hash(Array("exchequer approve".utf8) + token.bytes)
+        case .approve(let token, _, let owner): Self.key(ofApproval: token, by: owner)
         case .activateRoot(let committed):
             Self.key(ofActivation: committed.batch, root: committed.root)
         case .executeSlash(let verdict): Self.key(ofExecution: verdict)
+        case .heartbeat(let last):
+            Keccak256.hash(
+                Array("exchequer heartbeat".utf8) + UInt256(low: UInt128(last)).word.bytes)
         }
     }
 
     /// The key of a dispersal's order.
     public static func key(ofDispersal name: Digest) -> Digest {
         Keccak256.hash(Array("exchequer dispersal".utf8) + name.bytes)
+    }
+
+    /// The key of the order by which an account lets the contract take its tokens: another
+    /// account's leave is another order.
+    public static func key(ofApproval token: EVMAddress, by owner: EVMAddress) -> Digest {
+        Keccak256.hash(Array("exchequer approve".utf8) + owner.bytes + token.bytes)
     }
 
     /// The key of the order that makes a root pay.
@@ -92,6 +103,7 @@ public enum SettlementOrder: Hashable, Sendable {
                 ])
         case .executeSlash(let verdict):
             try artifact.callData("executeSlash", [.bytes32(verdict)])
+        case .heartbeat: try artifact.callData("heartbeat", [])
         case .disperse(let token, let name, let payments):
             try artifact.callData(
                 "disperse",
@@ -99,13 +111,13 @@ public enum SettlementOrder: Hashable, Sendable {
                     .address(token), .bytes32(name), .array(payments.map { .address($0.account) }),
                     .array(payments.map { .uint($0.units) }),
                 ])
-        case .approve(_, let spender): Self.approval(of: spender)
+        case .approve(_, let spender, _): Self.approval(of: spender)
         }
     }
 
     /// Who is called: the contract, or the token that is to let it.
     func target(_ contract: EVMAddress) -> EVMAddress {
-        if case .approve(let token, _) = self { token } else { contract }
+        if case .approve(let token, _, _) = self { token } else { contract }
     }
 
     /// `approve(address,uint256)` of ERC-20, for as much as there may ever be.

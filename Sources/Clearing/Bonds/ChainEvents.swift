@@ -15,12 +15,12 @@ extension ClearingHouse {
         case .deposited(let account, let units):
             let amount = try ledgerAmount(.usd, units)
             let party = party(for: account, at: time, into: &events)
-            credit(amount, .available, party, .deposit, reference, at: time)
+            credit(amount, .deposit, party, reference, at: time)
             events.append(.deposited(party, asset: .usd, amount: amount))
         case .bonded(let account, let units):
             let amount = try ledgerAmount(.usd, units)
             let party = party(for: account, at: time, into: &events)
-            credit(amount, .bonded, party, .bond, reference, at: time)
+            credit(amount, .bond, party, reference, at: time)
             events.append(.bonded(party, amount: amount))
         case .unbondRequested(let account, let units):
             try unbond(account, units, reference, at: time, into: &events)
@@ -52,13 +52,20 @@ extension ClearingHouse {
         return amount
     }
 
+    /// Credits what came in, less what the house advanced for the same when a reorganisation took
+    /// it back: then this is that money.
     private mutating func credit(
-        _ amount: Amount, _ purpose: Purpose, _ party: PartyID, _ reason: TransferReason,
+        _ amount: Amount, _ credit: Advance.Credit, _ party: PartyID,
         _ reference: ChainReference, at time: Timestamp
     ) {
+        let chain = AccountID(.chain, .usd)
+        let rest = repay(
+            credit, of: party, upTo: amount, from: chain, .repayment, reference.block, at: time)
+        let (purpose, reason): (Purpose, TransferReason) =
+            credit == .deposit ? (.available, .deposit) : (.bonded, .bond)
         move(
-            amount, from: .init(.chain, .usd), to: .init(purpose, .usd, of: party), reason,
-            reference.block, at: time)
+            rest, from: chain, to: .init(purpose, .usd, of: party), reason, reference.block,
+            at: time)
     }
 
     /// The chain lets a provider announce more than the books still have after a slash: what is

@@ -15,13 +15,9 @@ extension ClearingHouse {
         else { throw .notTheLastLog }
         switch observation {
         case .deposited(let account, let units):
-            try takeBack(
-                units, from: account, [.available, .payable], orElse: [.fee, .insurance],
-                reference, at: time, into: &events)
+            try takeBack(units, .deposit, from: account, reference, at: time, into: &events)
         case .bonded(let account, let units):
-            try takeBack(
-                units, from: account, [.bonded, .unbonding], orElse: [.insurance, .burn],
-                reference, at: time, into: &events)
+            try takeBack(units, .bond, from: account, reference, at: time, into: &events)
         case .unbondRequested(let account, let units):
             let asked = try ledgerAmount(.usd, units)
             guard let party = index.partyByAddress[account] else { throw .partyNotFound }
@@ -50,21 +46,6 @@ extension ClearingHouse {
         chainCursor = previous.map { ChainCursor($0) } ?? .init(block: 0, logIndex: 0, any: false)
         chainBlock = previous?.blockHash ?? .zero
         events.append(.chainReversed(reference))
-    }
-
-    /// Takes money that never came in from who was credited, as far as it is still there, and then
-    /// from the house: who was paid with it meanwhile keeps it.
-    private mutating func takeBack(
-        _ units: UInt128, from account: EVMAddress, _ own: [Purpose], orElse house: [Purpose],
-        _ reference: ChainReference, at time: Timestamp, into events: inout [Event]
-    ) throws(Rejection) {
-        guard let party = index.partyByAddress[account] else { throw .partyNotFound }
-        guard let amount = Asset.usd.amount(chainUnits: units) else { throw .invalidAmount }
-        let pots = own.map { AccountID($0, .usd, of: party) } + house.map { .init($0, .usd) }
-        let rest = collect(
-            amount, [], orElse: pots, into: .init(.chain, .usd), .reversal, reference.block,
-            at: time)
-        if !rest.isZero { events.append(.bondShortfall(party, amount: rest)) }
     }
 
     /// Moves up to `amount` out of several accounts: of the first ones at most so much each, of the

@@ -23,6 +23,32 @@ public struct BatchLine: Hashable, Sendable {
     public let asset: Asset
     /// All it was ever allotted, in chain units.
     public let cumulative: UInt128
+
+    /// A line of these parts.
+    public init(party: PartyID, address: EVMAddress, asset: Asset, cumulative: UInt128) {
+        self.party = party
+        self.address = address
+        self.asset = asset
+        self.cumulative = cumulative
+    }
+}
+
+extension [BatchLine] {
+    /// The line of a party in an asset, of a batch's lines; `nil` if there is none. O(log lines).
+    public func line(of party: PartyID, in asset: Asset) -> BatchLine? {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            let line = self[middle]
+            if (line.party.rawValue, line.asset.rawValue) < (party.rawValue, asset.rawValue) {
+                low = middle + 1
+            } else {
+                high = middle
+            }
+        }
+        guard low < count, self[low].party == party, self[low].asset == asset else { return nil }
+        return self[low]
+    }
 }
 
 /// What one settlement pays: cumulative allotments, so that committing a root twice or skipping

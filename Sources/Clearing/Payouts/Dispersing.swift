@@ -181,7 +181,7 @@ extension ClearingHouse {
         events.append(.paymentMade(id, payment.party, asset: dispersal.asset, amount: amount))
     }
 
-    private mutating func giveBack(
+    mutating func giveBack(
         _ id: DispersalID, _ place: Int, at time: Timestamp, into events: inout [Event]
     ) {
         let dispersal = dispersals[id]

@@ -36,10 +36,14 @@ extension ClearingHouse {
     /// Books what was netted; returns it.
     mutating func book(_ netting: Netting, of party: PartyID, at time: Timestamp) -> Amount {
         let payable = AccountID(.payable, .usd, of: party)
-        move(netting.repaid, from: payable, to: .init(.insurance, .usd), .netting, at: time)
+        var rest = netting.repaid
+        for credit in Advance.Credit.allCases {
+            rest = repay(credit, of: party, upTo: rest, from: payable, .netting, at: time)
+        }
+        move(rest, from: payable, to: .init(.insurance, .usd), .netting, at: time)
         move(
             netting.kept, from: payable, to: .init(.available, .usd, of: party), .netting, at: time)
-        parties[party].payee.debt -= netting.repaid
+        parties[party].payee.debt -= rest
         return netting.repaid + netting.kept
     }
 }

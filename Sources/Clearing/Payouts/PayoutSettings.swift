@@ -35,7 +35,8 @@ struct PayeeRecord: Hashable, Sendable {
     /// How often a transfer to it was refused by the chain. It is paid by roots after the first,
     /// until it says its settings anew.
     var refusals: UInt32 = 0
-    /// What it owes the house, in dollars: what left the chain beyond what the books had of it.
+    /// What it owes the house, in dollars: what left the chain beyond what the books had of it, and
+    /// what the house has advanced for it.
     var debt = Amount.zero
 }
 

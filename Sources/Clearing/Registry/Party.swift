@@ -37,6 +37,8 @@ public struct Party: Hashable, Sendable {
     public internal(set) var allotted: [UInt128] = [0, 0]
     /// What settlement knows of it beside.
     var payee = PayeeRecord()
+    /// What the house advanced for credits of its that a reorganisation took back.
+    var advances = Advances()
 
     /// What settlement batches have allotted it in all, in chain units of `asset`.
     public func allotted(_ asset: Asset) -> UInt128 { allotted[asset.slot] }

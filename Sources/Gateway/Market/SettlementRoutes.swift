@@ -133,10 +133,15 @@ enum SettlementRoutes {
         guard let address = call.parameters.get("address").flatMap({ EVMAddress(hex: $0) }) else {
             throw .invalid("address", "an address is 0x and 40 hexadecimal digits")
         }
-        let tree = settlement.claimTree(of: batch)
+        let party = try await call.read { $0.party(address: address)?.id }
+        let lines = party.map { party in
+            Asset.allCases.compactMap { batch.lines.line(of: party, in: $0) }
+        }
+        guard let lines, !lines.isEmpty else { return JSON.ok(Page([ClaimView]())) }
+        let tree = await settlement.claimTree(of: batch)
         var found: [ClaimView] = []
-        for (line, claim) in zip(batch.lines, settlement.claims(of: batch))
-        where line.address == address {
+        for line in lines {
+            let claim = settlement.claim(of: line)
             guard let proof = tree.proof(of: claim.leaf) else { continue }
             found.append(
                 ClaimView(

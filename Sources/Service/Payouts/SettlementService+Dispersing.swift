@@ -3,6 +3,19 @@ import Clearing
 import Primitives
 import Synchronization
 
+/// A dispersal, and the account whose tokens it takes.
+struct PushedDispersal: Sendable {
+    let dispersal: Dispersal
+    let payer: EVMAddress
+
+    /// `nil` for one on another rail.
+    init?(_ dispersal: Dispersal, _ house: borrowing ClearingHouse) {
+        guard dispersal.rail == .push, let payer = house.party(dispersal.payer) else { return nil }
+        self.dispersal = dispersal
+        self.payer = payer.address
+    }
+}
+
 /// Dispersals: payments of the house's own money on the EVM chain.
 extension SettlementService {
     /// Sends what is to be dispersed, and has halves tried of what the chain refuses. What was sent
@@ -11,20 +24,36 @@ extension SettlementService {
         guard let payer else { return }
         try await approve(payer)
         let open = try await sequencer.read { house in
-            house.openDispersals.filter { $0.rail == .push && $0.isOpen }
+            house.openDispersals.compactMap { $0.isOpen ? PushedDispersal($0, house) : nil }
+        }
+        // What is on its way takes its part of the payer's money first.
+        var taken: [Asset: UInt128] = [:]
+        for pushed in open where pushed.payer == payer.account {
+            let key = SettlementOrder.key(ofDispersal: pushed.dispersal.name)
+            guard case .wait = look(at: key).step else { continue }
+            taken[pushed.dispersal.asset, default: 0] += pushed.dispersal.openUnits
         }
         var waiting = 0
-        for dispersal in open {
+        for pushed in open {
+            let dispersal = pushed.dispersal
+            guard pushed.payer == payer.account else {
+                try await giveUp(pushed)
+                continue
+            }
             let order = order(of: dispersal)
             switch look(at: order.key).step {
             case .submit(let id):
-                if try await covers(dispersal, payer) {
+                if try await covers(dispersal, payer, besides: taken) {
                     try await submit(id, order, "dispersal \(dispersal.id)")
+                    taken[dispersal.asset, default: 0] += dispersal.openUnits
                 } else {
                     waiting += 1
                 }
             case .refused(let failure):
-                if isOfThePayees(failure), try await covers(dispersal, payer) {
+                if isOfThePayees(failure, order.key),
+                    try await covers(dispersal, payer, besides: taken),
+                    try await isUnmade(pushed, after: failure)
+                {
                     _ = try await sequencer.submit(.splitDispersal(dispersal.id))
                 } else {
                     waiting += 1
@@ -33,6 +62,46 @@ extension SettlementService {
             }
         }
         state.withLock { $0.waitingDispersals = waiting }
+    }
+
+    /// What was planned for an account of before and is not on its way is its payees' again. The
+    /// account of now would send tokens of its own, and the one of before would have the claims.
+    private func giveUp(_ pushed: PushedDispersal) async throws {
+        var failure: EVMIntentFailure?
+        switch look(at: SettlementOrder.key(ofDispersal: pushed.dispersal.name)).step {
+        case .submit: break
+        case .refused(let last): failure = last
+        case .wait, .withoutBond, .done: return
+        }
+        // Among what waits for its block there may be one whose record is lost, or that a
+        // reorganisation put back.
+        if try await isIdle(pushed.payer), try await isUnmade(pushed, after: failure) {
+            _ = try await sequencer.submit(.returnDispersal(pushed.dispersal.id))
+        }
+    }
+
+    /// Whether a dispersal was not made by another transaction than the one that failed: one whose
+    /// record is lost, or that came back after a reorganisation. The contract does not have its
+    /// name, and no log of a block up to the failure's waits to be booked.
+    private func isUnmade(
+        _ pushed: PushedDispersal, after failure: EVMIntentFailure?
+    ) async throws(ChainError) -> Bool {
+        var block: UInt64 = 0
+        if case .reverted(let inclusion)? = failure { block = inclusion.blockNumber }
+        let height = try await nodes.commonHeight()
+        guard let watched = state.withLock({ $0.watchedTo }), min(watched, height) >= block else {
+            return false
+        }
+        return try await !reader.isDispersed(
+            pushed.dispersal.name, by: pushed.payer, at: height)
+    }
+
+    /// Whether enough nodes know of no transaction of an account that waits for its block.
+    private func isIdle(_ account: EVMAddress) async throws(ChainError) -> Bool {
+        try await nodes.agreed { node throws(ChainError) in
+            let mined = try await node.transactionCount(of: account)
+            return try await node.transactionCount(of: account, pending: true) <= mined
+        }
     }
 
     private func order(of dispersal: Dispersal) -> SettlementOrder {
@@ -47,21 +116,34 @@ extension SettlementService {
     func token(of asset: Asset) -> EVMAddress { asset == .usd ? usd : tly }
 
     /// Whether smaller dispersals may fare better: the chain undid this one, or would have, and not
-    /// because it was carried out before.
-    private func isOfThePayees(_ failure: EVMIntentFailure) -> Bool {
+    /// because it was carried out before. One that was undone once may have found the payer's
+    /// account empty, whatever is in it now: it is tried once more as it is.
+    private func isOfThePayees(_ failure: EVMIntentFailure, _ key: Digest) -> Bool {
         switch failure {
         case .wouldRevert(let text): !text.contains("dispersed")
-        case .reverted: true
+        case .reverted: undoneTimes(key) > 1
         case .cancelled, .refused, .replaced: false
         }
     }
 
-    /// Whether the payer has what a dispersal takes, so that it is not for want of money that the
-    /// chain refuses it.
-    private func covers(_ dispersal: Dispersal, _ payer: DispersalPayer) async throws -> Bool {
+    /// How often the chain has undone transactions of an order.
+    private func undoneTimes(_ key: Digest) -> Int {
+        state.withLock { state in
+            state.orders.inclusions(of: key) { driver.status(of: $0) }.found
+                .count { !$0.succeeded }
+        }
+    }
+
+    /// Whether the payer has what a dispersal takes, besides what others that are on their way
+    /// will, so that it is not for want of money that the chain refuses it.
+    private func covers(
+        _ dispersal: Dispersal, _ payer: DispersalPayer, besides taken: [Asset: UInt128]
+    ) async throws -> Bool {
         let held = try await payer.holdings(
             of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
-        return held.units >= dispersal.openUnits
+        // A reorganisation may have taken the leave with it.
+        if !held.isApproved { state.withLock { $0.isApproved = false } }
+        return held.units >= (taken[dispersal.asset] ?? 0) + dispersal.openUnits
     }
 
     /// Lets the contract take the payer's tokens: it takes them from whoever calls it alone.
@@ -73,7 +155,8 @@ extension SettlementService {
             let held = try await payer.holdings(of: asset, at: token, spender: contract, nodes)
             if held.isApproved { continue }
             isApproved = false
-            let order = SettlementOrder.approve(token: token, spender: contract)
+            let order = SettlementOrder.approve(
+                token: token, spender: contract, owner: payer.account)
             if case .submit(let id) = look(at: order.key).step {
                 try await submit(id, order, "leave to disperse \(asset.code)")
             }

@@ -30,6 +30,8 @@ struct BookView: Sendable {
     /// The first batch that is not on chain, and the last one if it was disputed.
     var open: Batch?
     var disputed: Batch?
+    /// Dispersals that are open for long.
+    var dispersals: [Dispersal] = []
     /// Providers with something on its way out, and parties that are shut out and have a bond.
     var leaving: [EVMAddress] = []
     var shutOut: [Holder] = []
@@ -47,6 +49,9 @@ struct BookView: Sendable {
         }
         for asset in Asset.allCases { owed[asset] = house.owed(asset) }
         openSlashes = house.unsettledSlashes
+        dispersals = house.openDispersals.filter {
+            $0.isOpen && $0.madeAt + rules.overdue <= now
+        }
         countBonds(house)
         countClaims(house)
         countBatches(house, activeRoot)

@@ -84,6 +84,8 @@ public struct StrandedItem: Hashable, Sendable {
         case batchStuck = 8
         /// More is owed in an asset than the chain holds for it.
         case uncovered = 9
+        /// Payments that are not made for long.
+        case dispersalOpen = 12
     }
 
     /// What it is.
@@ -94,7 +96,7 @@ public struct StrandedItem: Hashable, Sendable {
     public let amount: UInt128
     /// Whose it is, or who sent it.
     public let account: EVMAddress?
-    /// The batch or verdict it is about.
+    /// The batch, verdict or dispersal it is about.
     public let number: UInt64?
     /// The transaction it came with.
     public let transaction: Digest?
@@ -128,6 +130,7 @@ extension StrandedItem.Kind {
         case .slashNotExecuted: "slash_not_executed"
         case .batchStuck: "batch_stuck"
         case .uncovered: "uncovered"
+        case .dispersalOpen: "dispersal_open"
         }
     }
 }
@@ -150,7 +153,7 @@ public struct StrandingRules: Hashable, Sendable {
     public var unclaimed = Timestamp.Span.seconds(30 * 86_400)
     /// A deposit of somebody who is not seen otherwise.
     public var ownerless = Timestamp.Span.seconds(7 * 86_400)
-    /// What the house does by itself: a batch, a root, a slash.
+    /// What the house does by itself: a batch, a root, a slash, a dispersal.
     public var overdue = Timestamp.Span.seconds(3_600)
 
     /// Thirty days, seven days and an hour.

@@ -35,7 +35,7 @@ extension SettlementService {
         var claims: [ClaimableStatement.Claim] = []
         var leaves: [ABIValue] = []
         if let batch = position.batch {
-            let tree = activeTree(of: batch)
+            let tree = await claimTree(of: batch)
             for line in position.lines where line.cumulative > line.claimed {
                 let claim = Claim(
                     chainID: chainID, contract: contract, token: reader.token(line.asset),
@@ -63,7 +63,7 @@ extension SettlementService {
         let lines = Asset.allCases.map { asset in
             let waiting = house.balance(.inTransit, asset, of: party.id)
             let all = party.allotted(asset)
-            let line = batch?.lines.first { $0.party == party.id && $0.asset == asset }
+            let line = batch?.lines.line(of: party.id, in: asset)
             return Position.Line(
                 asset: asset, cumulative: line?.cumulative ?? 0,
                 claimed: all - min(all, asset.chainUnits(waiting)),
@@ -118,16 +118,6 @@ extension SettlementService {
             unbonding: Asset.usd.format(position.unbonding),
             withdrawable: due.map { Asset.usd.text(units: $0) },
             calldata: "0x" + Hex.encode(try artifact.callData("withdrawBond", [])))
-    }
-
-    /// The tree of the batch that pays, beside the one of the batch that comes.
-    private func activeTree(of batch: Batch) -> ClaimTree {
-        if let known = state.withLock({ $0.activeTree }), known.batch == batch.id {
-            return known.tree
-        }
-        let tree = ClaimTree(claims: claims(of: batch))
-        state.withLock { $0.activeTree = (batch.id, tree) }
-        return tree
     }
 }
 

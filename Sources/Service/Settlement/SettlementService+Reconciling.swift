@@ -205,6 +205,11 @@ extension SettlementService {
                     .batchStuck, .usd, batch.added(.usd), number: batch.id.rawValue,
                     since: batch.cutAt))
         }
+        items += books.dispersals.map { one in
+            StrandedItem(
+                .dispersalOpen, one.asset, one.openUnits, number: one.id.rawValue,
+                since: one.madeAt)
+        }
         for asset in Asset.allCases {
             let token = asset == .usd ? holdings.usd : holdings.tly
             let held = token.inVault + token.inContract

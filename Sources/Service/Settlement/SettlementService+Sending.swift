@@ -86,7 +86,7 @@ extension SettlementService {
         switch last.state {
         case .confirmed, .disputed: return
         case .cut:
-            let root = claimTree(of: last).root
+            let root = await claimTree(of: last).root
             let owed = try await liabilities.commit(last.id, from: sequencer)
             _ = try await sequencer.submit(.sealBatch(last.id, root: root, liabilities: owed))
         case .sealed:

@@ -5,8 +5,8 @@ import Primitives
 import Synchronization
 
 /// What has to be done on chain when its time has come: a committed root is made the one that pays,
-/// a requested slash is carried out. Both are orders of the transaction manager, as the root and
-/// the slash were.
+/// a requested slash is carried out, and the contract is shown that the house is there. All are
+/// orders of the transaction manager, as the root and the slash were.
 extension SettlementService {
     /// How often the contract is asked while something waits there.
     private static let upkeepInterval = Duration.seconds(2)
@@ -21,6 +21,7 @@ extension SettlementService {
                     try await activateRoot()
                     try await executeSlashes()
                 }
+                try await beat()
                 complained = false
             } catch {
                 if error as? EVMManagerDriverError == .stopped { return }
@@ -103,12 +104,22 @@ extension SettlementService {
     }
 
     /// What the manager holds for carried out and the books do not have: is its block still there?
-    /// If not, it is sent again; the contract takes each root and verdict once, so that is safe.
+    /// If not, it is sent again; the contract takes each root, verdict and name once, so that is
+    /// safe.
     private func findOrphans() async throws {
-        let (batch, slashes) = try await sequencer.read {
-            ($0.oldestUnsettledBatch, $0.unsettledSlashes)
+        let (batch, slashes, dispersals) = try await sequencer.read { house in
+            (
+                house.oldestUnsettledBatch, house.unsettledSlashes,
+                house.openDispersals.filter { $0.rail == .push && $0.isOpen }.map(\.name)
+            )
         }
         var keys = slashes.map(\.slashKey)
+        keys += dispersals.map { SettlementOrder.key(ofDispersal: $0) }
+        if let payer, !mayDisperse {
+            keys += Asset.allCases.map {
+                SettlementOrder.key(ofApproval: token(of: $0), by: payer.account)
+            }
+        }
         if let batch, batch.state == .sealed {
             keys.append(SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root))
         }
@@ -118,7 +129,7 @@ extension SettlementService {
         }
     }
 
-    private func noteIfGone(_ inclusion: EVMInclusion) async throws(ChainError) {
+    func noteIfGone(_ inclusion: EVMInclusion) async throws(ChainError) {
         let there = try await nodes.agreed { node throws(ChainError) in
             try await node.block(inclusion.blockNumber)?.hash
         }

@@ -42,7 +42,14 @@ extension SettlementService {
 
     /// Books a page of logs; false if the house could not take them, so that they come again.
     private func book(_ records: [ChainRecord]) async -> Bool {
-        let commands = records.compactMap { command(for: $0) }
+        let commands: [Command]
+        do throws(SequencerError) {
+            let dispersals = try await dispersals(in: records)
+            commands = records.compactMap { command(for: $0, dispersals) }
+        } catch {
+            log.warning("chain logs wait to be booked", metadata: ["why": "\(error)"])
+            return false
+        }
         for start in stride(from: 0, to: commands.count, by: 1_000) {
             let part = Array(commands[start..<min(start + 1_000, commands.count)])
             do throws(SequencerError) {
@@ -77,10 +84,30 @@ extension SettlementService {
             ["block": "\(block)"])
     }
 
-    private func command(for record: ChainRecord) -> Command? {
+    /// The house's dispersals whose names are in logs.
+    private func dispersals(
+        in records: [ChainRecord]
+    ) async throws(SequencerError) -> [Digest: PushedDispersal] {
+        let names = records.compactMap { record -> Digest? in
+            if case .dispersed(_, let name, _, _) = record.event { name } else { nil }
+        }
+        if names.isEmpty { return [:] }
+        return try await sequencer.read { house in
+            var found: [Digest: PushedDispersal] = [:]
+            for name in names {
+                found[name] = house.dispersal(named: name).flatMap { PushedDispersal($0, house) }
+            }
+            return found
+        }
+    }
+
+    private func command(
+        for record: ChainRecord, _ dispersals: [Digest: PushedDispersal]
+    ) -> Command? {
         tell(record.event)
-        // Anybody may disperse through the contract what is its own.
-        if case .dispersed(let sender, _, _, _) = record.event, sender != payer?.account {
+        if case .dispersed(let sender, let name, let token, let count) = record.event,
+            !isOurs(sender, dispersals[name], token: token, count: count)
+        {
             return nil
         }
         guard let observation = ChainObservation(record.event, usd: usd, tly: tly) else {
@@ -95,6 +122,30 @@ extension SettlementService {
                 chain: place.chainID, block: place.blockNumber,
                 logIndex: UInt32(clamping: place.logIndex), blockHash: place.blockHash,
                 transaction: place.transaction), observation)
+    }
+
+    /// Whether the chain has logged this dispersal of the books. Anybody may disperse through the
+    /// contract what is its own, under any name. The account may be one of before: what it has
+    /// signed counts whoever sends today.
+    ///
+    /// Books that lost their end use its numbers again, and so the names made of them: those are
+    /// used up on chain, by payments to others.
+    private func isOurs(
+        _ sender: EVMAddress, _ own: PushedDispersal?, token: EVMAddress, count: UInt64
+    ) -> Bool {
+        guard let own, own.payer == sender else { return false }
+        if token == self.token(of: own.dispersal.asset), count == own.dispersal.payments.count {
+            return true
+        }
+        log.critical(
+            """
+            the chain knows another dispersal by this name than the books, which may have lost \
+            their end: nobody is booked as paid, and a person has to look
+            """,
+            metadata: [
+                "dispersal": "\(own.dispersal.id)", "token": "\(token.hex)", "count": "\(count)",
+            ])
+        return false
     }
 
     /// What a person should know of when it happens.
@@ -117,6 +168,13 @@ extension SettlementService {
             log.critical(
                 "a slash was not executed in time: the bond is the provider's again",
                 metadata: ["verdict": "\(verdict.hex)"])
+        case .abandoned(let account):
+            log.critical(
+                """
+                the house was declared abandoned: the contract takes no deposit, bond, root or \
+                slash any more
+                """,
+                metadata: ["by": "\(account.hex)"])
         default: return
         }
     }

@@ -47,6 +47,7 @@ public final class SettlementService: Sendable {
     let log: Logger
     let pollInterval = Duration.milliseconds(250)
     let state: Mutex<State>
+    private let trees = ClaimTrees()
     /// Whose tokens are sent, if the house settles by plan.
     let payer: DispersalPayer?
 
@@ -65,8 +66,6 @@ public final class SettlementService: Sendable {
         /// The last reconciliation, and what is known of tokens that were sent straight.
         var reconciliation: Reconciliation?
         var strays: StrayTransfers
-        /// The tree of the batch that pays.
-        var activeTree: (batch: BatchID, tree: ClaimTree)?
         var orders: SettlementOrders
         var refusedSlashes = 0
         var refusedRoots = 0
@@ -74,8 +73,7 @@ public final class SettlementService: Sendable {
         var waitingDispersals = 0
         var isApproved = false
         var costMarks = CostMarks()
-        /// The last tree that was asked for: everyone wants the newest.
-        var tree: (batch: BatchID, tree: ClaimTree)?
+        var pulse = HeartbeatMarks()
     }
 
     /// Whether the chain contradicts what was booked, or what is to be done cannot be written
@@ -282,20 +280,24 @@ public final class SettlementService: Sendable {
 
     /// The claims a batch allots, in the order of its lines.
     public func claims(of batch: Batch) -> [Claim] {
-        batch.lines.map { line in
-            Claim(
-                chainID: chainID, contract: contract, token: line.asset == .usd ? usd : tly,
-                account: line.address, cumulative: line.cumulative)
-        }
+        batch.lines.map { claim(of: $0) }
     }
 
-    /// The tree whose root a batch commits. O(lines) the first time, then remembered until another
-    /// batch is asked for.
-    public func claimTree(of batch: Batch) -> ClaimTree {
-        if let last = state.withLock({ $0.tree }), last.batch == batch.id { return last.tree }
-        let tree = ClaimTree(claims: claims(of: batch))
-        state.withLock { $0.tree = (batch.id, tree) }
-        return tree
+    /// What a line of a batch allots.
+    public func claim(of line: BatchLine) -> Claim {
+        Claim(
+            chainID: chainID, contract: contract, token: token(of: line.asset),
+            account: line.address, cumulative: line.cumulative)
+    }
+
+    /// The tree whose root a batch commits. O(lines) the first time, then kept for as long as the
+    /// batch is one of the last two or pays.
+    public func claimTree(of batch: Batch) async -> ClaimTree {
+        if let tree = trees.known(batch.id) { return tree }
+        let paying = state.withLock { $0.activeBatch }
+        return await trees.tree(of: batch.id, paying: paying) {
+            ClaimTree(claims: self.claims(of: batch))
+        }
     }
 }
 
@@ -327,7 +329,7 @@ extension ChainObservation {
         case .slashVetoed(let verdict, _), .slashLapsed(let verdict):
             self = .slashReleased(verdict: verdict)
         // The contract is asked for these when it matters.
-        case .rootActivated, .slashRequested, .slashAppealed: return nil
+        case .rootActivated, .slashRequested, .slashAppealed, .abandoned: return nil
         }
     }
 }

@@ -1,3 +1,4 @@
+import Clearing
 import Cryptography
 import Primitives
 
@@ -37,7 +38,37 @@ struct SettlementBench {
                 .against("array of bytes by array", plainWhole),
             BenchRow(name: "one proof", value: one, unit: "ms")
                 .against("looking through the leaves", plainOne),
+            served(claims, tree),
         ]
+    }
+
+    /// A proof as it is served: the line of the batch, its leaf, and the siblings as text.
+    private func served(_ claims: [Claim], _ tree: ClaimTree) -> BenchRow {
+        let lines = claims.enumerated().map { place, claim in
+            BatchLine(
+                party: PartyID(UInt64(place) + 1), address: claim.account, asset: .usd,
+                cumulative: claim.cumulative)
+        }
+        func serve(_ line: BatchLine?) {
+            guard let line else { preconditionFailure("every party has a line") }
+            let claim = Claim(
+                chainID: 8_453, contract: .zero, token: .zero, account: line.address,
+                cumulative: line.cumulative)
+            let proof = tree.proof(of: claim.leaf) ?? []
+            precondition(!proof.isEmpty, "every line is in the tree")
+            withExtendedLifetime(proof.map(\.hex)) {}
+        }
+        let parties = stride(from: 1, to: claims.count, by: claims.count / Self.served)
+            .map { PartyID(UInt64($0)) }
+        let one =
+            median { for party in parties { serve(lines.line(of: party, in: .usd)) } }
+            / Double(parties.count)
+        let few = stride(from: 0, to: parties.count, by: parties.count / 100).map { parties[$0] }
+        let plain =
+            median(of: 1) { for party in few { serve(lines.first { $0.party == party }) } }
+            / Double(few.count)
+        return BenchRow(name: "a proof served", value: one, unit: "ms")
+            .against("looking through the lines", plain)
     }
 
     /// Keeps the compiler from leaving a result out.

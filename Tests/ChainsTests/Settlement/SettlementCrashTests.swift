@@ -72,7 +72,7 @@ struct SettlementCrashTests {
             return EVMPayment(to: try #require(EVMAddress(bytes)), units: UInt128(number))
         }
         let approval = SettlementOrder.approve(
-            token: house.usd.address, spender: vault.address)
+            token: house.usd.address, spender: vault.address, owner: house.owner.address)
         _ = try await run.carryOut([approval], crash: nil)
         let before = try await house.usd.balance(of: house.owner.address)
         func order(_ number: Int) -> SettlementOrder {

@@ -37,7 +37,7 @@ import Testing
         #expect(one.key != SettlementOrder.key(ofBatch: 4, root: key))
     }
 
-    @Test func aDispersalIsItsNameAndAnApprovalIsTheTokens() throws {
+    @Test func aDispersalIsItsNameAndAnApprovalIsTheTokensAndTheOwners() throws {
         let payment = EVMPayment(to: try address(5), units: 7)
         let one = SettlementOrder.disperse(
             token: try address(4), name: key, payments: [payment])
@@ -52,7 +52,12 @@ import Testing
                         .address(try address(4)), .bytes32(key), .array([.address(try address(5))]),
                         .array([.uint(7)]),
                     ])))
-        let approval = SettlementOrder.approve(token: try address(4), spender: contract)
+        let approval = SettlementOrder.approve(
+            token: try address(4), spender: contract, owner: sender)
+        // Another account's leave is another order, whatever became of the first one's.
+        let other = SettlementOrder.approve(
+            token: try address(4), spender: contract, owner: try address(6))
+        #expect(approval.key != other.key)
         let leave = try orders.intent(approval.key, for: approval)
         #expect(leave.to == (try address(4)))
         #expect(
@@ -127,7 +132,7 @@ import Testing
         #expect(id != key)
     }
 
-    @Test func activationAndExecutionAreOrdersOfTheirOwn() throws {
+    @Test func activationExecutionAndHeartbeatAreOrdersOfTheirOwn() throws {
         let committed = CommittedRoot(
             batch: 4, root: key, journalHead: try digest(1), liabilities: try digest(2))
         let activation = SettlementOrder.activateRoot(committed)
@@ -136,6 +141,11 @@ import Testing
         #expect(Set([activation.key, execution.key, root, order.key]).count == 4)
         #expect(activation.key == SettlementOrder.key(ofActivation: 4, root: key))
         #expect(execution.key == SettlementOrder.key(ofExecution: key))
+        // A heartbeat counts once for the one before it.
+        let beats = [7, 8].map { SettlementOrder.heartbeat(last: $0) }
+        #expect(beats[0].key != beats[1].key)
+        let call = try Project.artifact("Exchequer").callData("heartbeat", [])
+        #expect(try orders.intent(beats[0].key, for: beats[0]).data == call)
     }
 
     @Test mutating func aRefusedOrderGetsANewIdAfterAPauseThatGrows() throws {
