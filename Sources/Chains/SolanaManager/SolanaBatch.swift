@@ -88,6 +88,12 @@ struct SolanaBatch: Hashable, Sendable {
     var isTooOld = false
     /// What is paid in all.
     var tokens: UInt64
+
+    /// What the dearest of its transactions may cost, in lamports: at most one is carried out.
+    func cost(_ policy: SolanaManagerPolicy) -> UInt64 {
+        let price = attempts.map(\.price).max() ?? 0
+        return policy.cost(kind, ids.count, price: max(price, pending?.price ?? 0))
+    }
 }
 
 extension SolanaDraft: CanonicalCodable {

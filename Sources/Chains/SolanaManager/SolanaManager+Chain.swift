@@ -98,6 +98,7 @@ extension SolanaManager {
         _ batch: SolanaBatch, _ transaction: Signature, _ sighting: SolanaSighting,
         at now: Timestamp, _ actions: inout [SolanaManagerAction]
     ) {
+        spend(batch, transaction, isUndone: sighting.failure != nil, at: now)
         if let failure = sighting.failure {
             let words = String(failure.prefix(200))
             actions.append(.alert(.undone(transaction, words)))
