@@ -189,26 +189,29 @@ extension SolanaManager {
             batch: nextBatch, kind: kind, payouts: ids.compactMap { payout($0) },
             blockhash: base, lastValidHeight: nonce == nil ? end : .max, nonce: nonce?.account,
             price: price, tables: kind == .pay ? tables : [])
-        guard var count = try? draft.fitting(policy).count, count > 0 else {
+        switch shape(draft, at: now) {
+        case .fits(let fitting): draft = fitting
+        case .tooDear:
             putBack(ids, kind)
             if !isOverLimit { actions.append(.alert(.feeLimit)) }
             isOverLimit = true
             return .nothing
-        }
-        isOverLimit = false
-        count = countWithinDay(count, kind, price: price, at: now)
-        guard count > 0 else {
+        case .overDay:
             putBack(ids, kind)
             return .overDay
         }
-        putBack(ids.dropFirst(count), kind)
-        ids.removeLast(ids.count - count)
-        draft = draft.prefix(count)
+        isOverLimit = false
+        putBack(ids.dropFirst(draft.payouts.count), kind)
+        ids.removeLast(ids.count - draft.payouts.count)
         for id in ids {
             entries[id]?.place = .batch(nextBatch)
-            entries[id]?.price = price
+            entries[id]?.price = draft.price
         }
         if kind == .pay { tokens = draft.payouts.reduce(0) { $0 + $1.amount } }
+        if kind == .pay, nonce == nil {
+            imprints.append(
+                SolanaImprint(digest: draft.imprint, batch: nextBatch, madeAt: now))
+        }
         batches.append(
             SolanaBatch(
                 number: nextBatch, kind: kind, ids: ids, nonce: nonce, formedAt: now,
@@ -216,6 +219,33 @@ extension SolanaManager {
         nextBatch += 1
         actions.append(.sign(draft))
         return .batch
+    }
+
+    private enum Shape {
+        case fits(SolanaDraft)
+        case tooDear
+        case overDay
+    }
+
+    /// A draft with as many of its payouts as fit and the day has room for. If another batch on the
+    /// blockhash pays the same at the same price, it offers a millionth of a lamport more a unit,
+    /// or less if it is dear: alike, the two would be one transaction, and one would not be paid.
+    private func shape(_ whole: SolanaDraft, at now: Timestamp) -> Shape {
+        var draft = whole
+        let goesDown = whole.price > policy.maximumPrice / 2
+        while true {
+            guard let fitting = try? draft.fitting(policy).count, fitting > 0 else {
+                return .tooDear
+            }
+            let count = countWithinDay(fitting, draft.kind, price: draft.price, at: now)
+            guard count > 0 else { return .overDay }
+            let found = draft.prefix(count)
+            guard draft.kind == .pay, draft.nonce == nil,
+                imprints.contains(where: { $0.digest == found.imprint }), draft.price > 0
+            else { return .fits(found) }
+            draft = draft.prefix(
+                draft.payouts.count, price: goesDown ? draft.price - 1 : draft.price + 1)
+        }
     }
 
     private func payout(_ id: Digest) -> TokenPayout? {

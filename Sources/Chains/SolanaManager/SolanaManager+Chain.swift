@@ -24,6 +24,10 @@ extension SolanaManager {
             }
         }
         batches = kept
+        imprints.removeAll { imprint in
+            now.hasPassed(SolanaImprint.kept, since: imprint.madeAt)
+                && !batches.contains { $0.number == imprint.batch }
+        }
         advance(at: now, &actions)
     }
 

@@ -1,6 +1,6 @@
 public import Primitives
 
-/// The state's one encoding. Version 2 has the policy in it and what a day cost.
+/// The state's one encoding. Version 2 has the policy in it, what a day cost, and imprints.
 extension SolanaManager {
     /// The canonical bytes of the state. O(state).
     public var stateBytes: [UInt8] {
@@ -33,6 +33,7 @@ extension SolanaManager {
             writer.write(report.id)
             writer.write(report.outcome)
         }
+        writer.write(imprints)
         writer.write(day)
         writer.write(spent)
         writer.write(policy)
@@ -83,6 +84,7 @@ extension SolanaManager {
             outbox.append(Report(id: try reader.readDigest(), outcome: try reader.read()))
         }
         if version == 2 {
+            imprints = try reader.readArray(limit: .max)
             day = try reader.readUInt64()
             spent = try reader.readUInt64()
             self.policy = try reader.read()

@@ -28,6 +28,8 @@ public struct SolanaManager: Sendable {
     var quarantine: [Quarantined] = []
     var batches: [SolanaBatch] = []
     var nextBatch: UInt64 = 1
+    /// Of batches that pay on a blockhash, in their order.
+    var imprints: [SolanaImprint] = []
     var tables: [SolanaLookupTable] = []
     /// The last look at the chain, without its statuses.
     var market: Market?

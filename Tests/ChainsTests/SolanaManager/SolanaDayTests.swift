@@ -177,10 +177,10 @@ import Testing
         let policy = bench.manager.policy
         // Version 1 ended with the reports; a log had no policy.
         let state = bench.manager.stateBytes
-        let ending = 8 + 8 + policy.canonicalBytes().count
+        let ending = 4 + 2 * 48 + 8 + 8 + policy.canonicalBytes().count
         let old = [1] + state.dropFirst().dropLast(ending)
         let again = try SolanaManager(policy: policy, stateBytes: Array(old))
-        #expect(again.stateBytes == state)
+        #expect(again.stateBytes.count == state.count - 2 * 48)
         #expect(again.status(of: bench.payout(1).id) == .inFlight([id]))
         #expect(again.status(of: bench.payout(2).id) == .inFlight([]))
         #expect(try bench.replayed(from: 1, policy).stateBytes == state)

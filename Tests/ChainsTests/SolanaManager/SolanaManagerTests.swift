@@ -79,6 +79,37 @@ import Testing
         }
     }
 
+    /// The same to the same owner on the same blockhash would be one transaction, and pay once.
+    @Test func aPaymentLikeAnotherIsATransactionOfItsOwn() throws {
+        var bench = try SolanaBench()
+        let first = try bench.send()
+        try bench.add(2, 5)
+        #expect(bench.drafts.map(\.price) == [1_001])
+        let second = try bench.sign()
+        #expect(first != second)
+        let seen = SolanaStatusAnswer.present(SolanaSighting(slot: 9, failure: nil), .finalized)
+        try bench.look { bench, _ in
+            [bench.answer(1_050, [seen, .absent]), bench.answer(1_050, [seen, .absent])]
+        }
+        #expect(
+            bench.manager.status(of: bench.payout(1).id) == .closed(.settled(first, slot: 9)))
+        #expect(bench.manager.status(of: bench.payout(2).id) == .inFlight([second]))
+        // The first is over, and its transaction would still be taken for another's.
+        let state = bench.manager.stateBytes
+        bench.manager = try SolanaManager(policy: bench.manager.policy, stateBytes: state)
+        try bench.add(3, 5)
+        #expect(bench.drafts.map(\.price) == [1_002])
+        // What is dear does not become dearer.
+        bench.price = 10_000_000
+        try bench.look { bench, _ in
+            [bench.answer(1_050, [.absent]), bench.answer(1_050, [.absent])]
+        }
+        try bench.add(4, 5)
+        #expect(bench.drafts.map(\.price) == [10_000_000])
+        try bench.add(5, 5)
+        #expect(bench.drafts.map(\.price) == [9_999_999])
+    }
+
     @Test func oldAbsenceIsNoEvidence() throws {
         var bench = try SolanaBench()
         let id = try bench.send()
