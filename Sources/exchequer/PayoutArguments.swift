@@ -33,6 +33,15 @@ struct PayoutArguments: ParsableArguments {
     var solanaKey: String?
     @Option(help: "The most lamports that one transaction there may cost.")
     var solanaFeeLimit: UInt64 = 1_000_000
+    @Option(
+        help: """
+            The most that the transactions of a day (UTC) there may cost, with the accounts that \
+            they make, in dollars; wants --solana-coin-price. What is above it waits for the next \
+            day.
+            """)
+    var solanaDayFeeCap: String?
+    @Option(help: "What SOL is reckoned at for --solana-day-fee-cap, in dollars.")
+    var solanaCoinPrice: String?
 
     /// How the house pays as the options describe it; `nil` if everything is a leaf of a root.
     func plan() throws -> HouseConfiguration.Payouts? {
@@ -70,8 +79,10 @@ struct PayoutArguments: ParsableArguments {
     /// The Solana cluster; `nil` without one.
     func solana() throws -> HouseConfiguration.Solana? {
         guard !solanaRPCURL.isEmpty else {
-            if solanaMint != nil || solanaKey != nil {
-                throw ValidationError("--solana-mint and --solana-key go with --solana-rpc-url.")
+            if solanaMint != nil || solanaKey != nil || solanaDayFeeCap != nil {
+                throw ValidationError(
+                    "--solana-mint, --solana-key and --solana-day-fee-cap go with "
+                        + "--solana-rpc-url.")
             }
             return nil
         }
@@ -85,6 +96,13 @@ struct PayoutArguments: ParsableArguments {
             endpoints: solanaRPCURL, mint: mint, key: try ed25519Key(in: solanaKey))
         settings.quorum = solanaQuorum
         settings.feeLimit = solanaFeeLimit
+        if solanaDayFeeCap == nil, solanaCoinPrice != nil {
+            throw ValidationError("--solana-coin-price goes with --solana-day-fee-cap.")
+        }
+        let limit = try dollarCap(
+            solanaDayFeeCap, "--solana-day-fee-cap", coinPrice: solanaCoinPrice,
+            "--solana-coin-price", unitsPerCoin: 1_000_000_000)
+        if let limit { settings.dayLimit = UInt64(clamping: limit) }
         return settings
     }
 }

@@ -103,19 +103,10 @@ struct SettlementOptions: ParsableArguments {
             }
     }
 
-    /// A cap on fees in wei, rounded down.
+    /// A cap on fees in wei.
     private func wei(_ text: String?, _ option: String) throws -> UInt128? {
-        guard let text else { return nil }
-        guard let coinPrice else { throw ValidationError("\(option) goes with --coin-price.") }
-        guard let cap = Asset.usd.parse(text), let price = Asset.usd.parse(coinPrice),
-            !cap.isZero, !price.isZero
-        else { throw ValidationError("\(option) and --coin-price are amounts, such as 12.50.") }
-        let (product, overflow) = cap.units.multipliedReportingOverflow(
-            by: 1_000_000_000_000_000_000)
-        let limit = product / price.units
-        guard !overflow, limit > 0 else {
-            throw ValidationError("\(option) is beyond what can be reckoned with.")
-        }
-        return limit
+        try dollarCap(
+            text, option, coinPrice: coinPrice, "--coin-price",
+            unitsPerCoin: 1_000_000_000_000_000_000)
     }
 }

@@ -20,9 +20,7 @@ struct VaultCommand: AsyncParsableCommand {
               exchequer vault --rpc URL --rpc URL --rpc URL --account VAULT --program PROGRAM --json
             """)
 
-    @Option(help: "A JSON-RPC endpoint of the cluster; may be repeated.") var rpc: [String]
-    @Option(help: "How many endpoints must say the same; more than half if left out.")
-    var rpcQuorum: Int?
+    @OptionGroup var options: NodeOptions
     @Option(help: "The token account.") var account: String
     @Option(help: "The payout program, if the account is the vault of a pool.")
     var program: String?
@@ -44,19 +42,12 @@ struct VaultCommand: AsyncParsableCommand {
         let unnamed: [Unnamed]
     }
 
-    func validate() throws {
-        let needed = rpcQuorum ?? rpc.count / 2 + 1
-        guard !rpc.isEmpty, needed <= rpc.count, needed > rpc.count / 2 else {
-            throw ValidationError("More than half of the endpoints must agree.")
-        }
-    }
+    func validate() throws { try options.require() }
 
     func run() async throws {
         let account = try address(account)
         let program = try program.map { try address($0) }
-        let nodes = SolanaNodes(
-            rpc.map { SolanaChain(rpc: JSONRPC(url: $0)) },
-            quorum: Quorum(needed: rpcQuorum ?? rpc.count / 2 + 1))
+        let nodes = options.solana
         let watcher = SolanaVaultWatcher(
             nodes: nodes, account: account, program: program, margin: margin)
         let report: Report

@@ -31,28 +31,9 @@ final class EVMNode: Sendable {
 
     /// Starts the process and waits until it listens.
     static func start(accounts: Int = 60) async throws -> EVMNode {
-        let process = Process()
-        let output = Pipe()
-        process.executableURL = Project.root.appendingPathComponent(".venv/bin/python")
-        process.arguments = [
-            Project.root.appendingPathComponent("Tests/Harness/evm_node.py").path,
-            "--port", "0", "--accounts", "\(accounts)", "--exit-with-parent",
-        ]
-        process.standardOutput = output
-        try process.run()
-        let line = await withCheckedContinuation { continuation in
-            Thread {
-                var text = Data()
-                while !text.contains(0x0A) {
-                    let more = output.fileHandleForReading.availableData
-                    if more.isEmpty { break }
-                    text.append(more)
-                }
-                continuation.resume(returning: text)
-            }.start()
-        }
+        let (process, said): (Process, Announcement) = try await NodeProcess.start(
+            "evm_node.py", accounts: accounts)
         do {
-            let said = try JSONDecoder().decode(Announcement.self, from: line)
             try #require(said.chainId == chainID)
             return EVMNode(
                 process, url: said.listening,

@@ -25,27 +25,8 @@ final class SVMNode: Sendable {
 
     /// Starts the process, and a mint with 6 decimals.
     init() async throws {
-        process = Process()
-        let output = Pipe()
-        process.executableURL = Project.root.appendingPathComponent(".venv/bin/python")
-        process.arguments = [
-            Project.root.appendingPathComponent("Tests/Harness/svm_node.py").path,
-            "--port", "0", "--accounts", "1", "--exit-with-parent",
-        ]
-        process.standardOutput = output
-        try process.run()
-        let line = await withCheckedContinuation { continuation in
-            Thread {
-                var text = Data()
-                while !text.contains(0x0A) {
-                    let more = output.fileHandleForReading.availableData
-                    if more.isEmpty { break }
-                    text.append(more)
-                }
-                continuation.resume(returning: text)
-            }.start()
-        }
-        let said = try JSONDecoder().decode(Announcement.self, from: line)
+        let said: Announcement
+        (process, said) = try await NodeProcess.start("svm_node.py", accounts: 1)
         rpc = JSONRPC(url: said.listening, timeout: .seconds(60), client: HTTPClient())
         chain = SolanaChain(rpc: rpc)
         payer = try #require(Ed25519.PrivateKey(seed: try hex(said.accounts[0].seed)))

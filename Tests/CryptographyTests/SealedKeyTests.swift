@@ -1,4 +1,5 @@
 import Cryptography
+import Foundation
 import Primitives
 import Testing
 
@@ -101,13 +102,32 @@ import Testing
                 try SealedKey(Secret(bytes), with: passphrase, cost: cost, random: random)
             }
         }
-        // More than a file may ask for: it would hold up whoever opens it.
+        // More than a file may ask for, though its check is right: it would hold up its reader.
+        let lines = Self.text.split(separator: "\n").dropLast()
+        let body = lines.joined(separator: "\n") + "\n"
         for numbers in ["17 8192", "1 1073741825", "0 8192", "1 8191", "1", "1 8192 1"] {
-            #expect(throws: SealedKeyError.damaged) {
-                try SealedKey(text: Self.text.replacing("13 1 8192", with: "13 \(numbers)"))
+            let other = body.replacing("13 1 8192", with: "13 \(numbers)")
+            let check = "check \(SHA256.hash(Array(other.utf8)).hex)\n"
+            #expect(throws: SealedKeyError.damaged, "\(numbers)") {
+                try SealedKey(text: other + check)
             }
         }
     }
+
+    #if os(Linux)
+        /// Whoever has a pointer to them by mistake can read them, and not change them.
+        @Test func secretsCannotBeWrittenOver() throws {
+            let secret = Secret(Array(1...32))
+            let place = unsafe secret.withBytes { UInt(bitPattern: $0) }
+            let maps = try String(contentsOfFile: "/proc/self/maps", encoding: .utf8)
+            let rights = maps.split(separator: "\n").compactMap { line -> Substring? in
+                let parts = line.split(separator: " ")
+                let ends = parts[0].split(separator: "-").compactMap { UInt($0, radix: 16) }
+                return ends.count == 2 && ends[0] <= place && place < ends[1] ? parts[1] : nil
+            }
+            #expect(rights == ["r--p"])
+        }
+    #endif
 
     @Test func secretsShowNothing() throws {
         let words = ["\(secret)", String(reflecting: secret), "\(try SealedKey(text: Self.text))"]
@@ -119,6 +139,7 @@ import Testing
         #expect(secret.equals(Secret(Array(1...32))))
         #expect(!secret.equals(Secret(Array(1...31))))
         #expect(!secret.equals(Secret(Array(2...33))))
+        #expect(!secret.equals(Secret(Array(1...31) + [0])))
         #expect(secret[4..<8].bytes == [5, 6, 7, 8])
         #expect(Secret([0xAB, 1]).hexLine.bytes == Array("ab01\n".utf8))
         #expect(Secret(hex: Secret(Array("0xAb01".utf8)))?.bytes == [0xAB, 1])

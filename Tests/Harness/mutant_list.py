@@ -1,20 +1,7 @@
 """The ways in which `mutants.py` breaks the code: docs/internals/proof.md."""
 
-import dataclasses
-
-
-@dataclasses.dataclass(frozen=True)
-class Mutant:
-    name: str
-    # Below Sources.
-    file: str
-    # A text that is once in the file, and what it becomes. `ON` is true while this mutant is
-    # active; while it is not, the new text has to mean what the old one does.
-    old: str
-    new: str
-    # What must notice it: tests, as a filter of their names, or the simulator.
-    tests: str | None = None
-
+from mutant import Mutant
+from mutant_list_outside import THE_DEMAND, THE_FRAMES, THE_SEALED_KEYS, THE_WATCHERS
 
 COMMIT = "Service/Commit/CommitCore.swift"
 BUFFER = "Service/Commit/CommitBuffer.swift"
@@ -327,4 +314,4 @@ THE_LEDGER = [
 ]
 
 MUTANTS = (THE_COMMIT + THE_FILE_JOURNAL + THE_OTHER_JOURNALS + THE_CHAIN + THE_SNAPSHOTS
-           + THE_STANDBY + THE_LEDGER)
+           + THE_STANDBY + THE_LEDGER + THE_WATCHERS + THE_SEALED_KEYS + THE_DEMAND + THE_FRAMES)

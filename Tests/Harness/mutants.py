@@ -21,7 +21,8 @@ import sys
 import time
 
 import child
-from mutant_list import MUTANTS, Mutant
+from mutant import Mutant
+from mutant_list import MUTANTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COPIED = ("Package.swift", "Package.resolved", "Sources", "Tests", "sim", "contracts-abi", "docs")
@@ -47,13 +48,14 @@ public func isMutated(_ number: Int) -> Bool { active == number }
 
 def mutated(name: str, text: str, number_of: dict[str, int]) -> str:
     """The text of a source file with all of its mutants in it."""
-    here = [mutant for mutant in MUTANTS if name == f"Sources/{mutant.file}"]
+    here = [mutant for mutant in MUTANTS if name == mutant.path]
     for mutant in here:
         if text.count(mutant.old) != 1:
             sys.exit(f"{mutant.name}: its text is in {text.count(mutant.old)} places of {name}")
         switch = f"isMutated({number_of[mutant.name]})"
         text = text.replace(mutant.old, re.sub(r"\bON\b", switch, mutant.new))
-    if here and not re.search(r"^(public )?import Primitives$", text, re.MULTILINE):
+    inside = name.startswith("Sources/Primitives/")
+    if here and not inside and not re.search(r"^(public )?import Primitives$", text, re.MULTILINE):
         text = "import Primitives\n\n" + text
     return text
 
@@ -85,6 +87,9 @@ def write(files: dict[str, bytes], folder: pathlib.Path) -> None:
             if source.exists():
                 (folder / ".build").mkdir(exist_ok=True)
                 copy(source, folder / ".build" / part)
+    # The programs that tests start.
+    if (ROOT / ".venv").exists() and not (folder / ".venv").exists():
+        (folder / ".venv").symlink_to(ROOT / ".venv")
     for top in ("Sources", "Tests", "sim"):
         for path in (folder / top).rglob("*.swift"):
             if str(path.relative_to(folder)) not in files:

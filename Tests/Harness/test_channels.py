@@ -138,7 +138,12 @@ def test_on_an_evm_chain(escrow):
         "--deposit", 500)
     other = escrow.open(2, 100)
     file, _ = escrow.voucher(2, other, 77)
-    run("accept", *store, "--channel", other, "--voucher", file, "--rpc", escrow.chain.rpc)
+    # Two of three agree; of two, one that is gone leaves too few.
+    gone = ["--rpc", "http://127.0.0.1:9"]
+    accept = ["accept", *store, "--channel", other, "--voucher", file, "--rpc", escrow.chain.rpc]
+    assert "no word on how" in run(*accept, *gone, code=6)
+    assert "More than half" in run(*accept, *gone, "--rpc-quorum", 1, code=64)
+    run(*accept, *gone, "--rpc-url", escrow.chain.rpc)
     claim_though_killed(escrow, store)
     shown = {row["channel"]: row for row in run("show", *store)}
     assert shown[terms["channelId"]]["claimed"] == "300"
@@ -168,7 +173,8 @@ def test_on_an_evm_chain(escrow):
 def claim_though_killed(escrow, store):
     """Kills the claim while its transaction waits; the next one goes on, and pays once."""
     escrow.chain.call("evm_setAutomine", False)
-    line = ["claim", *store, *escrow.key(3)]
+    more = ["--rpc", "http://127.0.0.1:9", "--rpc", escrow.chain.rpc]
+    line = ["claim", *store, *escrow.key(3), *more]
     first = subprocess.Popen(
         [EXCHEQUER, "channels", *map(str, line)], stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL)

@@ -71,11 +71,11 @@ class Payer(House):
         self.run("send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[3][1],
                  "--amount", "1000")
 
-    def begin(self, key=()):
+    def begin(self, *more, key=()):
         self.start(key=key, extra=[
             "--payouts", "plan", "--refund-above", "1000",
             "--solana-rpc-url", self.solana.rpc, "--solana-rpc-url", self.solana.rpc,
-            "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0],
+            "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0], *more,
         ])
 
     def told(self):
@@ -88,8 +88,12 @@ class Payer(House):
 
     def is_approved(self):
         """Whether the contract may take the payer's tokens, a block later."""
+        return self.report()["may_disperse"]
+
+    def report(self):
+        """What the operator is told of settlement, a block later."""
         self.chain.call("anvil_mine", "0x1")
-        return self.told()["may_disperse"]
+        return self.told()
 
     def waits(self, account):
         """How many transactions of an account wait to be mined."""
@@ -187,7 +191,7 @@ def test_everybody_is_paid_once_on_both_chains(house):
     exchequer("payout", *options, "--solana-key-file", house.solana.keys[1][0])
 
     # The house may disperse from the start, once the chain has seen its leave.
-    eventually("leave to disperse", house.is_approved)
+    eventually("leave to disperse", lambda: house.report()["may_disperse"])
     for account, amount in ((1, "1.5"), (2, "2.25"), (3, "3.75")):
         house.withdraw(account, amount)
     house.chain.fault("eth_sendRawTransaction", "lost")
@@ -271,6 +275,16 @@ def test_everybody_is_paid_once_on_both_chains(house):
     house.begin()
     eventually("the last withdrawal", is_paid)
     assert house.solana.tokens(house.solana.keys[1][1]) == 6_000_000
+    # With a cap of ten lamports a day what comes waits for tomorrow, or for another cap.
+    house.kill()
+    house.begin("--solana-day-fee-cap", "0.000001", "--solana-coin-price", "100")
+    made = house.withdraw(3, "0.5", key="september")
+    eventually("the day's cap", lambda: house.report()["solana"]["breakers"] == ["dayLimit"])
+    assert house.solana.tokens(house.solana.keys[1][1]) == 6_000_000
+    house.kill()
+    house.begin()
+    eventually("what waited", is_paid)
+    assert house.solana.tokens(house.solana.keys[1][1]) == 6_500_000
 
     # The journal says the same to who replays it.
     settlements = house.get("/v1/settlements")["data"]
@@ -291,7 +305,7 @@ def test_a_payee_who_cannot_receive_holds_nobody_up(house):
     last = house.chain.keys[3][1]
     eventually("the deposits", lambda: house.usd(last).get("available") == "10.00")
 
-    eventually("leave to disperse", house.is_approved)
+    eventually("leave to disperse", lambda: house.report()["may_disperse"])
     held = {account: house.dollars(account) for account in (1, 2, 3)}
     for account in (1, 2, 3):
         house.withdraw(account, "2")

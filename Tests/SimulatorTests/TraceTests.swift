@@ -59,6 +59,7 @@ import Testing
         ),
         ("H\n2023-11-16T18:15:46,1,2\n", "trace.csv:2: `2023-11-16T18:15:46` is not a time"),
         ("H\n2023-02-29 18:15:46,1,2\n", "is not a time such as"),
+        ("H\n2100-02-29 18:15:46,1,2\n", "is not a time such as"),
         ("H\n2023-13-01 18:15:46,1,2\n", "is not a time such as"),
         ("H\n2023-11-16 24:00:00,1,2\n", "is not a time such as"),
         ("H\n2023-11-16 18:15:46.,1,2\n", "is not a time such as"),

@@ -114,10 +114,15 @@ public struct BatchChannelState: Hashable, Sendable {
 }
 
 extension EVMChain {
-    /// What the contract says of a channel, as of the newest block that counts. Three calls.
+    /// What the contract says of a channel, as of the newest block that counts. Four calls.
     public func state(of channel: BatchChannel) async throws(ChainError) -> BatchChannelState {
-        let head = try await head().number
-        let height = finalHeight(head: head) ?? 0
+        try await EVMNodes(self).state(of: channel)
+    }
+
+    /// What the contract said of a channel at a height.
+    func state(
+        of channel: BatchChannel, at height: UInt64
+    ) async throws(ChainError) -> BatchChannelState {
         let sums = try await read(
             channel, "channels", [BatchCall.uint128, BatchCall.uint128], height)
         let withdrawal = try await read(
@@ -135,16 +140,18 @@ extension EVMChain {
         }
     }
 
-    /// What was ever claimed for a receiver, and how much of it was paid to it, as of the newest
-    /// block that counts.
-    func paid(_ sweep: BatchSweep) async throws(ChainError) -> (claimed: UInt128, paid: UInt128) {
-        let height = finalHeight(head: try await head().number) ?? 0
+    /// What had been claimed for a receiver at a height, and how much of it was paid to it.
+    func sums(
+        of sweep: BatchSweep, at height: UInt64
+    ) async throws(ChainError) -> BatchSweep.Sums {
         let data = BatchCall.data(
             "receivers", [.address, .address], [.address(sweep.receiver), .address(sweep.token)])
         let result = try await call(sweep.contract, data, at: height)
         do throws(ABIError) {
             let sums = try ABIDecoder.decode(result, as: [BatchCall.uint128, BatchCall.uint128])
-            return (try sums[0].uint128("totalClaimed"), try sums[1].uint128("totalSettled"))
+            return BatchSweep.Sums(
+                claimed: try sums[0].uint128("totalClaimed"),
+                paid: try sums[1].uint128("totalSettled"))
         } catch {
             throw .abi(error)
         }

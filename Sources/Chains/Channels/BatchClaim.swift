@@ -155,6 +155,14 @@ public struct BatchSweep: Hashable, Sendable {
     /// In what.
     public let token: EVMAddress
 
+    /// What the contract says of it.
+    struct Sums: Hashable, Sendable {
+        /// What was ever claimed.
+        let claimed: UInt128
+        /// How much of that was paid.
+        let paid: UInt128
+    }
+
     /// The name of the sweep that pays what was claimed up to a sum, in its turn.
     func id(claimed: UInt128, turn: Int64) -> Digest {
         var writer = ByteWriter()

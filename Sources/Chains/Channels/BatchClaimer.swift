@@ -9,7 +9,7 @@ public import Primitives
 public struct BatchClaimer: Sendable {
     private let store: VoucherStore
     private let driver: EVMManagerDriver
-    private let chain: EVMChain
+    private let nodes: EVMNodes
     private let sender: EVMAddress
     private let authorizer: Secp256k1.PrivateKey?
     private let feeLimit: UInt128
@@ -17,26 +17,27 @@ public struct BatchClaimer: Sendable {
     /// A claimer that sends as `sender`, which has a lane in the manager.
     ///
     /// - Parameters:
+    ///   - nodes: what enough of them say of the contract is believed, and no less.
     ///   - authorizer: the key of the channels' receiver authorizer, which signs each batch; `nil`
     ///     if the sender is itself the receiver or its authorizer.
     ///   - feeLimit: the most wei that one claim's gas may cost.
     public init(
-        store: VoucherStore, driver: EVMManagerDriver, chain: EVMChain, sender: EVMAddress,
+        store: VoucherStore, driver: EVMManagerDriver, nodes: EVMNodes, sender: EVMAddress,
         authorizer: Secp256k1.PrivateKey? = nil, feeLimit: UInt128 = 100_000_000_000_000_000
     ) {
         self.store = store
         self.driver = driver
-        self.chain = chain
+        self.nodes = nodes
         self.sender = sender
         self.authorizer = authorizer
         self.feeLimit = feeLimit
     }
 
-    /// Asks the chain about all channels of this chain, or those given. Three calls each.
+    /// Asks the chain about all channels of this chain, or those given. Four calls each, a node.
     public func look(_ channels: [Digest]? = nil) async throws {
         for id in channels ?? store.look({ $0.channels }) {
             guard let channel = channel(id) else { continue }
-            let state = try await chain.state(of: channel)
+            let state = try await nodes.state(of: channel)
             try await store.see(id, ChannelSighting(state, of: channel))
         }
     }
@@ -52,7 +53,7 @@ public struct BatchClaimer: Sendable {
             book.due(at: now, everything: everything).compactMap { book.entry($0) }
         }
         let rows = due.compactMap { entry -> BatchClaim.Row? in
-            guard case .batch(let channel) = entry.terms, channel.chainID == chain.chainID,
+            guard case .batch(let channel) = entry.terms, channel.chainID == nodes.chainID,
                 let voucher = entry.claimable(at: now)
             else { return nil }
             let total = min(voucher.cumulative, entry.sighting.deposit)
@@ -75,9 +76,9 @@ public struct BatchClaimer: Sendable {
         for sweep in Set(all).sorted(by: {
             ($0.contract, $0.receiver, $0.token) < ($1.contract, $1.receiver, $1.token)
         }) {
-            let (claimed, paid) = try await chain.paid(sweep)
-            guard claimed > paid else { continue }
-            let ids = [turn - 1, turn].map { sweep.id(claimed: claimed, turn: $0) }
+            let sums = try await nodes.sums(of: sweep)
+            guard sums.claimed > sums.paid else { continue }
+            let ids = [turn - 1, turn].map { sweep.id(claimed: sums.claimed, turn: $0) }
             switch (driver.status(of: ids[0]), driver.status(of: ids[1])) {
             case (_, .closed(.failed(let failure))): round.refused.append("transfer: \(failure)")
             case (.absent, .absent), (.closed(.failed), .absent):
@@ -94,7 +95,7 @@ public struct BatchClaimer: Sendable {
 
     private func channel(_ id: Digest) -> BatchChannel? {
         guard case .batch(let channel)? = store.look({ $0.entry(id)?.terms }),
-            channel.chainID == chain.chainID
+            channel.chainID == nodes.chainID
         else { return nil }
         return channel
     }

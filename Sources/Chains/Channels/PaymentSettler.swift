@@ -7,7 +7,7 @@ public import Primitives
 /// only sums above the last.
 public struct PaymentSettler: Sendable {
     private let store: VoucherStore
-    private let chain: SolanaChain
+    private let nodes: SolanaNodes
     private let payer: Ed25519.PrivateKey
     private let payee: Ed25519.PrivateKey?
     private let plan: SettlePlan
@@ -15,17 +15,18 @@ public struct PaymentSettler: Sendable {
     /// A settler whose transactions `payer` pays for.
     ///
     /// - Parameters:
+    ///   - nodes: what enough of them say of channels and transactions is believed, and no less.
     ///   - payee: the key of the channels' payee, which alone can seal a channel that the payer
     ///     closes; `nil` if the payer is it, or nobody here.
     ///   - computePrice: millionths of a lamport for a compute unit.
     ///   - tables: lookup tables that hold channels; without them four fit a transaction.
     public init(
-        store: VoucherStore, chain: SolanaChain, payer: Ed25519.PrivateKey,
+        store: VoucherStore, nodes: SolanaNodes, payer: Ed25519.PrivateKey,
         payee: Ed25519.PrivateKey? = nil, computePrice: UInt64 = 0,
         tables: [SolanaLookupTable] = []
     ) {
         self.store = store
-        self.chain = chain
+        self.nodes = nodes
         self.payer = payer
         self.payee = payee
         var plan = SettlePlan(payer: SolanaAddress(payer.publicKey))
@@ -34,20 +35,20 @@ public struct PaymentSettler: Sendable {
         self.plan = plan
     }
 
-    /// Asks the cluster about all channels, or those given: a call for each hundred.
+    /// Asks the cluster about all channels, or those given: a call a node for each hundred. One on
+    /// which the nodes do not agree stays as it is known.
     public func look(_ channels: [Digest]? = nil) async throws {
         let ids = channels ?? store.look { $0.channels }
         let all = ids.compactMap { channel($0) }
-        let slot = try await chain.slot(.confirmed)
-        let accounts = try await chain.accounts(all.map(\.address))
-        for (channel, account) in zip(all, accounts) {
+        for (channel, answer) in zip(all, try await nodes.states(of: all)) {
+            guard let answer else { continue }
             let id = channel.address.value
             let old = store.look { $0.entry(id)?.sighting }
             var sighting = ChannelSighting(
                 deposit: old?.deposit ?? 0, claimed: old?.claimed ?? 0, phase: .closed,
-                height: slot)
-            if let account, let state = PaymentChannelState(account, of: channel) {
-                sighting = ChannelSighting(state, of: channel, slot: slot)
+                height: answer.slot)
+            if let state = answer.state {
+                sighting = ChannelSighting(state, of: channel, slot: answer.slot)
             }
             try await store.see(id, sighting)
         }
@@ -75,7 +76,7 @@ public struct PaymentSettler: Sendable {
             }
         }
         guard !open.isEmpty else { return round }
-        let (hash, height) = try await chain.latestBlockhash()
+        let (hash, height) = try await nodes.blockhash()
         for (settles, message) in try plan.messages(of: open, blockhash: hash) {
             try await send(
                 message, settles.map { ChannelClaim.Row($0.voucher, total: $0.voucher.cumulative) },
@@ -86,41 +87,50 @@ public struct PaymentSettler: Sendable {
 
     /// Pays out what was settled and not yet paid, a transaction for each channel; how many were
     /// sent, and the channels that must wait because somebody's account cannot be paid: what the
-    /// program cannot pay it would give away for good. Sent twice it pays once.
+    /// program cannot pay it would give away for good. Sent twice it pays once. A channel on which
+    /// the nodes do not agree is left for the next time.
     ///
     /// - Parameter treasury: the owner that the program was built with.
     public func distribute(
         treasury: SolanaAddress = PaymentChannel.standardTreasury
     ) async throws -> (sent: Int, held: [SolanaAddress]) {
         let all = store.look { $0.channels }.compactMap { channel($0) }
-        let accounts = try await chain.accounts(all.map(\.address))
         var sent = 0
         var held: [SolanaAddress] = []
-        for (channel, account) in zip(all, accounts) {
-            guard let account, let state = PaymentChannelState(account, of: channel),
+        for (channel, answer) in zip(all, try await nodes.states(of: all)) {
+            guard let state = answer?.state,
                 state.status == .sealed || state.status == .open && state.settled > state.paidOut
             else { continue }
             let terms = channel.terms
             var owners = [terms.payee, treasury] + terms.splits.map(\.recipient)
             if state.status == .sealed { owners.append(terms.payer) }
-            let found = try await chain.accounts(owners.map { channel.tokenAccount(of: $0) })
-            let isReady = zip(owners, found).allSatisfy { owner, account in
-                TokenRecipient(account, owner: owner, mint: terms.mint, program: channel.token)
-                    == .ready
-            }
-            guard isReady else {
+            guard try await areReady(owners, of: channel) else {
                 held.append(channel.address)
                 continue
             }
             let units = 60_000 + 20_000 * UInt32(terms.splits.count)
             let message = try SolanaMessage(
                 [.computeLimit(units), channel.distribute(treasury: treasury)],
-                payer: plan.payer, blockhash: try await chain.latestBlockhash().hash,
+                payer: plan.payer, blockhash: try await nodes.blockhash().hash,
                 tables: plan.tables)
             let transaction = try SolanaTransaction(message, signedBy: [payer])
-            if await chain.submit(transaction.bytes, named: transaction.id) { sent += 1 }
+            if await nodes.submit(transaction.bytes, named: transaction.id) { sent += 1 }
         }
         return (sent, held)
+    }
+
+    /// Whether enough nodes say that all of a channel's recipients can be paid.
+    private func areReady(
+        _ owners: [SolanaAddress], of channel: PaymentChannel
+    ) async throws(ChainError) -> Bool {
+        try await nodes.agreed { node throws(ChainError) in
+            let found = try await node.accounts(owners.map { channel.tokenAccount(of: $0) })
+            return zip(owners, found).allSatisfy { owner, account in
+                TokenRecipient(
+                    account, owner: owner, mint: channel.terms.mint, program: channel.token)
+                    == .ready
+            }
+        }
     }
 
     private func channel(_ id: Digest) -> PaymentChannel? {
@@ -138,7 +148,7 @@ public struct PaymentSettler: Sendable {
             return
         }
         guard let pair = channel.settleAndSeal(voucher) else { return }
-        let (hash, height) = try await chain.latestBlockhash()
+        let (hash, height) = try await nodes.blockhash()
         let message = try SolanaMessage(
             [.computeLimit(SettlePlan.unitsPerSettle + 300)] + pair, payer: plan.payer,
             blockhash: hash, tables: plan.tables)
@@ -150,7 +160,7 @@ public struct PaymentSettler: Sendable {
     /// others back.
     private func settleEach(_ rows: [ChannelClaim.Row], _ round: inout ClaimRound) async throws {
         guard rows.count > 1 else { return }
-        let (hash, height) = try await chain.latestBlockhash()
+        let (hash, height) = try await nodes.blockhash()
         for row in rows {
             guard let channel = channel(row.voucher.channel) else { continue }
             let settle = SettlePlan.Settle(channel, row.voucher)
@@ -171,14 +181,14 @@ public struct PaymentSettler: Sendable {
             lastHeight: height)
         try await store.take(.claiming(claim))
         // Without a trial: what fails is undone in a block, which is an end.
-        _ = await chain.submit(transaction.bytes, named: transaction.id)
+        await nodes.submit(transaction.bytes, named: transaction.id)
         round.sent += 1
         round.open += 1
     }
 
     private func follow(_ claim: ChannelClaim, _ round: inout ClaimRound) async throws {
         guard let id = Signature(Array(claim.transaction[1..<65])) else { return }
-        switch await chain.resolve(id, lastValidHeight: claim.lastHeight) {
+        switch await nodes.resolve(id, lastValidHeight: claim.lastHeight) {
         case .settled:
             try await store.take(.ended(claim.id, isSettled: true))
             round.settled += 1
@@ -188,7 +198,7 @@ public struct PaymentSettler: Sendable {
             try await settleEach(claim.rows, &round)
         case .expired: try await store.take(.ended(claim.id, isSettled: false))
         case .refused, .unknown:
-            _ = await chain.submit(claim.transaction, named: id)
+            await nodes.submit(claim.transaction, named: id)
             round.open += 1
         }
     }

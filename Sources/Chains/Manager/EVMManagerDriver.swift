@@ -71,7 +71,8 @@ public final class EVMManagerDriver: Sendable {
         // Lanes come before anything that is submitted.
         let open = keys.map(\.address)
         let known = runner.look { $0.machine.lanes.map(\.address) }
-        if runner.look({ $0.machine.policy }) != policy { runner.post(.configured(policy)) }
+        // Also at the first start: the log begins with the policy under which it is read again.
+        runner.post(.configured(policy))
         for address in open { runner.post(.openLane(address)) }
         for address in known where !open.contains(address) { runner.post(.retireLane(address)) }
         runner.post(.restarted)

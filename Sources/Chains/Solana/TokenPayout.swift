@@ -65,6 +65,11 @@ public struct TokenPayoutPlan: Sendable {
         try fee(units: limit(count, unitsPerTransfer), signatures: signatures)
     }
 
+    /// What one transaction that makes `count` token accounts costs at most, without their rent.
+    func fee(accounts count: Int) throws(SolanaError) -> UInt64 {
+        try fee(units: limit(count, Self.unitsPerAccount), signatures: 1)
+    }
+
     private func fee(units: UInt32, signatures: Int) throws(SolanaError) -> UInt64 {
         let product = UInt64(units).multipliedFullWidth(by: computePrice)
         guard product.high < 1_000_000 else { throw .feeTooHigh(.max) }

@@ -97,5 +97,5 @@ extension TokenPayoutPlan {
 
     /// Compute units for making an account: 16,400 now and 20,400 before 2026, and more for one
     /// whose bump is low (measured in LiteSVM).
-    private static let unitsPerAccount: UInt32 = 40_000
+    static let unitsPerAccount: UInt32 = 40_000
 }

@@ -1,3 +1,4 @@
+import Cryptography
 public import Primitives
 
 /// What a batch does, in the order of its payouts.
@@ -48,11 +49,50 @@ public struct SolanaDraft: Hashable, Sendable {
         return message
     }
 
-    /// The same with the first of its payouts.
-    func prefix(_ count: Int) -> SolanaDraft {
+    /// The same with the first of its payouts, or at another price.
+    func prefix(_ count: Int, price: UInt64? = nil) -> SolanaDraft {
         SolanaDraft(
             batch: batch, kind: kind, payouts: Array(payouts.prefix(count)), blockhash: blockhash,
-            lastValidHeight: lastValidHeight, nonce: nonce, price: price, tables: tables)
+            lastValidHeight: lastValidHeight, nonce: nonce, price: price ?? self.price,
+            tables: tables)
+    }
+
+    /// A hash of what tells its transaction from others of the payer's: whom it pays what, on which
+    /// blockhash, at which price.
+    var imprint: Digest {
+        var writer = ByteWriter()
+        for payout in payouts {
+            writer.write(payout.owner)
+            writer.write(payout.amount)
+        }
+        writer.write(blockhash)
+        writer.write(price)
+        return SHA256.hash(writer.bytes)
+    }
+}
+
+/// The imprint of a batch that pays on a blockhash. Another batch of the same imprint would have
+/// the same transaction, which the chain carries out once.
+struct SolanaImprint: Hashable, Sendable {
+    let digest: Digest
+    let batch: UInt64
+    let madeAt: Timestamp
+
+    /// A blockhash is good for a minute or so; this covers a cluster that stood still.
+    static let kept = Timestamp.Span.seconds(3_600)
+}
+
+extension SolanaImprint: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(digest)
+        writer.write(batch)
+        writer.write(madeAt)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        digest = try reader.readDigest()
+        batch = try reader.readUInt64()
+        madeAt = try reader.read()
     }
 }
 
@@ -88,6 +128,12 @@ struct SolanaBatch: Hashable, Sendable {
     var isTooOld = false
     /// What is paid in all.
     var tokens: UInt64
+
+    /// What the dearest of its transactions may cost, in lamports: at most one is carried out.
+    func cost(_ policy: SolanaManagerPolicy) -> UInt64 {
+        let price = attempts.map(\.price).max() ?? 0
+        return policy.cost(kind, ids.count, price: max(price, pending?.price ?? 0))
+    }
 }
 
 extension SolanaDraft: CanonicalCodable {

@@ -94,13 +94,28 @@ extension SolanaManager {
         guard let market, !open.contains(.nodesUnreachable), !open.contains(.lowLamports),
             !now.hasPassed(policy.staleAfter, since: observedAt)
         else { return }
-        while batches.count < policy.inFlight {
-            let isFormed =
-                missing.isEmpty
-                ? form(.pay, market, at: now, &actions)
-                : form(.makeAccounts, market, at: now, &actions)
-            guard isFormed else { return }
-        }
+        guard batches.count < policy.inFlight else { return }
+        var isOverDay = false
+        repeat {
+            var came = form(missing.isEmpty ? .pay : .makeAccounts, market, at: now, &actions)
+            if came == .overDay, !missing.isEmpty {
+                // Accounts cost much more than payments, which they must not hold up.
+                isOverDay = true
+                came = form(.pay, market, at: now, &actions)
+            }
+            if came == .overDay { isOverDay = true }
+            guard came == .batch else { break }
+        } while batches.count < policy.inFlight
+        set(.dayLimit, isOverDay, &actions)
+    }
+
+    /// What comes of forming a batch.
+    private enum Forming {
+        case batch
+        /// Nobody can be in one now.
+        case nothing
+        /// It would cost more than the day has left.
+        case overDay
     }
 
     /// A nonce that no batch uses.
@@ -144,21 +159,21 @@ extension SolanaManager {
         }
     }
 
-    /// Makes a batch of those at the front; whether there is one more.
+    /// Makes a batch of those at the front.
     private mutating func form(
         _ kind: SolanaBatchKind, _ market: Market, at now: Timestamp,
         _ actions: inout [SolanaManagerAction]
-    ) -> Bool {
+    ) -> Forming {
         var nonce: SolanaNonce?
         if kind == .pay, !policy.nonces.isEmpty {
             nonce = freeNonce(market)
-            if nonce == nil { return false }
+            if nonce == nil { return .nothing }
         }
-        guard let base = nonce?.value ?? market.recent?.hash else { return false }
+        guard let base = nonce?.value ?? market.recent?.hash else { return .nothing }
         let (end, _) = (market.recent?.height ?? 0).addingReportingOverflow(
             policy.blockhashLifetime)
         var ids = take(kind)
-        guard !ids.isEmpty else { return false }
+        guard !ids.isEmpty else { return .nothing }
         let spare = market.tokens - min(market.tokens, batches.reduce(0) { $0 + $1.tokens })
         var tokens: UInt64 = 0
         if kind == .pay {
@@ -166,7 +181,7 @@ extension SolanaManager {
             putBack(ids.dropFirst(count), kind)
             ids.removeLast(ids.count - count)
             set(.lowTokens, ids.isEmpty, &actions)
-            guard !ids.isEmpty else { return false }
+            guard !ids.isEmpty else { return .nothing }
         }
         let last = ids.map { entries[$0]?.price ?? 0 }.max() ?? 0
         let price = policy.bounded(max(market.price, last > 0 ? policy.bumped(last) : 0))
@@ -174,28 +189,63 @@ extension SolanaManager {
             batch: nextBatch, kind: kind, payouts: ids.compactMap { payout($0) },
             blockhash: base, lastValidHeight: nonce == nil ? end : .max, nonce: nonce?.account,
             price: price, tables: kind == .pay ? tables : [])
-        guard let count = try? draft.fitting(policy).count, count > 0 else {
+        switch shape(draft, at: now) {
+        case .fits(let fitting): draft = fitting
+        case .tooDear:
             putBack(ids, kind)
             if !isOverLimit { actions.append(.alert(.feeLimit)) }
             isOverLimit = true
-            return false
+            return .nothing
+        case .overDay:
+            putBack(ids, kind)
+            return .overDay
         }
         isOverLimit = false
-        putBack(ids.dropFirst(count), kind)
-        ids.removeLast(ids.count - count)
-        draft = draft.prefix(count)
+        putBack(ids.dropFirst(draft.payouts.count), kind)
+        ids.removeLast(ids.count - draft.payouts.count)
         for id in ids {
             entries[id]?.place = .batch(nextBatch)
-            entries[id]?.price = price
+            entries[id]?.price = draft.price
         }
         if kind == .pay { tokens = draft.payouts.reduce(0) { $0 + $1.amount } }
+        if kind == .pay, nonce == nil {
+            imprints.append(
+                SolanaImprint(digest: draft.imprint, batch: nextBatch, madeAt: now))
+        }
         batches.append(
             SolanaBatch(
                 number: nextBatch, kind: kind, ids: ids, nonce: nonce, formedAt: now,
                 pending: draft, actedAt: now, tokens: tokens))
         nextBatch += 1
         actions.append(.sign(draft))
-        return true
+        return .batch
+    }
+
+    private enum Shape {
+        case fits(SolanaDraft)
+        case tooDear
+        case overDay
+    }
+
+    /// A draft with as many of its payouts as fit and the day has room for. If another batch on the
+    /// blockhash pays the same at the same price, it offers a millionth of a lamport more a unit,
+    /// or less if it is dear: alike, the two would be one transaction, and one would not be paid.
+    private func shape(_ whole: SolanaDraft, at now: Timestamp) -> Shape {
+        var draft = whole
+        let goesDown = whole.price > policy.maximumPrice / 2
+        while true {
+            guard let fitting = try? draft.fitting(policy).count, fitting > 0 else {
+                return .tooDear
+            }
+            let count = countWithinDay(fitting, draft.kind, price: draft.price, at: now)
+            guard count > 0 else { return .overDay }
+            let found = draft.prefix(count)
+            guard draft.kind == .pay, draft.nonce == nil,
+                imprints.contains(where: { $0.digest == found.imprint }), draft.price > 0
+            else { return .fits(found) }
+            draft = draft.prefix(
+                draft.payouts.count, price: goesDown ? draft.price - 1 : draft.price + 1)
+        }
     }
 
     private func payout(_ id: Digest) -> TokenPayout? {
@@ -282,7 +332,10 @@ extension SolanaManager {
             now.hasPassed(policy.resubmitAfter, since: last.signedAt), let market
         else { return }
         let price = policy.bounded(max(market.price, policy.bumped(last.price)))
-        guard price > last.price else { return }
+        let whole = batch.ids.count
+        guard price > last.price,
+            countWithinDay(whole, batch.kind, price: price, besides: place, at: now) == whole
+        else { return }
         let draft = SolanaDraft(
             batch: batch.number, kind: batch.kind, payouts: batch.ids.compactMap { payout($0) },
             blockhash: nonce.value, lastValidHeight: .max, nonce: nonce.account, price: price,
@@ -290,12 +343,5 @@ extension SolanaManager {
         guard (try? draft.message(policy)) != nil else { return }
         batches[place].pending = draft
         actions.append(.sign(draft))
-    }
-}
-
-extension UInt64 {
-    fileprivate func saturatingSum(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
     }
 }

@@ -24,6 +24,10 @@ extension SolanaManager {
             }
         }
         batches = kept
+        imprints.removeAll { imprint in
+            now.hasPassed(SolanaImprint.kept, since: imprint.madeAt)
+                && !batches.contains { $0.number == imprint.batch }
+        }
         advance(at: now, &actions)
     }
 
@@ -98,6 +102,7 @@ extension SolanaManager {
         _ batch: SolanaBatch, _ transaction: Signature, _ sighting: SolanaSighting,
         at now: Timestamp, _ actions: inout [SolanaManagerAction]
     ) {
+        spend(batch, transaction, isUndone: sighting.failure != nil, at: now)
         if let failure = sighting.failure {
             let words = String(failure.prefix(200))
             actions.append(.alert(.undone(transaction, words)))

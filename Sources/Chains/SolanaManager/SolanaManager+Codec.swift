@@ -1,11 +1,11 @@
 public import Primitives
 
-/// The state's one encoding, without the policy, which belongs to the configuration.
+/// The state's one encoding. Version 2 has the policy in it, what a day cost, and imprints.
 extension SolanaManager {
     /// The canonical bytes of the state. O(state).
     public var stateBytes: [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt8(1))
+        writer.write(UInt8(2))
         writer.write(UInt32(order.count))
         for id in order { if let entry = entries[id] { writer.write(entry) } }
         for queue in [Array(fresh.rest), looking, ready, missing] {
@@ -33,17 +33,22 @@ extension SolanaManager {
             writer.write(report.id)
             writer.write(report.outcome)
         }
+        writer.write(imprints)
+        writer.write(day)
+        writer.write(spent)
+        writer.write(policy)
         return writer.bytes
     }
 
-    /// The manager of these canonical bytes, under a policy that may differ from before. Follow it
-    /// with `restarted`. O(state).
+    /// The manager of these canonical bytes. A state of before version 2 has no policy, and gets
+    /// this one. Follow it with `restarted`. O(state).
     public init(
         policy: SolanaManagerPolicy, stateBytes: [UInt8]
     ) throws(CodecError) {
         var reader = ByteReader(stateBytes)
         self.init(policy: policy)
-        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
+        let version = try reader.readUInt8()
+        guard version == 1 || version == 2 else { throw .invalidValue("version") }
         for _ in 0..<(try reader.readCount(limit: .max)) {
             let entry: Entry = try reader.read()
             guard entries[entry.payout.id] == nil else { throw .invalidValue("payout") }
@@ -77,6 +82,12 @@ extension SolanaManager {
         isOverLimit = try reader.readBool()
         for _ in 0..<(try reader.readCount(limit: .max)) {
             outbox.append(Report(id: try reader.readDigest(), outcome: try reader.read()))
+        }
+        if version == 2 {
+            imprints = try reader.readArray(limit: .max)
+            day = try reader.readUInt64()
+            spent = try reader.readUInt64()
+            self.policy = try reader.read()
         }
         try reader.finish()
     }

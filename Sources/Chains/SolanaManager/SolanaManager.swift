@@ -12,7 +12,7 @@ public import Primitives
 /// none. With durable nonces a batch may have several, which use up the same value of one nonce.
 public struct SolanaManager: Sendable {
     /// The numbers it works by.
-    public let policy: SolanaManagerPolicy
+    public internal(set) var policy: SolanaManagerPolicy
     /// Every payout, by its id. Never iterated.
     var entries: [Digest: Entry] = [:]
     /// Every payout's id, in the order of submission.
@@ -28,6 +28,8 @@ public struct SolanaManager: Sendable {
     var quarantine: [Quarantined] = []
     var batches: [SolanaBatch] = []
     var nextBatch: UInt64 = 1
+    /// Of batches that pay on a blockhash, in their order.
+    var imprints: [SolanaImprint] = []
     var tables: [SolanaLookupTable] = []
     /// The last look at the chain, without its statuses.
     var market: Market?
@@ -41,6 +43,9 @@ public struct SolanaManager: Sendable {
     /// Reports that were not acknowledged, oldest first.
     var outbox: [Report] = []
     var openCount = 0
+    /// The last day on which a transaction ended, and what those of that day cost in lamports.
+    var day: UInt64 = 0
+    var spent: UInt64 = 0
 
     /// The most bytes of a node's words that are kept.
     static let maximumText = 4_096
@@ -101,6 +106,9 @@ public struct SolanaManager: Sendable {
     ) throws(SolanaManagerRejection) -> [SolanaManagerAction] {
         var actions: [SolanaManagerAction] = []
         switch input {
+        case .configured(let policy):
+            self.policy = policy
+            advance(at: now, &actions)
         case .submit(let payout): try submit(payout, &actions)
         case .cancel(let id): try cancel(id, &actions)
         case .looked(let recipients): looked(recipients, at: now, &actions)

@@ -43,6 +43,7 @@ public final class SolanaManagerDriver: Sendable {
 
     /// A driver that goes on from what is durable: the state of some time, if there is one, and
     /// the records made durable since, in order. The key, or whoever signs with it, is the payer's.
+    /// The policy counts from now on; what is in the records happened under the one of then.
     public init(
         nodes: [SolanaChain], quorum: Quorum, policy: SolanaManagerPolicy,
         key: any SolanaSigner, state: [UInt8]? = nil, records: [[UInt8]] = [],
@@ -56,9 +57,14 @@ public final class SolanaManagerDriver: Sendable {
             if let state { manager = try SolanaManager(policy: policy, stateBytes: state) }
             runner = try MachineRunner(
                 manager, records: records, durable: hooks.durable, clock: clock, tick: tick)
+            guard runner.look({ $0.machine.policy.paysTheSame(as: policy) }) else {
+                throw .invalidValue("payer")
+            }
         } catch {
             throw .damaged(error)
         }
+        // Also at the first start: the log begins with the policy under which it is read again.
+        runner.post(.configured(policy))
         runner.post(.restarted)
         self.nodes = nodes
         self.quorum = quorum

@@ -24,6 +24,9 @@ public enum SolanaManagerInput: Hashable, Sendable {
     case tick
     /// The process began anew: whatever was under way may be lost.
     case restarted
+    /// Other numbers count from now on. What came before happened under those of then, also when
+    /// the log is read again. The token and who pays it stay the same.
+    case configured(SolanaManagerPolicy)
 }
 
 /// What an owner's token account says.
@@ -89,6 +92,8 @@ public enum SolanaBreakerCause: UInt8, CaseIterable, Hashable, Sendable {
     case lowLamports = 2
     /// The payer holds fewer tokens than the next payout.
     case lowTokens = 3
+    /// The transactions of this day may cost as much as they may; the next day closes it.
+    case dayLimit = 4
 }
 
 extension SolanaRecipient: CanonicalCodable {
@@ -156,6 +161,9 @@ extension SolanaManagerInput: CanonicalCodable {
             writer.write(outcome)
         case .tick: writer.write(UInt8(10))
         case .restarted: writer.write(UInt8(11))
+        case .configured(let policy):
+            writer.write(UInt8(12))
+            writer.write(policy)
         }
     }
 
@@ -175,6 +183,7 @@ extension SolanaManagerInput: CanonicalCodable {
         case 9: self = .acknowledged(try reader.readDigest(), try reader.read())
         case 10: self = .tick
         case 11: self = .restarted
+        case 12: self = .configured(try reader.read())
         default: throw .invalidValue("input")
         }
     }

@@ -30,6 +30,12 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
     public var feeLimit: UInt64 = 1_000_000
     /// The lamports below which nothing new is sent.
     public var minimumLamports: UInt64 = 1_000_000
+    /// The most lamports that transactions may cost in a day of UTC, with what the accounts that
+    /// they make hold. Above it batches wait for the next day.
+    public var dayLimit = UInt64.max
+    /// The lamports that a token account holds at most when it is made: what exempts the 170 bytes
+    /// of one of Token-2022 with an immutable owner from rent. One of SPL Token holds 2,039,280.
+    public var accountRent: UInt64 = 2_074_080
     /// The most transactions that are signed for one nonce's value.
     public var maximumAttempts = 8
 
@@ -56,7 +62,7 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
     public var historyKept: Timestamp.Span = .seconds(12 * 3_600)
     /// For how many blocks after its own a blockhash may be used (solana-clock,
     /// `MAX_PROCESSING_AGE`).
-    public var blockhashLifetime: UInt64 = 150
+    public var blockhashLifetime = SolanaRecentHash.lifetime
     /// By how many blocks a blockhash's last block must be passed beyond that.
     public var expiryMargin: UInt64 = 8
     /// After how many looks in a row without any answer new batches wait.
@@ -69,6 +75,12 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
         self.payer = payer
     }
 
+    /// Whether the same token is paid from the same account.
+    func paysTheSame(as other: SolanaManagerPolicy) -> Bool {
+        mint == other.mint && decimals == other.decimals && program == other.program
+            && payer == other.payer
+    }
+
     /// The plan by which transactions of a price are made.
     func plan(price: UInt64) -> TokenPayoutPlan {
         var plan = TokenPayoutPlan(
@@ -76,6 +88,23 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
         plan.computePrice = price
         plan.feeLimit = feeLimit
         return plan
+    }
+
+    /// What a transaction of a batch of `count` costs at most, in lamports; if it is undone, the
+    /// accounts that it makes cost nothing.
+    func cost(
+        _ kind: SolanaBatchKind, _ count: Int, price: UInt64, isUndone: Bool = false
+    ) -> UInt64 {
+        // One that was signed may cost more than today's limit.
+        var plan = plan(price: price)
+        plan.feeLimit = .max
+        switch kind {
+        case .pay: return (try? plan.fee(transfers: count)) ?? .max
+        case .makeAccounts:
+            let (rent, overflow) = accountRent.multipliedReportingOverflow(by: UInt64(count))
+            let fee = (try? plan.fee(accounts: count)) ?? .max
+            return isUndone ? fee : fee.saturatingSum(overflow ? .max : rent)
+        }
     }
 
     /// A price within the bounds.

@@ -126,11 +126,21 @@ public struct SolanaRecentHash: Hashable, Sendable {
     /// Its block is no higher than this.
     public let height: UInt64
 
+    /// For how many blocks after its own it may be used (solana-clock, `MAX_PROCESSING_AGE`).
+    static let lifetime: UInt64 = 150
+
     /// A hash of a block that is no higher than `height`.
     public init(_ hash: Digest, height: UInt64) {
         self.hash = hash
         self.height = height
     }
+}
+
+/// Which hashes one endpoint holds recent as of a block, or of an earlier one.
+struct SolanaRecentView: Sendable {
+    let recent: [Digest]
+    /// The block's height.
+    let height: UInt64
 }
 
 /// A durable nonce's value.
@@ -172,15 +182,16 @@ extension Quorum {
                         account: account, value: value, height: heights.sorted()[needed - 1])
                 }
             },
-            recent: recent(given), price: given.map(\.price).sorted()[given.count / 2],
+            recent: recent(given.map { SolanaRecentView(recent: $0.recent, height: $0.height) }),
+            price: given.map(\.price).sorted()[given.count / 2],
             lamports: reached(given.map(\.lamports)) ?? 0,
             tokens: reached(given.map(\.tokens)) ?? 0)
     }
 
-    /// The youngest hash that enough endpoints hold recent as of their final block. Of any `needed`
+    /// The youngest hash that enough endpoints hold recent as of their block. Of any `needed`
     /// of those one is honest, and the hash's block is no higher than its height: so it is no
     /// higher than the greatest of the `needed` lowest heights, whatever the others say.
-    private func recent(_ answers: [SolanaEndpointAnswer]) -> SolanaRecentHash? {
+    func recent(_ answers: [SolanaRecentView]) -> SolanaRecentHash? {
         var best: SolanaRecentHash?
         for hash in Set(answers.flatMap(\.recent)).sorted() {
             let heights = answers.filter { $0.recent.contains(hash) }.map(\.height).sorted()

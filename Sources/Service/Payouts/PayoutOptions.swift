@@ -36,6 +36,9 @@ extension HouseConfiguration {
         public var tableThreshold = 20
         /// The most lamports that one transaction may cost.
         public var feeLimit: UInt64 = 1_000_000
+        /// The most lamports that transactions may cost in a day of UTC, with what the accounts
+        /// that they make hold; above it they wait for the next.
+        public var dayLimit = UInt64.max
         /// How often the cluster is asked.
         public var pollInterval: Timestamp.Span = .seconds(1)
 

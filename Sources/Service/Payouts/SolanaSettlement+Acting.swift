@@ -50,7 +50,7 @@ extension SolanaSettlement {
     /// How many of them have been on their way for long.
     public var unknownPayouts: Int { notes.unknownCount }
 
-    /// Why nothing new is sent: `nodesUnreachable`, `lowLamports`, `lowTokens`.
+    /// Why nothing new is sent: `nodesUnreachable`, `lowLamports`, `lowTokens`, `dayLimit`.
     public var breakers: [String] { driver.openBreakers.map { "\($0)" } }
 
     /// The manager's name of a payment.

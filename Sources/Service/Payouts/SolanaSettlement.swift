@@ -182,6 +182,7 @@ public final class SolanaSettlement: Sendable {
             payer: SolanaAddress(options.key.publicKey))
         policy.program = program
         policy.feeLimit = options.feeLimit
+        policy.dayLimit = options.dayLimit
         policy.pollInterval = options.pollInterval
         return policy
     }

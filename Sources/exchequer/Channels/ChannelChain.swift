@@ -7,49 +7,37 @@ import Transport
 
 /// The chain of a channel, as commands ask it and send to it.
 enum ChannelChain {
-    /// What the chain says of a channel. Ends the command if it does not say, or has no such
-    /// channel.
+    /// What enough nodes say of a channel. Ends the command if they do not agree, or there is no
+    /// such channel.
     static func sighting(
-        of terms: ChannelTerms, rpc: String, confirmations: UInt64
+        of terms: ChannelTerms, _ options: NodeOptions, confirmations: UInt64
     ) async throws -> ChannelSighting {
         do throws(ChainError) {
             switch terms {
             case .batch(let channel):
-                let chain = try await evm(rpc, channel, confirmations)
-                return ChannelSighting(try await chain.state(of: channel), of: channel)
+                let nodes = try await options.evm(
+                    chainID: channel.chainID, confirmations: confirmations)
+                return ChannelSighting(try await nodes.state(of: channel), of: channel)
             case .payment(let channel):
-                guard let found = try await payment(channel, at: rpc) else { break }
+                guard let found = try await payment(channel, options.solana) else { break }
                 return ChannelSighting(found.state, of: channel, slot: found.slot)
             }
         } catch {
-            Console.say("\(rpc) does not say how the channel is: \(error)")
+            Console.say("\(options.names): no word on how the channel is: \(error)")
             throw Exit.network
         }
         Console.say("there is no channel \(terms.name)")
         throw Exit.checkFailed
     }
 
-    /// The node, if it serves the channel's chain.
-    static func evm(
-        _ rpc: String, _ channel: BatchChannel, _ confirmations: UInt64
-    ) async throws(ChainError) -> EVMChain {
-        let chain = EVMChain(
-            rpc: JSONRPC(url: rpc), chainID: channel.chainID,
-            confirmations: max(confirmations, 1), pollInterval: .milliseconds(100))
-        try await chain.verifyChain()
-        return chain
-    }
-
     /// What a cluster says of a channel, and the slot this is as of; `nil` without the channel.
     static func payment(
-        _ channel: PaymentChannel, at rpc: String
+        _ channel: PaymentChannel, _ nodes: SolanaNodes
     ) async throws(ChainError) -> (state: PaymentChannelState, slot: UInt64)? {
-        let chain = SolanaChain(rpc: JSONRPC(url: rpc))
-        let slot = try await chain.slot(.confirmed)
-        guard let account = try await chain.accounts([channel.address])[0],
-            let state = PaymentChannelState(account, of: channel)
-        else { return nil }
-        return (state, slot)
+        guard let answer = try await nodes.states(of: [channel])[0] else {
+            throw .inconsistentNode("the nodes do not agree")
+        }
+        return answer.state.map { ($0, answer.slot) }
     }
 
     /// Sends instructions and waits until they are in a final block, two minutes at most.

@@ -11,7 +11,8 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
         abstract: "Check a voucher and keep it; give service only when this ends with 0.",
         discussion: """
             The channel's state is read from the chain when --rpc is given, and must be once for a \
-            channel that is not kept yet. A voucher that is refused ends with 5 and a number of \
+            channel that is not kept yet. Give --rpc several times, with endpoints of different \
+            operators: then no one of them alone can make up a deposit. A voucher that is refused ends with 5 and a number of \
             docs/reference/channels.md.
 
             EXAMPLES
@@ -24,7 +25,7 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
     @Option(help: "File with the voucher, or - for standard input.", completion: .file())
     var voucher: String
     @Option(help: "How much of it is spent by what it pays for.") var spends = "0"
-    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String?
+    @OptionGroup var nodes: NodeOptions
     @Option(help: "EVM: blocks, its own included, until a deposit counts.")
     var confirmations: UInt64 = 1
     @Flag(help: "Print one JSON object.") var json = false
@@ -34,9 +35,9 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
         let document = try ChannelFiles.voucher(voucher, of: terms)
         let price = try ChannelFiles.amount(spends)
         var sighting: ChannelSighting?
-        if let rpc {
+        if !nodes.rpc.isEmpty {
             sighting = try await ChannelChain.sighting(
-                of: terms, rpc: rpc, confirmations: confirmations)
+                of: terms, nodes, confirmations: confirmations)
         }
         let input = VoucherInput.accepted(document, spends: price)
         let folder = try ChannelFolder(store)

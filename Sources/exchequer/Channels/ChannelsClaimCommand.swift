@@ -16,7 +16,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             On an EVM chain up to 100 channels a call, through the transaction manager, then one \
             transfer for each receiver. On Solana up to five a transaction over a lookup table, \
             four without. Ended in between, the next one goes on: nothing is claimed twice. Claims \
-            that are refused are halved until the bad one is alone.
+            that are refused are halved until the bad one is alone. Give --rpc several times, with \
+            endpoints of different operators: what enough of them say is believed, and no less.
 
             EXAMPLES
               exchequer channels claim --store shop --rpc URL --key-file shop.key
@@ -30,7 +31,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
 
     @Option(help: "Folder with the vouchers kept.", completion: .directory) var store: String
     @Option(help: "The kind of chain.") var rail = Rail.evm
-    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String
+    @OptionGroup var nodes: NodeOptions
     @Option(help: "File with the key that sends and pays fees.", completion: .file())
     var keyFile: String
     @OptionGroup var keys: KeyOptions
@@ -57,6 +58,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         var held: [String] = []
     }
 
+    func validate() throws { try nodes.require() }
+
     func run() async throws {
         let folder = try ChannelFolder(store)
         try await folder.use { store in
@@ -81,23 +84,22 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
 
     private func claimOnEVM(_ store: VoucherStore) async throws -> Report {
         let key = try keys.account(in: keyFile)
-        let id: UInt64
+        let chain: EVMNodes
         do throws(ChainError) {
-            id = try await EVMChain.chainID(at: JSONRPC(url: rpc))
+            chain = try await nodes.evm(confirmations: confirmations)
         } catch {
-            Console.say("\(rpc) does not say which chain it serves: \(error)")
+            Console.say("\(nodes.names): no word on which chain is served: \(error)")
             throw Exit.network
         }
-        let chain = EVMChain(
-            rpc: JSONRPC(url: rpc), chainID: id, confirmations: max(confirmations, 1))
         let log = try RecordLog(
-            path: "\(self.store)/claims-\(id).sqlite", owner: "claims of \(key.address.hex)")
+            path: "\(self.store)/claims-\(chain.chainID).sqlite",
+            owner: "claims of \(key.address.hex)")
         defer { log.close() }
         let driver = try manager(chain, key, log)
         let running = Task { try await driver.run() }
         defer { running.cancel() }
         let claimer = BatchClaimer(
-            store: store, driver: driver, chain: chain, sender: key.address,
+            store: store, driver: driver, nodes: chain, sender: key.address,
             authorizer: try authorizerKeyFile.map(keys.account))
         var report = Report()
         try await claimer.look()
@@ -113,15 +115,15 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     }
 
     private func manager(
-        _ chain: EVMChain, _ key: Secp256k1.PrivateKey, _ log: RecordLog
+        _ chain: EVMNodes, _ key: Secp256k1.PrivateKey, _ log: RecordLog
     ) throws -> EVMManagerDriver {
         var policy = EVMManagerPolicy(chainID: chain.chainID)
-        policy.finality = .confirmed(chain.confirmations)
-        policy.finalDepth = chain.confirmations
+        policy.finality = .confirmed(max(confirmations, 1))
+        policy.finalDepth = max(confirmations, 1)
         policy.pollInterval = .milliseconds(250)
         let known = try log.load()
         return try EVMManagerDriver(
-            nodes: [chain], quorum: Quorum(needed: 1), policy: policy, keys: [key],
+            nodes: chain.all, quorum: chain.quorum, policy: policy, keys: [key],
             state: known.state, records: known.records,
             hooks: EVMManagerHooks(
                 durable: { try await log.append($0) }, report: { _, _ in true },
@@ -131,13 +133,13 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
 
     private func claimOnSolana(_ store: VoucherStore) async throws -> Report {
         let key = try ChannelFiles.solanaKey(keyFile, keys)
-        let chain = SolanaChain(rpc: JSONRPC(url: rpc))
+        let cluster = nodes.solana
         var tables: [SolanaLookupTable] = []
         if let lookupTable {
-            tables = [try await table(try ChannelFiles.solanaAddress(lookupTable), chain)]
+            tables = [try await table(try ChannelFiles.solanaAddress(lookupTable), cluster)]
         }
         let settler = PaymentSettler(
-            store: store, chain: chain, payer: key,
+            store: store, nodes: cluster, payer: key,
             payee: try authorizerKeyFile.map { try ChannelFiles.solanaKey($0, keys) },
             tables: tables)
         var report = Report()
@@ -172,11 +174,12 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     }
 
     private func table(
-        _ address: SolanaAddress, _ chain: SolanaChain
+        _ address: SolanaAddress, _ cluster: SolanaNodes
     ) async throws -> SolanaLookupTable {
-        guard let account = try await chain.accounts([address])[0],
-            let table = SolanaLookupTable(account, at: address)
-        else {
+        let account = try await cluster.agreed { node throws(ChainError) in
+            try await node.accounts([address])[0]
+        }
+        guard let account, let table = SolanaLookupTable(account, at: address) else {
             Console.say("\(address) is not a lookup table")
             throw Exit.configuration
         }

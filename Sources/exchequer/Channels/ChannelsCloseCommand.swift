@@ -96,7 +96,8 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
         let key = try ChannelFiles.solanaKey(ChannelFiles.keyFile(chain), chain.keys)
         let own = SolanaAddress(key.publicKey)
         let distribute = channel.distribute(treasury: try ChannelFiles.solanaAddress(treasury))
-        guard let found = try await ChannelChain.payment(channel, at: chain.rpc) else {
+        let nodes = SolanaNodes(SolanaChain(rpc: JSONRPC(url: chain.rpc)))
+        guard let found = try await ChannelChain.payment(channel, nodes) else {
             return try say(terms, "closed")
         }
         let state = found.state
@@ -114,7 +115,7 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
                 throw ChannelFiles.refuse(try ChannelFiles.keyFile(chain), .wrongSigner)
             }
             try await send([channel.requestClose()], "requestClose")
-            let now = try await ChannelChain.payment(channel, at: chain.rpc)
+            let now = try await ChannelChain.payment(channel, nodes)
             let start = now?.state.closureStartedAt ?? 0
             try say(terms, "closing", start + Int64(channel.terms.gracePeriod))
         case .closing:

@@ -16,7 +16,7 @@ struct ChannelsShowCommand: AsyncParsableCommand {
 
     @Option(help: "Folder with the vouchers kept.", completion: .directory) var store: String?
     @Option(help: "File with a channel's terms.", completion: .file()) var channel: String?
-    @Option(help: "The chain's JSON-RPC endpoint.") var rpc: String?
+    @OptionGroup var nodes: NodeOptions
     @Option(help: "EVM: blocks, its own included, until a deposit counts.")
     var confirmations: UInt64 = 1
     @Flag(help: "Print one JSON object.") var json = false
@@ -28,8 +28,8 @@ struct ChannelsShowCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        if let channel, let rpc {
-            return try await showChain(try ChannelFiles.terms(channel), rpc)
+        if let channel, !nodes.rpc.isEmpty {
+            return try await showChain(try ChannelFiles.terms(channel))
         }
         guard let store, channel == nil else {
             throw ValidationError("Say --store, or --channel and --rpc.")
@@ -51,9 +51,9 @@ struct ChannelsShowCommand: AsyncParsableCommand {
         }
     }
 
-    private func showChain(_ terms: ChannelTerms, _ rpc: String) async throws {
+    private func showChain(_ terms: ChannelTerms) async throws {
         let found = try await ChannelChain.sighting(
-            of: terms, rpc: rpc, confirmations: confirmations)
+            of: terms, nodes, confirmations: confirmations)
         var deadline: Int64?
         let phase: String
         switch found.phase {

@@ -29,7 +29,7 @@ struct RolesCommand: AsyncParsableCommand {
     /// The roles by their bits.
     private static let names = ["settler", "slasher", "pauser", "guardian", "arbiter"]
 
-    static func bits(_ text: String) throws -> UInt64 {
+    private static func bits(_ text: String) throws -> ABIValue {
         var bits: UInt64 = 0
         for name in text.split(separator: ",") {
             guard let place = names.firstIndex(of: String(name)) else {
@@ -38,10 +38,10 @@ struct RolesCommand: AsyncParsableCommand {
             }
             bits |= 1 << UInt64(place)
         }
-        return bits
+        return .uint(UInt128(bits))
     }
 
-    static func list(_ bits: UInt64) -> [String] {
+    private static func list(_ bits: UInt64) -> [String] {
         names.enumerated().filter { bits >> UInt64($0.offset) & 1 == 1 }.map(\.element)
     }
 
@@ -94,13 +94,11 @@ struct RolesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "grant", abstract: "Give an account roles, by the owner.")
 
-        @OptionGroup var chain: ChainOptions
         @OptionGroup var change: RoleArguments
         @Option(help: "The roles, such as settler,slasher.") var roles: String
 
         func run() async throws {
-            try await change.send(
-                "grantRoles", [.uint(UInt128(try bits(roles)))], chain, "granting \(roles)")
+            try await change.send("grantRoles", [try bits(roles)], "granting \(roles)")
         }
     }
 
@@ -108,13 +106,11 @@ struct RolesCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "revoke", abstract: "Take roles from an account, by the owner.")
 
-        @OptionGroup var chain: ChainOptions
         @OptionGroup var change: RoleArguments
         @Option(help: "The roles, such as settler,slasher.") var roles: String
 
         func run() async throws {
-            try await change.send(
-                "revokeRoles", [.uint(UInt128(try bits(roles)))], chain, "revoking \(roles)")
+            try await change.send("revokeRoles", [try bits(roles)], "revoking \(roles)")
         }
     }
 
@@ -123,20 +119,18 @@ struct RolesCommand: AsyncParsableCommand {
             commandName: "enact",
             abstract: "Make a scheduled change of roles count, by anyone after the delay.")
 
-        @OptionGroup var chain: ChainOptions
         @OptionGroup var change: RoleArguments
 
-        func run() async throws { try await change.send("enactRoles", [], chain, "enacting") }
+        func run() async throws { try await change.send("enactRoles", [], "enacting") }
     }
 
     struct CancelRoles: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "cancel", abstract: "Drop a scheduled change of roles, by the owner.")
 
-        @OptionGroup var chain: ChainOptions
         @OptionGroup var change: RoleArguments
 
-        func run() async throws { try await change.send("cancelRoles", [], chain, "cancelling") }
+        func run() async throws { try await change.send("cancelRoles", [], "cancelling") }
     }
 
     struct OfferOwnership: AsyncParsableCommand {
@@ -145,10 +139,9 @@ struct RolesCommand: AsyncParsableCommand {
             abstract: "Offer the contract to another account, by the owner.",
             discussion: "The zero address withdraws the offer. It can be accepted after the delay.")
 
-        @OptionGroup var chain: ChainOptions
         @OptionGroup var change: RoleArguments
 
-        func run() async throws { try await change.send("offerOwnership", [], chain, "offering") }
+        func run() async throws { try await change.send("offerOwnership", [], "offering") }
     }
 
     struct AcceptOwnership: AsyncParsableCommand {
@@ -170,15 +163,14 @@ struct RolesCommand: AsyncParsableCommand {
 
 /// On which contract whose roles change.
 struct RoleArguments: ParsableArguments {
+    @OptionGroup var chain: ChainOptions
     @Option(help: "The settlement contract.") var contract: String
     @Option(help: "The account whose roles change, or that is offered the contract.")
     var account: String
 
     /// Calls a function of the account and these arguments, and waits for its outcome.
-    func send(
-        _ function: String, _ arguments: [ABIValue], _ options: ChainOptions, _ what: String
-    ) async throws {
-        let session = try await ChainSession(options)
+    func send(_ function: String, _ arguments: [ABIValue], _ what: String) async throws {
+        let session = try await ChainSession(chain)
         let settlement = try session.settlement(contract)
         let address = try evmAddress(account)
         try session.require(

@@ -1,6 +1,7 @@
 import Chains
 import Cryptography
 import Foundation
+import LoopbackServer
 import Primitives
 import Testing
 
@@ -13,6 +14,7 @@ struct BatchChainTests {
     private let collector: EVMAddress
     private let authorizer: Secp256k1.PrivateKey
     private let receiver: EVMAddress
+    private let liar: TCPServer
 
     init() async throws {
         house = try #require(House.current)
@@ -25,6 +27,7 @@ struct BatchChainTests {
         ).address
         authorizer = try house.node.freshKey()
         receiver = try house.node.freshKey().address
+        liar = try LyingNode.evm()
     }
 
     private static func artifact(_ name: String) throws -> ContractArtifact {
@@ -33,6 +36,11 @@ struct BatchChainTests {
     }
 
     private var chain: EVMChain { house.node.chain() }
+
+    /// Three nodes of which one lies.
+    private var nodes: EVMNodes {
+        EVMNodes([FakeNode.chain(of: liar), chain, chain], quorum: Quorum(needed: 2))
+    }
 
     /// A payer with dollars, and its channel, not opened yet.
     private func payer(
@@ -126,6 +134,32 @@ struct BatchChainTests {
         #expect(try await refusal(signed, from: one.key.address) == nil)
     }
 
+    @Test func aDepositThatOneNodeMakesUpIsNone() async throws {
+        let one = try await payer(1)
+        let channel = one.channel
+        let lying = FakeNode.chain(of: liar)
+        #expect(try await lying.state(of: channel).balance == LyingNode.deposit)
+        #expect(try await nodes.state(of: channel).balance == 0)
+        await #expect(throws: ChainError.inconsistentNode("the nodes do not agree")) {
+            _ = try await EVMNodes([lying, chain], quorum: Quorum(needed: 2))
+                .state(of: channel)
+        }
+        let desk = ChannelDesk()
+        let store = try desk.store()
+        let driver = try manager(ChannelDesk(), house.node.freshKey())
+        let claimer = BatchClaimer(
+            store: store, driver: driver, nodes: nodes, sender: authorizer.address)
+        let opened = ChannelSighting(try await nodes.state(of: channel), of: channel)
+        let voucher = try channel.voucher(1, by: one.key)
+        try await running(store) {
+            try await store.take(.opened(.batch(channel), opened))
+            try await claimer.look()
+            await #expect(throws: VoucherStoreError.refused(.overDeposit)) {
+                try await store.take(.accepted(voucher, spends: 1))
+            }
+        }
+    }
+
     private func policy() -> EVMManagerPolicy {
         var policy = EVMManagerPolicy(chainID: EVMNode.chainID)
         policy.finalDepth = 2
@@ -140,7 +174,7 @@ struct BatchChainTests {
         -> EVMManagerDriver
     {
         try EVMManagerDriver(
-            nodes: [chain], quorum: Quorum(needed: 1), policy: policy(), keys: [key],
+            nodes: nodes.all, quorum: nodes.quorum, policy: policy(), keys: [key],
             records: desk.records,
             hooks: EVMManagerHooks(
                 durable: { try desk.write($0) }, report: { _, _ in true }, alert: { _ in }),
@@ -160,7 +194,7 @@ struct BatchChainTests {
         let store = try books.store()
         let driver = try manager(intents, key)
         let claimer = BatchClaimer(
-            store: store, driver: driver, chain: chain, sender: key.address,
+            store: store, driver: driver, nodes: nodes, sender: key.address,
             authorizer: authorizer)
         let tasks = [Task { try? await store.run() }, Task { try? await driver.run() }]
         defer { for task in tasks { task.cancel() } }
@@ -249,7 +283,7 @@ struct BatchChainTests {
         let sender = one.sender
         let driver = try manager(ChannelDesk(), house.node.freshKey())
         let claimer = BatchClaimer(
-            store: store, driver: driver, chain: chain, sender: authorizer.address)
+            store: store, driver: driver, nodes: nodes, sender: authorizer.address)
         let settlement = settlement
         try await running(store) {
             try await store.take(.opened(.batch(channel), opened))

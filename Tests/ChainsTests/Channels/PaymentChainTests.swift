@@ -201,6 +201,35 @@ import Testing
         #expect(try await place.node.balance(channel.terms.payee) == 100)
     }
 
+    @Test func whatOneNodeMakesUpIsNotBelieved() async throws {
+        let place = try await Place(payers: 2)
+        let node = place.node
+        let (channel, unopened) = (try place.channel(0), try place.channel(1))
+        try await place.run([channel.open(deposit: 500)], [place.payers[0]])
+        try await node.tick(2)
+        let truth = try #require(try await node.chain.accounts([channel.address])[0])
+        // The deposit is the number at 12.
+        var bytes = truth.data
+        bytes.replaceSubrange(12..<20, with: [0, 0, 0, 1, 0, 0, 0, 0])
+        let forged = JSONValue.object([
+            "owner": .string("\(truth.owner)"), "lamports": .integer(Int64(truth.lamports)),
+            "data": .array([.string(Data(bytes).base64EncodedString()), "base64"]),
+        ])
+        let server = try LyingNode.solana([channel.address: forged])
+        let liar = SolanaChain(rpc: FakeNode.client(of: server))
+        func states(_ nodes: [SolanaChain], _ needed: Int) async throws -> [PaymentChannelAnswer?] {
+            try await SolanaNodes(nodes, quorum: Quorum(needed: needed))
+                .states(of: [channel, unopened])
+        }
+        #expect(try await states([liar], 1)[0]?.state?.deposit == 1 << 24)
+        let seen = try await states([liar, node.chain, node.chain], 2)
+        #expect(seen[0]?.state?.deposit == 500)
+        #expect(seen[1] != nil && seen[1]?.state == nil)
+        // Nobody is believed alone; that there is no second channel both say.
+        let divided = try await states([liar, node.chain], 2)
+        #expect(divided[0] == nil && divided[1] != nil && divided[1]?.state == nil)
+    }
+
     @Test func sevenChannelsAreSettledFiveAndTwoThoughOneIsBad() async throws {
         let place = try await Place(payers: 7)
         let node = place.node
@@ -220,8 +249,13 @@ import Testing
         try await node.tick(2)
         let desk = ChannelDesk()
         let store = try desk.store()
+        // One of three says that all is done and every channel gone.
+        let liar = try LyingNode.solana()
+        let nodes = SolanaNodes(
+            [SolanaChain(rpc: FakeNode.client(of: liar)), node.chain, node.chain],
+            quorum: Quorum(needed: 2))
         let settler = PaymentSettler(
-            store: store, chain: node.chain, payer: node.payer, payee: place.payee,
+            store: store, nodes: nodes, payer: node.payer, payee: place.payee,
             tables: [SolanaLookupTable(table, held)])
         let payers = place.payers
         try await running(store) {

@@ -63,7 +63,11 @@ struct EVMManagerDriverTests {
         return policy
     }
 
-    private func driver(state: [UInt8]? = nil, records: [[UInt8]] = []) throws -> EVMManagerDriver {
+    private func driver(
+        state: [UInt8]? = nil, records: [[UInt8]] = [], maximumIntents: Int = 1_000
+    ) throws -> EVMManagerDriver {
+        var policy = policy
+        policy.maximumIntents = maximumIntents
         let gone = EVMChain(
             rpc: JSONRPC(url: "http://127.0.0.1:\(try TCPServer.closedPort())"),
             chainID: EVMNode.chainID, confirmations: 1)
@@ -242,6 +246,16 @@ struct EVMManagerDriverTests {
         }
         #expect(desk.records.count > 1)
         #expect(try await node.chain().transactionCount(of: key.address, pending: true) == 0)
+    }
+
+    @Test func aLogBeginsWithItsPolicyAndIsReadUnderIt() async throws {
+        let one = try driver()
+        let running = Task { try await one.run() }
+        defer { running.cancel() }
+        try await one.submit(intent(1, to: .zero))
+        // Under the new one the intent would have been refused.
+        let again = try driver(records: desk.records, maximumIntents: 0)
+        #expect(again.openIntents == 1)
     }
 
     @Test func aStateStandsForTheRecordsBeforeIt() async throws {

@@ -32,34 +32,28 @@ enum WorldWeather {
     case crash(atStep: Int)
 }
 
-/// A manager, three misbehaving nodes and a chain in one thread, all from one seed. The manager's
-/// process may end between any two steps; what it has then is the log of its inputs.
-struct ManagerWorld<Payer: WorldPayer> {
+/// An EVM manager over three nodes.
+struct ManagerWorld<Payer: WorldPayer>: MachineWorld {
     private(set) var payer: Payer
     let policy: EVMManagerPolicy
     private let keys: [Secp256k1.PrivateKey]
     private(set) var chain: SimulatedChain
-    private(set) var manager: EVMManager
-    private(set) var crashes = 0
-    private(set) var problems: [String] = []
+    var process: MachineProcess<EVMManager>
+    var problems: [String] = []
     private(set) var fillers = 0
     private(set) var replacements = 0
 
     private var endpoints: [SimulatedEndpoint]
     private var random: SplitMix64
-    private var now: UInt64 = 1_000_000
-    /// Answers on their way to the manager.
-    private var mail: [(due: UInt64, input: EVMManagerInput)] = []
-    private var snapshot: [UInt8]
-    private var log: [(at: UInt64, bytes: [UInt8])] = []
-    private var isCrashing = false
+    private(set) var now: UInt64 = 1_000_000
     private var decoded: [Digest: SimulatedChain.Transaction] = [:]
-    private let snapshotEvery: Int
     /// A long run has no more crashes than a short one: each costs a replay of a large state.
     private let rarity: UInt64
     private let weather: WorldWeather
     /// How often the process might have ended so far.
     private(set) var steps = 0
+
+    var manager: EVMManager { process.machine }
 
     /// A world with so many lanes; `size` is about how many intents there will be.
     init(
@@ -93,9 +87,8 @@ struct ManagerWorld<Payer: WorldPayer> {
         endpoints = SimulatedEndpoint.Dialect.all.map {
             SimulatedEndpoint(dialect: $0, senders: senders.count)
         }
-        manager = EVMManager(policy: policy)
-        snapshot = manager.stateBytes
-        snapshotEvery = min(max(2_000, count / 2), 20_000)
+        process = MachineProcess(
+            EVMManager(policy: policy), snapshotEvery: min(max(2_000, count / 2), 20_000))
         rarity = UInt64(max(1, count / 10_000))
         self.random = random
     }
@@ -120,7 +113,7 @@ struct ManagerWorld<Payer: WorldPayer> {
                 take(input)
             }
             deliver()
-            if !isCrashing { take(.tick) }
+            take(.tick)
             if isCrashing { restart() }
             if payer.isDone(manager) { return true }
         }
@@ -133,7 +126,10 @@ struct ManagerWorld<Payer: WorldPayer> {
             for place in endpoints.indices { endpoints[place].prune(chain) }
             return
         }
-        for place in endpoints.indices where chance(20) { breakEndpoint(place) }
+        for place in endpoints.indices where chance(20) {
+            endpoints[place].fault = .next(
+                for: place, of: endpoints.map(\.fault), lag: 12, random: &random)
+        }
         gossip()
         if chance(400) { chain.baseFee *= 30 }
         if chance(60), chain.head > 8 {
@@ -152,20 +148,6 @@ struct ManagerWorld<Payer: WorldPayer> {
         for place in endpoints.indices { endpoints[place].prune(chain) }
     }
 
-    /// At most one lies at a time: two of three must agree.
-    private mutating func breakEndpoint(_ place: Int) {
-        let liars = endpoints.indices.filter {
-            if case .lying = endpoints[$0].fault { $0 != place } else { false }
-        }
-        switch random.next() % 8 {
-        case 0: endpoints[place].fault = .unreachable
-        case 1: endpoints[place].fault = .lagging(Int(random.next() % 12) + 1)
-        case 2 where liars.isEmpty: endpoints[place].fault = .lying
-        case 3: endpoints[place].fault = .forgetful
-        default: endpoints[place].fault = .none
-        }
-    }
-
     private mutating func gossip() {
         for from in endpoints.indices {
             for pool in endpoints[from].pools where !pool.isEmpty {
@@ -178,21 +160,14 @@ struct ManagerWorld<Payer: WorldPayer> {
         }
     }
 
-    private mutating func deliver() {
-        let due = mail.filter { $0.due <= now }
-        mail.removeAll { $0.due <= now }
-        for letter in due where !isCrashing { take(letter.input) }
-    }
-
     private mutating func post(_ input: EVMManagerInput) {
         // A lost answer never comes.
-        if isCalm || !chance(25) { mail.append((now + random.next() % 4, input)) }
+        if isCalm || !chance(25) { process.post(input, due: now + random.next() % 4) }
     }
 
     // MARK: The manager's process
 
-    /// Whether the process ends here.
-    private mutating func ends(_ once: UInt64) -> Bool {
+    mutating func ends(_ once: UInt64) -> Bool {
         steps += 1
         switch weather {
         case .foul(let actions): return chance(actions * once * rarity)
@@ -202,58 +177,23 @@ struct ManagerWorld<Payer: WorldPayer> {
 
     private var isCalm: Bool { if case .foul = weather { false } else { true } }
 
-    /// Gives the manager an input, writes it down, and carries out the actions.
-    private mutating func take(_ input: EVMManagerInput) {
-        if ends(6) {
-            isCrashing = true
-            return
-        }
-        let actions: [EVMManagerAction]
-        do {
-            actions = try manager.apply(input, at: Timestamp(seconds: now))
-        } catch {
-            if case .cancel = input, error == .alreadyClosed { return }
-            problems.append("\(error) for \(input)")
-            return
-        }
-        log.append((now, input.canonicalBytes()))
-        payer.taken(input)
-        for action in actions {
-            if ends(1) {
-                isCrashing = true
-                return
-            }
-            carryOut(action)
-        }
-        if log.count >= snapshotEvery {
-            snapshot = manager.stateBytes
-            log = []
-        }
+    func mayRefuse(_ input: EVMManagerInput, _ rejection: EVMManagerRejection) -> Bool {
+        if case .cancel = input { rejection == .alreadyClosed } else { false }
     }
 
-    /// Begins anew from what was written down, which must give the very same state.
+    mutating func taken(_ input: EVMManagerInput) { payer.taken(input) }
+
     private mutating func restart() {
-        crashes += 1
-        isCrashing = false
-        mail = []
-        let before = manager.stateBytes
-        do {
-            manager = try EVMManager(policy: policy, stateBytes: snapshot)
-            for entry in log {
-                let input = try EVMManagerInput(canonicalBytes: entry.bytes)
-                _ = try manager.apply(input, at: Timestamp(seconds: entry.at))
-            }
-        } catch {
-            problems.append("the log cannot be read: \(error)")
-            return
+        let policy = policy
+        if let problem = process.restart({ try EVMManager(policy: policy, stateBytes: $0) }) {
+            return problems.append(problem)
         }
-        if manager.stateBytes != before { problems.append("the log gives another state") }
         payer.restarted()
-        for key in keys where !isCrashing { take(.openLane(key.address)) }
-        if !isCrashing { take(.restarted) }
+        for key in keys { take(.openLane(key.address)) }
+        take(.restarted)
     }
 
-    private mutating func carryOut(_ action: EVMManagerAction) {
+    mutating func carryOut(_ action: EVMManagerAction) {
         switch action {
         case .estimate(let intent): post(payer.estimate(intent, chain))
         case .sign(let draft, let address): sign(draft, address)

@@ -5,19 +5,6 @@ import Primitives
 struct SimulatedEndpoint {
     typealias Transaction = SimulatedChain.Transaction
 
-    /// What is wrong with it now.
-    enum Fault {
-        case none
-        /// It answers nothing.
-        case unreachable
-        /// It sees the chain as it was so many blocks ago.
-        case lagging(Int)
-        /// It says whatever hurts most.
-        case lying
-        /// It takes transactions and forgets them.
-        case forgetful
-    }
-
     /// The words of one client.
     struct Dialect {
         let known, replacement, tooLow, noFunds, refused: String
@@ -41,7 +28,7 @@ struct SimulatedEndpoint {
     }
 
     let dialect: Dialect
-    var fault = Fault.none
+    var fault = NodeFault.none
     /// By sender, then nonce.
     var pools: [[UInt64: Transaction]]
 
@@ -97,7 +84,7 @@ struct SimulatedEndpoint {
         var isLying = false
         switch fault {
         case .unreachable: return nil
-        case .lagging(let blocks): height = max(0, height - blocks)
+        case .lagging(let blocks): height = max(0, height - Int(blocks))
         case .lying: isLying = true
         case .none, .forgetful: break
         }

@@ -145,6 +145,15 @@ import Testing
         try settled(await house.tly.transfer(500, to: house.safe, from: house.owner))
         let tallies = try settled(
             await house.tly.transfer(9, to: house.vault.address, from: house.owner))
+        // A root that begins to pay is paid for by the vault, which is no stranger.
+        let committed = try settled(
+            await house.vault.carryOut(
+                .commitRoot(
+                    batch: 1, root: try digest(4), totalUSD: 25 * million, totalTLY: 0,
+                    journalHead: try digest(5), liabilities: try digest(6)), from: house.owner))
+        try await house.node.pass(seconds: Self.delay)
+        let root = try await reader.committed(in: committed.transaction)[0]
+        try settled(await house.vault.carryOut(.activateRoot(root), from: guest))
         var strays = StrayTransfers(reader, from: 0)
         let end = try await head(house)
         #expect(try await strays.look(upTo: end, pages: 1))

@@ -116,18 +116,7 @@ struct SimulatedCluster {
 
 /// A node of the cluster that misbehaves when told to.
 struct SimulatedClusterNode {
-    enum Fault {
-        case none
-        case unreachable
-        /// It sees the cluster as it was so many slots ago.
-        case lagging(UInt64)
-        /// It says whatever hurts most.
-        case lying
-        /// It takes transactions and forgets them.
-        case forgetful
-    }
-
-    var fault = Fault.none
+    var fault = NodeFault.none
 
     private func head(_ cluster: SimulatedCluster) -> UInt64 {
         guard case .lagging(let slots) = fault else { return cluster.height }

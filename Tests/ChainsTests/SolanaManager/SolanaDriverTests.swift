@@ -140,6 +140,38 @@ import Transport
         print("\(Self.count) payouts on the SVM, \(rounds) rounds, \(desk.records.count) records")
     }
 
+    @Test func aLogBeginsWithItsPolicyAndIsReadUnderIt() async throws {
+        let key = try SVMNode.key("a payer")
+        var policy = SolanaManagerPolicy(
+            mint: try SVMNode.owner("a mint"), decimals: 6, payer: SolanaAddress(key.publicKey))
+        let chain = SolanaChain(rpc: JSONRPC(url: "http://127.0.0.1:\(try TCPServer.closedPort())"))
+        func driver(
+            _ policy: SolanaManagerPolicy, _ key: Ed25519.PrivateKey
+        ) throws -> SolanaManagerDriver {
+            try SolanaManagerDriver(
+                nodes: [chain], quorum: Quorum(needed: 1), policy: policy, key: key,
+                records: desk.records, hooks: desk.hooks, clock: { Timestamp(seconds: 1) })
+        }
+        let one = try driver(policy, key)
+        let running = Task { try await one.run() }
+        defer { running.cancel() }
+        let payout = SolanaPayout(
+            id: .zero, to: try SVMNode.owner("a payee"), amount: 1)
+        try await one.submit(payout)
+        let first = try #require(desk.records.first)
+        #expect(
+            try SolanaManagerInput(canonicalBytes: Array(first.dropFirst(8)))
+                == .configured(policy))
+        // Under the new one that payout would have been refused.
+        policy.maximumPayouts = 0
+        #expect(try driver(policy, key).openPayouts == 1)
+        let other = try SVMNode.key("another payer")
+        policy.payer = SolanaAddress(other.publicKey)
+        #expect(throws: SolanaManagerDriverError.damaged(.invalidValue("payer"))) {
+            _ = try driver(policy, other)
+        }
+    }
+
     @Test func whatCannotBeReadIsNotGoneOnWith() async throws {
         let key = try SVMNode.key("a payer")
         let policy = SolanaManagerPolicy(

@@ -3,89 +3,13 @@ import Cryptography
 import Primitives
 import Testing
 
-/// A Solana manager and what it last wanted done, with one payee that is ready.
-private struct Bench {
-    var manager: SolanaManager
-    var actions: [SolanaManagerAction] = []
-    let key: Ed25519.PrivateKey
-    let owner = SolanaAddress(Digest(words: (9, 9, 9, 9)))
-    var now: UInt64 = 1_000
-    var price: UInt64 = 1_000
-
-    init(nonces: [SolanaAddress] = [], finality: SolanaCommitment = .finalized) throws {
-        key = try #require(Ed25519.PrivateKey(seed: [UInt8](repeating: 3, count: 32)))
-        var policy = SolanaManagerPolicy(
-            mint: SolanaAddress(Digest(words: (4, 4, 4, 4))), decimals: 6,
-            payer: SolanaAddress(key.publicKey))
-        policy.nonces = nonces
-        policy.finality = finality
-        manager = SolanaManager(policy: policy)
-    }
-
-    mutating func take(_ input: SolanaManagerInput) throws {
-        actions = try manager.apply(input, at: Timestamp(seconds: now))
-    }
-
-    func payout(_ number: UInt64, _ amount: UInt64 = 5) -> SolanaPayout {
-        SolanaPayout(id: Digest(words: (1, 1, 1, number)), to: owner, amount: amount)
-    }
-
-    /// An endpoint that has finalized `height`.
-    func answer(
-        _ height: UInt64, _ statuses: [SolanaStatusAnswer], nonces: [Digest?] = [],
-        recent: [Digest] = [Digest(words: (8, 8, 8, 8))]
-    ) -> SolanaEndpointAnswer {
-        SolanaEndpointAnswer(
-            recent: recent, height: height, price: price, lamports: 1 << 40, tokens: 1 << 40,
-            nonces: nonces, statuses: statuses)
-    }
-
-    /// Asks, and gives the manager what two of these endpoints agree on.
-    mutating func look(
-        _ make: (Bench, SolanaQuestion) -> [SolanaEndpointAnswer?]
-    ) throws {
-        now += 60
-        try take(.tick)
-        let questions = actions.compactMap { action -> SolanaQuestion? in
-            if case .ask(let question) = action { question } else { nil }
-        }
-        let question = try #require(questions.first)
-        let merged = Quorum(needed: 2).merge(make(self, question), to: question)
-        try take(merged.map { .observed($0) } ?? .unanswered)
-    }
-
-    var drafts: [SolanaDraft] {
-        actions.compactMap { if case .sign(let draft) = $0 { draft } else { nil } }
-    }
-
-    /// Signs what is to be signed; its name.
-    mutating func sign() throws -> Signature {
-        let draft = try #require(drafts.first)
-        let signed = try SolanaTransaction(draft.message(manager.policy), signedBy: [key])
-        try take(.signed(batch: draft.batch, signed.id, signed.bytes))
-        #expect(actions.contains(.broadcast(batch: draft.batch, signed.id, signed.bytes)))
-        return signed.id
-    }
-
-    /// A payout up to its first transaction.
-    mutating func send(nonces: [Digest?] = []) throws -> Signature {
-        try take(.submit(payout(1)))
-        try look { bench, _ in
-            [bench.answer(1_000, [], nonces: nonces), bench.answer(1_000, [], nonces: nonces)]
-        }
-        #expect(drafts.isEmpty)
-        try take(.looked([SolanaRecipient(owner, .ready)]))
-        return try sign()
-    }
-}
-
 @Suite struct SolanaManagerTests {
     private let nonce = SolanaAddress(Digest(words: (6, 6, 6, 6)))
     private let value = Digest(words: (7, 7, 7, 1))
     private let later = Digest(words: (7, 7, 7, 2))
 
     @Test func anIdIsOnePayout() throws {
-        var bench = try Bench()
+        var bench = try SolanaBench()
         try bench.take(.submit(bench.payout(1)))
         try bench.take(.submit(bench.payout(1)))
         #expect(bench.manager.openPayouts == 1)
@@ -106,7 +30,7 @@ private struct Bench {
     }
 
     @Test func whatIsOnItsWayCannotBeCalledOffAndASignatureOfAnotherThingIsRefused() throws {
-        var bench = try Bench()
+        var bench = try SolanaBench()
         try bench.take(.submit(bench.payout(1)))
         try bench.look { bench, _ in [bench.answer(1_000, []), bench.answer(1_000, [])] }
         try bench.take(.looked([SolanaRecipient(bench.owner, .ready)]))
@@ -125,7 +49,7 @@ private struct Bench {
 
     /// Two of three have no trace of it; only one of them has finalized what comes after.
     @Test func onlyEnoughFinalHeightsMakeABlockhashOld() throws {
-        var bench = try Bench()
+        var bench = try SolanaBench()
         let id = try bench.send()
         // Its last height is 1,150, and 8 more for safety.
         for heights: [UInt64] in [[1_158, 1_158], [9_000, 1_100], [9_000, 1_158]] {
@@ -155,8 +79,39 @@ private struct Bench {
         }
     }
 
+    /// The same to the same owner on the same blockhash would be one transaction, and pay once.
+    @Test func aPaymentLikeAnotherIsATransactionOfItsOwn() throws {
+        var bench = try SolanaBench()
+        let first = try bench.send()
+        try bench.add(2, 5)
+        #expect(bench.drafts.map(\.price) == [1_001])
+        let second = try bench.sign()
+        #expect(first != second)
+        let seen = SolanaStatusAnswer.present(SolanaSighting(slot: 9, failure: nil), .finalized)
+        try bench.look { bench, _ in
+            [bench.answer(1_050, [seen, .absent]), bench.answer(1_050, [seen, .absent])]
+        }
+        #expect(
+            bench.manager.status(of: bench.payout(1).id) == .closed(.settled(first, slot: 9)))
+        #expect(bench.manager.status(of: bench.payout(2).id) == .inFlight([second]))
+        // The first is over, and its transaction would still be taken for another's.
+        let state = bench.manager.stateBytes
+        bench.manager = try SolanaManager(policy: bench.manager.policy, stateBytes: state)
+        try bench.add(3, 5)
+        #expect(bench.drafts.map(\.price) == [1_002])
+        // What is dear does not become dearer.
+        bench.price = 10_000_000
+        try bench.look { bench, _ in
+            [bench.answer(1_050, [.absent]), bench.answer(1_050, [.absent])]
+        }
+        try bench.add(4, 5)
+        #expect(bench.drafts.map(\.price) == [10_000_000])
+        try bench.add(5, 5)
+        #expect(bench.drafts.map(\.price) == [9_999_999])
+    }
+
     @Test func oldAbsenceIsNoEvidence() throws {
-        var bench = try Bench()
+        var bench = try SolanaBench()
         let id = try bench.send()
         bench.now += 13 * 3_600
         try bench.look { bench, _ in
@@ -169,7 +124,7 @@ private struct Bench {
 
     /// One who lies and one who lags together must not make it dead.
     @Test func aNonceIsUsedUpOnlyWhereThatIsSeen() throws {
-        var bench = try Bench(nonces: [nonce])
+        var bench = try SolanaBench(nonces: [nonce])
         let first = try bench.send(nonces: [value])
         // Long in no block: a second transaction for the same value of the nonce, at once.
         bench.now += 60
@@ -194,7 +149,7 @@ private struct Bench {
 
     /// Two that lag know an earlier value and not the transaction: that is no end of it.
     @Test func anEarlierValueOfANonceIsNoEvidence() throws {
-        var bench = try Bench(nonces: [nonce])
+        var bench = try SolanaBench(nonces: [nonce])
         let id = try bench.send(nonces: [value])
         let earlier = Digest(words: (7, 7, 7, 0))
         for (height, value) in [(UInt64(900), earlier), (1_007, later)] {
@@ -209,7 +164,7 @@ private struct Bench {
     }
 
     @Test func aForkThatTakesBackWhatWasToldIsTold() throws {
-        var bench = try Bench(finality: .confirmed)
+        var bench = try SolanaBench(finality: .confirmed)
         let id = try bench.send()
         let payout = bench.payout(1).id
         let seen = SolanaStatusAnswer.present(SolanaSighting(slot: 9, failure: nil), .confirmed)
@@ -226,7 +181,7 @@ private struct Bench {
 
     /// One of two who hold a hash recent is honest, and its height bounds the hash's.
     @Test func aBlockhashIsOfEnoughEndpointsAndNoYoungerThanTheySay() throws {
-        let bench = try Bench()
+        let bench = try SolanaBench()
         let question = SolanaQuestion(transactions: [], nonces: [])
         let (old, young, forged) = (
             Digest(words: (1, 1, 1, 1)), Digest(words: (2, 2, 2, 2)), Digest(words: (3, 3, 3, 3))

@@ -3,29 +3,25 @@ import Cryptography
 import Primitives
 import Testing
 
-/// A manager, three misbehaving nodes and a cluster in one thread, all from one seed. The manager's
-/// process may end between any two steps; what it has then is the log of its inputs.
-struct SolanaWorld {
+/// A Solana manager over three nodes, whose numbers change when its process begins anew.
+struct SolanaWorld: MachineWorld {
     let payouts: [SolanaPayout]
-    let policy: SolanaManagerPolicy
+    private(set) var policy: SolanaManagerPolicy
     private let key: Ed25519.PrivateKey
     private(set) var cluster: SimulatedCluster
-    private(set) var manager: SolanaManager
+    var process: MachineProcess<SolanaManager>
+    var problems: [String] = []
     private(set) var outcomes: [Digest: SolanaPayoutOutcome] = [:]
-    private(set) var crashes = 0
     private(set) var signatures = 0
     private(set) var quarantined = 0
-    private(set) var problems: [String] = []
     private var nodes = Array(repeating: SimulatedClusterNode(), count: 3)
     private var random: SplitMix64
-    private var now: UInt64 = 1_000_000
-    private var mail: [(due: UInt64, input: SolanaManagerInput)] = []
+    private(set) var now: UInt64 = 1_000_000
     private var drafts: [Signature: SolanaDraft] = [:]
-    private var snapshot: [UInt8]
-    private var log: [(at: UInt64, bytes: [UInt8])] = []
     private var submitted = 0
-    private var isCrashing = false
     private let crashOnceIn: UInt64
+
+    var manager: SolanaManager { process.machine }
 
     /// Payouts to 500 owners, of which some have no account and some a frozen one.
     init(payouts count: Int, nonces: Int, seed: UInt64) throws {
@@ -60,8 +56,8 @@ struct SolanaWorld {
             cluster.set(
                 owner, kind == 0 ? .missing : kind == 1 ? .quarantined(.frozen) : .ready)
         }
-        manager = SolanaManager(policy: policy)
-        snapshot = manager.stateBytes
+        process = MachineProcess(
+            SolanaManager(policy: policy), snapshotEvery: max(2_000, count / 2))
         crashOnceIn = UInt64(max(200, count / 12))
         self.random = random
         // A table with half of the owners' accounts.
@@ -86,10 +82,8 @@ struct SolanaWorld {
             if submitted > 0, !isCrashing {
                 take(.submit(payouts[Int(random.next() % UInt64(submitted))]))
             }
-            let due = mail.filter { $0.due <= now }
-            mail.removeAll { $0.due <= now }
-            for letter in due where !isCrashing { take(letter.input) }
-            if !isCrashing { take(.tick) }
+            deliver()
+            take(.tick)
             if isCrashing { restart() }
             if submitted == payouts.count, manager.openPayouts == 0, isAllTold { return true }
         }
@@ -101,7 +95,10 @@ struct SolanaWorld {
     }
 
     private mutating func moveCluster() {
-        for place in nodes.indices where chance(20) { breakNode(place) }
+        for place in nodes.indices where chance(20) {
+            nodes[place].fault = .next(
+                for: place, of: nodes.map(\.fault), lag: 16, random: &random)
+        }
         cluster.price = chance(30) ? 40_000 : chance(5) ? 1_000 : cluster.price
         if chance(40) { cluster.fork(Int(random.next() % 8) + 1, keep: chance(2)) }
         if chance(8) {
@@ -118,74 +115,29 @@ struct SolanaWorld {
         cluster.tick()
     }
 
-    /// At most one lies at a time: two of three must agree.
-    private mutating func breakNode(_ place: Int) {
-        let liars = nodes.indices.filter {
-            if case .lying = nodes[$0].fault { $0 != place } else { false }
-        }
-        switch random.next() % 8 {
-        case 0: nodes[place].fault = .unreachable
-        case 1: nodes[place].fault = .lagging(random.next() % 16 + 1)
-        case 2 where liars.isEmpty: nodes[place].fault = .lying
-        case 3: nodes[place].fault = .forgetful
-        default: nodes[place].fault = .none
-        }
-    }
-
     // MARK: The manager's process
 
-    private mutating func take(_ input: SolanaManagerInput) {
-        if chance(6 * crashOnceIn) {
-            isCrashing = true
-            return
-        }
-        let actions: [SolanaManagerAction]
-        do {
-            actions = try manager.apply(input, at: Timestamp(seconds: now))
-        } catch {
-            problems.append("\(error) for \(input)")
-            return
-        }
-        log.append((now, input.canonicalBytes()))
-        for action in actions {
-            if chance(crashOnceIn) {
-                isCrashing = true
-                return
-            }
-            carryOut(action)
-        }
-        if log.count >= max(2_000, payouts.count / 2) {
-            snapshot = manager.stateBytes
-            log = []
-        }
-    }
+    mutating func ends(_ once: UInt64) -> Bool { chance(once * crashOnceIn) }
 
-    /// Begins anew from what was written down, which must give the very same state.
+    /// Begins anew with other numbers; what was written down is read under those of then, whatever
+    /// it is read with.
     private mutating func restart() {
-        crashes += 1
-        isCrashing = false
-        mail = []
-        let before = manager.stateBytes
-        do {
-            manager = try SolanaManager(policy: policy, stateBytes: snapshot)
-            for entry in log {
-                let input = try SolanaManagerInput(canonicalBytes: entry.bytes)
-                _ = try manager.apply(input, at: Timestamp(seconds: entry.at))
-            }
-        } catch {
-            problems.append("the log cannot be read: \(error)")
-            return
+        policy.inFlight = Int(random.next() % 24) + 4
+        policy.maximumPrice = chance(3) ? 2_000 : 10_000_000
+        let flags = policy
+        if let problem = process.restart({ try SolanaManager(policy: flags, stateBytes: $0) }) {
+            return problems.append(problem)
         }
-        if manager.stateBytes != before { problems.append("the log gives another state") }
+        take(.configured(policy))
         take(.restarted)
     }
 
     private mutating func post(_ input: SolanaManagerInput) {
         // A lost answer never comes.
-        if !chance(25) { mail.append((now + random.next() % 3, input)) }
+        if !chance(25) { process.post(input, due: now + random.next() % 3) }
     }
 
-    private mutating func carryOut(_ action: SolanaManagerAction) {
+    mutating func carryOut(_ action: SolanaManagerAction) {
         switch action {
         case .look(let owners):
             post(.looked(owners.map { SolanaRecipient($0, cluster.state(of: $0)) }))

@@ -14,6 +14,8 @@ import Testing
         case lagging
         /// Ranges of more than so many blocks are refused, with these words.
         case limited(UInt64, String)
+        /// Of the blocks between the third and its head it tells those of another branch.
+        case mixed
     }
 
     private final class Counter: Sendable {
@@ -38,6 +40,9 @@ import Testing
                     return said("null")
                 }
                 let number = UInt64(place.dropFirst(2), radix: 16) ?? Chain.head
+                if case .mixed = manner, number > 2, number < Chain.head {
+                    return said(Chain.block(2, number))
+                }
                 return said(number > Chain.head ? "null" : Chain.block(1, number))
             }
             guard let filter = call.params.first?.value else { return said("[]") }
@@ -52,7 +57,7 @@ import Testing
                 let last = UInt64(high.dropFirst(2), radix: 16)
             else { return said("[]") }
             switch manner {
-            case .lagging: return said("[]")
+            case .lagging, .mixed: return said("[]")
             case .limited(let most, let words):
                 if last - first >= most { return refused(words) }
                 let isThere = (first...last).contains(Chain.eventful)
@@ -75,6 +80,16 @@ import Testing
         let server = try node(.lagging, refusals)
         #expect(try await read(server, blocksByHash: 0).records.isEmpty)
         await #expect(throws: ChainError.self) { try await read(server, blocksByHash: 16) }
+    }
+
+    @Test func blocksThatDoNotFollowEachOtherAreNoChain() async throws {
+        let server = try node(.mixed, Counter())
+        await #expect(
+            throws: ChainError.inconsistentNode(
+                "block \(Chain.head) does not follow the one below")
+        ) {
+            try await read(server, blocksByHash: 16)
+        }
     }
 
     @Test(arguments: [1, 2, 3, 8] as [UInt64]) func longRangesAreAskedForInParts(
