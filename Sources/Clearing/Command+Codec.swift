@@ -116,6 +116,11 @@ extension Command: CanonicalCodable {
             writer.write(amount)
             writer.write(key)
             writer.write(quotes)
+        case .openChannel(let draft): writer.write(draft)
+        case .fundChannel(let channel, let total):
+            writer.write(channel)
+            writer.write(total)
+        case .closeChannel(let channel): writer.write(channel)
         default: break
         }
     }
@@ -163,6 +168,9 @@ extension Command: CanonicalCodable {
         case .notePayment: 73
         case .splitDispersal: 74
         case .payOut: 75
+        case .openChannel: 76
+        case .fundChannel: 77
+        case .closeChannel: 78
         }
     }
 
@@ -260,6 +268,9 @@ extension Command: CanonicalCodable {
             return .payOut(
                 try reader.read(), asset: try reader.read(), amount: try reader.read(),
                 key: try reader.readDigest(), quotes: try reader.read())
+        case 76: return .openChannel(try reader.read())
+        case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
+        case 78: return .closeChannel(try reader.read())
         default: throw .invalidValue("command")
         }
     }

@@ -19,6 +19,8 @@ public enum SettlementOrder: Hashable, Sendable {
     case activateRoot(CommittedRoot)
     /// Carry out a requested slash whose veto window is over.
     case executeSlash(verdict: Digest)
+    /// Call another contract, once for this key, which is its id for ever.
+    case call(key: Digest, contract: EVMAddress, data: [UInt8])
 
     /// What the order is, whatever else it carries: the verdict's key, or a hash of batch and root.
     public var key: Digest {
@@ -31,6 +33,7 @@ public enum SettlementOrder: Hashable, Sendable {
         case .activateRoot(let committed):
             Self.key(ofActivation: committed.batch, root: committed.root)
         case .executeSlash(let verdict): Self.key(ofExecution: verdict)
+        case .call(let key, _, _): key
         }
     }
 
@@ -100,12 +103,17 @@ public enum SettlementOrder: Hashable, Sendable {
                     .array(payments.map { .uint($0.units) }),
                 ])
         case .approve(_, let spender): Self.approval(of: spender)
+        case .call(_, _, let data): data
         }
     }
 
-    /// Who is called: the contract, or the token that is to let it.
+    /// Who is called: the contract, the token that is to let it, or another.
     func target(_ contract: EVMAddress) -> EVMAddress {
-        if case .approve(let token, _) = self { token } else { contract }
+        switch self {
+        case .approve(let token, _): token
+        case .call(_, let other, _): other
+        default: contract
+        }
     }
 
     /// `approve(address,uint256)` of ERC-20, for as much as there may ever be.

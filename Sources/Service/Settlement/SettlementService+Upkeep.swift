@@ -118,7 +118,7 @@ extension SettlementService {
         }
     }
 
-    private func noteIfGone(_ inclusion: EVMInclusion) async throws(ChainError) {
+    func noteIfGone(_ inclusion: EVMInclusion) async throws(ChainError) {
         let there = try await nodes.agreed { node throws(ChainError) in
             try await node.block(inclusion.blockNumber)?.hash
         }
