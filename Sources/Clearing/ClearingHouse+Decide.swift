@@ -64,7 +64,7 @@ extension ClearingHouse {
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
         case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,
-            .payOut:
+            .payOut, .openChannel, .fundChannel, .closeChannel:
             try decidePayouts(command, at: time, into: &events)
         case .pulse:
             pulse(rules, at: time, into: &events)
@@ -87,6 +87,10 @@ extension ClearingHouse {
             try returnDispersal(dispersal, at: time, into: &events)
         case .payOut(let party, let asset, let amount, let key, let quotes):
             try payOut(party, asset, amount, key: key, quotes, at: time, into: &events)
+        case .openChannel(let draft): try openChannel(draft, at: time, into: &events)
+        case .fundChannel(let channel, let total):
+            try fundChannel(channel, total: total, into: &events)
+        case .closeChannel(let channel): try closeChannel(channel, into: &events)
         default: preconditionFailure("not a command about payouts")
         }
     }

@@ -45,6 +45,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var settlements: [SettlementRecord] = []
     /// What the chains charged, in the order it was booked.
     public internal(set) var costs: [ChainCost] = []
+    /// Every payment channel to a payee, by id from 1.
+    public internal(set) var channels: [HouseChannel] = []
 
     /// When the running epoch began.
     public internal(set) var epochStartedAt: Timestamp = .zero

@@ -117,6 +117,11 @@ extension Command: CanonicalCodable {
             writer.write(amount)
             writer.write(key)
             writer.write(quotes)
+        case .openChannel(let draft): writer.write(draft)
+        case .fundChannel(let channel, let total):
+            writer.write(channel)
+            writer.write(total)
+        case .closeChannel(let channel): writer.write(channel)
         default: break
         }
     }
@@ -164,6 +169,9 @@ extension Command: CanonicalCodable {
         case .notePayment: 73
         case .splitDispersal: 74
         case .payOut: 75
+        case .openChannel: 76
+        case .fundChannel: 77
+        case .closeChannel: 78
         case .returnDispersal: 83
         }
     }
@@ -262,6 +270,9 @@ extension Command: CanonicalCodable {
             return .payOut(
                 try reader.read(), asset: try reader.read(), amount: try reader.read(),
                 key: try reader.readDigest(), quotes: try reader.read())
+        case 76: return .openChannel(try reader.read())
+        case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
+        case 78: return .closeChannel(try reader.read())
         case 83: return .returnDispersal(try reader.read())
         default: throw .invalidValue("command")
         }

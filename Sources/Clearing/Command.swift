@@ -95,6 +95,13 @@ public enum Command: Hashable, Sendable {
     case payOut(
         PartyID, asset: Asset, amount: Amount, key: Digest, quotes: SettlementQuotes)
 
+    /// Opens a payment channel to a party that asked for one.
+    case openChannel(ChannelDraft)
+    /// Raises what is to be deposited in a channel, from its opening on, to so many chain units.
+    case fundChannel(ChannelID, total: UInt128)
+    /// Uses a channel no more: what is left of the deposit is taken back.
+    case closeChannel(ChannelID)
+
     /// Lets time pass: closes windows, executes slashes, expires holds and offers.
     case pulse
 }
@@ -325,4 +332,8 @@ public enum ChainObservation: Hashable, Sendable {
     case rootDisputed(batch: BatchID)
     /// A requested slash was vetoed, or nobody executed it in time: the bond is free again.
     case slashReleased(verdict: Digest)
+    /// A payment channel's deposit changed, or will.
+    case channelMoved(Digest, ChannelMove)
+    /// A payee claimed so much through a channel, and with it `total` from its opening on.
+    case channelClaimed(Digest, total: UInt128, chainUnits: UInt128)
 }

@@ -158,6 +158,15 @@ extension ChainObservation: CanonicalCodable {
         case .slashReleased(let verdict):
             writer.write(UInt8(10))
             writer.write(verdict)
+        case .channelMoved(let channel, let move):
+            writer.write(UInt8(11))
+            writer.write(channel)
+            writer.write(move)
+        case .channelClaimed(let channel, let total, let units):
+            writer.write(UInt8(12))
+            writer.write(channel)
+            writer.write(total)
+            writer.write(units)
         }
     }
 
@@ -183,6 +192,14 @@ extension ChainObservation: CanonicalCodable {
             return
         case 10:
             self = .slashReleased(verdict: try reader.readDigest())
+            return
+        case 11:
+            self = .channelMoved(try reader.readDigest(), try reader.read())
+            return
+        case 12:
+            self = .channelClaimed(
+                try reader.readDigest(), total: try reader.readUInt128(),
+                chainUnits: try reader.readUInt128())
             return
         default: break
         }

@@ -107,6 +107,18 @@ public enum Event: Hashable, Sendable {
     case batchDisputed(BatchID)
     /// A requested slash came to nothing on chain: the bond is the party's again.
     case slashReleased(PartyID, amount: Amount)
+    /// A channel is to be opened, or its deposit raised to so much in all, in chain units.
+    case channelFunding(ChannelID, total: UInt128)
+    /// So much lies in a channel now, in chain units, what was claimed of it included.
+    case channelBalance(ChannelID, units: UInt128)
+    /// A party is promised so much in all through its channel, in chain units.
+    case voucherDue(ChannelID, cumulative: UInt128)
+    /// A payee has claimed through its channel.
+    case voucherClaimed(ChannelID, units: UInt128)
+    /// More was claimed through a channel than the house has promised: somebody else signs.
+    case channelOverclaimed(ChannelID, units: UInt128)
+    /// A channel is used no more.
+    case channelClosing(ChannelID)
     /// A log that was booked is no longer in the chain; what it had moved was moved back.
     case chainReversed(ChainReference)
 }

@@ -93,6 +93,10 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case reversal = 26
     /// Bond of a slash that came to nothing on chain went back.
     case slashRelease = 27
+    /// Payable money was promised by a voucher.
+    case voucher = 28
+    /// A payee claimed what it was promised; its claim on the house is the payer's.
+    case voucherClaim = 29
     /// A deposit or bond paid back what the house had advanced for one of before.
     case repayment = 32
 }

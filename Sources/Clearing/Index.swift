@@ -27,6 +27,15 @@ struct Index: Sendable {
     var withdrawalByKey: [WithdrawalKey: DispersalID] = [:]
     var costByTransaction: [[UInt8]: Int] = [:]
     var costsBySubject: [ChainCost.Subject: [Int]] = [:]
+
+    struct ChannelOwner: Hashable, Sendable {
+        let party: PartyID
+        let asset: Asset
+    }
+
+    var channelByKey: [Digest: ChannelID] = [:]
+    /// The last channel of a party in an asset.
+    var channelByOwner: [ChannelOwner: ChannelID] = [:]
 }
 
 extension Array {

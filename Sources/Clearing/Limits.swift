@@ -24,6 +24,9 @@ public enum Limits {
     public static let openAudits: UInt32 = 32
     /// Nodes in one command of measures.
     public static let measurements = 256
+    /// Payment channels that are not over. Their logs are asked for by name, so a node has to
+    /// take so many names.
+    public static let openChannels = 1_024
     /// Withdrawals on demand of one party within an hour.
     public static let withdrawalsPerHour = 10
     /// Concurrent jobs of one offer.

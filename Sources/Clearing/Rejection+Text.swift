@@ -109,6 +109,11 @@ extension Rejection {
         case .tooManyWithdrawals: "as many withdrawals as an hour may have: try again later"
         case .noPayoutRail:
             "the house cannot send so much now: it comes with the next settlement"
+        case .channelNotFound: "there is no such payment channel"
+        case .channelExists: "the party has such a payment channel already"
+        case .wrongChannelState:
+            "the payment channel is closing, or something of it is on its way"
+        case .channelNotWanted: "the party has not asked for such a payment channel"
         case .notTheLastLog: "only the last log that was booked can be taken back"
         default: name
         }

@@ -155,6 +155,14 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case tooManyWithdrawals = 714
     /// The house cannot send this party so much now.
     case noPayoutRail = 715
+    /// No such payment channel.
+    case channelNotFound = 716
+    /// The party has such a channel, or another has this one's name.
+    case channelExists = 717
+    /// The channel is closing, or something of it is on its way.
+    case wrongChannelState = 718
+    /// The party has not asked for such a channel.
+    case channelNotWanted = 719
     /// Only the last log that was booked can be taken back.
     case notTheLastLog = 720
 

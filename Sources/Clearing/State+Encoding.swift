@@ -33,10 +33,10 @@ extension ClearingHouse {
         encode(epochs, into: &writer) { $1.write($0) }
         writer.write(epochStartedAt)
         // The top bit says that the policy's state follows, as with a batch's commitment below;
-        // the next one that payouts do, at the end.
+        // the next one that payouts do, at the end, and the third that channels do behind them.
         writer.write(
             emissionRest.units | (emissionState == .none ? 0 : 1 << 127)
-                | (hasPayouts ? 1 << 126 : 0))
+                | (hasPayouts ? 1 << 126 : 0) | (channels.isEmpty ? 0 : 1 << 125))
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
@@ -51,6 +51,7 @@ extension ClearingHouse {
             writer.write(entry.due.rank.1)
         }
         if hasPayouts { encodePayouts(into: &writer) }
+        if !channels.isEmpty { writer.write(channels) }
     }
 
     /// What every encoding starts with.

@@ -117,14 +117,17 @@ extension SettlementRecord: CanonicalCodable {
         writer.write(dispersals)
         writer.write(carried)
         writer.write(netted)
+        if quotes.vouches { writer.write(vouchers) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
+        let madeAt: Timestamp = try reader.read()
+        let quotes: SettlementQuotes = try reader.read()
         self.init(
-            madeAt: try reader.read(), quotes: try reader.read(), gas: try reader.readUInt64(),
+            madeAt: madeAt, quotes: quotes, gas: try reader.readUInt64(),
             batch: try reader.read(), firstDispersal: try reader.read(),
             dispersals: try reader.readUInt32(), carried: try reader.readUInt32(),
-            netted: try reader.read())
+            netted: try reader.read(), vouchers: quotes.vouches ? try reader.readUInt32() : 0)
     }
 }
 

@@ -57,6 +57,8 @@ public enum Kinds {
     public enum Batch {}
     /// Payments that the house sends together.
     public enum Dispersal {}
+    /// A payment channel from the house to a payee.
+    public enum Channel {}
 }
 
 /// Names a party: whoever owns accounts.
@@ -77,3 +79,5 @@ public typealias EpochID = Identifier<Kinds.Epoch>
 public typealias BatchID = Identifier<Kinds.Batch>
 /// Names a dispersal.
 public typealias DispersalID = Identifier<Kinds.Dispersal>
+/// Names a payment channel.
+public typealias ChannelID = Identifier<Kinds.Channel>

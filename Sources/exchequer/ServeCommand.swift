@@ -48,6 +48,7 @@ struct ServeCommand: AsyncParsableCommand {
     var publicHost: String?
     @OptionGroup(title: "Settlement") var chain: SettlementOptions
     @OptionGroup(title: "Payouts") var payouts: PayoutArguments
+    @OptionGroup(title: "Payment channels") var channels: ChannelArguments
     @OptionGroup var keys: KeyOptions
     @Option(help: "The rules (docs/reference/parameters.md); kept in the journal.")
     var parameters: String?
@@ -138,6 +139,12 @@ struct ServeCommand: AsyncParsableCommand {
                 throw ValidationError("--payouts plan goes with --rpc-url.")
             }
             settings.settlement?.payouts = plan
+        }
+        if let channels = try channels.settings() {
+            guard settings.settlement?.payouts != nil else {
+                throw ValidationError("--channels goes with --payouts plan.")
+            }
+            settings.settlement?.channels = channels
         }
         settings.solana = try payouts.solana()
         settings.parameters = try parameters.map { try ParametersFile.read($0) }

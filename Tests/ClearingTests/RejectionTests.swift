@@ -326,6 +326,17 @@ private let settlementRows: [RejectionRow] = [
             World.buyer, asset: .usd, amount: Amount(1_000_000), key: World.digest(1),
             quotes: World.quotes { $0.pushFloat = nil })
     },
+    .init(.channelNotFound) { _ in .closeChannel(ChannelID(1)) },
+    .init(.channelExists) { world in
+        world.openChannel(PartyID(1))
+        return .openChannel(World.channel(PartyID(1), number: 2))
+    },
+    .init(.wrongChannelState) { world in
+        world.openChannel(PartyID(1))
+        world.run(.closeChannel(ChannelID(1)))
+        return .closeChannel(ChannelID(1))
+    },
+    .init(.channelNotWanted) { _ in .openChannel(World.channel(PartyID(1))) },
     .init(.notTheLastLog) { world in
         .reverseChain(
             world.nextReference(), .deposited(account: World.address(6), chainUnits: 5),

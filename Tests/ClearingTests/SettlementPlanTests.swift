@@ -92,19 +92,61 @@ private let planRows: [PlanRow] = [
         }, counts: [1, 2, 0, 0, 0], gas: commitAndActivate + 57_872 + 62_400 + 2 * 9_025),
     .init(
         name: "a channel's voucher, where it is cheaper", payees: 3,
-        quotes: quotes { $0.gas.voucher = 9_000 },
+        quotes: quotes {
+            $0.vouches = true
+            $0.gas.voucher = 9_000
+        },
         change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
         counts: [0, 2, 1, 0, 0], gas: 9_000 + 62_400 + 2 * 9_025),
     .init(
         name: "where it costs the same, the money itself is sent", payees: 3,
-        quotes: quotes { $0.gas.voucher = 9_025 },
+        quotes: quotes {
+            $0.vouches = true
+            $0.gas.voucher = 9_025
+        },
         change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
         counts: [0, 3, 0, 0, 0], gas: 62_400 + 3 * 9_025),
     .init(
         name: "and not where it is dearer", payees: 3,
-        quotes: quotes { $0.gas.voucher = 9_026 },
+        quotes: quotes {
+            $0.vouches = true
+            $0.gas.voucher = 9_026
+        },
         change: { if $0.party.rawValue == 2 { $0.hasChannel = true } },
         counts: [0, 3, 0, 0, 0], gas: 62_400 + 3 * 9_025),
+    .init(
+        name: "a voucher that is free is not one that there is not", payees: 3,
+        quotes: quotes { $0.vouches = true },
+        change: { $0.hasChannel = $0.party.rawValue == 2 },
+        counts: [0, 2, 1, 0, 0], gas: 62_400 + 2 * 9_025),
+    .init(
+        name: "where the house signs none a channel is of no use", payees: 3,
+        change: { $0.hasChannel = true }, counts: [0, 3, 0, 0, 0],
+        gas: 62_400 + 3 * 9_025),
+    .init(
+        name: "with channels to all a settlement is free", payees: 900,
+        quotes: quotes { $0.vouches = true }, change: { $0.hasChannel = true },
+        counts: [0, 0, 900, 0, 0], gas: 0),
+    .init(
+        name: "a leaf of a root that there is anyway costs as little", payees: 30,
+        quotes: quotes { $0.vouches = true },
+        change: { $0.hasChannel = $0.party.rawValue == 2 },
+        counts: [30, 0, 0, 0, 0], gas: commitAndActivate),
+    .init(
+        name: "while a root waits a voucher is better than nothing, whatever it costs", payees: 3,
+        quotes: quotes {
+            $0.vouches = true
+            $0.gas.voucher = 90_000
+            $0.pushFloat = nil
+        },
+        isRootFree: false, change: { $0.hasChannel = $0.party.rawValue < 3 },
+        counts: [0, 0, 2, 0, 1], gas: 180_000),
+    .init(
+        name: "below the minimum there is no voucher", payees: 2, units: 9,
+        quotes: quotes {
+            $0.vouches = true
+            $0.minimum = AssetSums(usd: Amount(10_000_000), tly: .zero)
+        }, change: { $0.hasChannel = true }, counts: [0, 0, 0, 0, 2], gas: 0),
     .init(
         name: "Solana for whom it is wanted, 54 a transaction", payees: 56,
         quotes: quotes { $0.priorityLamports = 352 },
@@ -180,5 +222,12 @@ private let planRows: [PlanRow] = [
         let command = Command.settle(quotes)
         #expect(try Command(canonicalBytes: command.canonicalBytes()) == command)
         #expect(command.canonicalBytes().first == 70)
+        // That there are vouchers is one bit more, and without it the bytes are those of before.
+        let vouching = Command.settle(World.vouching { $0.bearing = .everyone })
+        #expect(try Command(canonicalBytes: vouching.canonicalBytes()) == vouching)
+        let plain = Command.settle(World.quotes { $0.bearing = .everyone }).canonicalBytes()
+        let differing = zip(plain, vouching.canonicalBytes()).filter { $0 != $1 }
+        #expect(plain.count == vouching.canonicalBytes().count && differing.count == 1)
+        #expect(differing.first?.0 == 2 && differing.first?.1 == 0x82)
     }
 }

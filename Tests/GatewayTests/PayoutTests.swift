@@ -71,6 +71,42 @@ import Transport
         }
     }
 
+    @Test func aPartyNamesTheReceiverOfItsChannel() async throws {
+        struct Wish: Decodable {
+            let channel: String?
+        }
+        try await RunningHouse.with { running in
+            let bearer = try await running.buyer(200)
+            let receiver = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed"
+            for text in [receiver, receiver.lowercased()] {
+                let said: Wish = try await running.call(
+                    "POST", "/v1/payout", json: try body(["channel": text]), bearer: bearer
+                ).decoded()
+                #expect(said.channel == receiver)
+            }
+            // A letter of the wrong size, nobody, and no address.
+            for bad in [
+                receiver.replacingOccurrences(of: "5aAe", with: "5aae"),
+                "0x" + String(repeating: "0", count: 40), "0x12",
+            ] {
+                let answer = try await running.call(
+                    "POST", "/v1/payout", json: try body(["channel": bad]), bearer: bearer)
+                #expect(answer.status == 400)
+            }
+            let reset: Wish = try await running.call(
+                "POST", "/v1/payout", json: "{}", bearer: bearer
+            ).decoded()
+            #expect(reset.channel == nil)
+            #expect(try await running.call("GET", "/v1/channels").status == 200)
+            let none = try await running.call("GET", "/v1/channels/1")
+            #expect(try none.status == 404 && none.failure().rejection == 716)
+            // This house has no chain.
+            let vouchers = try await running.call("GET", "/v1/vouchers", bearer: bearer)
+            #expect(vouchers.status == 404)
+            #expect(try await running.call("GET", "/v1/vouchers").status == 401)
+        }
+    }
+
     @Test func aHouseThatDoesNotSendSaysSo() async throws {
         try await RunningHouse.with { running in
             let bearer = try await running.buyer(200)

@@ -51,7 +51,8 @@ extension ChainReference: CanonicalCodable {
     }
 }
 
-/// What the settlement contract reported. Amounts are in the token's chain units.
+/// What the settlement contract, or the one of payment channels, reported. Amounts are in the
+/// token's chain units.
 public enum ChainEvent: Hashable, Sendable {
     /// An account paid into the house.
     case deposited(account: EVMAddress, amount: UInt128)
@@ -89,6 +90,8 @@ public enum ChainEvent: Hashable, Sendable {
     case slashLapsed(verdict: Digest)
     /// Somebody declared the house abandoned: it has no roots any more, for good.
     case abandoned(by: EVMAddress)
+    /// Something happened to a payment channel, at the contract of channels.
+    case channel(Digest, ChannelEvent)
 
     /// The events that are watched, by their names in the contract.
     static let names = [

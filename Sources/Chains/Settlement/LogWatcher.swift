@@ -89,10 +89,20 @@ public struct LogWatcher: Sendable {
     ///
     /// The page's last block is looked at before and after everything else: its hash vouches for
     /// all blocks below, so a chain that changes in between is noticed.
-    public func read(from cursor: LogCursor) async throws(ChainError) -> LogPage {
+    ///
+    /// - Parameter others: what is wanted beside the settlement contract's events, such as the logs
+    ///   of channels (`ChannelEvent.filters`). It is asked for once it is settled which blocks are
+    ///   read: who writes a channel down before it pays into it misses nothing of it.
+    public func read(
+        from cursor: LogCursor,
+        others: @Sendable () async throws(ChainError) -> [LogFilter] = { () throws(ChainError) in
+            []
+        }
+    ) async throws(ChainError) -> LogPage {
         let final = try await finalHeight()
+        let filters = [filter] + (try await others())
         return try await nodes.agreed { node throws(ChainError) in
-            try await page(of: node, from: cursor, final: final)
+            try await page(of: node, from: cursor, final: final, filters)
         }
     }
 
@@ -111,7 +121,7 @@ public struct LogWatcher: Sendable {
     }
 
     private func page(
-        of chain: EVMChain, from cursor: LogCursor, final: UInt64?
+        of chain: EVMChain, from cursor: LogCursor, final: UInt64?, _ filters: [LogFilter]
     ) async throws(ChainError) -> LogPage {
         guard let final, final >= cursor.nextBlock else {
             try await checkBelow(cursor, chain)
@@ -125,11 +135,16 @@ public struct LogWatcher: Sendable {
         let young = final >= blocksByHash ? final - blocksByHash + 1 : 0
         var logs: [EVMLog] = []
         if young > cursor.nextBlock {
-            logs = try await chain.logs(
-                filter, from: cursor.nextBlock, to: min(last, young - 1))
+            for filter in filters {
+                logs += try await chain.logs(
+                    filter, from: cursor.nextBlock, to: min(last, young - 1))
+            }
+            if filters.count > 1 { logs.sort { $0.place < $1.place } }
         }
-        logs += try await youngLogs(from: max(young, cursor.nextBlock), to: end, chain)
-        let records = try await check(logs, first: cursor.nextBlock, last: last, chain)
+        logs += try await youngLogs(
+            from: max(young, cursor.nextBlock), to: end, chain, filters)
+        let records = try await check(
+            logs, filters, first: cursor.nextBlock, last: last, chain)
         guard let again = try await chain.block(last) else {
             throw .inconsistentNode("block \(last) is not there any more: the node is behind")
         }
@@ -141,13 +156,16 @@ public struct LogWatcher: Sendable {
 
     /// The logs of the blocks up to `end`, each by its hash, which the block above vouches for.
     private func youngLogs(
-        from first: UInt64, to end: EVMBlock, _ chain: EVMChain
+        from first: UInt64, to end: EVMBlock, _ chain: EVMChain, _ filters: [LogFilter]
     ) async throws(ChainError) -> [EVMLog] {
         guard first <= end.number else { return [] }
         var block = end
         var parts: [[EVMLog]] = []
         while true {
-            parts.append(try await chain.logs(filter, in: block.hash))
+            var found: [EVMLog] = []
+            for filter in filters { found += try await chain.logs(filter, in: block.hash) }
+            if filters.count > 1 { found.sort { $0.place < $1.place } }
+            parts.append(found)
             if block.number == first { return Array(parts.reversed().joined()) }
             guard let below = try await chain.block(block.number - 1) else {
                 throw .inconsistentNode("block \(block.number - 1) is gone")
@@ -174,12 +192,14 @@ public struct LogWatcher: Sendable {
     /// Refuses logs that were not asked for, are out of order, or stand in blocks that are not in
     /// the chain.
     private func check(
-        _ logs: [EVMLog], first: UInt64, last: UInt64, _ chain: EVMChain
+        _ logs: [EVMLog], _ filters: [LogFilter], first: UInt64, last: UInt64,
+        _ chain: EVMChain
     ) async throws(ChainError) -> [ChainRecord] {
         var records: [ChainRecord] = []
         var block: EVMBlock?
         for log in logs {
-            guard filter.takes(log), !log.isRemoved, first <= log.blockNumber,
+            guard filters.contains(where: { $0.takes(log) }), !log.isRemoved,
+                first <= log.blockNumber,
                 log.blockNumber <= last
             else { throw .inconsistentNode("a log that was not asked for") }
             if block?.number != log.blockNumber { block = try await chain.block(log.blockNumber) }
@@ -202,6 +222,12 @@ public struct LogWatcher: Sendable {
 
     private func event(_ log: EVMLog) throws(ChainError) -> ChainEvent {
         do throws(ABIError) {
+            if log.address != filter.contract {
+                guard let event = try ChannelEvent(log) else {
+                    throw .unknownName("a watched event")
+                }
+                return .channel(log.topics[1], event)
+            }
             guard let (name, values) = try artifact.decode(log),
                 let event = try ChainEvent(name: name, values: values)
             else { throw .unknownName("a watched event") }
@@ -210,4 +236,9 @@ public struct LogWatcher: Sendable {
             throw .abi(error)
         }
     }
+}
+
+extension EVMLog {
+    /// Where it stands in its chain.
+    fileprivate var place: (UInt64, UInt64) { (blockNumber, logIndex) }
 }

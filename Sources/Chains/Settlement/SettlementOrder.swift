@@ -22,6 +22,8 @@ public enum SettlementOrder: Hashable, Sendable {
     /// Show that the house is there. `last` is the second of the last time it did, so each sign is
     /// an order of its own.
     case heartbeat(last: UInt64)
+    /// Call another contract, once for this key, which is its id for ever.
+    case call(key: Digest, contract: EVMAddress, data: [UInt8])
 
     /// What the order is, whatever else it carries: the verdict's key, or a hash of batch and root.
     public var key: Digest {
@@ -36,6 +38,7 @@ public enum SettlementOrder: Hashable, Sendable {
         case .heartbeat(let last):
             Keccak256.hash(
                 Array("exchequer heartbeat".utf8) + UInt256(low: UInt128(last)).word.bytes)
+        case .call(let key, _, _): key
         }
     }
 
@@ -112,12 +115,17 @@ public enum SettlementOrder: Hashable, Sendable {
                     .array(payments.map { .uint($0.units) }),
                 ])
         case .approve(_, let spender, _): Self.approval(of: spender)
+        case .call(_, _, let data): data
         }
     }
 
-    /// Who is called: the contract, or the token that is to let it.
+    /// Who is called: the contract, the token that is to let it, or another.
     func target(_ contract: EVMAddress) -> EVMAddress {
-        if case .approve(let token, _, _) = self { token } else { contract }
+        switch self {
+        case .approve(let token, _, _): token
+        case .call(_, let other, _): other
+        default: contract
+        }
     }
 
     /// `approve(address,uint256)` of ERC-20, for as much as there may ever be.

@@ -38,6 +38,10 @@ extension ClearingHouse {
             try disputeBatch(batch, into: &events)
         case .slashReleased(let key):
             try releaseSlash(key, at: time, into: &events)
+        case .channelMoved(let key, let move):
+            try moveChannel(key, move, reference, into: &events)
+        case .channelClaimed(let key, let total, let units):
+            try claimVoucher(key, total: total, units, at: time, into: &events)
         }
         chainCursor = cursor
         chainBlock = reference.blockHash

@@ -42,6 +42,9 @@ extension ClearingHouse {
             batches[batch].state = .confirmed
         case .dispersed(let name):
             try reopenDispersal(name, reference, at: time)
+        case .channelMoved(let key, let move): try reverseChannel(key, move, into: &events)
+        case .channelClaimed(let key, let total, let units):
+            try reverseVoucher(key, total: total, units, reference, at: time)
         }
         chainCursor = previous.map { ChainCursor($0) } ?? .init(block: 0, logIndex: 0, any: false)
         chainBlock = previous?.blockHash ?? .zero
@@ -105,25 +108,35 @@ extension ClearingHouse {
         guard let id = index.dispersalByName[name] else { throw .dispersalNotFound }
         let record = dispersals[id]
         guard record.rail == .push, !record.isOpen else { throw .wrongPaymentState }
-        let (asset, payer) = (record.asset, record.payer)
         let paid = record.payments.indices.filter { record.payments[$0].state == .paid }
-        let due = paid.map { asset.amount(chainUnits: record.payments[$0].units) ?? .zero }
+        let due = paid.map { place in
+            let payment = record.payments[place]
+            return (payment.party, record.asset.amount(chainUnits: payment.units) ?? .zero)
+        }
+        try returnClaims(due, record.asset, from: record.payer, reference, at: time)
+        for place in paid { dispersals[id].payments[place].state = .due }
+        dispersals[id].transaction = .zero
+        oldestOpenDispersal = min(oldestOpenDispersal, Int(id.rawValue) - 1)
+    }
+
+    /// Gives payees back the claims that a payer took over, in transit again; what the payer does
+    /// not have any more, the house lends it. Throws, and moves nothing, if even the house cannot.
+    mutating func returnClaims(
+        _ due: [(party: PartyID, amount: Amount)], _ asset: Asset, from payer: PartyID,
+        _ reference: ChainReference, at time: Timestamp
+    ) throws(Rejection) {
         let own = [Purpose.payable, .available].map { AccountID($0, asset, of: payer) }
         let house = [Purpose.fee, .insurance].map { AccountID($0, asset) }
-        let total = due.reduce(.zero, +)
+        let total = due.reduce(Amount.zero) { $0 + $1.amount }
         let owned = own.reduce(Amount.zero) { $0 + creditAvailable($1) }
         let lendable = house.reduce(Amount.zero) { $0 + creditAvailable($1) }
         if owned + lendable < total { throw .insufficientBalance }
-        for (place, amount) in zip(paid, due) {
+        for (party, amount) in due {
             _ = collect(
-                amount, [], orElse: own + house,
-                into: .init(.inTransit, asset, of: record.payments[place].party), .reversal,
-                reference.block, at: time)
-            dispersals[id].payments[place].state = .due
+                amount, [], orElse: own + house, into: .init(.inTransit, asset, of: party),
+                .reversal, reference.block, at: time)
         }
         if asset == .usd, owned < total { parties[payer].payee.debt += total - owned }
-        dispersals[id].transaction = .zero
-        oldestOpenDispersal = min(oldestOpenDispersal, Int(id.rawValue) - 1)
     }
 
     private func creditAvailable(_ account: AccountID) -> Amount {

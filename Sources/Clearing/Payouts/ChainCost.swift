@@ -20,6 +20,8 @@ public struct ChainCost: Hashable, Sendable {
         case dispersal(DispersalID)
         /// What no single payment is charged with: accounts and lookup tables on Solana.
         case upkeep
+        /// A payment channel: its deposits, and taking back what is left of them.
+        case channel(ChannelID)
     }
 
     /// What it was for.
@@ -69,6 +71,7 @@ extension ClearingHouse {
         case .batch(let id): if batches.at(id) == nil { throw .wrongBatchState }
         case .dispersal(let id): if dispersals.at(id) == nil { throw .dispersalNotFound }
         case .upkeep: break
+        case .channel(let id): if channels.at(id) == nil { throw .channelNotFound }
         }
         if index.costByTransaction[cost.transaction] != nil { throw .costBooked }
         index.costByTransaction[cost.transaction] = costs.count
@@ -101,6 +104,9 @@ extension ChainCost: CanonicalCodable {
             writer.write(UInt8(2))
             writer.write(id)
         case .upkeep: writer.write(UInt8(3))
+        case .channel(let id):
+            writer.write(UInt8(4))
+            writer.write(id)
         }
         writer.write(coin.rawValue)
         writer.write(units)
@@ -113,6 +119,7 @@ extension ChainCost: CanonicalCodable {
         case 1: subject = .batch(try reader.read())
         case 2: subject = .dispersal(try reader.read())
         case 3: subject = .upkeep
+        case 4: subject = .channel(try reader.read())
         default: throw .invalidValue("cost")
         }
         guard let coin = NativeCoin(rawValue: try reader.readUInt32()) else {

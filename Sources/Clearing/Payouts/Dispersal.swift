@@ -121,4 +121,6 @@ public struct SettlementRecord: Hashable, Sendable {
     public let carried: UInt32
     /// Dollars that were netted: credited to the same parties' spending, or against their debts.
     public let netted: Amount
+    /// How many positions were paid by voucher.
+    public let vouchers: UInt32
 }

@@ -29,6 +29,9 @@ extension ClearingHouse {
             let payer = party(for: quotes.payer, at: time, into: &events)
             disperse(rail, positions, plan, quotes, payer: payer, at: time, into: &events)
         }
+        for (position, choice) in zip(positions, plan.choices) where choice == .paid(.voucher) {
+            promise(position.party, position.asset, position.units, at: time, into: &events)
+        }
         let leaves = zip(positions, plan.choices).filter { $1 == .paid(.root) }
         if !leaves.isEmpty {
             allot(leaves.map { ($0.0.party, $0.0.asset, $0.0.units) }, at: time, into: &events)
@@ -41,7 +44,7 @@ extension ClearingHouse {
                 dispersals: UInt32(UInt64(dispersals.count) + 1 - first.rawValue),
                 carried: UInt32(
                     plan.choices.count { if case .carried = $0 { true } else { false } }),
-                netted: netted))
+                netted: netted, vouchers: UInt32(plan.count(.voucher))))
         events.append(.settlementPlanned(UInt64(settlements.count)))
     }
 
@@ -52,6 +55,9 @@ extension ClearingHouse {
         position.isPushable = party.isPushable
         position.isPayer = party.address == quotes.payer
         position.wantsSolana = party.payout.solana != nil && !position.isPayer
+        if quotes.vouches, let channel = usableChannel(of: party.id, asset, payer: quotes.payer) {
+            position.hasChannel = channel.room >= units
+        }
         return position
     }
 
@@ -69,6 +75,11 @@ extension ClearingHouse {
                 spare.solanaFloat = held - min(held, taken)
             case .root, .voucher: continue
             }
+        }
+        for channel in channels where channel.terms.payer == quotes.payer {
+            guard let held = spare.pushFloat?[channel.asset] else { continue }
+            let taken = channel.asset.amount(chainUnits: channel.openDeposit) ?? .zero
+            spare.pushFloat?[channel.asset] = held - min(held, taken)
         }
         return spare
     }

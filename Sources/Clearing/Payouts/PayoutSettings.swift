@@ -8,24 +8,32 @@ public struct PayoutSettings: Hashable, Sendable {
     /// The dollars it wants to have for spending: what it earns fills them up before the rest is
     /// paid out.
     public var keep: Amount
+    /// Who is to be paid through a payment channel, if the party wants one; on the EVM chain.
+    public var channel: EVMAddress?
 
     /// Settings; by default a party is paid on the EVM chain, in full.
-    public init(solana: Digest? = nil, keep: Amount = .zero) {
+    public init(solana: Digest? = nil, keep: Amount = .zero, channel: EVMAddress? = nil) {
         self.solana = solana
         self.keep = keep
+        self.channel = channel
     }
 }
 
 extension PayoutSettings: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
-        writer.write(solana != nil)
+        // The second bit says that a channel follows: without one the bytes are those of before.
+        writer.write((solana == nil ? 0 : 1) | (channel == nil ? 0 : UInt8(2)))
         if let solana { writer.write(solana) }
         writer.write(keep)
+        if let channel { writer.write(channel) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
-        solana = try reader.readBool() ? try reader.readDigest() : nil
+        let marks = try reader.readUInt8()
+        guard marks < 4 else { throw .invalidValue("payout settings") }
+        solana = marks & 1 != 0 ? try reader.readDigest() : nil
         keep = try reader.read()
+        channel = marks & 2 != 0 ? try reader.read() : nil
     }
 }
 

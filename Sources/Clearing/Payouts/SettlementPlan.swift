@@ -5,8 +5,9 @@ public import Primitives
 ///
 /// Four ways are reckoned through: everybody who can be is sent the money, or everybody is a leaf
 /// of the root; each with those paid by voucher who have a channel, or without. The cheapest in
-/// gas is taken, the earlier of two that cost the same. Whoever cannot be sent money is a leaf, and
-/// if there is a root anyway, so is all the dust. Whoever chose Solana is paid there.
+/// gas is taken, the earlier of two that cost the same; while there can be no root, the one that
+/// pays most parties comes before the cheapest. Whoever cannot be sent money is a leaf, and if
+/// there is a root anyway, so is all the dust. Whoever chose Solana is paid there.
 public struct SettlementPlan: Hashable, Sendable {
     /// What one party is due in one asset.
     public struct Position: Hashable, Sendable {
@@ -20,7 +21,7 @@ public struct SettlementPlan: Hashable, Sendable {
         public var isPushable = true
         /// Whether it wants to be paid on Solana.
         public var wantsSolana = false
-        /// Whether it has a payment channel of the house.
+        /// Whether it has a payment channel of the payer's with enough left in it.
         public var hasChannel = false
         /// Whether it is the one whose money is sent.
         public var isPayer = false
@@ -74,7 +75,9 @@ public struct SettlementPlan: Hashable, Sendable {
             for vouches in [false, true] {
                 let draft = Draft(
                     positions, quotes, isRootFree: isRootFree, pushes: pushes, vouches: vouches)
-                if best.map({ draft.gas < $0.gas }) ?? true { best = draft }
+                if best.map({ draft.isBetter(than: $0, isRootFree: isRootFree) }) ?? true {
+                    best = draft
+                }
             }
         }
         guard let best else { preconditionFailure("there is always a first draft") }
@@ -120,7 +123,7 @@ private struct Draft {
                         ? .carried(.belowMinimum)
                         : held < amount ? .carried(.noFloat) : .paid(.solana))
                 if isEnough, held >= amount { solana = held - amount }
-            } else if vouches, quotes.gas.voucher > 0, position.hasChannel, isEnough {
+            } else if vouches, quotes.vouches, position.hasChannel, isEnough {
                 choices.append(.paid(.voucher))
             } else if let held = floats?[position.asset], position.isPushable,
                 !position.isPayer, isEnough, held >= amount
@@ -139,6 +142,17 @@ private struct Draft {
             for place in leaves { choices[place] = .paid(.root) }
         }
         gas = gas(of: positions, quotes)
+    }
+
+    /// Whoever is not paid costs nothing, and must not be left out for that.
+    func isBetter(than other: Draft, isRootFree: Bool) -> Bool {
+        let (paid, before) = (paidCount, other.paidCount)
+        if !isRootFree, paid != before { return paid > before }
+        return gas < other.gas
+    }
+
+    private var paidCount: Int {
+        choices.count { if case .paid = $0 { true } else { false } }
     }
 
     private func gas(

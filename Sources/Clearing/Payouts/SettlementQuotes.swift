@@ -34,7 +34,7 @@ public struct GasTable: Hashable, Sendable {
     public var dispersal: UInt64 = 62_400
     /// Each payee of a dispersal that holds the token already.
     public var payee: UInt64 = 9_025
-    /// A voucher's claim and its transfer. Not measured here: whoever has channels says it.
+    /// What a payee pays to have a voucher claimed, as far as it counts; 0 if it is free.
     public var voucher: UInt64 = 0
 
     /// The measured figures.
@@ -68,6 +68,9 @@ public struct SettlementQuotes: Hashable, Sendable {
     public var refundAbove: AssetSums
     /// What the names of dispersals are made of: the same for no two houses.
     public var name: Digest
+    /// Whether vouchers can be signed for the payer's channels: what they cost does not say it,
+    /// as they may be free.
+    public var vouches = false
 
     /// Quotes of a payer, without any rail but the root.
     public init(
@@ -104,7 +107,8 @@ extension SettlementQuotes: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(gasPrice)
         writer.write(gas)
-        writer.write(bearing.rawValue)
+        // The top bit says that there are vouchers: without them the bytes are those of before.
+        writer.write(bearing.rawValue | (vouches ? 0x80 : 0))
         writer.write(batchesPerClaim)
         writer.write(signatureLamports)
         writer.write(priorityLamports)
@@ -119,10 +123,12 @@ extension SettlementQuotes: CanonicalCodable {
     public init(from reader: inout ByteReader) throws(CodecError) {
         gasPrice = try reader.readUInt128()
         gas = try reader.read()
-        guard let bearing = GasBearing(rawValue: try reader.readUInt8()) else {
+        let mark = try reader.readUInt8()
+        guard let bearing = GasBearing(rawValue: mark & 0x7F) else {
             throw .invalidValue("gas bearing")
         }
         self.bearing = bearing
+        vouches = mark & 0x80 != 0
         batchesPerClaim = try reader.readUInt16()
         signatureLamports = try reader.readUInt64()
         priorityLamports = try reader.readUInt64()

@@ -18,6 +18,8 @@ enum PayoutRoutes {
                 .optional("solana", "string", "An account on Solana, in base58"),
                 .optional("signature", "string", "The account's signature, in hexadecimal"),
                 .optional("keep", "string", "Dollars that are kept for spending"),
+                .optional(
+                    "channel", "string", "Who is to be paid through a payment channel: an address"),
             ]
         ) { try await set($0) },
         Route(
@@ -62,7 +64,7 @@ enum PayoutRoutes {
     ]
 
     private struct Settings: Encodable, Sendable {
-        let solana: String?
+        let solana, channel: String?
         let keep, debt: String
         let pushable: Bool
         /// What the key of an account on Solana is to sign; the account takes the place of ADDRESS.
@@ -70,7 +72,7 @@ enum PayoutRoutes {
     }
 
     private struct Wanted: Decodable {
-        let solana, signature, keep: String?
+        let solana, signature, keep, channel: String?
     }
 
     private static func settings(_ call: Call) async throws(APIError) -> Response {
@@ -80,6 +82,7 @@ enum PayoutRoutes {
             house.party(id).map { party in
                 Settings(
                     solana: party.payout.solana.map { PayoutOwner.text($0) },
+                    channel: party.payout.channel?.checksummed,
                     keep: Asset.usd.format(party.payout.keep),
                     debt: Asset.usd.format(party.debt), pushable: party.isPushable,
                     message: PayoutOwner.message(house: key, party: id, address: "ADDRESS"))
@@ -101,6 +104,13 @@ enum PayoutRoutes {
                 throw .invalid("keep", "an amount is decimal text, such as \"12.50\"")
             }
             settings.keep = keep
+        }
+        if let text = body.channel {
+            guard let receiver = EVMAddress(checking: text), receiver != .zero else {
+                throw .invalid(
+                    "channel", "a receiver is an address: 0x and 40 hexadecimal digits")
+            }
+            settings.channel = receiver
         }
         try await call.submit(.setPayout(party, settings))
         return try await self.settings(call)

@@ -141,7 +141,8 @@ extension Rejection {
         case .partyTombstoned, .notYourOffer, .wrongSigner, .notTheAuditor, .notTheAccused:
             .forbidden
         case .partyNotFound, .nodeNotFound, .modelNotFound, .keyNotFound, .offerNotFound,
-            .jobNotFound, .verdictNotFound, .noSuchStage, .dispersalNotFound:
+            .jobNotFound, .verdictNotFound, .noSuchStage, .dispersalNotFound,
+            .channelNotFound:
             .notFound
         case .addressTaken, .nameTaken, .nodeKeyTaken, .modelExists, .keyExists,
             .alreadyEnlisted, .bondTooSmall, .offerNotLive, .requestAlreadyUsed, .wrongJobState,
@@ -149,7 +150,8 @@ extension Rejection {
             .noOpenAppeal,
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
-            .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog:
+            .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog,
+            .channelExists, .wrongChannelState, .channelNotWanted:
             .conflict
         case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals:
             .tooManyRequests

@@ -92,12 +92,14 @@ enum PayoutViews {
             let batchesPerClaim: UInt16
             let signatureLamports, priorityLamports: UInt64
             let pushUsd, pushTly, solanaUsd: String?
+            let vouches: Bool
+            let voucherGas: UInt64
         }
 
         let madeAt, gas: UInt64
         let batch: UInt64?
         let firstDispersal: UInt64
-        let dispersals, carried: UInt32
+        let dispersals, carried, vouchers: UInt32
         let netted: String
         let quotes: Quotes
 
@@ -108,6 +110,7 @@ enum PayoutViews {
             firstDispersal = record.firstDispersal.rawValue
             dispersals = record.dispersals
             carried = record.carried
+            vouchers = record.vouchers
             netted = Asset.usd.format(record.netted)
             let told = record.quotes
             quotes = Quotes(
@@ -119,7 +122,8 @@ enum PayoutViews {
                 priorityLamports: told.priorityLamports,
                 pushUsd: told.pushFloat.map { Asset.usd.format($0[.usd]) },
                 pushTly: told.pushFloat.map { Asset.tly.format($0[.tly]) },
-                solanaUsd: told.solanaFloat.map { Asset.usd.format($0) })
+                solanaUsd: told.solanaFloat.map { Asset.usd.format($0) },
+                vouches: told.vouches, voucherGas: told.gas.voucher)
         }
     }
 

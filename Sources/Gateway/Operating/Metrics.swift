@@ -31,6 +31,8 @@ enum Metrics {
         var unsettledSlashes = 0
         var openDispersals = 0
         var quarantined = 0
+        var openChannels = 0
+        var overclaimed = 0
     }
 
     static func response(
@@ -57,6 +59,10 @@ enum Metrics {
             for dispersal in house.openDispersals where dispersal.isOpen {
                 books.openDispersals += 1
                 books.quarantined += dispersal.payments.count { $0.state == .quarantined }
+            }
+            for channel in house.channels where !channel.isOver {
+                books.openChannels += 1
+                if channel.claimed > channel.promised { books.overclaimed += 1 }
             }
             return books
         }
@@ -149,6 +155,15 @@ enum Metrics {
             (
                 "solana_payouts_unknown", "Payouts on Solana that have been on their way for long.",
                 house.payouts?.solana?.unknownPayouts ?? 0
+            ),
+            ("channels_open", "Payment channels that are not over.", books.openChannels),
+            (
+                "channels_waiting", "Those with a deposit or a way out that the chain refuses.",
+                house.settlement?.waitingChannels ?? 0
+            ),
+            (
+                "channels_overclaimed", "Those with more claimed than was promised.",
+                books.overclaimed
             ),
         ]
     }

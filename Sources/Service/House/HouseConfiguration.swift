@@ -59,6 +59,8 @@ public struct HouseConfiguration: Sendable {
         public var minimumBalance: UInt128 = 0
         /// Settling by plan; without it everything is a leaf of a root.
         public var payouts: Payouts?
+        /// Payment channels to payees; they go with settling by plan.
+        public var channels: Channels?
         /// Nothing before this block is read.
         public var startBlock: UInt64
         /// The folder with the contracts' interfaces.

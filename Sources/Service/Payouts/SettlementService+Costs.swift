@@ -5,39 +5,44 @@ import Synchronization
 
 /// What the chain charged for roots and dispersals, as enough nodes told the transaction manager.
 extension SettlementService {
-    /// Before which batches and dispersals everything is booked.
+    /// Before which batches, dispersals and channels everything is booked.
     struct CostMarks: Sendable {
         var batches = 0
         var dispersals = 0
+        var channels = 0
     }
 
-    /// A root or a dispersal whose costs may not be booked yet.
+    /// A root, a dispersal or a channel whose costs may not be booked yet.
     private struct Open: Sendable {
         let subject: ChainCost.Subject
-        let key: Digest
+        /// The keys of its orders.
+        let keys: [Digest]
         /// Whether nothing more is sent for it.
         let isOver: Bool
         let booked: Set<[UInt8]>
     }
 
-    /// Books what is not booked yet. O(batches and dispersals that are not over).
+    /// Books what is not booked yet. O(batches, dispersals and channels that are not over).
     func bookCosts() async throws {
         let marks = state.withLock { $0.costMarks }
-        let (batches, dispersals) = try await sequencer.read { house in
+        let (batches, dispersals, channels) = try await sequencer.read { house in
             (
                 house.batches.dropFirst(marks.batches).prefix(64).map {
                     Self.open($0, house)
                 },
                 house.dispersals.dropFirst(marks.dispersals).prefix(256).map {
                     Self.open($0, house)
-                }
+                },
+                house.channels.dropFirst(marks.channels).map { Self.open($0, house) }
             )
         }
         let doneBatches = try await book(batches)
         let doneDispersals = try await book(dispersals)
+        let doneChannels = try await book(channels)
         state.withLock { state in
             state.costMarks.batches = marks.batches + doneBatches
             state.costMarks.dispersals = marks.dispersals + doneDispersals
+            state.costMarks.channels = marks.channels + doneChannels
         }
     }
 
@@ -45,7 +50,7 @@ extension SettlementService {
         let subject = ChainCost.Subject.batch(batch.id)
         return Open(
             subject: subject,
-            key: SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root),
+            keys: [SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root)],
             isOver: batch.state == .confirmed,
             booked: Set(house.costs(of: subject).map(\.transaction)))
     }
@@ -53,8 +58,15 @@ extension SettlementService {
     private static func open(_ dispersal: Dispersal, _ house: borrowing ClearingHouse) -> Open {
         let subject = ChainCost.Subject.dispersal(dispersal.id)
         return Open(
-            subject: subject, key: SettlementOrder.key(ofDispersal: dispersal.name),
+            subject: subject, keys: [SettlementOrder.key(ofDispersal: dispersal.name)],
             isOver: dispersal.rail != .push || !dispersal.isOpen,
+            booked: Set(house.costs(of: subject).map(\.transaction)))
+    }
+
+    private static func open(_ channel: HouseChannel, _ house: borrowing ClearingHouse) -> Open {
+        let subject = ChainCost.Subject.channel(channel.id)
+        return Open(
+            subject: subject, keys: channel.orderKeys, isOver: channel.isOver,
             booked: Set(house.costs(of: subject).map(\.transaction)))
     }
 
@@ -63,11 +75,15 @@ extension SettlementService {
         var done = 0
         var isPrefix = true
         for open in all {
-            let (found, isClosed) = state.withLock { state in
-                state.orders.inclusions(of: open.key) { driver.status(of: $0) }
-            }
-            for inclusion in found where !open.booked.contains(inclusion.transaction.bytes) {
-                _ = try await sequencer.submit(Self.cost(open.subject, inclusion))
+            var isClosed = true
+            for key in open.keys {
+                let (found, isDone) = state.withLock { state in
+                    state.orders.inclusions(of: key) { driver.status(of: $0) }
+                }
+                for inclusion in found where !open.booked.contains(inclusion.transaction.bytes) {
+                    _ = try await sequencer.submit(Self.cost(open.subject, inclusion))
+                }
+                isClosed = isClosed && isDone
             }
             isPrefix = isPrefix && open.isOver && isClosed
             if isPrefix { done += 1 }

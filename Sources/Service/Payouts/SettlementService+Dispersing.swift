@@ -181,7 +181,10 @@ extension SettlementService {
         guard !prices.isEmpty else { throw .inconsistentNode("no node tells what gas costs") }
         let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
         let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
-        return Self.quotes(payer, price: prices[prices.count / 2], dollars, tallies)
+        var quotes = Self.quotes(payer, price: prices[prices.count / 2], dollars, tallies)
+        quotes.vouches = channels.options != nil
+        quotes.gas.voucher = voucherGas
+        return quotes
     }
 
     /// A node's prices for a unit of gas.

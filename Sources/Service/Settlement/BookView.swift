@@ -72,10 +72,12 @@ struct BookView: Sendable {
     }
 
     private mutating func countClaims(_ house: borrowing ClearingHouse) {
-        for party in house.parties {
-            for asset in Asset.allCases {
+        for asset in Asset.allCases {
+            // What is sent or promised by voucher is in transit too, and not the contract's.
+            let sent = house.sentUnits(asset)
+            for party in house.parties {
                 let all = party.allotted(asset)
-                let waiting = asset.chainUnits(house.balance(.inTransit, asset, of: party.id))
+                let waiting = house.leafUnits(asset, of: party.id, sent)
                 allotted[asset, default: 0] += all
                 claimed[asset, default: 0] += all - min(all, waiting)
             }
@@ -119,10 +121,11 @@ struct BookView: Sendable {
         }
         // What an old batch allots and was not claimed was not claimed for at least so long.
         let old = house.batches.last { $0.state == .confirmed && $0.cutAt + rules.unclaimed <= now }
+        let sent = Dictionary(
+            uniqueKeysWithValues: Asset.allCases.map { ($0, house.sentUnits($0)) })
         for line in old?.lines ?? [] {
             guard let party = house.party(line.party) else { continue }
-            let waiting = line.asset.chainUnits(
-                house.balance(.inTransit, line.asset, of: party.id))
+            let waiting = house.leafUnits(line.asset, of: party.id, sent[line.asset] ?? [:])
             let all = party.allotted(line.asset)
             let taken = all - min(all, waiting)
             guard line.cumulative > taken else { continue }
@@ -131,5 +134,13 @@ struct BookView: Sendable {
                     account: line.address, asset: line.asset, amount: line.cumulative - taken,
                     since: old?.cutAt))
         }
+    }
+}
+
+extension ClearingHouse {
+    /// What is in transit to a party as leaves of roots, in chain units: without what is `sent`.
+    func leafUnits(_ asset: Asset, of party: PartyID, _ sent: [PartyID: UInt128]) -> UInt128 {
+        let all = asset.chainUnits(balance(.inTransit, asset, of: party))
+        return all - min(all, sent[party] ?? 0)
     }
 }

@@ -66,4 +66,6 @@ public struct ClaimableStatement: Codable, Hashable, Sendable {
     public let waiting: [Waiting]
     /// The bond; `nil` without one.
     public let bond: Bond?
+    /// What is promised through payment channels and not claimed; `nil` if there is nothing.
+    public let vouchers: [VoucherStatement]?
 }

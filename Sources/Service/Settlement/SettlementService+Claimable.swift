@@ -16,6 +16,7 @@ extension SettlementService {
             let inTransit: Amount
         }
 
+        let party: PartyID
         let batch: Batch?
         let lines: [Line]
         let bonded: Amount
@@ -47,12 +48,14 @@ extension SettlementService {
         }
         let all =
             leaves.isEmpty ? nil : try artifact.callData("claimMany", [.array(leaves)])
+        let vouchers = try await vouchers(of: position.party, unclaimed: true)
         return ClaimableStatement(
             network: network, contract: contract.hex, account: account.hex,
             batch: position.batch?.id.rawValue, claims: claims,
             calldata: all.map { "0x" + Hex.encode($0) },
             waiting: position.lines.compactMap(Self.waiting),
-            bond: try await bond(of: account, position, asksChain: asksChain))
+            bond: try await bond(of: account, position, asksChain: asksChain),
+            vouchers: vouchers.isEmpty ? nil : vouchers)
     }
 
     private static func position(
@@ -61,16 +64,18 @@ extension SettlementService {
         guard let party = house.party(address: account) else { return nil }
         let batch = active.flatMap { house.batch($0) }
         let lines = Asset.allCases.map { asset in
-            let waiting = house.balance(.inTransit, asset, of: party.id)
+            let waiting = house.leafUnits(asset, of: party.id, house.sentUnits(asset))
             let all = party.allotted(asset)
             let line = batch?.lines.line(of: party.id, in: asset)
             return Position.Line(
                 asset: asset, cumulative: line?.cumulative ?? 0,
-                claimed: all - min(all, asset.chainUnits(waiting)),
-                payable: house.balance(.payable, asset, of: party.id), inTransit: waiting)
+                claimed: all - min(all, waiting),
+                payable: house.balance(.payable, asset, of: party.id),
+                inTransit: asset.amount(chainUnits: waiting) ?? .zero)
         }
         return Position(
-            batch: batch, lines: lines, bonded: house.balance(.bonded, .usd, of: party.id),
+            party: party.id, batch: batch, lines: lines,
+            bonded: house.balance(.bonded, .usd, of: party.id),
             unbonding: house.balance(.unbonding, .usd, of: party.id))
     }
 

@@ -31,6 +31,7 @@ extension SettlementService {
                 // A root that pays slashed money is refused until the slash is mined.
                 if try await sendSlashes() { try await sendRoot() }
                 try await sendDispersals()
+                try await keepChannels()
                 try await bookCosts()
                 let made = records.lastNumber - firstRecord
                 if made - replaced >= Self.recordsKept {

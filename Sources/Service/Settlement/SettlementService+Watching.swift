@@ -20,7 +20,9 @@ extension SettlementService {
         var complained = false
         while !Task.isCancelled, !isHalted {
             do throws(ChainError) {
-                let page = try await watcher.read(from: cursor)
+                let page = try await watcher.read(from: cursor) { () throws(ChainError) in
+                    try await channelFilters()
+                }
                 complained = false
                 if await book(page.records) {
                     cursor = page.cursor
@@ -66,7 +68,9 @@ extension SettlementService {
 
     private func note(_ command: Command, _ outcome: Sequencer.Outcome) {
         switch outcome {
-        case .success: metrics.bookedLog()
+        case .success(let events):
+            metrics.bookedLog()
+            tell(events)
         // Read again after a restart.
         case .failure(.chainEventReplayed): return
         case .failure(let rejection):

@@ -50,6 +50,8 @@ public final class SettlementService: Sendable {
     private let trees = ClaimTrees()
     /// Whose tokens are sent, if the house settles by plan.
     let payer: DispersalPayer?
+    /// Who pays through channels.
+    let channels: ChannelPayer
 
     struct State {
         var isHalted = false
@@ -72,6 +74,11 @@ public final class SettlementService: Sendable {
         /// Dispersals that the chain refuses, or for which the payer's money is not enough.
         var waitingDispersals = 0
         var isApproved = false
+        /// Deposits in channels and withdrawals from them that the chain refuses.
+        var waitingChannels = 0
+        var nextChannels = ContinuousClock.now
+        /// The last voucher that was signed, by channel.
+        var vouchers: [ChannelID: Voucher] = [:]
         var costMarks = CostMarks()
         var pulse = HeartbeatMarks()
     }
@@ -121,6 +128,7 @@ public final class SettlementService: Sendable {
             try DispersalPayer(
                 payouts, account: options.key.address, folder: options.artifacts, house: house)
         }
+        channels = try await ChannelPayer(options, usd: usd, payer, nodes)
         startBlock = options.startBlock
         self.nodes = nodes
         self.artifact = artifact
@@ -328,6 +336,7 @@ extension ChainObservation {
         case .rootDisputed(let batch, _, _): self = .rootDisputed(batch: BatchID(batch))
         case .slashVetoed(let verdict, _), .slashLapsed(let verdict):
             self = .slashReleased(verdict: verdict)
+        case .channel(let key, let event): self.init(key, event)
         // The contract is asked for these when it matters.
         case .rootActivated, .slashRequested, .slashAppealed, .abandoned: return nil
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Chains
+import Foundation
 import Primitives
 import Service
 
@@ -17,12 +18,20 @@ struct ClaimableCommand: AsyncParsableCommand {
             EXAMPLES
               exchequer claimable --house http://127.0.0.1:8080 --address 0x..
               exchequer claimable --house http://127.0.0.1:8080 --api-key-file api.key --json
+              exchequer claimable --house URL --address 0x.. --vouchers folder
             """)
 
     @Option(help: "The house's address.") var house: String
     @Option(help: "Whose claims.") var address: String?
     @Option(help: "The file with an API key of the account.", completion: .file())
     var apiKeyFile: String?
+    @Option(
+        help: """
+            Folder to write vouchers and their channels' terms to, as N.voucher.json and \
+            N.channel.json: what exchequer channels takes.
+            """,
+        completion: .directory)
+    var vouchers: String?
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
@@ -36,11 +45,15 @@ struct ClaimableCommand: AsyncParsableCommand {
         let found: ClaimableStatement = try await HouseCall.json(
             "GET", house, path ?? "/v1/claimable", String?.none,
             bearer: try apiKeyFile.map { try apiKey(in: $0) })
+        if let vouchers { try Self.write(found.vouchers ?? [], to: vouchers) }
         if json { return try Console.put(json: found) }
         var rows = found.claims.map { [$0.asset, $0.amount, "now, of batch \(found.batch ?? 0)"] }
         for one in found.waiting {
             rows.append([one.asset, one.batched, "in a batch that does not pay yet"])
             rows.append([one.asset, one.payable, "for the next batch"])
+        }
+        for one in found.vouchers ?? [] {
+            rows.append([one.asset, one.amount, "now, by the voucher of channel \(one.channel)"])
         }
         if let bond = found.bond {
             rows.append(["USD", bond.bonded, "bonded"])
@@ -52,6 +65,28 @@ struct ClaimableCommand: AsyncParsableCommand {
             rows.isEmpty
                 ? "nothing to claim for \(found.account)"
                 : Console.table(["asset", "amount", "when"], rows))
+    }
+
+    /// Writes documents as the house has made them; whoever takes them checks them.
+    private static func write(_ vouchers: [VoucherStatement], to folder: String) throws {
+        do {
+            let place = URL(fileURLWithPath: folder)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            for one in vouchers {
+                let name = "\(one.channel)"
+                try Data((one.terms + "\n").utf8).write(
+                    to: place.appendingPathComponent(name + ".channel.json"), options: .atomic)
+                guard let voucher = one.voucher else {
+                    Console.say("the house cannot sign the voucher of channel \(name) now")
+                    continue
+                }
+                try Data((voucher + "\n").utf8).write(
+                    to: place.appendingPathComponent(name + ".voucher.json"), options: .atomic)
+            }
+        } catch {
+            Console.say("\(folder) cannot be written: \(error.localizedDescription)")
+            throw Exit.configuration
+        }
     }
 }
 

@@ -1,0 +1,191 @@
+import Chains
+import Clearing
+import Cryptography
+import Primitives
+
+/// Whoever pays through channels on the EVM chain: it signs vouchers, and deposits for the
+/// collector to fetch. Signatures are those of RFC 6979, so what is signed again has the same
+/// bytes, and nothing of it needs to be kept.
+struct ChannelPayer: Sendable {
+    /// How channels are opened; `nil` if no new ones are.
+    let options: HouseConfiguration.Channels?
+    /// The token's name and version in what it has signed (EIP-712).
+    private let tokenName, tokenVersion: String
+    private let keys: [EVMAddress: Secp256k1.PrivateKey]
+    private let chainID: UInt64
+    /// What salts are made of: the same for no two houses.
+    private let name: Digest
+
+    /// For how long a signed deposit counts: it names its channel and counts once, so that only
+    /// keeps it from being carried out when nobody thinks of it any more.
+    private static let depositSeconds: UInt64 = 86_400
+
+    /// The payer of a house. Throws if channels are to be opened and its key is at a signer, which
+    /// signs transactions only, or if the contract or the token is not what it must be.
+    init(
+        _ settlement: HouseConfiguration.Settlement, usd: EVMAddress, _ payer: DispersalPayer?,
+        _ nodes: EVMNodes
+    ) async throws(HouseError) {
+        options = settlement.channels
+        chainID = nodes.chainID
+        name = payer?.name ?? .zero
+        var keys: [EVMAddress: Secp256k1.PrivateKey] = [:]
+        for case let key as Secp256k1.PrivateKey in [settlement.key] + settlement.retiring {
+            keys[key.address] = key
+        }
+        self.keys = keys
+        guard let options else {
+            (tokenName, tokenVersion) = ("", "")
+            return
+        }
+        guard let payer else {
+            throw HouseError(.configuration, "payment channels go with settling by plan")
+        }
+        guard let key = keys[payer.account] else {
+            throw HouseError(
+                .configuration,
+                "vouchers are signed with the key of --operator-key: a signer signs transactions "
+                    + "only")
+        }
+        let token = payer.token
+        do throws(ChainError) {
+            (tokenName, tokenVersion) = try await Self.domain(of: usd, token, nodes)
+            try await Self.look(at: options, by: key.address, usd, nodes)
+        } catch {
+            throw HouseError(
+                .network,
+                "the contract of payment channels at \(options.contract.hex), or the token, does "
+                    + "not answer as it must: \(error)")
+        }
+    }
+
+    private static func domain(
+        of usd: EVMAddress, _ token: ContractArtifact, _ nodes: EVMNodes
+    ) async throws(ChainError) -> (name: String, version: String) {
+        let words = try await nodes.agreed { node throws(ChainError) in
+            let contract = Contract(chain: node, address: usd, artifact: token)
+            return try await contract.read("name") + contract.read("version")
+        }
+        guard words.count == 2, case .string(let name) = words[0],
+            case .string(let version) = words[1]
+        else { throw .inconsistentNode("the token does not say its name") }
+        return (name, version)
+    }
+
+    /// Asks the contract about a channel that nobody has: another contract has no answer.
+    private static func look(
+        at options: HouseConfiguration.Channels, by payer: EVMAddress, _ usd: EVMAddress,
+        _ nodes: EVMNodes
+    ) async throws(ChainError) {
+        let config = BatchChannel.Config(
+            payer: payer, receiver: payer, receiverAuthorizer: payer, token: usd,
+            withdrawDelay: options.withdrawDelay, salt: .zero)
+        let channel: BatchChannel
+        do throws(ChannelRefusal) {
+            channel = try BatchChannel(
+                config, chainID: nodes.chainID, contract: options.contract)
+        } catch { throw .inconsistentNode("\(error)") }
+        _ = try await nodes.agreed { node throws(ChainError) in
+            try await node.state(of: channel).balance
+        }
+    }
+
+    // MARK: Terms
+
+    /// The channel of a house's record; `nil` if the contract would not have such a one.
+    func channel(_ terms: ChannelDraft) -> BatchChannel? {
+        let config = BatchChannel.Config(
+            payer: terms.payer, receiver: terms.receiver, receiverAuthorizer: terms.receiver,
+            token: terms.token, withdrawDelay: terms.withdrawDelay, salt: terms.salt)
+        return try? BatchChannel(config, chainID: chainID, contract: terms.contract)
+    }
+
+    /// A channel to be opened, the house's `number`th: its name follows from that, so a house that
+    /// forgot the last moments of its journal opens the same one, and not another beside it.
+    func draft(
+        _ options: HouseConfiguration.Channels, to party: PartyID, receiver: EVMAddress,
+        payer: EVMAddress, token: EVMAddress, number: UInt64
+    ) -> ChannelDraft? {
+        var writer = ByteWriter()
+        writer.writeRaw(Array("exchequer channel".utf8))
+        writer.write(name)
+        writer.write(party)
+        writer.write(number)
+        var draft = ChannelDraft(
+            party: party, asset: .usd, payer: payer, receiver: receiver,
+            contract: options.contract, token: token, withdrawDelay: options.withdrawDelay,
+            salt: SHA256.hash(writer.bytes), key: .zero, deposit: options.depositUnits)
+        guard let channel = channel(draft) else { return nil }
+        draft.key = channel.id
+        return draft
+    }
+
+    // MARK: Signatures
+
+    /// The voucher for all that is promised; `nil` if the payer's key is not here.
+    func voucher(_ record: HouseChannel) -> Voucher? {
+        guard let key = keys[record.terms.payer], let channel = channel(record.terms),
+            channel.id == record.terms.key
+        else { return nil }
+        return try? channel.voucher(record.promised, by: key)
+    }
+
+    /// Whether its vouchers can be signed.
+    func canSign(for payer: EVMAddress) -> Bool { keys[payer] != nil }
+
+    /// The call that pays the deposit up to a target in. The token takes the authorization once,
+    /// whoever sends it and however often it is signed: its name is the channel's and the
+    /// target's.
+    func depositCall(
+        _ amount: UInt128, into channel: BatchChannel, name: Digest, at now: Timestamp
+    ) -> [UInt8]? {
+        guard let options, let key = keys[channel.config.payer] else { return nil }
+        let end = now.nanoseconds / 1_000_000_000 + Self.depositSeconds
+        let digest = channel.depositDigest(
+            amount, validAfter: 0, validBefore: end, salt: name, collector: options.collector,
+            tokenName: tokenName, tokenVersion: tokenVersion)
+        return BatchCall.deposit(
+            amount, into: channel, collector: options.collector,
+            collectorData: BatchCall.collectorData(
+                validAfter: 0, validBefore: end, salt: name, signature: key.sign(digest)))
+    }
+}
+
+extension HouseChannel {
+    /// What the house does with a channel on chain, once each.
+    enum Order: Hashable, Sendable {
+        /// Pays in what is missing to a target.
+        case deposit(target: UInt128)
+        /// Says that it takes the deposit back, the `turn`th time.
+        case withdraw(turn: UInt32)
+        /// Takes it back.
+        case finalize(turn: UInt32)
+    }
+
+    /// The name of an order, which follows from the channel and nothing else.
+    func key(of order: Order) -> Digest {
+        var writer = ByteWriter()
+        writer.writeRaw(Array("exchequer channel order".utf8))
+        writer.write(terms.key)
+        switch order {
+        case .deposit(let target):
+            writer.write(UInt8(1))
+            writer.write(target)
+        case .withdraw(let turn):
+            writer.write(UInt8(2))
+            writer.write(turn)
+        case .finalize(let turn):
+            writer.write(UInt8(3))
+            writer.write(turn)
+        }
+        return Keccak256.hash(writer.bytes)
+    }
+
+    /// The names of all its orders so far.
+    var orderKeys: [Digest] {
+        targets.map { key(of: .deposit(target: $0)) }
+            + (0...withdrawals).flatMap { turn in
+                [key(of: .withdraw(turn: turn)), key(of: .finalize(turn: turn))]
+            }
+    }
+}

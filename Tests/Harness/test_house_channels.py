@@ -1,0 +1,233 @@
+"""A house that pays by vouchers of its own payment channels: real processes, lost answers, `kill -9`
+and a lost record. Everybody is paid once, to the unit, and nothing is deposited twice."""
+
+import json
+import urllib.error
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_typed_data
+from test_channels import COUNTERPARTS, run
+from test_house_chain import ROOT, House, eventually, exchequer
+from test_house_payouts import DOLLARS, Payer
+from web3 import Web3
+
+PAYEE, PAYER = 1, 0
+
+
+class Opener(Payer):
+    """A house that opens channels, on one chain."""
+
+    def __init__(self, folder):
+        House.__init__(self, folder)
+        self.api = {}
+        self.web3 = Web3(Web3.HTTPProvider(self.chain.rpc))
+        self.owner = Account.from_key("0x" + self.chain.keys[PAYER][0].read_text())
+        self.contract = self.deploy("BatchSettlement")
+        self.collector = self.deploy("DepositCollector", self.contract.address)
+
+    def deploy(self, name, *arguments):
+        record = json.loads((COUNTERPARTS / f"{name}.json").read_text())
+        factory = self.web3.eth.contract(abi=record["abi"], bytecode=record["bytecode"])
+        call = factory.constructor(*arguments).build_transaction({
+            "from": self.owner.address, "gas": 6_000_000, "maxFeePerGas": 10**11,
+            "nonce": self.web3.eth.get_transaction_count(self.owner.address),
+            "maxPriorityFeePerGas": 10**9})
+        sent = self.web3.eth.send_raw_transaction(
+            self.owner.sign_transaction(call).raw_transaction)
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
+        return self.web3.eth.contract(receipt.contractAddress, abi=record["abi"])
+
+    def begin(self):
+        self.start(extra=[
+            "--payouts", "plan", "--refund-above", "1000", "--channels", "--channel-deposit",
+            "12", "--channel-refill", "5", "--channel-after", "1", "--channel-contract",
+            self.contract.address, "--channel-collector", self.collector.address,
+            "--channel-withdraw-delay", "900"])
+
+    def stop(self):
+        House.stop(self)
+
+    def again(self):
+        self.kill()
+        self.begin()
+
+    def lose_record(self):
+        self.kill()
+        for file in (self.folder / "house").glob("settlement.sqlite*"):
+            file.unlink()
+        self.begin()
+
+    def options(self):
+        return ["--house", self.base, "--api-key-file", self.key(PAYEE)]
+
+    def logs(self, name):
+        event = getattr(self.contract.events, name)()
+        return event.get_logs(from_block=0, to_block=self.web3.eth.block_number)
+
+    def gas(self, log):
+        return self.web3.eth.get_transaction_receipt(log.transactionHash).gasUsed
+
+    def channel(self):
+        """The first channel, a block later; None without one."""
+        self.chain.call("anvil_mine", "0x1")
+        found = self.get("/v1/channels")["data"]
+        return found[0] if found else None
+
+    def becomes(self, what, **fields):
+        def look():
+            found = self.channel()
+            return found and all(found[name] == value for name, value in fields.items()) and found
+
+        return eventually(what, look)
+
+    def sent(self):
+        return self.web3.eth.get_transaction_count(self.owner.address)
+
+    def vouchers(self):
+        return json.loads(exchequer("claimable", *self.options(), "--json")).get("vouchers", [])
+
+    def earn(self, amount):
+        """Has something settled that the payee has earned."""
+        self.withdraw(PAYEE, amount)
+        self.operate("settle")
+
+    def with_a_payout(self):
+        """The payee asks for a channel and is sent two dollars, after which it is worth one."""
+        self.begin()
+        self.pay("deposit", PAYEE, "30.00")
+        self.chain.call("anvil_mine", "0x3")
+        account = self.chain.keys[PAYEE][1]
+        eventually("the deposit", lambda: self.usd(account).get("available") == "30.00")
+        eventually("leave to disperse", self.is_approved)
+        said = json.loads(exchequer("payout", *self.options(), "--channel", account))
+        assert said["channel"].lower() == account
+        assert self.channel() is None
+        self.earn("2")
+
+        def is_paid():
+            self.chain.call("anvil_mine", "0x1")
+            return not self.get("/v1/dispersals")["data"][0]["open"]
+
+        eventually("the first payout", is_paid)
+        self.chain.fault("eth_sendRawTransaction", "lost")
+
+
+@pytest.fixture
+def house(tmp_path):
+    house = Opener(tmp_path)
+    yield house
+    house.stop()
+
+
+def test_vouchers_are_a_rail(house):
+    payee = house.chain.keys[PAYEE][1]
+    held = {account: house.dollars(account) for account in (PAYEE, PAYER)}
+    house.with_a_payout()
+    # The deposit is sent, its answer is lost, and the house dies before a log of it counts.
+    eventually("the deposit is mined", lambda: house.logs("Deposited"))
+    house.again()
+    opened = house.becomes("the channel is open", state="open", balance="12.00", room="12.00")
+    assert len(house.logs("Deposited")) == 1 and opened["promised"] == "0.00"
+    before = house.sent()
+
+    # No gas at the settlement; the same bytes, whatever happens to the house.
+    house.earn("3")
+    house.again()
+    (voucher,) = house.vouchers()
+    house.again()
+    assert house.vouchers() == [voucher]
+    assert (voucher["amount"], voucher["cumulative"]) == ("3.00", "3000000")
+    terms, signed = json.loads(voucher["terms"]), json.loads(voucher["voucher"])
+    message = encode_typed_data(
+        {"name": "x402 Batch Settlement", "version": "1", "chainId": 31337,
+         "verifyingContract": house.contract.address},
+        {"Voucher": [{"name": "channelId", "type": "bytes32"},
+                     {"name": "maxClaimableAmount", "type": "uint128"}]},
+        {"channelId": bytes.fromhex(terms["channelId"][2:]), "maxClaimableAmount": 3_000_000})
+    assert Account.recover_message(message, signature=signed["signature"]) == house.owner.address
+    house.earn("4.5")
+    plans = house.get("/v1/settlements")["data"]
+    assert [(one["dispersals"], one["vouchers"], one["gas"]) for one in plans] == [
+        (1, 0, 71_425), (0, 1, 0), (0, 1, 0)]
+    assert house.usd(payee)["in_transit"] == "7.50" and house.usd(payee)["payable"] == "0.00"
+    # What is promised is nobody's but the payee's: the channel stays.
+    with pytest.raises(urllib.error.HTTPError, match="409"):
+        house.operate("channels/1/close")
+    # Nearly used up, it is filled up.
+    full = house.becomes("it is filled up", balance="19.50", room="12.00")
+    assert (full["unclaimed"], full["vouchers"]) == ("7.50", 2)
+    assert [log.args.amount for log in house.logs("Deposited")] == [12_000_000, 7_500_000]
+    assert house.sent() == before + 1
+    exchequer("reconcile", "--data", house.folder / "house")
+
+    # The payee claims with what the house has served, and the house is dead meanwhile.
+    folder = house.folder / "mine"
+    said = exchequer("claimable", *house.options(), "--vouchers", folder)
+    assert "by the voucher of channel 1" in said
+    house.kill()
+    shop = ["--store", house.folder / "shop"]
+    taken = run("accept", *shop, "--channel", folder / "1.channel.json", "--voucher",
+                folder / "1.voucher.json", "--rpc", house.chain.rpc)
+    assert (taken["signed"], taken["deposit"]) == ("7500000", "19500000")
+    claim = ["claim", *shop, "--rpc", house.chain.rpc, "--key-file", house.chain.keys[PAYEE][0]]
+    done = run(*claim)
+    assert (done["settled"], done["refused"]) == (1, [])
+    house.begin()
+    house.becomes("the claim is booked", claimed="7.50", unclaimed="0.00")
+    assert house.usd(payee)["in_transit"] == "0.00"
+    assert house.usd(house.chain.keys[PAYER][1])["payable"] == "9.50"
+    assert house.vouchers() == []
+    assert house.dollars(PAYEE) - held[PAYEE] == (2 + 7.5 - 30) * DOLLARS
+    exchequer("reconcile", "--data", house.folder / "house")
+
+    # It wants none any more: what is left comes back, after the delay.
+    exchequer("payout", *house.options(), "--reset")
+    house.becomes("it is being closed", state="closing")
+    eventually("the way out", lambda: house.channel() and house.logs("WithdrawInitiated"))
+    house.again()
+    house.chain.call("evm_increaseTime", 901)
+    house.becomes("it is over", state="over", balance="7.50", room="0.00")
+    assert held[PAYER] - house.dollars(PAYER) == (2 + 7.5) * DOLLARS
+
+    def has_costs():
+        found = house.channel()
+        return len(found["costs"]) == 4 and found
+
+    costs = eventually("the costs are booked", has_costs)
+    charged = 0
+    for cost in costs["costs"]:
+        receipt = house.chain.call("eth_getTransactionReceipt", "0x" + cost["transaction"])
+        charged += int(receipt["gasUsed"], 16) * int(receipt["effectiveGasPrice"], 16)
+    # What a deposit and a claim are reckoned at (`ChannelReckoning`).
+    first, later = [house.gas(log) for log in house.logs("Deposited")]
+    assert later < first <= 130_000
+    claim, transfer = [house.gas(house.logs(name)[0]) for name in ("Claimed", "Settled")]
+    assert claim + transfer <= 158_000
+    assert costs["cost_units"] == str(charged)
+    assert costs["cost_per_voucher"] == str((charged + 1) // 2)
+    # From now on it is sent its money again.
+    house.earn("1")
+    assert house.get("/v1/settlements")["data"][-1]["vouchers"] == 0
+    state = house.get("/v1/state")
+    house.process.terminate()
+    house.process.wait(30)
+    exchequer("audit", "--data", house.folder / "house", "--expect",
+              f"{state['sequence']}:{state['head']}")
+
+
+def test_a_lost_record_deposits_nothing_twice(house):
+    """The manager's file is gone after the deposit was sent: it is sent again, and refused."""
+    house.with_a_payout()
+    eventually("the deposit is mined", lambda: house.logs("Deposited"))
+    house.lose_record()
+    eventually("it tries again", lambda: house.metric("channels_waiting") == 1)
+    house.becomes("the channel is open", state="open", balance="12.00")
+    house.earn("3")
+    house.lose_record()
+    for _ in range(5):
+        assert house.channel()["balance"] == "12.00"
+    assert [one["cumulative"] for one in house.vouchers()] == ["3000000"]
+    assert len(house.logs("Deposited")) == 1
+    key = bytes.fromhex(house.channel()["key"])
+    assert house.contract.functions.channels(key).call() == (12_000_000, 0)
