@@ -124,7 +124,7 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
             }
             guard goesOn else { return }
         }
-        if core.buffer.hasFailed { return }
+        if core.buffer.failure != nil { return }
         decider.withLock { core.finishDeciding($0, add) }
         core.buffer.finish()
     }

@@ -12,8 +12,8 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
         discussion: """
             The channel's state is read from the chain when --rpc is given, and must be once for a \
             channel that is not kept yet. Give --rpc several times, with endpoints of different \
-            operators: then no one of them alone can make up a deposit. A voucher that is refused ends with 5 and a number of \
-            docs/reference/channels.md.
+            operators: then no one of them alone can make up a deposit. A voucher that is refused \
+            ends with 5 and a number of docs/reference/channels.md.
 
             EXAMPLES
               exchequer channels accept --store shop --channel channel.json --rpc URL \

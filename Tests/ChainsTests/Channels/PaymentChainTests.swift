@@ -78,6 +78,21 @@ import Testing
             return words
         }
 
+        /// A lookup table of channels, which may be used.
+        func table(of channels: [PaymentChannel]) async throws -> SolanaLookupTable {
+            try await node.tick(40)
+            let (table, make) = SolanaInstruction.makeLookupTable(
+                at: try await node.chain.slot(.finalized), authority: node.address,
+                payer: node.address)
+            let held = [.instructions] + channels.map(\.address)
+            try await run([
+                make,
+                .extendLookupTable(table, by: held, authority: node.address, payer: node.address),
+            ])
+            try await node.tick(2)
+            return SolanaLookupTable(table, held)
+        }
+
         func time(_ second: Int64) async throws {
             let _: Bool = try await node.rpc.call("test_setTime", [.integer(second)])
         }
@@ -237,16 +252,7 @@ import Testing
         for (number, channel) in channels.enumerated() {
             try await place.run([channel.open(deposit: 1_000)], [place.payers[number]])
         }
-        try await node.tick(40)
-        let (table, make) = SolanaInstruction.makeLookupTable(
-            at: try await node.chain.slot(.finalized), authority: node.address,
-            payer: node.address)
-        let held = [.instructions] + channels.map(\.address)
-        try await place.run([
-            make,
-            .extendLookupTable(table, by: held, authority: node.address, payer: node.address),
-        ])
-        try await node.tick(2)
+        let table = try await place.table(of: channels)
         let desk = ChannelDesk()
         let store = try desk.store()
         // One of three says that all is done and every channel gone.
@@ -256,7 +262,7 @@ import Testing
             quorum: Quorum(needed: 2))
         let settler = PaymentSettler(
             store: store, nodes: nodes, payer: node.payer, payee: place.payee,
-            tables: [SolanaLookupTable(table, held)])
+            tables: [table])
         let payers = place.payers
         try await running(store) {
             for (number, channel) in channels.enumerated() {
