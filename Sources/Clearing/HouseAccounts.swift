@@ -93,6 +93,8 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case reversal = 26
     /// Bond of a slash that came to nothing on chain went back.
     case slashRelease = 27
+    /// A chain gave back rent that it had charged.
+    case rentReturn = 30
 }
 
 extension AccountID {

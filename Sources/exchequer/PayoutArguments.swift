@@ -33,6 +33,8 @@ struct PayoutArguments: ParsableArguments {
     var solanaKey: String?
     @Option(help: "The most lamports that one transaction there may cost.")
     var solanaFeeLimit: UInt64 = 1_000_000
+    @Option(help: "How many accounts must be due in no lookup table before one is made.")
+    var solanaTableThreshold = 20
 
     /// How the house pays as the options describe it; `nil` if everything is a leaf of a root.
     func plan() throws -> HouseConfiguration.Payouts? {
@@ -85,6 +87,10 @@ struct PayoutArguments: ParsableArguments {
             endpoints: solanaRPCURL, mint: mint, key: try ed25519Key(in: solanaKey))
         settings.quorum = solanaQuorum
         settings.feeLimit = solanaFeeLimit
+        guard solanaTableThreshold > 0 else {
+            throw ValidationError("--solana-table-threshold is at least 1.")
+        }
+        settings.tableThreshold = solanaTableThreshold
         return settings
     }
 }

@@ -41,14 +41,17 @@ class Solana:
             self.rpc, body.encode(), {"content-type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=30))["result"]
 
-    def tokens(self, owner):
-        """What an owner's token account holds; None without one."""
+    def account(self, owner):
+        """The owner's token account of the mint."""
         token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
         associated = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
         seeds = [bytes(Pubkey.from_string(owner)), bytes(token),
                  bytes(Pubkey.from_string(self.mint))]
-        account = Pubkey.find_program_address(seeds, associated)[0]
-        found = self.call("getAccountInfo", str(account), {"encoding": "base64"})["value"]
+        return str(Pubkey.find_program_address(seeds, associated)[0])
+
+    def tokens(self, owner):
+        """What an owner's token account holds; None without one."""
+        found = self.call("getAccountInfo", self.account(owner), {"encoding": "base64"})["value"]
         if found is None:
             return None
         return int.from_bytes(base64.b64decode(found["data"][0])[64:72], "little")
@@ -62,18 +65,19 @@ class Solana:
 class Payer(House):
     """A house that settles by plan."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
+    def __init__(self, folder, *delays):
+        super().__init__(folder, *delays)
         self.solana = Solana(folder)
         self.api = {}
         self.run("send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[3][1],
                  "--amount", "1000")
 
-    def begin(self):
+    def begin(self, *more):
         self.start(extra=[
             "--payouts", "plan", "--refund-above", "1000",
             "--solana-rpc-url", self.solana.rpc, "--solana-rpc-url", self.solana.rpc,
             "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0],
+            *more,
         ])
 
     def is_approved(self):
