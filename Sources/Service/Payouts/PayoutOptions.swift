@@ -36,6 +36,8 @@ extension HouseConfiguration {
         public var tableThreshold = 20
         /// The most lamports that one transaction may cost.
         public var feeLimit: UInt64 = 1_000_000
+        /// Owners whose transfers to and from the account that pays are the house's own.
+        public var treasuries: [SolanaAddress] = []
         /// How often the cluster is asked.
         public var pollInterval: Timestamp.Span = .seconds(1)
 

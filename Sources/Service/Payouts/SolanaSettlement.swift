@@ -37,6 +37,8 @@ public final class SolanaSettlement: Sendable {
     let notes: SolanaNotes
     /// What was signed and is not booked.
     let spending: SolanaSpending
+    /// The token account that is paid from, against the books.
+    let watch: SolanaWatch
     let state = Mutex(State())
 
     struct State {
@@ -108,6 +110,13 @@ public final class SolanaSettlement: Sendable {
                 try await tableRecords.replace(
                     upTo: tableRecords.lastNumber, with: writer.bytes)
             }
+            let (mint, program) = (options.mint, found.program)
+            watch = try SolanaWatch(
+                SolanaWatch.Parts(
+                    nodes: nodes, payer: payer, treasuries: options.treasuries,
+                    tokenAccount: { .tokenAccount(of: $0, mint: mint, program: program) },
+                    driver: driver, sequencer: sequencer, metrics: metrics, log: log),
+                path: folder + "/solana-watch.sqlite", owner: owner)
         } catch {
             throw HouseError(.storage, "the record of Solana's payouts cannot be read: \(error)")
         }
@@ -208,6 +217,7 @@ public final class SolanaSettlement: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.drive() }
             group.addTask { await self.act() }
+            group.addTask { await self.watch.run() }
             await group.waitForAll()
         }
     }
@@ -217,5 +227,6 @@ public final class SolanaSettlement: Sendable {
         records.close()
         tableRecords.close()
         spending.close()
+        watch.close()
     }
 }

@@ -66,4 +66,6 @@ public struct ClaimableStatement: Codable, Hashable, Sendable {
     public let waiting: [Waiting]
     /// The bond; `nil` without one.
     public let bond: Bond?
+    /// What the party is paid on Solana; `nil` if nothing.
+    public var solana: SolanaDue?
 }

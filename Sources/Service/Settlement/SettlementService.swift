@@ -65,6 +65,8 @@ public final class SettlementService: Sendable {
         /// The last reconciliation, and what is known of tokens that were sent straight.
         var reconciliation: Reconciliation?
         var strays: StrayTransfers
+        /// The account that pays on Solana, if there is one.
+        var solana: SolanaWatch?
         /// The tree of the batch that pays.
         var activeTree: (batch: BatchID, tree: ClaimTree)?
         var orders: SettlementOrders
@@ -271,6 +273,9 @@ public final class SettlementService: Sendable {
 
     /// Closes the file of records.
     func close() { records.close() }
+
+    /// Takes an account on Solana into every reconciliation from now on.
+    func reconcile(with solana: SolanaWatch) { state.withLock { $0.solana = solana } }
 
     /// Stops booking and sending until a person has looked.
     func halt(_ why: Logger.Message, _ metadata: Logger.Metadata) {
