@@ -189,6 +189,7 @@ let package = Package(
             "Service",
             [
                 "Primitives", "Cryptography", "Economics", "Ledger", "Clearing", "Storage",
+                "Chains",
                 "Inference", "Service", "crashwriter", "replicatedwriter", "PostgresHarness",
                 "ProcessHarness", "Transport", .product(name: "Logging", package: "swift-log"),
             ]),

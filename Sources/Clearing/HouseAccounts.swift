@@ -97,6 +97,8 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case voucher = 28
     /// A payee claimed what it was promised; its claim on the house is the payer's.
     case voucherClaim = 29
+    /// A chain gave back rent that it had charged.
+    case rentReturn = 30
     /// A deposit or bond paid back what the house had advanced for one of before.
     case repayment = 32
 }

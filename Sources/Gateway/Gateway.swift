@@ -21,7 +21,7 @@ public struct Gateway: Sendable {
     /// Every endpoint.
     var routes: [Route] {
         OpenAIRoutes.all + AccountRoutes.all + PayoutRoutes.all + MarketRoutes.all
-            + SettlementRoutes.all + ClaimableRoutes.all + ChannelRoutes.all
+            + SettlementRoutes.all + CostRoutes.all + ClaimableRoutes.all + ChannelRoutes.all
             + LiabilityRoutes.all
             + NodeRoutes.all(longestContext: longestContext)
             + OperatorRoutes.all + ReconciliationRoutes.all + operatingRoutes

@@ -42,6 +42,14 @@ struct PayoutArguments: ParsableArguments {
     var solanaDayFeeCap: String?
     @Option(help: "What SOL is reckoned at for --solana-day-fee-cap, in dollars.")
     var solanaCoinPrice: String?
+    @Option(help: "How many accounts must be due in no lookup table before one is made.")
+    var solanaTableThreshold = 20
+    @Option(
+        help: """
+            An owner on Solana whose transfers to and from the paying account are the house's own; \
+            may be repeated.
+            """)
+    var solanaTreasury: [String] = []
 
     /// How the house pays as the options describe it; `nil` if everything is a leaf of a root.
     func plan() throws -> HouseConfiguration.Payouts? {
@@ -103,6 +111,16 @@ struct PayoutArguments: ParsableArguments {
             solanaDayFeeCap, "--solana-day-fee-cap", coinPrice: solanaCoinPrice,
             "--solana-coin-price", unitsPerCoin: 1_000_000_000)
         if let limit { settings.dayLimit = UInt64(clamping: limit) }
+        guard solanaTableThreshold > 0 else {
+            throw ValidationError("--solana-table-threshold is at least 1.")
+        }
+        settings.tableThreshold = solanaTableThreshold
+        settings.treasuries = try solanaTreasury.map { text in
+            guard let owner = SolanaAddress(text) else {
+                throw ValidationError("--solana-treasury is base58 of 32 bytes.")
+            }
+            return owner
+        }
         return settings
     }
 }

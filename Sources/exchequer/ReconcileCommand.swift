@@ -13,7 +13,8 @@ struct ReconcileCommand: AsyncParsableCommand {
             booked, so that the two have to be equal to the unit. Exit code 5 if they are not. \
             What is stuck until somebody acts is listed and is no difference: tokens that were \
             sent straight to the contract, deposits of nobody, old claims, bonds that were left, \
-            roots and slashes that wait.
+            roots and slashes that wait. With payouts on Solana each transfer from the house's \
+            account there has to be a payment, and each payment a transfer.
 
             EXAMPLES
               exchequer reconcile --data house
@@ -87,6 +88,9 @@ struct ReconcileCommand: AsyncParsableCommand {
                     "uncommitted",
                 ], holdings),
         ]
+        if let solana = found.solana {
+            parts.append("Solana account \(solana.account), up to slot \(solana.slot)")
+        }
         if !found.stranded.isEmpty {
             parts.append(
                 Console.table(
@@ -99,7 +103,9 @@ struct ReconcileCommand: AsyncParsableCommand {
 
     private static func row(_ item: ReconciliationStatement.Item) -> [String] {
         let number: String = item.number.map { String($0) } ?? ""
-        let transaction: String = item.transaction.map { "0x" + $0 } ?? ""
+        // Of the two chains only one writes its transactions in 64 hexadecimal digits.
+        let transaction: String =
+            item.transaction.map { $0.utf8.count == 64 ? "0x" + $0 : $0 } ?? ""
         return [
             "\(item.alert) \(item.name)", item.amount ?? "", item.asset ?? "",
             item.account ?? "", number, transaction,

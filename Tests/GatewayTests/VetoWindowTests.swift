@@ -197,6 +197,7 @@ import Transport
 
     @Test(arguments: [false, true]) func aSlashWaitsForItsWindow(isVetoed: Bool) async throws {
         let stage = try await Stage()
+        let held = try await wei(stage)
         try await withHouse(stage) { house in
             let record = try await convict(house, stage)
             let settlement = try #require(house.settlement)
@@ -241,6 +242,21 @@ import Transport
                 #expect(Asset.usd.chainUnits(booked) == left)
                 #expect(try await settlement.reconcile(StrandingRules()).isBalanced)
             }
+            // Whatever the house sent is in its books, to the wei.
+            let spent = held - (try await wei(stage))
+            try await eventually("what the slash cost is booked") {
+                try await house.sequencer.read { $0.expense(.wei).units == spent }
+            }
+            let costs = try await house.sequencer.read { $0.costs(of: .verdict(record.id)) }
+            #expect(costs.count == (isVetoed ? 1 : 2))
+            #expect(costs.reduce(0) { $0 + $1.units } == spent)
         }
+    }
+
+    /// What the house's account holds.
+    private func wei(_ stage: Stage) async throws -> UInt128 {
+        let text: String = try await stage.chain.rpc.call(
+            "eth_getBalance", [.string(stage.keys[1].address.hex), .string("latest")])
+        return try #require(UInt128(text.dropFirst(2), radix: 16))
     }
 }

@@ -43,14 +43,17 @@ class Solana:
             self.rpc, body.encode(), {"content-type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=30))["result"]
 
-    def tokens(self, owner):
-        """What an owner's token account holds; None without one."""
+    def account(self, owner):
+        """The owner's token account of the mint."""
         token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
         associated = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
         seeds = [bytes(Pubkey.from_string(owner)), bytes(token),
                  bytes(Pubkey.from_string(self.mint))]
-        account = Pubkey.find_program_address(seeds, associated)[0]
-        found = self.call("getAccountInfo", str(account), {"encoding": "base64"})["value"]
+        return str(Pubkey.find_program_address(seeds, associated)[0])
+
+    def tokens(self, owner):
+        """What an owner's token account holds; None without one."""
+        found = self.call("getAccountInfo", self.account(owner), {"encoding": "base64"})["value"]
         if found is None:
             return None
         return int.from_bytes(base64.b64decode(found["data"][0])[64:72], "little")
@@ -64,8 +67,8 @@ class Solana:
 class Payer(House):
     """A house that settles by plan."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
+    def __init__(self, folder, *delays):
+        super().__init__(folder, *delays)
         self.solana = Solana(folder)
         self.api = {}
         self.run("send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[3][1],
@@ -416,7 +419,7 @@ def test_a_dispersal_whose_block_is_gone_is_made_again(house):
     # Not booked after an hour, or after none: somebody should look.
     report = json.loads(exchequer(
         "reconcile", "--data", house.folder / "house", "--days", "0", "--json"))
-    (item,) = [item for item in report["stranded"] if item["alert"] == 12]
+    (item,) = [item for item in report["stranded"] if item["alert"] == 15]
     assert (item["name"], item["number"], item["units"]) == ("dispersal_open", 1, "2000000")
     # Two looks later the manager knows the final block by its hash.
     time.sleep(2.5)

@@ -82,3 +82,27 @@ extension ChainNodes<EVMChain> {
         throw .inconsistentNode("the nodes do not agree")
     }
 }
+
+extension ChainNodes<SolanaChain> {
+    /// The slot that enough nodes have finalized.
+    public func finalSlot() async throws(ChainError) -> UInt64 {
+        let answers = await answers { node throws(ChainError) in try await node.slot(.finalized) }
+        return try reached(answers)
+    }
+
+    /// The height that enough nodes have finalized.
+    public func finalHeight() async throws(ChainError) -> UInt64 {
+        let answers = await answers { node throws(ChainError) in
+            try await node.blockHeight(.finalized)
+        }
+        return try reached(answers)
+    }
+
+    private func reached(
+        _ answers: [Result<UInt64, ChainError>]
+    ) throws(ChainError) -> UInt64 {
+        if let found = quorum.reached(answers.compactMap({ try? $0.get() })) { return found }
+        for case .failure(let error) in answers { throw error }
+        throw .inconsistentNode("the nodes do not agree")
+    }
+}

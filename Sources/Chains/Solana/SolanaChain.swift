@@ -257,6 +257,7 @@ private struct InContext<Value: Decodable & Sendable>: Decodable, Sendable {
 
 private struct ChargedTransaction: Decodable, Sendable {
     struct Meta: Decodable, Sendable {
+        let err: SolanaFailure?
         let fee: UInt64
         let preBalances: [UInt64]
         let postBalances: [UInt64]
@@ -271,12 +272,18 @@ public struct SolanaCharge: Hashable, Sendable {
     public let fee: UInt64
     /// In all: with the rent of what it made, and less what it got back; 0 if it gained.
     public let spent: UInt64
+    /// What its payer had more afterwards: rent that it got back, less the fee.
+    public let gained: UInt64
+    /// Whether it was undone: then only the fee was paid.
+    public let isUndone: Bool
 
     fileprivate init(_ meta: ChargedTransaction.Meta) {
         fee = meta.fee
         let before = meta.preBalances.first ?? 0
         let after = meta.postBalances.first ?? 0
         spent = before > after ? before - after : 0
+        gained = after > before ? after - before : 0
+        isUndone = meta.err != nil
     }
 }
 

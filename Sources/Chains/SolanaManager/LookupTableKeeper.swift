@@ -1,4 +1,3 @@
-public import Cryptography
 public import Primitives
 
 /// Makes, extends and ends the lookup tables that payouts go through, a step at a time: the next
@@ -20,7 +19,7 @@ public actor LookupTableKeeper {
     }
 
     private let nodes: SolanaNodes
-    private let key: Ed25519.PrivateKey
+    private let key: any SolanaSigner
     private let common: [SolanaAddress]
     private let threshold: Int
     private let price: UInt64
@@ -29,7 +28,7 @@ public actor LookupTableKeeper {
     /// What the tables were when the last step was sent, and until which height it may count.
     private var sent: (tables: [LookupTableAccount], lastValidHeight: UInt64)?
 
-    private var authority: SolanaAddress { SolanaAddress(key.publicKey) }
+    private var authority: SolanaAddress { key.address }
     private var isFirst = true
     private static let units: UInt32 = 30_000
     private static let blockhashLifetime: UInt64 = 150
@@ -40,7 +39,7 @@ public actor LookupTableKeeper {
     ///   - threshold: how many accounts that are to be paid must be in no table before one is made.
     ///   - price: for a compute unit, in millionths of a lamport.
     public init(
-        _ nodes: SolanaNodes, key: Ed25519.PrivateKey, mint: SolanaAddress,
+        _ nodes: SolanaNodes, key: any SolanaSigner, mint: SolanaAddress,
         program: SolanaAddress = .token, threshold: Int = 20, price: UInt64 = 1_000,
         known: [SolanaAddress], remember: @escaping Remember
     ) {
@@ -50,18 +49,21 @@ public actor LookupTableKeeper {
         self.price = price
         self.known = known
         self.remember = remember
-        let payer = SolanaAddress(key.publicKey)
+        let payer = key.address
         common = [mint, .tokenAccount(of: payer, mint: mint, program: program)]
     }
 
+    /// Whether there may be a table, in use or on its way out.
+    public var hasTables: Bool { !known.isEmpty }
+
     /// Looks at the tables and sends what comes next; see `LookupTablePlan`.
     public func look(wanted: [SolanaAddress], due: [SolanaAddress]) async throws -> Round {
-        let slot = try await finalSlot()
+        let slot = try await nodes.finalSlot()
         let tables = try await tables()
         let plan = LookupTablePlan(
             tables, common: common, wanted: wanted, due: due, slot: slot, threshold: threshold)
         if let sent {
-            let height = try await finalHeight()
+            let height = try await nodes.finalHeight()
             guard sent.tables != tables || height > sent.lastValidHeight else {
                 return Round(usable: plan.usable, sent: nil)
             }
@@ -72,7 +74,7 @@ public actor LookupTableKeeper {
             if isFirst {
                 // One may have been sent before the process began anew.
                 isFirst = false
-                sent = (tables, try await finalHeight() + 2 * Self.blockhashLifetime)
+                sent = (tables, try await nodes.finalHeight() + 2 * Self.blockhashLifetime)
                 return Round(usable: plan.usable, sent: nil)
             }
             known = there
@@ -82,26 +84,6 @@ public actor LookupTableKeeper {
         guard let step = plan.step else { return Round(usable: plan.usable, sent: nil) }
         let transaction = try await send(step, tables)
         return Round(usable: plan.usable, sent: transaction)
-    }
-
-    private func finalSlot() async throws(ChainError) -> UInt64 {
-        let slots = await nodes.answers { node throws(ChainError) in
-            try await node.slot(.finalized)
-        }
-        guard let slot = nodes.quorum.reached(slots.compactMap { try? $0.get() }) else {
-            throw .inconsistentNode("too few nodes tell their slot")
-        }
-        return slot
-    }
-
-    private func finalHeight() async throws(ChainError) -> UInt64 {
-        let heights = await nodes.answers { node throws(ChainError) in
-            try await node.blockHeight(.finalized)
-        }
-        guard let height = nodes.quorum.reached(heights.compactMap { try? $0.get() }) else {
-            throw .inconsistentNode("too few nodes tell their height")
-        }
-        return height
     }
 
     /// The tables as enough nodes see them in their final blocks.
@@ -124,7 +106,7 @@ public actor LookupTableKeeper {
         switch step {
         case .make:
             // Of a slot that had a block and will not be left for a fork.
-            let slot = try await finalSlot()
+            let slot = try await nodes.finalSlot()
             let made = SolanaInstruction.makeLookupTable(
                 at: slot, authority: payer, payer: payer)
             known.append(made.table)
@@ -146,7 +128,7 @@ public actor LookupTableKeeper {
         let message = try SolanaMessage(
             [.computeLimit(Self.units), .computePrice(price), instruction], payer: payer,
             blockhash: recent.hash)
-        let transaction = try SolanaTransaction(message, signedBy: [key])
+        let transaction = try SolanaTransaction(message, try await key.signature(of: message))
         sent = (tables, recent.height)
         let bytes = transaction.bytes
         _ = await nodes.answers { node throws(ChainError) in

@@ -104,7 +104,9 @@ public struct LookupTablePlan: Hashable, Sendable {
         for table in tables {
             if let since = table.deactivatedAt {
                 if slot > since, slot - since > cooldown { return .close(table.address) }
-            } else if !table.entries.isEmpty, !table.entries.contains(where: wanted.contains) {
+            } else if table.entries.isEmpty
+                ? wanted.isEmpty : !table.entries.contains(where: wanted.contains)
+            {
                 return .deactivate(table.address)
             }
         }

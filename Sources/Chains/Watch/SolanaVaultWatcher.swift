@@ -4,8 +4,8 @@ import Primitives
 /// Only final slots count, and of them only what enough nodes tell alike. Holds no state: the
 /// caller's cursor does, so a crash between two looks repeats or loses nothing.
 public struct SolanaVaultWatcher: Sendable {
-    private let nodes: SolanaNodes
-    private let account: SolanaAddress
+    let nodes: SolanaNodes
+    let account: SolanaAddress
     private let program: SolanaAddress?
     private let margin: UInt64
     private let most: Int
@@ -57,13 +57,7 @@ public struct SolanaVaultWatcher: Sendable {
 
     /// The slot up to which history counts, as enough nodes have it final.
     public func finalSlot() async throws(ChainError) -> UInt64 {
-        let answers = await nodes.answers { node throws(ChainError) in
-            try await node.slot(.finalized)
-        }
-        guard let slot = nodes.quorum.reached(answers.compactMap { try? $0.get() }) else {
-            for case .failure(let error) in answers { throw error }
-            throw .inconsistentNode("the nodes do not agree")
-        }
+        let slot = try await nodes.finalSlot()
         return slot > margin ? slot - margin : 0
     }
 

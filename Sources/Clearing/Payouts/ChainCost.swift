@@ -18,10 +18,16 @@ public struct ChainCost: Hashable, Sendable {
         case batch(BatchID)
         /// A dispersal, or a part of it.
         case dispersal(DispersalID)
-        /// What no single payment is charged with: accounts and lookup tables on Solana.
+        /// What no single payment is charged with: leave to disperse, empty transactions, accounts
+        /// and lookup tables on Solana, payments there that were undone.
         case upkeep
         /// A payment channel: its deposits, and taking back what is left of them.
         case channel(ChannelID)
+        /// The slash of a verdict: asking for it, and carrying it out.
+        case verdict(VerdictID)
+        /// No cost but the contrary: rent of Solana's that came back when something was closed,
+        /// less the fee of closing it.
+        case rentReturn
     }
 
     /// What it was for.
@@ -70,16 +76,22 @@ extension ClearingHouse {
         switch cost.subject {
         case .batch(let id): if batches.at(id) == nil { throw .wrongBatchState }
         case .dispersal(let id): if dispersals.at(id) == nil { throw .dispersalNotFound }
-        case .upkeep: break
         case .channel(let id): if channels.at(id) == nil { throw .channelNotFound }
+        case .verdict(let id): if verdicts.at(id) == nil { throw .verdictNotFound }
+        case .upkeep, .rentReturn: break
         }
         if index.costByTransaction[cost.transaction] != nil { throw .costBooked }
+        let isReturn = cost.subject == .rentReturn
+        if isReturn, expense(cost.coin).units < cost.units { throw .insufficientBalance }
         index.costByTransaction[cost.transaction] = costs.count
         index.costsBySubject[cost.subject, default: []].append(costs.count)
         costs.append(cost)
+        let mirror = AccountID(.chain, cost.coin)
+        let charged = AccountID(.networkCost, cost.coin)
         move(
-            Amount(cost.units), from: AccountID(.chain, cost.coin),
-            to: AccountID(.networkCost, cost.coin), .networkCost, UInt64(costs.count), at: time)
+            Amount(cost.units), from: isReturn ? charged : mirror,
+            to: isReturn ? mirror : charged, isReturn ? .rentReturn : .networkCost,
+            UInt64(costs.count), at: time)
         events.append(.costBooked(cost.subject, cost.coin, units: cost.units))
     }
 
@@ -88,9 +100,15 @@ extension ClearingHouse {
         (index.costsBySubject[subject] ?? []).map { costs[$0] }
     }
 
-    /// What the chains charged in all.
+    /// What is booked of a transaction; `nil` if nothing is. O(1).
+    public func cost(of transaction: [UInt8]) -> ChainCost? {
+        index.costByTransaction[transaction].map { costs[$0] }
+    }
+
+    /// What a chain charged in all, less what it gave back.
     public func expense(_ coin: NativeCoin) -> Amount {
-        ledger.account(AccountID(.networkCost, coin))?.creditsPosted ?? .zero
+        guard let account = ledger.account(AccountID(.networkCost, coin)) else { return .zero }
+        return account.creditsPosted - account.debitsPosted
     }
 }
 
@@ -107,6 +125,10 @@ extension ChainCost: CanonicalCodable {
         case .channel(let id):
             writer.write(UInt8(4))
             writer.write(id)
+        case .verdict(let id):
+            writer.write(UInt8(5))
+            writer.write(id)
+        case .rentReturn: writer.write(UInt8(6))
         }
         writer.write(coin.rawValue)
         writer.write(units)
@@ -120,6 +142,8 @@ extension ChainCost: CanonicalCodable {
         case 2: subject = .dispersal(try reader.read())
         case 3: subject = .upkeep
         case 4: subject = .channel(try reader.read())
+        case 5: subject = .verdict(try reader.read())
+        case 6: subject = .rentReturn
         default: throw .invalidValue("cost")
         }
         guard let coin = NativeCoin(rawValue: try reader.readUInt32()) else {

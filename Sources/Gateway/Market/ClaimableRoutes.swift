@@ -32,9 +32,10 @@ enum ClaimableRoutes {
         of address: EVMAddress, _ call: Call, asksChain: Bool
     ) async throws(APIError) -> Response {
         guard let settlement = call.house.settlement else { throw .notFound("chain") }
-        let found: ClaimableStatement?
+        var found: ClaimableStatement?
         do {
             found = try await settlement.claimable(of: address, asksChain: asksChain)
+            found?.solana = try await call.house.payouts?.solana?.due(of: address)
         } catch let error as SequencerError {
             throw APIError(error)
         } catch {

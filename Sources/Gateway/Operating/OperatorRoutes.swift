@@ -60,7 +60,10 @@ enum OperatorRoutes {
         ) { call in
             try call.requireOperator()
             guard let settlement = call.house.settlement else { throw APIError.notFound("chain") }
-            return JSON.ok(SettlementReport(settlement, call.house.payouts?.solana))
+            let solana = call.house.payouts?.solana
+            let unbooked = await solana?.unbookedTransactions() ?? 0
+            let costs = try await call.read { CostRoutes.Totals.all($0) }
+            return JSON.ok(SettlementReport(settlement, solana, unbooked: unbooked, costs))
         },
         Route(
             .post, "/v1/operator/settlement/resume", .operator, "operating",
@@ -98,6 +101,7 @@ enum OperatorRoutes {
         let solana: Solana?
         let key: String
         let retiring: [Retiring]
+        let costs: [CostRoutes.Totals]
 
         struct Retiring: Encodable {
             let key: String
@@ -106,10 +110,11 @@ enum OperatorRoutes {
 
         struct Solana: Encodable {
             let payer, mint: String
-            let endpoints, quorum, open, unknown: Int
+            let endpoints, quorum, open, unknown, unbooked: Int
             let breakers: [String]
 
-            init(_ solana: SolanaSettlement) {
+            init(_ solana: SolanaSettlement, unbooked: Int) {
+                self.unbooked = unbooked
                 (mint, payer) = solana.names
                 endpoints = solana.endpoints.count
                 quorum = solana.endpoints.needed
@@ -119,8 +124,12 @@ enum OperatorRoutes {
             }
         }
 
-        init(_ settlement: SettlementService, _ solana: SolanaSettlement?) {
-            self.solana = solana.map(Solana.init)
+        init(
+            _ settlement: SettlementService, _ solana: SolanaSettlement?, unbooked: Int,
+            _ costs: [CostRoutes.Totals]
+        ) {
+            self.solana = solana.map { Solana($0, unbooked: unbooked) }
+            self.costs = costs
             waitingDispersals = settlement.waitingDispersals
             mayDisperse = settlement.mayDisperse
             network = settlement.network

@@ -19,6 +19,7 @@ public final class PayoutDesk: Sendable {
         self.settlement = settlement
         self.solana = solana
         self.log = log
+        if let solana { settlement.reconcile(with: solana.watch) }
     }
 
     /// Why somebody cannot be paid at once.

@@ -3,71 +3,100 @@ import Clearing
 import Primitives
 import Synchronization
 
-/// What the chain charged for roots and dispersals, as enough nodes told the transaction manager.
+/// What the chain charged for what the house sends, as enough nodes told the transaction manager:
+/// roots and making them pay, dispersals and the leave for them, slashes.
 extension SettlementService {
-    /// Before which batches, dispersals and channels everything is booked.
+    /// Before which batches, dispersals, channels and verdicts everything is booked.
     struct CostMarks: Sendable {
         var batches = 0
         var dispersals = 0
         var channels = 0
+        var verdicts = 0
+        var isApprovalBooked = false
     }
 
-    /// A root, a dispersal or a channel whose costs may not be booked yet.
+    /// Something whose costs may not be booked yet.
     private struct Open: Sendable {
         let subject: ChainCost.Subject
-        /// The keys of its orders.
+        /// The keys of the orders that are for it.
         let keys: [Digest]
         /// Whether nothing more is sent for it.
         let isOver: Bool
-        let booked: Set<[UInt8]>
     }
 
-    /// Books what is not booked yet. O(batches, dispersals and channels that are not over).
+    /// Books what is not booked yet. O(batches, dispersals, channels and verdicts that are not
+    /// over).
     func bookCosts() async throws {
-        let marks = state.withLock { $0.costMarks }
-        let (batches, dispersals, channels) = try await sequencer.read { house in
+        let (marks, active) = state.withLock { ($0.costMarks, $0.activeBatch) }
+        let (batches, dispersals, channels, verdicts) = try await sequencer.read { house in
             (
                 house.batches.dropFirst(marks.batches).prefix(64).map {
-                    Self.open($0, house)
+                    Self.open($0, active: active)
                 },
-                house.dispersals.dropFirst(marks.dispersals).prefix(256).map {
-                    Self.open($0, house)
-                },
-                house.channels.dropFirst(marks.channels).map { Self.open($0, house) }
+                house.dispersals.dropFirst(marks.dispersals).prefix(256).map(Self.open),
+                house.channels.dropFirst(marks.channels).map(Self.open),
+                house.verdicts.dropFirst(marks.verdicts).prefix(256).map(Self.open)
             )
         }
         let doneBatches = try await book(batches)
         let doneDispersals = try await book(dispersals)
         let doneChannels = try await book(channels)
+        let doneVerdicts = try await book(verdicts)
+        let isApprovalBooked = try await bookApprovals(marks)
         state.withLock { state in
             state.costMarks.batches = marks.batches + doneBatches
             state.costMarks.dispersals = marks.dispersals + doneDispersals
             state.costMarks.channels = marks.channels + doneChannels
+            state.costMarks.verdicts = marks.verdicts + doneVerdicts
+            state.costMarks.isApprovalBooked = isApprovalBooked
         }
     }
 
-    private static func open(_ batch: Batch, _ house: borrowing ClearingHouse) -> Open {
-        let subject = ChainCost.Subject.batch(batch.id)
+    /// A root is over when it pays, or a later one does, or it never will.
+    private static func open(_ batch: Batch, active: BatchID?) -> Open {
+        let isPaying = active.map { $0.rawValue >= batch.id.rawValue } ?? false
         return Open(
-            subject: subject,
-            keys: [SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root)],
-            isOver: batch.state == .confirmed,
-            booked: Set(house.costs(of: subject).map(\.transaction)))
+            subject: .batch(batch.id),
+            keys: [
+                SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root),
+                SettlementOrder.key(ofActivation: batch.id.rawValue, root: batch.root),
+            ], isOver: batch.state == .disputed || batch.state == .confirmed && isPaying)
     }
 
-    private static func open(_ dispersal: Dispersal, _ house: borrowing ClearingHouse) -> Open {
-        let subject = ChainCost.Subject.dispersal(dispersal.id)
-        return Open(
-            subject: subject, keys: [SettlementOrder.key(ofDispersal: dispersal.name)],
-            isOver: dispersal.rail != .push || !dispersal.isOpen,
-            booked: Set(house.costs(of: subject).map(\.transaction)))
+    private static func open(_ dispersal: Dispersal) -> Open {
+        Open(
+            subject: .dispersal(dispersal.id),
+            keys: [SettlementOrder.key(ofDispersal: dispersal.name)],
+            isOver: dispersal.rail != .push || !dispersal.isOpen)
     }
 
-    private static func open(_ channel: HouseChannel, _ house: borrowing ClearingHouse) -> Open {
-        let subject = ChainCost.Subject.channel(channel.id)
+    private static func open(_ verdict: VerdictRecord) -> Open {
+        let isSlash = Asset.usd.chainUnits(verdict.captured) > 0
+        let isOver =
+            switch verdict.state {
+            case .final, .overturned: true
+            case .executed: verdict.settledOnChain || !isSlash
+            case .appealable, .appealed: false
+            }
         return Open(
-            subject: subject, keys: channel.orderKeys, isOver: channel.isOver,
-            booked: Set(house.costs(of: subject).map(\.transaction)))
+            subject: .verdict(verdict.id),
+            keys: isSlash
+                ? [verdict.slashKey, SettlementOrder.key(ofExecution: verdict.slashKey)] : [],
+            isOver: isOver)
+    }
+
+    /// Whether the leave to disperse is booked, or none is needed.
+    private func bookApprovals(_ marks: CostMarks) async throws -> Bool {
+        guard !marks.isApprovalBooked, let payer else { return true }
+        let keys = Asset.allCases.map {
+            SettlementOrder.key(ofApproval: token(of: $0), by: payer.account)
+        }
+        let isApproved = state.withLock { $0.isApproved }
+        return try await book([Open(subject: .upkeep, keys: keys, isOver: isApproved)]) == 1
+    }
+
+    private static func open(_ channel: HouseChannel) -> Open {
+        Open(subject: .channel(channel.id), keys: channel.orderKeys, isOver: channel.isOver)
     }
 
     /// Books the costs of some; how many of the first are done with.
@@ -75,20 +104,28 @@ extension SettlementService {
         var done = 0
         var isPrefix = true
         for open in all {
-            var isClosed = true
-            for key in open.keys {
-                let (found, isDone) = state.withLock { state in
-                    state.orders.inclusions(of: key) { driver.status(of: $0) }
-                }
-                for inclusion in found where !open.booked.contains(inclusion.transaction.bytes) {
-                    _ = try await sequencer.submit(Self.cost(open.subject, inclusion))
-                }
-                isClosed = isClosed && isDone
+            let (found, isClosed) = included(for: open.keys)
+            let booked = try await sequencer.read { house in
+                found.map { house.cost(of: $0.transaction.bytes) != nil }
+            }
+            for (inclusion, isBooked) in zip(found, booked) where !isBooked {
+                _ = try await sequencer.submit(Self.cost(open.subject, inclusion))
             }
             isPrefix = isPrefix && open.isOver && isClosed
             if isPrefix { done += 1 }
         }
         return done
+    }
+
+    /// The blocks that some orders' transactions are in, and whether none is still on its way.
+    private func included(for keys: [Digest]) -> (found: [EVMInclusion], isClosed: Bool) {
+        state.withLock { state in
+            keys.reduce(into: ([], true)) { all, key in
+                let one = state.orders.inclusions(of: key) { driver.status(of: $0) }
+                all.0 += one.found
+                all.1 = all.1 && one.isClosed
+            }
+        }
     }
 
     private static func cost(

@@ -3,8 +3,7 @@ import Logging
 import Primitives
 import Synchronization
 
-/// What the payout manager on Solana tells people: the log's lines, what is unknown for long, and
-/// what was spent beside the payments.
+/// What the payout manager on Solana tells people: the log's lines, and what is unknown for long.
 final class SolanaNotes: Sendable {
     private let metrics: HouseMetrics
     private let log: Logger
@@ -13,11 +12,7 @@ final class SolanaNotes: Sendable {
     private struct State {
         var names: [Digest: String] = [:]
         var unknown: Set<Digest> = []
-        var unbooked: [(transaction: Signature, since: ContinuousClock.Instant)] = []
     }
-
-    /// After so long a transaction that is in no final block never will be.
-    private static let patience = Duration.seconds(600)
 
     init(metrics: HouseMetrics, log: Logger) {
         self.metrics = metrics
@@ -30,24 +25,6 @@ final class SolanaNotes: Sendable {
     func isUnknown(_ id: Digest) -> Bool { state.withLock { $0.unknown.contains(id) } }
 
     func name(_ id: Digest, _ name: String) { state.withLock { $0.names[id] = name } }
-
-    /// Remembers a transaction whose cost is to be booked.
-    func spent(_ transaction: Signature) {
-        state.withLock { $0.unbooked.append((transaction, .now)) }
-    }
-
-    /// Those that are still worth asking for.
-    var unbooked: [Signature] {
-        state.withLock { state in
-            let now = ContinuousClock.now
-            state.unbooked.removeAll { now - $0.since > Self.patience }
-            return state.unbooked.map(\.transaction)
-        }
-    }
-
-    func booked(_ transaction: Signature) {
-        state.withLock { $0.unbooked.removeAll { $0.transaction == transaction } }
-    }
 
     /// Says what became of a payment; the books look for themselves.
     func report(_ id: Digest, _ outcome: SolanaPayoutOutcome) -> Bool {
@@ -74,7 +51,9 @@ final class SolanaNotes: Sendable {
 
     func alert(_ alert: SolanaManagerAlert) {
         switch alert {
-        case .accountsMade(let transaction): spent(transaction)
+        case .accountsMade(let transaction):
+            log.info(
+                "token accounts were made", metadata: ["transaction": "\(Self.text(transaction))"])
         case .opened(.nodesUnreachable):
             metrics.chainFailed()
             log.warning("Solana's payouts wait for the cluster")

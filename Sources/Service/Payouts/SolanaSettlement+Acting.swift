@@ -128,9 +128,8 @@ extension SolanaSettlement {
         let owners = try await sequencer.read { house in
             house.parties.compactMap(\.payout.solana)
         }
-        guard isTimeForTables(owners.isEmpty) else { return }
+        guard isTimeForTables(owners.isEmpty, await tables.hasTables) else { return }
         let round = try await tables.look(wanted: owners.map(account), due: due.map(account))
-        if let sent = round.sent { notes.spent(sent) }
         let isNews = state.withLock { state in
             defer { state.tables = round.usable }
             return state.tables != round.usable
@@ -138,65 +137,15 @@ extension SolanaSettlement {
         if isNews { try await driver.use(round.usable) }
     }
 
-    /// Tables are looked at every few seconds, and not at all as long as nobody is paid here.
-    private func isTimeForTables(_ isIdle: Bool) -> Bool {
+    /// Tables are looked at every second, and not at all as long as nobody is paid here and none is
+    /// left whose rent could come back.
+    private func isTimeForTables(_ isIdle: Bool, _ hasTables: Bool) -> Bool {
         state.withLock { state in
-            if isIdle, state.tables.isEmpty { return false }
+            if isIdle, !hasTables { return false }
             let now = ContinuousClock.now
             guard now >= state.nextTables else { return false }
             state.nextTables = now + .seconds(1)
             return true
         }
-    }
-
-    // MARK: Costs
-
-    /// Books what the cluster charged: for the payments of the dispersals that are over, and for
-    /// accounts and tables.
-    private func bookCosts() async throws {
-        let mark = state.withLock { $0.costMark }
-        let found = try await sequencer.read { house in
-            house.dispersals.dropFirst(mark).prefix(256).map { dispersal in
-                (dispersal, Set(house.costs(of: .dispersal(dispersal.id)).map(\.transaction)))
-            }
-        }
-        var done = mark
-        var isPrefix = true
-        for (dispersal, booked) in found {
-            var seen: Set<Signature> = []
-            for payment in dispersal.payments {
-                guard let transaction = payment.transaction, seen.insert(transaction).inserted,
-                    !booked.contains(transaction.bytes)
-                else { continue }
-                try await book(transaction, .dispersal(dispersal.id), isPayment: true)
-            }
-            isPrefix = isPrefix && !dispersal.isOpen
-            if isPrefix { done += 1 }
-        }
-        let last = done
-        state.withLock { $0.costMark = last }
-        for transaction in notes.unbooked {
-            if try await book(transaction, .upkeep, isPayment: false) { notes.booked(transaction) }
-        }
-    }
-
-    /// Books one transaction's cost; false while it is in no final block.
-    @discardableResult
-    private func book(
-        _ transaction: Signature, _ subject: ChainCost.Subject, isPayment: Bool
-    ) async throws -> Bool {
-        let charge = try await nodes.agreed { node throws(ChainError) in
-            try await node.charge(of: transaction)
-        }
-        guard let charge else { return false }
-        let lamports = isPayment ? charge.fee : charge.spent
-        if lamports > 0 {
-            _ = try await sequencer.submit(
-                .bookCost(
-                    ChainCost(
-                        subject, .lamports, units: UInt128(lamports),
-                        transaction: transaction.bytes)))
-        }
-        return true
     }
 }

@@ -35,6 +35,10 @@ public final class SolanaSettlement: Sendable {
     let metrics: HouseMetrics
     let log: Logger
     let notes: SolanaNotes
+    /// What was signed and is not booked.
+    let spending: SolanaSpending
+    /// The token account that is paid from, against the books.
+    let watch: SolanaWatch
     let state = Mutex(State())
 
     struct State {
@@ -43,6 +47,7 @@ public final class SolanaSettlement: Sendable {
         /// Before which dispersals everything is booked.
         var costMark = 0
         var nextTables = ContinuousClock.now
+        var nextCosts = ContinuousClock.now
     }
 
     /// The file in a house's folder that holds what the payout manager knows.
@@ -56,8 +61,10 @@ public final class SolanaSettlement: Sendable {
         try await Self.checkRecord(folder, sequencer)
         let nodes = try Self.nodes(options)
         let found: (genesis: Digest, program: SolanaAddress)
+        let slot: UInt64
         do {
             found = try await Self.look(at: options.mint, nodes)
+            slot = try await nodes.finalSlot()
         } catch {
             throw HouseError(.network, "the Solana cluster does not answer as it must: \(error)")
         }
@@ -81,16 +88,20 @@ public final class SolanaSettlement: Sendable {
             self.tableRecords = tableRecords
             firstRecord = records.lastNumber
             let known = try records.load()
+            let spending = try SolanaSpending(
+                path: folder + "/solana-costs.sqlite", owner: owner, after: slot)
+            self.spending = spending
+            let key = NotedSigner(signer: options.key, spending: spending)
             driver = try SolanaManagerDriver(
                 nodes: nodes.all, quorum: nodes.quorum,
-                policy: Self.policy(options, found.program), key: options.key,
+                policy: Self.policy(options, found.program), key: key,
                 state: known.state, records: known.records,
                 hooks: SolanaManagerHooks(
                     durable: { try await records.append($0) },
                     report: { notes.report($0, $1) }, alert: { notes.alert($0) }),
                 clock: { .systemNow }, tick: .milliseconds(250))
             tables = LookupTableKeeper(
-                nodes, key: options.key, mint: options.mint, program: found.program,
+                nodes, key: key, mint: options.mint, program: found.program,
                 threshold: options.tableThreshold,
                 known: try Self.addresses(tableRecords.load().state ?? [])
             ) { addresses in
@@ -99,6 +110,13 @@ public final class SolanaSettlement: Sendable {
                 try await tableRecords.replace(
                     upTo: tableRecords.lastNumber, with: writer.bytes)
             }
+            let (mint, program) = (options.mint, found.program)
+            watch = try SolanaWatch(
+                SolanaWatch.Parts(
+                    nodes: nodes, payer: payer, treasuries: options.treasuries,
+                    tokenAccount: { .tokenAccount(of: $0, mint: mint, program: program) },
+                    driver: driver, sequencer: sequencer, metrics: metrics, log: log),
+                path: folder + "/solana-watch.sqlite", owner: owner)
         } catch {
             throw HouseError(.storage, "the record of Solana's payouts cannot be read: \(error)")
         }
@@ -204,6 +222,7 @@ public final class SolanaSettlement: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.drive() }
             group.addTask { await self.act() }
+            group.addTask { await self.watch.run() }
             await group.waitForAll()
         }
     }
@@ -212,5 +231,7 @@ public final class SolanaSettlement: Sendable {
     func close() {
         records.close()
         tableRecords.close()
+        spending.close()
+        watch.close()
     }
 }

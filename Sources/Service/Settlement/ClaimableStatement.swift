@@ -68,4 +68,6 @@ public struct ClaimableStatement: Codable, Hashable, Sendable {
     public let bond: Bond?
     /// What is promised through payment channels and not claimed; `nil` if there is nothing.
     public let vouchers: [VoucherStatement]?
+    /// What the party is paid on Solana; `nil` if nothing.
+    public var solana: SolanaDue?
 }

@@ -14,6 +14,12 @@ public struct Reconciliation: Sendable {
         case claimed = 3
         /// The sum of the leaves of the root that pays.
         case activeRoot = 4
+        /// What left the account that pays on Solana, and what of it is a payment of the books.
+        case solanaSent = 5
+        /// What the books say was paid on Solana, and what of it the chain has.
+        case solanaPaid = 6
+        /// What the account on Solana holds, and what its history adds up to.
+        case solanaBalance = 7
     }
 
     /// One comparison, in chain units.
@@ -58,6 +64,10 @@ public struct Reconciliation: Sendable {
     /// not explained yet.
     public let isSearched: Bool
 
+    /// The account that pays on Solana, if there is one; its lines and what is stuck there are
+    /// among the others.
+    public let solana: SolanaReconciliation?
+
     /// Whether nothing differs.
     public var isBalanced: Bool { lines.allSatisfy { $0.difference == 0 } }
 }
@@ -84,8 +94,18 @@ public struct StrandedItem: Hashable, Sendable {
         case batchStuck = 8
         /// More is owed in an asset than the chain holds for it.
         case uncovered = 9
+        /// Tokens that left the house's account on Solana and are no payment.
+        case solanaOutflow = 10
+        /// Tokens that somebody sent to the house's account on Solana.
+        case solanaInflow = 11
+        /// A payment on Solana whose receiver cannot be paid.
+        case paymentQuarantined = 12
+        /// A payment that is made by the books, and that the chain does not have.
+        case paymentMissing = 13
+        /// The house's account on Solana was not read for long.
+        case solanaUnread = 14
         /// Payments that are not made for long.
-        case dispersalOpen = 12
+        case dispersalOpen = 15
     }
 
     /// What it is.
@@ -102,10 +122,15 @@ public struct StrandedItem: Hashable, Sendable {
     public let transaction: Digest?
     /// Since when, as far as that is known.
     public let since: Timestamp?
+    /// Where it went to or came from on Solana: an owner, or a token account.
+    public let solanaAccount: SolanaAddress?
+    /// The transaction there.
+    public let solanaTransaction: Signature?
 
     init(
         _ kind: Kind, _ asset: Asset? = nil, _ amount: UInt128 = 0, account: EVMAddress? = nil,
-        number: UInt64? = nil, transaction: Digest? = nil, since: Timestamp? = nil
+        number: UInt64? = nil, transaction: Digest? = nil, since: Timestamp? = nil,
+        solanaAccount: SolanaAddress? = nil, solanaTransaction: Signature? = nil
     ) {
         self.kind = kind
         self.asset = asset
@@ -114,6 +139,8 @@ public struct StrandedItem: Hashable, Sendable {
         self.number = number
         self.transaction = transaction
         self.since = since
+        self.solanaAccount = solanaAccount
+        self.solanaTransaction = solanaTransaction
     }
 }
 
@@ -130,6 +157,11 @@ extension StrandedItem.Kind {
         case .slashNotExecuted: "slash_not_executed"
         case .batchStuck: "batch_stuck"
         case .uncovered: "uncovered"
+        case .solanaOutflow: "solana_outflow"
+        case .solanaInflow: "solana_inflow"
+        case .paymentQuarantined: "payment_quarantined"
+        case .paymentMissing: "payment_missing"
+        case .solanaUnread: "solana_unread"
         case .dispersalOpen: "dispersal_open"
         }
     }
@@ -143,6 +175,9 @@ extension Reconciliation.Check {
         case .bonds: "bonds"
         case .claimed: "claimed"
         case .activeRoot: "active_root"
+        case .solanaSent: "solana_sent"
+        case .solanaPaid: "solana_paid"
+        case .solanaBalance: "solana_balance"
         }
     }
 }

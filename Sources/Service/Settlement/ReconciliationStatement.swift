@@ -57,6 +57,16 @@ public struct ReconciliationStatement: Codable, Hashable, Sendable {
         }
     }
 
+    /// The account that pays on Solana.
+    public struct Solana: Codable, Hashable, Sendable {
+        /// The token account, in base58.
+        public let account: String
+        /// Up to which slot its history was read; 0 before the first look.
+        public let slot: UInt64
+        /// When that was, in milliseconds since 1970.
+        public let at: UInt64?
+    }
+
     /// Whether nothing differs.
     public let balanced: Bool
     /// Whether all blocks were searched for stray tokens; if not, ask again.
@@ -77,6 +87,8 @@ public struct ReconciliationStatement: Codable, Hashable, Sendable {
     public let slashes: Int
     /// What is stuck.
     public let stranded: [Item]
+    /// The account that pays on Solana, if there is one.
+    public let solana: Solana?
 
     /// The statement of a reconciliation.
     public init(_ found: Reconciliation) {
@@ -106,9 +118,17 @@ public struct ReconciliationStatement: Codable, Hashable, Sendable {
             Item(
                 alert: item.kind.rawValue, name: item.kind.name, asset: item.asset?.code,
                 amount: item.asset.map { $0.text(units: item.amount) },
-                units: item.asset == nil ? nil : "\(item.amount)", account: item.account?.hex,
-                number: item.number, transaction: item.transaction?.hex,
+                units: item.asset == nil ? nil : "\(item.amount)",
+                account: item.account?.hex ?? item.solanaAccount.map { "\($0)" },
+                number: item.number,
+                transaction: item.transaction?.hex
+                    ?? item.solanaTransaction.map { PayoutOwner.text($0) },
                 since: item.since.map { $0.nanoseconds / 1_000_000 })
+        }
+        solana = found.solana.map {
+            Solana(
+                account: "\($0.account)", slot: $0.slot,
+                at: $0.readAt.map { $0.nanoseconds / 1_000_000 })
         }
     }
 }

@@ -106,12 +106,14 @@ extension SettlementService {
         stranded += try await bondsLeft(books, at: block)
         stranded += try await slashesLeft(books, at: block, rules)
         stranded += Self.left(books, holdings, at: now, chainNow: chainNow, rules)
+        let solana = try await state.withLock { $0.solana }?.reconciliation()
+        stranded += solana?.stranded ?? []
         return Reconciliation(
             network: network, madeAt: now, holdings: holdings,
-            lines: Self.lines(books, holdings, strays), owed: books.owed,
+            lines: Self.lines(books, holdings, strays) + (solana?.lines ?? []), owed: books.owed,
             claimable: Self.claimable(books, holdings), stranded: stranded,
             inFlight: books.inFlight, openSlashes: books.openSlashes.count,
-            isSearched: isSearched)
+            isSearched: isSearched, solana: solana)
     }
 
     /// The stray transfers: searched for only while there is more on chain than they explain.

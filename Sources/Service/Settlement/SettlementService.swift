@@ -68,6 +68,8 @@ public final class SettlementService: Sendable {
         /// The last reconciliation, and what is known of tokens that were sent straight.
         var reconciliation: Reconciliation?
         var strays: StrayTransfers
+        /// The account that pays on Solana, if there is one.
+        var solana: SolanaWatch?
         var orders: SettlementOrders
         var refusedSlashes = 0
         var refusedRoots = 0
@@ -277,6 +279,9 @@ public final class SettlementService: Sendable {
 
     /// Closes the file of records.
     func close() { records.close() }
+
+    /// Takes an account on Solana into every reconciliation from now on.
+    func reconcile(with solana: SolanaWatch) { state.withLock { $0.solana = solana } }
 
     /// Stops booking and sending until a person has looked.
     func halt(_ why: Logger.Message, _ metadata: Logger.Metadata) {

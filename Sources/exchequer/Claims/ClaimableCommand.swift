@@ -60,11 +60,21 @@ struct ClaimableCommand: AsyncParsableCommand {
             rows.append(["USD", bond.unbonding, "on its way out of the bond"])
             if let due = bond.withdrawable { rows.append(["USD", due, "of it can be taken out"]) }
         }
+        if let solana = found.solana {
+            if solana.owner != nil { rows.append(["USD", solana.payable, "on Solana, next time"]) }
+            for one in solana.payments {
+                let why = one.reason.map { " (\($0))" } ?? ""
+                rows.append(["USD", one.amount, "on Solana, \(one.stage)\(why)"])
+            }
+        }
         rows.removeAll { $0[1] == "0.00" }
         Console.put(
             rows.isEmpty
                 ? "nothing to claim for \(found.account)"
                 : Console.table(["asset", "amount", "when"], rows))
+        for one in found.solana?.payments ?? [] {
+            if let advice = one.advice { Console.say("dispersal \(one.dispersal): \(advice)") }
+        }
     }
 
     /// Writes documents as the house has made them; whoever takes them checks them.

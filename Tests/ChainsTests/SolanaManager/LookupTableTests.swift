@@ -66,6 +66,10 @@ import Testing
         let old = try table("one", common + payees[200..<203])
         #expect(plan([old], due: 0, wanted: 201).step == nil)
         #expect(plan([old], due: 0, wanted: 200).step == .deactivate(old.address))
+        // One that was made and never filled goes when nobody is paid here any more.
+        let empty = try table("two", [])
+        #expect(plan([empty], due: 0, wanted: 1).step == nil)
+        #expect(plan([empty], due: 0, wanted: 0).step == .deactivate(empty.address))
         let ending = try table("one", old.entries, deactivatedAt: 40)
         #expect(plan([ending], due: 0, wanted: 200).usable.isEmpty)
         #expect(plan([ending], due: 0, wanted: 200, slot: 40 + 513).step == nil)

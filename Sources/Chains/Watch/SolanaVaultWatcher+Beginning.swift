@@ -1,0 +1,40 @@
+extension SolanaVaultWatcher {
+    /// A cursor at the newest final slot, for an account whose history up to now does not matter:
+    /// what it holds there, and the last transaction that names it. Enough nodes agree on both.
+    public func beginning() async throws(ChainError) -> VaultCursor {
+        let final = try await finalSlot()
+        return try await nodes.agreed { [account] node throws(ChainError) in
+            guard try await node.slot(.finalized) >= final else {
+                throw .inconsistentNode("slot \(final) is not there yet: the node is behind")
+            }
+            let listed = try await node.transactions(naming: account)
+            let newest = listed.first { $0.slot <= final }
+            return VaultCursor(
+                slot: final,
+                newest: newest.map {
+                    VaultCursor.Anchor(transaction: $0.transaction, slot: $0.slot)
+                }, balance: try await Self.balance(of: account, at: final, listed, node))
+        }
+    }
+
+    /// What the account held after the last of the listed transactions up to a slot that moved
+    /// something; before the first one later, if there is none; or now, if nothing moved.
+    private static func balance(
+        of account: SolanaAddress, at final: UInt64, _ listed: [VaultListing], _ node: SolanaChain
+    ) async throws(ChainError) -> UInt64 {
+        let done = listed.filter { !$0.isUndone }
+        let last = done.first { $0.slot <= final }
+        if let one = last ?? done.last {
+            guard let trace = try await node.trace(of: one.transaction) else {
+                throw .inconsistentNode("a transaction is listed and not known")
+            }
+            let (before, after) = trace.balance(of: account)
+            return last == nil ? before : after
+        }
+        guard let found = try await node.accounts([account], .finalized)[0] else { return 0 }
+        guard [.token, .token2022].contains(found.owner), found.data.count >= 165 else {
+            throw .inconsistentNode("\(account) is no token account")
+        }
+        return found.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
+}

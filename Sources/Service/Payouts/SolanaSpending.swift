@@ -1,0 +1,132 @@
+import Chains
+import Primitives
+import Storage
+
+/// Every transaction that the payer on Solana has signed and whose cost is not booked: written down
+/// before the signature leaves this process, so that what a crash comes after is found again.
+///
+/// What it cost, the chain says. If the file is lost, so are the costs of what was under way, and
+/// nothing else.
+actor SolanaSpending {
+    /// A transaction that may be on the chain.
+    struct Note: Hashable, Sendable {
+        /// Its name there.
+        let transaction: Signature
+        /// Whether it pays somebody: then its cost is that of a dispersal.
+        let pays: Bool
+        /// A slot that was final before it was signed: it is in a later one, or in none.
+        let after: UInt64
+    }
+
+    private let records: RecordLog
+    private var open: [Note]
+    private var finalSlot: UInt64
+    /// Above which height no block takes it any more, once that is known.
+    private var bounds: [Signature: UInt64] = [:]
+    /// The last write, which the next one waits for.
+    private var last: Task<Void, any Error>?
+
+    /// Goes on with what a file says; `slot` is final now.
+    init(path: String, owner: String, after slot: UInt64) throws {
+        records = try RecordLog(path: path, owner: owner)
+        let known = try records.load()
+        var open: [Note] = []
+        if let state = known.state {
+            var reader = ByteReader(state)
+            open = try reader.readArray(limit: .max)
+            try reader.finish()
+        }
+        for bytes in known.records {
+            var reader = ByteReader(bytes)
+            let note: Note = try reader.read()
+            try reader.finish()
+            if !open.contains(where: { $0.transaction == note.transaction }) { open.append(note) }
+        }
+        self.open = open
+        finalSlot = slot
+    }
+
+    /// What is not booked, oldest first.
+    var notes: [Note] { open }
+
+    /// Writes down that a transaction was signed; returns when that is durable.
+    func note(_ transaction: Signature, pays: Bool) async throws {
+        let note = Note(transaction: transaction, pays: pays, after: finalSlot)
+        // Asked for again, a signature is the same.
+        if !open.contains(where: { $0.transaction == transaction }) { open.append(note) }
+        try await write { try await $0.append([note.canonicalBytes()]) }
+    }
+
+    /// Forgets transactions whose cost is booked, or that will never be on the chain.
+    func forget(_ transactions: [Signature]) async throws {
+        if transactions.isEmpty { return }
+        open.removeAll { transactions.contains($0.transaction) }
+        for transaction in transactions { bounds[transaction] = nil }
+        try await write { try await $0.replace(upTo: $0.lastNumber, with: await self.state) }
+    }
+
+    /// The height above which no block takes a transaction any more: two lives of a blockhash above
+    /// one that was final after it was signed.
+    func bound(of transaction: Signature, final height: UInt64) -> UInt64 {
+        let bound = bounds[transaction] ?? height + 2 * 150
+        bounds[transaction] = bound
+        return bound
+    }
+
+    /// What is signed from now on is in no slot up to this one.
+    func passed(_ slot: UInt64) { finalSlot = max(finalSlot, slot) }
+
+    private var state: [UInt8] {
+        var writer = ByteWriter()
+        writer.write(open)
+        return writer.bytes
+    }
+
+    /// One write after the other, each of what is open in its turn.
+    private func write(
+        _ body: @escaping @Sendable (RecordLog) async throws -> Void
+    ) async throws {
+        let (before, records) = (last, records)
+        let task = Task {
+            _ = await before?.result
+            try await body(records)
+        }
+        last = task
+        try await task.value
+    }
+
+    /// Closes the file.
+    nonisolated func close() { records.close() }
+}
+
+extension SolanaSpending.Note: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(transaction)
+        writer.write(pays)
+        writer.write(after)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        transaction = try reader.read()
+        pays = try reader.readBool()
+        after = try reader.readUInt64()
+    }
+}
+
+/// A signer whose every signature is noted before anybody has it.
+struct NotedSigner: SolanaSigner {
+    let signer: any SolanaSigner
+    let spending: SolanaSpending
+
+    var address: SolanaAddress { signer.address }
+
+    func signature(of message: SolanaMessage) async throws(SigningFailure) -> Signature {
+        let signature = try await signer.signature(of: message)
+        do {
+            try await spending.note(signature, pays: message.movesTokens)
+        } catch {
+            throw .refused(SignerRefusal(.notDurable, "its cost could not be noted: \(error)"))
+        }
+        return signature
+    }
+}

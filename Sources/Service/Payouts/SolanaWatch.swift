@@ -1,0 +1,288 @@
+import Chains
+import Clearing
+import Logging
+import Primitives
+import Storage
+import Synchronization
+
+/// Watches the token account that the house pays from on Solana, from a cursor in
+/// `solana-watch.sqlite` on, and holds what it did against the books.
+///
+/// The chain is read a page at a time from final blocks that enough nodes tell alike; what was read
+/// and how far is written down together, so a crash repeats or loses nothing.
+final class SolanaWatch: Sendable {
+    /// The token account.
+    let account: SolanaAddress
+    private let watcher: SolanaVaultWatcher
+    private let nodes: SolanaNodes
+    private let records: RecordLog
+    private let driver: SolanaManagerDriver
+    private let sequencer: Sequencer
+    private let metrics: HouseMetrics
+    private let log: Logger
+    /// Owners whose deposits are the house's own, and their token accounts.
+    private let treasuries: (owners: Set<SolanaAddress>, accounts: Set<SolanaAddress>)
+    private let tokenAccount: @Sendable (SolanaAddress) -> SolanaAddress
+    private let state = Mutex(State())
+    private let startedAt = Timestamp.systemNow
+
+    private struct State {
+        var book: PayerBook?
+        var readAt: Timestamp?
+        /// Slots of transactions that neither the history nor the manager tells.
+        var asked: [Signature: UInt64?] = [:]
+        /// What the account held when it was not what its history says, and from which slot on that
+        /// is no longer a matter of time.
+        var doubt: (holds: UInt64, slot: UInt64)?
+        var mismatch: UInt64?
+    }
+
+    private static let interval = Duration.seconds(1)
+    /// Slots after which whatever an account held must be in its history: twice what it takes to
+    /// be final, and the watcher's margin.
+    private static let settling: UInt64 = 100
+    /// After so long without a look somebody should know.
+    private static let patience = Timestamp.Span.seconds(300)
+
+    /// What the watch is told of the house and its cluster.
+    struct Parts {
+        let nodes: SolanaNodes
+        let payer: SolanaAddress
+        let treasuries: [SolanaAddress]
+        let tokenAccount: @Sendable (SolanaAddress) -> SolanaAddress
+        let driver: SolanaManagerDriver
+        let sequencer: Sequencer
+        let metrics: HouseMetrics
+        let log: Logger
+    }
+
+    init(_ parts: Parts, path: String, owner: String) throws {
+        nodes = parts.nodes
+        tokenAccount = parts.tokenAccount
+        account = parts.tokenAccount(parts.payer)
+        treasuries = (
+            Set(parts.treasuries), Set(parts.treasuries.map { parts.tokenAccount($0) })
+        )
+        driver = parts.driver
+        sequencer = parts.sequencer
+        metrics = parts.metrics
+        log = parts.log
+        watcher = SolanaVaultWatcher(nodes: parts.nodes, account: account)
+        records = try RecordLog(path: path, owner: owner)
+        let known = try records.load().state.map { try PayerBook(canonicalBytes: $0) }
+        state.withLock { $0.book = known }
+    }
+
+    /// Watches until the task is cancelled.
+    func run() async {
+        var complained = false
+        while !Task.isCancelled {
+            do {
+                try await look()
+                complained = false
+            } catch {
+                metrics.chainFailed()
+                if !complained {
+                    log.warning(
+                        "the payer's account on Solana cannot be read",
+                        metadata: ["why": "\(error)"])
+                }
+                complained = true
+            }
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    /// Closes the file.
+    func close() { records.close() }
+
+    // MARK: The chain
+
+    private func look() async throws {
+        let last = state.withLock { $0.book }
+        var book: PayerBook
+        if let last { book = last } else { book = PayerBook(from: try await watcher.beginning()) }
+        var hasMore = true
+        while hasMore, !Task.isCancelled {
+            let page = try await watcher.read(from: book.cursor)
+            book.take(page.records, upTo: page.cursor, from: treasuries.owners)
+            hasMore = page.hasMore
+        }
+        let view = try await view(of: book)
+        try await ask(view.unasked)
+        book.retire(comparison(book, view))
+        let isNews =
+            last.map { $0.cursor.newest != book.cursor.newest || $0.mark != book.mark } ?? true
+        if isNews {
+            try await records.replace(upTo: records.lastNumber, with: book.canonicalBytes())
+        }
+        let (holds, now, read) = (
+            try await watcher.balance(notBefore: book.cursor.slot) ?? 0, Timestamp.systemNow, book
+        )
+        state.withLock { state in
+            state.book = read
+            state.readAt = now
+            Self.doubt(&state, holds: holds, read)
+        }
+    }
+
+    /// What an account holds may be ahead of what is read. It differs only if it still does when
+    /// everything that was there then has been read.
+    private static func doubt(_ state: inout State, holds: UInt64, _ book: PayerBook) {
+        state.mismatch = nil
+        if UInt128(holds) == book.balance {
+            state.doubt = nil
+        } else if let doubt = state.doubt, doubt.holds == holds {
+            if book.cursor.slot >= doubt.slot { state.mismatch = holds }
+        } else {
+            state.doubt = (holds, book.cursor.slot + settling)
+        }
+    }
+
+    /// Asks in which final slots transactions are.
+    private func ask(_ transactions: [Signature]) async throws(ChainError) {
+        for start in stride(from: 0, to: transactions.count, by: 256) {
+            let part = Array(transactions[start..<min(start + 256, transactions.count)])
+            let slots = try await nodes.agreed { node throws(ChainError) in
+                try await node.statuses(part).all.map { status -> UInt64? in
+                    guard let status, status.commitment == .finalized else { return nil }
+                    return status.failure == nil ? status.slot : nil
+                }
+            }
+            state.withLock { state in
+                for (transaction, slot) in zip(part, slots) {
+                    state.asked.updateValue(slot, forKey: transaction)
+                }
+            }
+        }
+    }
+
+    // MARK: The books
+
+    /// What the books say, and where the transactions are that the history does not tell of.
+    private struct View: Sendable {
+        let payments: PayerPayments
+        let slots: [Signature: UInt64]
+        let unasked: [Signature]
+    }
+
+    /// The dispersals from a mark on, those of Solana with their payments.
+    private struct Excerpt: Sendable {
+        var dispersals: [Dispersal?] = []
+        var sum: UInt128 = 0
+
+        init(_ house: borrowing ClearingHouse, from mark: Int) {
+            for (place, dispersal) in house.dispersals.enumerated() {
+                let isSolana = dispersal.rail == .solana
+                if place >= mark { dispersals.append(isSolana ? dispersal : nil) }
+                guard isSolana else { continue }
+                for payment in dispersal.payments where payment.state == .paid {
+                    sum += payment.units
+                }
+            }
+        }
+    }
+
+    private func view(of book: PayerBook) async throws -> View {
+        let mark = book.mark
+        let excerpt = try await sequencer.read { Excerpt($0, from: mark) }
+        let read = Set(book.outgoing.map(\.transaction))
+        var (slots, unasked): ([Signature: UInt64], [Signature]) = ([:], [])
+        var (paid, underWay): ([PayerPayments.Paid], [PayerPayments.Payment]) = ([], [])
+        for dispersal in excerpt.dispersals {
+            guard let dispersal else {
+                paid.append(PayerPayments.Paid([], isOver: true))
+                continue
+            }
+            var made: [PayerPayments.Payment] = []
+            for place in dispersal.payments.indices {
+                let signed = signed(dispersal, place)
+                if dispersal.payments[place].state.isOpen {
+                    underWay += signed.payments
+                } else if dispersal.payments[place].state == .paid {
+                    made += signed.payments
+                    for payment in signed.payments where !read.contains(payment.transaction) {
+                        if let slot = signed.slot {
+                            slots[payment.transaction] = slot
+                        } else {
+                            unasked.append(payment.transaction)
+                        }
+                    }
+                }
+            }
+            paid.append(PayerPayments.Paid(made, isOver: !dispersal.isOpen))
+        }
+        return View(
+            payments: PayerPayments(paid, underWay: underWay, sum: excerpt.sum), slots: slots,
+            unasked: unasked)
+    }
+
+    /// The transactions of a payment: the one that the books have, or those that may make it; and
+    /// its slot, as the manager knows it.
+    private func signed(
+        _ dispersal: Dispersal, _ place: Int
+    ) -> (payments: [PayerPayments.Payment], slot: UInt64?) {
+        let payment = dispersal.payments[place]
+        guard case .solana(let owner) = payment.receiver, let units = UInt64(exactly: payment.units)
+        else { return ([], nil) }
+        let target = tokenAccount(SolanaAddress(owner))
+        func payments(_ all: [Signature]) -> [PayerPayments.Payment] {
+            all.map { PayerPayments.Payment($0, to: target, units: units) }
+        }
+        let status = driver.status(of: SolanaSettlement.id(of: dispersal, payment: place))
+        if let booked = payment.transaction {
+            guard case .closed(.settled(booked, let slot)) = status else {
+                return (payments([booked]), nil)
+            }
+            return (payments([booked]), slot)
+        }
+        switch status {
+        case .inFlight(let all): return (payments(all), nil)
+        case .closed(.settled(let made, let slot)): return (payments([made]), slot)
+        case .absent, .waiting, .quarantined, .closed: return ([], nil)
+        }
+    }
+
+    private func comparison(_ book: PayerBook, _ view: View) -> PayerComparison {
+        let asked = state.withLock { $0.asked }
+        return PayerComparison(book, view.payments, own: treasuries.accounts) { transaction in
+            if let slot = view.slots[transaction] { return slot }
+            if let slot = asked[transaction] { return slot }
+            return .max
+        }
+    }
+
+    // MARK: Reconciling
+
+    /// The account against the books, as far as it was read.
+    func reconciliation() async throws -> SolanaReconciliation {
+        let (book, readAt, mismatch) = state.withLock { ($0.book, $0.readAt, $0.mismatch) }
+        let now = Timestamp.systemNow
+        var stranded = try await sequencer.read { SolanaReconciliation.quarantined($0) }
+        guard let book else {
+            stranded.append(StrandedItem(.solanaUnread, solanaAccount: account))
+            return SolanaReconciliation(
+                account: account, slot: 0, readAt: nil, lines: [], stranded: stranded)
+        }
+        // A book of before this process is as good until it has looked for itself.
+        let since = readAt ?? startedAt
+        if since + Self.patience <= now {
+            stranded.append(StrandedItem(.solanaUnread, since: since, solanaAccount: account))
+        }
+        let found = comparison(book, try await view(of: book))
+        stranded += found.strays.map { SolanaReconciliation.item(.solanaOutflow, $0) }
+        stranded += book.strayIn
+            .filter { !treasuries.owners.contains($0.account ?? account) }
+            .map { SolanaReconciliation.item(.solanaInflow, $0) }
+        stranded += found.missing.map {
+            StrandedItem(
+                .paymentMissing, .usd, UInt128($0.units), solanaAccount: $0.account,
+                solanaTransaction: $0.transaction)
+        }
+        return SolanaReconciliation(
+            account: account, slot: book.cursor.slot, readAt: readAt,
+            lines: SolanaReconciliation.lines(
+                found, balance: book.balance, holds: mismatch.map { UInt128($0) }),
+            stranded: stranded)
+    }
+}

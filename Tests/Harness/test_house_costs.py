@@ -1,0 +1,228 @@
+"""What the chains charge a house is in its books to the wei and to the lamport, although it is
+killed between sending and booking."""
+
+import base64
+import json
+import urllib.request
+
+import pytest
+from test_house_chain import House, eventually, exchequer
+from test_house_payouts import Payer
+from test_settlement_upkeep import begin, pass_time, paying, settle
+
+DELAY = "1000"
+
+
+def settlement(house):
+    """What only the operator sees."""
+    token = (house.folder / "house" / "operator.token").read_text().strip()
+    request = urllib.request.Request(
+        house.base + "/v1/operator/settlement", headers={"authorization": f"Bearer {token}"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        return json.load(response)
+
+
+def totals(house, coin):
+    found = [one for one in settlement(house)["costs"] if one["coin"] == coin]
+    return found[0] if found else {"units": "0"}
+
+
+def wei(house):
+    """What the account that settles holds."""
+    return int(house.chain.call("eth_getBalance", house.chain.keys[0][1], "latest"), 16)
+
+
+def lamports(house):
+    """What the account that pays on Solana holds."""
+    return house.solana.call("getBalance", house.solana.keys[0][1])["value"]
+
+
+def charged(house, name):
+    """What a Solana transaction took from its payer, and its fee."""
+    meta = house.solana.call("getTransaction", name)["meta"]
+    return meta["preBalances"][0] - meta["postBalances"][0], meta["fee"]
+
+
+def dollars_for(house, account, amount="10.00"):
+    house.pay("deposit", account, amount)
+    house.chain.call("anvil_mine", "0x3")
+    owner = house.chain.keys[account][1]
+    eventually("the deposit", lambda: house.usd(owner).get("available") == amount)
+
+
+@pytest.fixture
+def payer(tmp_path):
+    house = Payer(tmp_path)
+    yield house
+    house.stop()
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    house = House(tmp_path, "--activation-delay", DELAY)
+    yield house
+    house.stop()
+
+
+def test_what_solana_charges_outlives_kills(payer):
+    house, solana = payer, payer.solana
+    tables = ("--solana-table-threshold", "1")
+    held = lamports(house)
+    house.begin(*tables)
+    dollars_for(house, 3)
+    payout(house, "--solana-key-file", solana.keys[1][0])
+
+    def is_paid(made):
+        return not house.get(f"/v1/dispersals/{made['dispersal']}")["open"]
+
+    def is_exact():
+        """Whether all that left the account is booked, and nothing more."""
+        found = settlement(house)
+        spent = held - lamports(house)
+        return found["solana"]["unbooked"] == 0 and totals(house, "lamports")["units"] == str(spent)
+
+    # It pays, for which it makes the payee's account, and is killed before it can know the price.
+    solana.call("test_fault", {"method": "getTransaction", "kind": "error", "count": 10**6})
+    first = house.withdraw(3, "1.25", key="june")
+    eventually("the first payment", lambda: is_paid(first))
+    assert totals(house, "lamports")["units"] == "0"
+    assert settlement(house)["solana"]["unbooked"] >= 2
+    house.kill()
+    solana.call("test_clearFaults")
+    house.begin(*tables)
+    eventually("all of it is booked", is_exact)
+    paid = house.get(f"/v1/dispersals/{first['dispersal']}")
+    name = paid["payments"][0]["transaction"]
+    assert [cost["transaction"] for cost in paid["costs"]] == [name]
+    assert paid["costs"][0]["units"] == str(charged(house, name)[1])
+    upkeep = [one for one in spent_on_solana(house) if one["subject"] == "upkeep"]
+    for one in upkeep:
+        assert one["units"] == str(charged(house, one["transaction"])[0])
+    # A token account with its rent, and a table.
+    assert max(int(one["units"]) for one in upkeep) > 2_000_000 and len(upkeep) >= 2
+
+    # What is signed and never lands costs nothing, and is forgotten when no block can take it.
+    solana.call("test_drop", 10**6)
+    second = house.withdraw(3, "1.00", key="july")
+    eventually("it is signed", lambda: settlement(house)["solana"]["unbooked"] > 0)
+    house.kill()
+    house.begin(*tables)
+    assert settlement(house)["solana"]["unbooked"] > 0
+    solana.call("test_tick", 200)
+    solana.call("test_drop", 0)
+    eventually("the second payment", lambda: is_paid(second))
+    eventually("it is booked", is_exact_after_ticks(solana, is_exact))
+
+    # Nobody wants the tables any more: their rent comes back, and is no expense.
+    payout(house, "--reset")
+
+    def is_closed():
+        solana.call("test_tick", 20)
+        return totals(house, "lamports")["rent_return"] != "0"
+
+    eventually("a table is closed", is_closed)
+    house.kill()
+    house.begin()
+    eventually("the rent is booked", is_exact)
+
+    # A payment that is undone costs its fee: the nodes hide that the account is frozen.
+    payout(house, "--solana-key-file", solana.keys[1][0])
+    seen = solana.call(
+        "getMultipleAccounts", [solana.account(solana.keys[1][1])], {"encoding": "base64"})
+    freeze(solana, solana.keys[1][1])
+    solana.call(
+        "test_fault",
+        {"method": "getMultipleAccounts", "kind": "lie", "count": 10**6, "result": seen})
+    third = house.withdraw(3, "0.50", key="august")
+    eventually("it is signed too", lambda: settlement(house)["solana"]["unbooked"] > 0)
+    solana.call("test_clearFaults")
+
+    def found():
+        return house.get(f"/v1/dispersals/{third['dispersal']}")
+
+    eventually("it is put aside", lambda: found()["payments"][0]["stage"] == "quarantined")
+    eventually("its fee is booked", is_exact)
+    assert found()["costs"] == []
+    lost = [one for one in spent_on_solana(house) if failed(solana, one["transaction"])]
+    assert [one["subject"] for one in lost] == ["upkeep"]
+    assert lost[0]["units"] == str(charged(house, lost[0]["transaction"])[1])
+    audit(house)
+
+
+def is_exact_after_ticks(solana, is_exact):
+    def look():
+        solana.call("test_tick", 50)
+        return is_exact()
+
+    return look
+
+
+def spent_on_solana(house):
+    return [one for one in house.get("/v1/costs")["data"] if one["coin"] == "lamports"]
+
+
+def failed(solana, name):
+    return solana.call("getTransaction", name)["meta"]["err"] is not None
+
+
+def payout(house, *how):
+    """Says how the third account is paid."""
+    exchequer("payout", "--house", house.base, "--api-key-file", house.key(3), *how)
+
+
+def freeze(solana, owner):
+    """Freezes an owner's token account, as the mint's authority can."""
+    account = solana.account(owner)
+    found = solana.call("getAccountInfo", account, {"encoding": "base64"})["value"]
+    content = bytearray(base64.b64decode(found["data"][0]))
+    content[108] = 2
+    words = base64.b64encode(bytes(content)).decode()
+    solana.call("test_setAccount", account, found["lamports"], found["owner"], words)
+
+
+def audit(house):
+    """The journal leads whoever replays it to the same state."""
+    state = house.get("/v1/state")
+    house.process.terminate()
+    house.process.wait(30)
+    exchequer(
+        "audit", "--data", house.folder / "house", "--expect",
+        f"{state['sequence']}:{state['head']}")
+
+
+def test_a_root_costs_its_making_it_pay_as_well(guarded):
+    house = guarded
+    begin(house)
+    held = wei(house)
+    settle(house, "20", 1)
+    house.kill()
+    house.start()
+    pass_time(house, int(DELAY))
+    eventually("the root pays", lambda: paying(house) == 1)
+
+    def is_exact():
+        house.chain.call("anvil_mine", "0x1")
+        return totals(house, "wei")["units"] == str(held - wei(house))
+
+    eventually("both are booked", is_exact)
+    costs = house.get("/v1/batches/1")["costs"]
+    assert len(costs) == 2 and totals(house, "wei")["batch"] == str(held - wei(house))
+    for cost in costs:
+        receipt = house.chain.call("eth_getTransactionReceipt", "0x" + cost["transaction"])
+        assert int(receipt["gasUsed"], 16) == cost["gas"]
+
+
+def test_the_leave_to_disperse_is_upkeep(payer):
+    house = payer
+    held = wei(house)
+    house.begin()
+    eventually("leave to disperse", house.is_approved)
+
+    def is_exact():
+        house.chain.call("anvil_mine", "0x1")
+        return totals(house, "wei").get("upkeep") == str(held - wei(house))
+
+    eventually("it is booked", is_exact)
+    listed = house.get("/v1/costs")["data"]
+    assert {(one["subject"], one["coin"]) for one in listed} == {("upkeep", "wei")}
+    assert len(listed) == 2

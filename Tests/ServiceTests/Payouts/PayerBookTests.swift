@@ -1,0 +1,179 @@
+import Chains
+import Primitives
+import Service
+import Testing
+
+/// The account that pays on Solana against the books: each transfer a payment, each payment a
+/// transfer, to the unit.
+@Suite struct PayerBookTests {
+    private let start = VaultCursor(slot: 100, newest: nil, balance: 1_000)
+
+    private func name(_ number: UInt8) -> Signature {
+        guard let name = Signature(Array(repeating: number, count: 64)) else { fatalError() }
+        return name
+    }
+
+    private func account(_ number: UInt8) -> SolanaAddress {
+        guard let digest = Digest(Array(repeating: number, count: 32)) else { fatalError() }
+        return SolanaAddress(digest)
+    }
+
+    private func record(_ number: UInt8, slot: UInt64, _ event: VaultEvent) -> VaultRecord {
+        VaultRecord(
+            place: VaultPlace(slot: slot, transaction: name(number), instruction: 0), event: event)
+    }
+
+    private func sent(
+        _ number: UInt8, slot: UInt64, to target: UInt8, _ units: UInt64
+    ) -> VaultRecord {
+        record(number, slot: slot, .withdrawn(amount: units, to: account(target)))
+    }
+
+    private func deposit(
+        _ number: UInt8, slot: UInt64, from owner: UInt8, _ units: UInt64
+    ) -> VaultRecord {
+        record(
+            number, slot: slot,
+            .deposited(amount: units, owner: account(owner), memo: "me", references: []))
+    }
+
+    private func payment(
+        _ number: UInt8, to target: UInt8, _ units: UInt64
+    ) -> PayerPayments.Payment {
+        PayerPayments.Payment(name(number), to: account(target), units: units)
+    }
+
+    private func book(_ records: [VaultRecord], upTo slot: UInt64 = 200) -> PayerBook {
+        var book = PayerBook(from: start)
+        take(records, upTo: slot, &book)
+        return book
+    }
+
+    private func take(_ records: [VaultRecord], upTo slot: UInt64, _ book: inout PayerBook) {
+        book.take(
+            records, upTo: VaultCursor(slot: slot, newest: nil, balance: 0), from: [account(90)])
+    }
+
+    private func books(
+        _ dispersals: [[PayerPayments.Payment]], open: Set<Int> = [],
+        underWay: [PayerPayments.Payment] = [], before: UInt128 = 0
+    ) -> PayerPayments {
+        let paid = dispersals.flatMap { $0 }.reduce(before) { $0 + UInt128($1.units) }
+        return PayerPayments(
+            dispersals.enumerated().map {
+                PayerPayments.Paid($1, isOver: !open.contains($0))
+            }, underWay: underWay, sum: paid)
+    }
+
+    private func differences(_ found: PayerComparison) -> [Int128] {
+        SolanaReconciliation.lines(found, balance: 5, holds: nil).map(\.difference)
+    }
+
+    @Test func whatWasPaidIsFoundAndForgotten() throws {
+        // Two payments of one transaction, two of the same sum, and one of another dispersal.
+        var book = book([
+            sent(1, slot: 110, to: 7, 30), sent(1, slot: 110, to: 7, 30),
+            sent(1, slot: 110, to: 8, 40), sent(2, slot: 120, to: 9, 50),
+        ])
+        let all = books([
+            [payment(1, to: 7, 30), payment(1, to: 7, 30), payment(1, to: 8, 40)], [],
+            [payment(2, to: 9, 50)],
+        ])
+        let found = PayerComparison(book, all) { _ in nil }
+        #expect(found.isBalanced && differences(found) == [0, 0, 0])
+        #expect(found.wentOut == 150 && found.found == 150 && found.paid == 150)
+        #expect(found.settled.dispersals == 3)
+        book.retire(found)
+        #expect(book.mark == 3 && book.outgoing.isEmpty && book.retired == 150)
+        #expect(book.balance == 850)
+        // Nothing changes by forgetting, nor by writing it down.
+        let copy = try PayerBook(canonicalBytes: book.canonicalBytes())
+        #expect(copy == book)
+        let after = PayerComparison(copy, books([], before: 150)) { _ in nil }
+        #expect(after.isBalanced && differences(after) == [0, 0, 0] && after.found == 150)
+    }
+
+    @Test func aTransferThatNobodyOrderedIsAStray() {
+        let book = book([sent(1, slot: 110, to: 7, 30), sent(2, slot: 111, to: 8, 5)])
+        let found = PayerComparison(book, books([[payment(1, to: 7, 30)]])) { _ in nil }
+        #expect(differences(found) == [5, 0, 0])
+        #expect(found.strays.map(\.units) == [5] && found.missing.isEmpty)
+        // One to the house's own account is none.
+        let own = PayerComparison(
+            book, books([[payment(1, to: 7, 30)]]), own: [account(8)]
+        ) { _ in nil }
+        #expect(own.isBalanced && differences(own) == [0, 0, 0] && own.explained == 5)
+    }
+
+    /// Sums that happen to be equal do not hide that the wrong one was paid, or the wrong sum.
+    @Test func theSameSumToAnotherIsBothWrong() {
+        for wrong in [sent(1, slot: 110, to: 8, 30), sent(2, slot: 110, to: 7, 30)] {
+            let found = PayerComparison(
+                book([wrong]), books([[payment(1, to: 7, 30)]])
+            ) { _ in 110 }
+            #expect(differences(found) == [30, -30, 0])
+            #expect(found.strays.count == 1 && found.missing.count == 1)
+            #expect(found.settled.dispersals == 0)
+        }
+        let less = PayerComparison(
+            book([sent(1, slot: 110, to: 7, 29)]), books([[payment(1, to: 7, 30)]])
+        ) { _ in 110 }
+        #expect(differences(less) == [29, -30, 0])
+    }
+
+    @Test func whatIsPaidTwiceIsAStray() {
+        let twice = book([sent(1, slot: 110, to: 7, 30), sent(2, slot: 150, to: 7, 30)])
+        let found = PayerComparison(twice, books([[payment(2, to: 7, 30)]])) { _ in nil }
+        #expect(differences(found) == [30, 0, 0] && found.strays.map(\.transaction) == [name(1)])
+    }
+
+    /// The history is behind the books for some seconds, and before them for a moment.
+    @Test func onlyWhatIsReadAndWatchedCounts() {
+        var book = book([sent(3, slot: 110, to: 9, 3)])
+        let all = books(
+            [[payment(1, to: 7, 30)], [payment(2, to: 8, 20)]], underWay: [payment(3, to: 9, 3)])
+        let slots: [Signature: UInt64] = [name(1): 90, name(2): 201]
+        let found = PayerComparison(book, all) { slots[$0] }
+        #expect(found.isBalanced && differences(found) == [0, 0, 0])
+        #expect(found.paid == 0 && found.explained == 3)
+        #expect(found.settled.dispersals == 1 && found.settled.early == 30)
+        book.retire(found)
+        take([sent(2, slot: 201, to: 8, 20)], upTo: 300, &book)
+        let later = PayerComparison(
+            book, books([[payment(2, to: 8, 20)], [payment(3, to: 9, 3)]], before: 30)
+        ) { _ in nil }
+        #expect(later.isBalanced && later.paid == 23 && later.found == 23)
+        #expect(later.settled.dispersals == 2)
+        // What nobody asked the chain for yet is not held against it.
+        let unasked = PayerComparison(book, books([[payment(5, to: 5, 5)]], before: 30)) { _ in
+            .max
+        }
+        #expect(unasked.missing.isEmpty && unasked.settled.dispersals == 0)
+    }
+
+    @Test func anOpenDispersalIsKept() {
+        var book = book([sent(1, slot: 110, to: 7, 30), sent(2, slot: 111, to: 8, 5)])
+        let found = PayerComparison(
+            book, books([[payment(1, to: 7, 30)], [payment(2, to: 8, 5)]], open: [0])
+        ) { _ in nil }
+        #expect(found.isBalanced && found.settled.dispersals == 0)
+        book.retire(found)
+        #expect(book.mark == 0 && book.outgoing.count == 2)
+    }
+
+    @Test func whatComesInIsTheHousesOrAStrangers() throws {
+        let book = book([
+            deposit(1, slot: 110, from: 90, 70), deposit(2, slot: 111, from: 91, 9),
+            record(3, slot: 112, .changed(before: 1_079, after: 1_080)),
+            record(4, slot: 113, .changed(before: 1_080, after: 1_075)),
+        ])
+        #expect(book.cameIn == 80 && book.wentOut == 5 && book.balance == 1_075)
+        #expect(book.strayIn.map(\.units) == [9, 1])
+        #expect(book.strayIn.map(\.account) == [account(91), nil])
+        let found = PayerComparison(book, books([])) { _ in nil }
+        #expect(found.strays.map(\.units) == [5] && differences(found) == [5, 0, 0])
+        #expect(try PayerBook(canonicalBytes: book.canonicalBytes()) == book)
+        #expect(
+            SolanaReconciliation.lines(found, balance: 5, holds: 2).map(\.difference) == [5, 0, -3])
+    }
+}
