@@ -126,6 +126,7 @@ import Testing
                 return ends.count == 2 && ends[0] <= place && place < ends[1] ? parts[1] : nil
             }
             #expect(rights == ["r--p"])
+            withExtendedLifetime(secret) {}
         }
     #endif
 

@@ -215,7 +215,7 @@ import Testing
         _ = try journal.verify()
         try journal.fill(1)
         try home.session.run(
-            "INSERT INTO \(home.schema).journal VALUES (2, 1, 99, 1, '', '', '')")
+            "INSERT INTO \(home.schema).journal VALUES (2, 1, 99, 1, '', '', '', 0)")
         #expect(throws: JournalError.conflict(2)) {
             try journal.append(entries(1, after: journal.head))
         }

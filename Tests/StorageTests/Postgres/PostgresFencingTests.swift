@@ -101,7 +101,7 @@ import Testing
         // A row of the same number that is not committed holds the append up behind the fence.
         try home.session.run(
             """
-            BEGIN; INSERT INTO \(home.schema).journal VALUES (2, 1, 99, 1, '', '', '')
+            BEGIN; INSERT INTO \(home.schema).journal VALUES (2, 1, 99, 1, '', '', '', 0)
             """)
         let append = OnThread { home.error { try first.append(second) } }
         try home.waitUntilBlocked()
