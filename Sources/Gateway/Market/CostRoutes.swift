@@ -22,7 +22,7 @@ enum CostRoutes {
     /// A cost with what it is for.
     private struct Listed: Encodable, Sendable {
         let subject: String
-        /// The batch, dispersal or verdict.
+        /// The batch, dispersal, channel or verdict.
         let number: UInt64?
         let coin, units: String
         let gas: UInt64
@@ -44,7 +44,7 @@ enum CostRoutes {
         let coin: String
         /// What was charged, less what was given back.
         let units: String
-        let batch, dispersal, verdict, upkeep, rentReturn: String
+        let batch, dispersal, channel, verdict, upkeep, rentReturn: String
         let transactions: Int
 
         /// The sums of each coin that was spent. O(costs).
@@ -62,6 +62,7 @@ enum CostRoutes {
             units = "\(expense.units)"
             batch = text("batch")
             dispersal = text("dispersal")
+            channel = text("channel")
             verdict = text("verdict")
             upkeep = text("upkeep")
             rentReturn = text("rent_return")
@@ -87,6 +88,7 @@ extension ChainCost.Subject {
         switch self {
         case .batch: "batch"
         case .dispersal: "dispersal"
+        case .channel: "channel"
         case .verdict: "verdict"
         case .upkeep: "upkeep"
         case .rentReturn: "rent_return"
@@ -97,6 +99,7 @@ extension ChainCost.Subject {
         switch self {
         case .batch(let id): id.rawValue
         case .dispersal(let id): id.rawValue
+        case .channel(let id): id.rawValue
         case .verdict(let id): id.rawValue
         case .upkeep, .rentReturn: nil
         }
