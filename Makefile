@@ -48,11 +48,12 @@ SECONDS_OF_SIMULATION ?= 3600
 KILLS ?= 1000
 OPERATIONS ?= 10000000
 WIRE_OPERATIONS ?= 1000000
+PAYOUTS ?= 100000
 
-soak: deps ## Kill 1,000 times, compare 11 million operations, simulate for an hour
+soak: deps ## Kill 1,000 times, compare 11 million operations, pay 100,000 on bad nodes, simulate for an hour
 	@swift build -c release -j 2 --build-tests
 	@python3 Tests/Harness/soak.py --seconds $(SECONDS_OF_SIMULATION) --kills $(KILLS) \
-	    --operations $(OPERATIONS) --wire-operations $(WIRE_OPERATIONS)
+	    --operations $(OPERATIONS) --wire-operations $(WIRE_OPERATIONS) --payouts $(PAYOUTS)
 
 mutants: ## Break the code in small ways, each of which a test must notice
 	@python3 Tests/Harness/mutants.py

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The long checks: the ledger's simulation, kills and comparisons; a million simulated agents.
+"""The long checks: the ledger's simulation, kills and comparisons; payouts over misbehaving nodes; a
+million simulated agents.
 
-    soak.py [--seconds N] [--kills N] [--operations N] [--wire-operations N]
+    soak.py [--seconds N] [--kills N] [--operations N] [--wire-operations N] [--payouts N]
 
 Runs what is built in .build/release, one part after the other, all of them also if one fails. Shows
 their progress and a summary; exit code 1 if anything was lost, wrong or did not end as it should.
@@ -11,6 +12,7 @@ However it ends, it leaves no process. `make soak` builds first.
 import argparse
 import os
 import pathlib
+import random
 import re
 import sys
 import time
@@ -54,6 +56,7 @@ def main() -> int:
     parser.add_argument("--operations", type=int, default=10_000_000, help="against the naive one")
     parser.add_argument("--wire-operations", type=int, default=1_000_000,
                         help="the same through a server")
+    parser.add_argument("--payouts", type=int, default=100_000, help="on each chain, each way")
     options = parser.parse_args()
     child.end_on_signals()
     parts = [
@@ -65,6 +68,10 @@ def main() -> int:
         (f"{options.wire_operations} operations through a server",
          tests("LedgerServerTests.WireDifferentialTests/"),
          {"EXCHEQUER_WIRE_OPERATIONS": str(options.wire_operations)}),
+        (f"{options.payouts} payouts over misbehaving nodes",
+         tests("ChainsTests.(Manager|Settlement|Solana)ChaosTests/"),
+         {"EXCHEQUER_CHAOS": str(options.payouts),
+          "EXCHEQUER_CHAOS_SEED": str(random.randrange(1, 1 << 40))}),
         ("a million agents of CMW-1", tests("SimulatorTests.CMW1Tests/aMillion"),
          {"EXCHEQUER_MILLION": "1"}),
         (f"{options.seconds} seconds of simulation",

@@ -14,7 +14,7 @@ import Testing
 
     private static let count: Int = {
         let given = ProcessInfo.processInfo.environment["EXCHEQUER_CHAOS"]
-        return given.flatMap(Int.init) ?? 2_000
+        return given.flatMap(Int.init) ?? 2_500
     }()
 
     @Test(arguments: seeds, [0, 16])
