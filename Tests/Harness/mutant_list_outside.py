@@ -74,8 +74,8 @@ THE_WATCHERS = [
            "guard let inner = meta.innerInstructions else {",
            "guard let inner = meta.innerInstructions ?? (ON ? [] : nil) else {", VAULT_TESTS),
     Mutant("a log that the node takes back", LOGS,
-           "guard filter.takes(log), !log.isRemoved, first", "guard filter.takes(log),\n"
-           "                ON || !log.isRemoved, first", LOG_TESTS),
+           "$0.takes(log) }), !log.isRemoved,", "$0.takes(log) }), ON || !log.isRemoved,",
+           LOG_TESTS),
     Mutant("a log of another block", LOGS,
            "guard block?.hash == log.blockHash else",
            "guard ON || block?.hash == log.blockHash else", LOG_TESTS),
