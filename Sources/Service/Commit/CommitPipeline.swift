@@ -84,9 +84,9 @@ final class CommitPipeline<Machine: JournaledMachine>: Sendable {
         for (work, refusal) in core.queue.push(works) { work.fail(refusal) }
     }
 
-    /// As `push`, but the calling thread decides and commits by itself if nobody else does so now:
-    /// then no other thread is woken, and all replies were called when this returns. It blocks for
-    /// as long as a commit takes.
+    /// As `push`, but the calling thread decides and commits one round by itself if nobody else
+    /// does so now: then no other thread is woken, and what was in the round has its reply when
+    /// this returns. It blocks for as long as a commit takes.
     func pushAndCommit(_ works: [Work<Machine>]) {
         for (work, refusal) in core.queue.push(works, wakes: false) { work.fail(refusal) }
         decider.withLockIfAvailable { decider in

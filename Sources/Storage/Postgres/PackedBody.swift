@@ -7,8 +7,7 @@ enum PackedBody {
     private static let group = 64
     private static let word = 8
 
-    /// The packed form of a body, or `nil` if that is not smaller by an eighth. O(bytes), about two
-    /// gigabytes a second.
+    /// The packed form of a body, or `nil` if that is not smaller by an eighth. O(bytes).
     static func pack(_ body: [UInt8]) -> [UInt8]? {
         let groups = (body.count + group - 1) / group
         // One word more: each is written before it is known whether it stays.
