@@ -28,6 +28,12 @@ struct PayoutArguments: ParsableArguments {
     var solanaRPCURL: [String] = []
     @Option(help: "How many of them must say the same; more than half if left out.")
     var solanaQuorum: Int?
+    @Option(
+        help: """
+            When a payment there is told to be made: submitted (enough nodes took it), confirmed \
+            or finalized. The books always follow final blocks.
+            """)
+    var solanaFinality = "finalized"
     @Option(help: "The dollar token on Solana.") var solanaMint: String?
     @Option(help: "The file with the key of the account that pays there.", completion: .file())
     var solanaKey: String?
@@ -103,6 +109,10 @@ struct PayoutArguments: ParsableArguments {
         var settings = HouseConfiguration.Solana(
             endpoints: solanaRPCURL, mint: mint, key: try ed25519Key(in: solanaKey))
         settings.quorum = solanaQuorum
+        guard let finality = HouseConfiguration.Finality(rawValue: solanaFinality) else {
+            throw ValidationError("--solana-finality is submitted, confirmed or finalized.")
+        }
+        settings.finality = finality
         settings.feeLimit = solanaFeeLimit
         if solanaDayFeeCap == nil, solanaCoinPrice != nil {
             throw ValidationError("--solana-coin-price goes with --solana-day-fee-cap.")

@@ -18,6 +18,8 @@ struct JSONRPCTests {
         var isUnknown = true
     }
 
+    private static let family = "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}"
+
     static let answers = [
         Answer(
             testDescription: "a proxy's error page", status: 502, body: "<html>",
@@ -76,6 +78,16 @@ struct JSONRPCTests {
             body:
                 #"{"jsonrpc":"2.0","id":null,"error":{"code":3,"message":"x","data":"0x0aff"}}"#,
             error: .server(code: 3, message: "x", data: [0x0a, 0xff]), isUnknown: false),
+        // A family is one character of 25 bytes; what is kept has a limit in bytes.
+        Answer(
+            testDescription: "a refusal with many words",
+            body: """
+                {"jsonrpc":"2.0","id":ID,"error":{"code":1,"message":"\(
+                    String(repeating: family, count: 900))"}}
+                """,
+            error: .server(
+                code: 1, message: String(repeating: family, count: 40), data: nil),
+            isUnknown: false),
         Answer(
             testDescription: "a refusal with a result and other data",
             body: """

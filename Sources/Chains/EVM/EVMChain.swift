@@ -163,6 +163,16 @@ public struct EVMChain: Sendable {
         return true
     }
 
+    /// What a transaction that the node knows calls its receiver with.
+    public func callData(of transaction: Digest) async throws(ChainError) -> [UInt8] {
+        let known: TransactionCall? = try await askOptional(
+            "eth_getTransactionByHash", [.data(transaction.bytes)])
+        guard let known, known.hash.value == transaction else {
+            throw .inconsistentNode("a transaction that has a log is not known")
+        }
+        return known.input.bytes
+    }
+
     func ask<Result: Decodable & Sendable>(
         _ method: String, _ parameters: [JSONValue] = []
     ) async throws(ChainError) -> Result {
@@ -197,6 +207,11 @@ private struct TransactionName: Decodable, Sendable {
     let hash: HexDigest
 }
 
+private struct TransactionCall: Decodable, Sendable {
+    let hash: HexDigest
+    let input: HexData
+}
+
 extension ChainError {
     /// A refusal by a contract is told apart from other refusals: geth's code 3, or revert data,
     /// or the words other nodes use.
@@ -221,7 +236,7 @@ enum RevertReason {
             guard case .string(let text)? = try? ABIDecoder.decode(body, as: [.string]).first else {
                 return nil
             }
-            return String(text.prefix(1_000))
+            return text.cut(toBytes: 1_000)
         case [0x4e, 0x48, 0x7b, 0x71]:
             let values = try? ABIDecoder.decode(body, as: [.uint(bits: 256)])
             guard let code = try? values?.first?.uint64("panic") else { return nil }

@@ -3,7 +3,7 @@ public import Primitives
 /// The state's one encoding. Version 2 has the policy in it, and what lanes spend in a day.
 extension EVMManager {
     /// The most bytes of a node's or a contract's words that are kept.
-    static let maximumText = 4_096
+    static let maximumText = 1 << 20
 
     /// The canonical bytes of the state. O(state).
     public var stateBytes: [UInt8] {

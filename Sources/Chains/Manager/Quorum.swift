@@ -28,7 +28,7 @@ public struct Quorum: Hashable, Sendable {
             finalHash: agreed(given.compactMap(\.finalHash)),
             anchorHash: agreed(given.compactMap(\.anchorHash)),
             market: EVMFeeMarket(
-                baseFee: median(given.map(\.market.baseFee)), tip: median(given.map(\.market.tip))),
+                baseFee: price(given.map(\.market.baseFee)), tip: price(given.map(\.market.tip))),
             accounts: question.lanes.indices.map { place in
                 account(given.map { $0.accounts[place] })
             },
@@ -81,8 +81,10 @@ public struct Quorum: Hashable, Sendable {
         values.count >= needed ? values.sorted(by: >)[needed - 1] : nil
     }
 
-    /// The middle value, the greater one of two: no minority moves it beyond what others say.
-    private func median<Value: Comparable>(_ values: [Value]) -> Value {
-        values.sorted()[values.count / 2]
+    /// The middle value, the lower one of two: with fewer than `needed` liars nobody makes the
+    /// house pay more than an honest endpoint says. What is too low is raised later. There must be
+    /// a value.
+    public func price<Value: Comparable>(_ values: [Value]) -> Value {
+        values.sorted()[(values.count - 1) / 2]
     }
 }

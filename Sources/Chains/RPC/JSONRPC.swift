@@ -135,7 +135,7 @@ private struct Refusal: Decodable {
     init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
         code = try fields.decode(Int.self, forKey: .code)
-        message = String(try fields.decode(String.self, forKey: .message).prefix(1_000))
+        message = try fields.decode(String.self, forKey: .message).cut(toBytes: 1_000)
         data = try? fields.decode(HexData.self, forKey: .data)
     }
 }

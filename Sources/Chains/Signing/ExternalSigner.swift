@@ -49,7 +49,7 @@ public struct SignerSocket: Sendable {
         else { throw .badAnswer }
         if let error = answer.error {
             // A stranger's words go to the log: not more of them than a line.
-            let words = String(error.message.prefix(200))
+            let words = error.message.cut(toBytes: 200)
             throw .refused(SignerRefusal(code: error.code, message: words))
         }
         return answer

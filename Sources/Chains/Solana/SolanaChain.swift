@@ -368,7 +368,7 @@ struct SolanaFailure: Decodable, Sendable {
             var parts = try decoder.unkeyedContainer()
             let place = try parts.decode(UInt32.self)
             if let name = try? parts.decode(String.self) {
-                words = "instruction \(place): \(name.prefix(200))"
+                words = "instruction \(place): \(name.cut(toBytes: 200))"
             } else {
                 let code = try parts.decode([String: UInt32].self).values.first ?? 0
                 words = "instruction \(place): code \(code)"
@@ -378,7 +378,7 @@ struct SolanaFailure: Decodable, Sendable {
 
     init(from decoder: any Decoder) throws {
         if let name = try? decoder.singleValueContainer().decode(String.self) {
-            words = String(name.prefix(200))
+            words = name.cut(toBytes: 200)
             return
         }
         let fields = try decoder.container(keyedBy: AnyKey.self)
@@ -388,6 +388,6 @@ struct SolanaFailure: Decodable, Sendable {
         }
         words =
             (try? fields.decode(InInstruction.self, forKey: key).words)
-            ?? String(key.stringValue.prefix(200))
+            ?? key.stringValue.cut(toBytes: 200)
     }
 }

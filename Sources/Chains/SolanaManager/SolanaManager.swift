@@ -48,7 +48,7 @@ public struct SolanaManager: Sendable {
     var spent: UInt64 = 0
 
     /// The most bytes of a node's words that are kept.
-    static let maximumText = 4_096
+    static let maximumText = 1 << 20
     /// Owners that are looked at together.
     static let lookLimit = 100
 
@@ -147,11 +147,19 @@ public struct SolanaManager: Sendable {
         }
     }
 
+    /// Whether a payout was last reported as settled. It may be in no final block yet. O(1).
+    public func isReportedSettled(_ id: Digest) -> Bool {
+        if case .settled? = entries[id]?.reported { true } else { false }
+    }
+
     /// How many payouts are not over. O(1).
     public var openPayouts: Int { openCount }
 
     /// Why new batches wait.
     public var openBreakers: [SolanaBreakerCause] { open }
+
+    /// Whether the next batch waits since it would cost more than one may.
+    public var isOverFeeLimit: Bool { isOverLimit && !(ready.isEmpty && missing.isEmpty) }
 
     // MARK: Payouts
 

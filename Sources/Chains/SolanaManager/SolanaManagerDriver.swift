@@ -36,7 +36,7 @@ public final class SolanaManagerDriver: Sendable {
     private let policy: SolanaManagerPolicy
     private let key: any SolanaSigner
     /// Whether it was said that the signer gives no signature.
-    private let isUnsigned = Mutex(false)
+    private let unsigned = Mutex(false)
     private let hooks: SolanaManagerHooks
     private let runner: MachineRunner<SolanaManager>
     private let source: SolanaAddress
@@ -100,8 +100,19 @@ public final class SolanaManagerDriver: Sendable {
         runner.look { $0.unsaid.contains(id) ? .waiting : $0.machine.status(of: id) }
     }
 
+    /// Whether a payout was last reported as settled. It may be in no final block yet.
+    public func isReportedSettled(_ id: Digest) -> Bool {
+        runner.look { !$0.unsaid.contains(id) && $0.machine.isReportedSettled(id) }
+    }
+
     /// Why new batches wait.
     public var openBreakers: [SolanaBreakerCause] { runner.look { $0.machine.openBreakers } }
+
+    /// Whether the next batch waits since it would cost more than one may.
+    public var isOverFeeLimit: Bool { runner.look { $0.machine.isOverFeeLimit } }
+
+    /// Whether the signer refused or did not answer when it was asked last.
+    public var isUnsigned: Bool { unsigned.withLock { $0 } }
 
     /// How many payouts are not over.
     public var openPayouts: Int { runner.look { $0.machine.openPayouts } }
@@ -149,12 +160,12 @@ public final class SolanaManagerDriver: Sendable {
             guard PublicKey(policy.payer.value).verifies(signature, of: message.bytes) else {
                 throw .badAnswer
             }
-            isUnsigned.withLock { $0 = false }
+            unsigned.withLock { $0 = false }
             return try? SolanaTransaction(message, signature)
         } catch {
-            let wasKnown = isUnsigned.withLock { isUnsigned in
-                defer { isUnsigned = true }
-                return isUnsigned
+            let wasKnown = unsigned.withLock { unsigned in
+                defer { unsigned = true }
+                return unsigned
             }
             if !wasKnown { hooks.alert(.notSigned(error)) }
             return nil

@@ -126,6 +126,12 @@ enum Metrics {
             SettlementBreaker.allCases.map {
                 ("{cause=\"\($0.rawValue)\"}", open.contains($0) ? 1 : 0)
             })
+        let waits = house.payouts?.solana?.breakers ?? []
+        put(
+            "solana_breaker", "gauge", "1 while nothing new is sent on Solana for this cause.",
+            SolanaBreaker.allCases.map {
+                ("{cause=\"\($0.rawValue)\"}", waits.contains($0) ? 1 : 0)
+            })
         gauge(
             "settlement_halted",
             "1 if the chain contradicts the books or nothing can be written down.",

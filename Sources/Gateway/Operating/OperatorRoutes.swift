@@ -109,7 +109,7 @@ enum OperatorRoutes {
         }
 
         struct Solana: Encodable {
-            let payer, mint: String
+            let payer, mint, finality: String
             let endpoints, quorum, open, unknown, unbooked: Int
             let breakers: [String]
 
@@ -120,7 +120,8 @@ enum OperatorRoutes {
                 quorum = solana.endpoints.needed
                 open = solana.openPayouts
                 unknown = solana.unknownPayouts
-                breakers = solana.breakers
+                finality = solana.finality.rawValue
+                breakers = solana.breakers.map(\.rawValue)
             }
         }
 

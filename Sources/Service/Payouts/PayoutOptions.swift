@@ -32,6 +32,8 @@ extension HouseConfiguration {
         public var mint: SolanaAddress
         /// The key of the account that pays.
         public var key: Ed25519.PrivateKey
+        /// When a payment is told to be made. The books follow final blocks, whatever this is.
+        public var finality = Finality.finalized
         /// How many accounts must be due in no lookup table before one is made.
         public var tableThreshold = 20
         /// The most lamports that one transaction may cost.

@@ -12,6 +12,8 @@ public enum PayoutStage: String, Sendable {
     case submitted
     /// The same, for so long that a person should look. It may be carried out.
     case unknown
+    /// It is in a block that is confirmed and not final, on Solana if such blocks are believed.
+    case confirmed
     /// Its receiver cannot be paid now.
     case quarantined
     /// It is paid.
@@ -59,7 +61,8 @@ extension SolanaSettlement {
         switch driver.status(of: id) {
         case .absent, .waiting: return .waiting
         case .quarantined: return .quarantined
-        case .inFlight: return notes.isUnknown(id) ? .unknown : .submitted
+        case .inFlight where notes.isUnknown(id): return .unknown
+        case .inFlight: return driver.isReportedSettled(id) ? .confirmed : .submitted
         case .closed: return .submitted
         }
     }

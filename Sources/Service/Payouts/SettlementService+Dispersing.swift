@@ -104,7 +104,8 @@ extension SettlementService {
         }
     }
 
-    private func order(of dispersal: Dispersal) -> SettlementOrder {
+    /// What the chain is asked to do for a dispersal.
+    func order(of dispersal: Dispersal) -> SettlementOrder {
         let payments = dispersal.payments.compactMap { payment -> EVMPayment? in
             guard case .evm(let account) = payment.receiver else { return nil }
             return EVMPayment(to: account, units: payment.units)
@@ -177,11 +178,11 @@ extension SettlementService {
             let (tip, limit) = try await node.fees()
             return GasPrice(tip: tip, limit: limit)
         }
-        let prices = answers.compactMap { try? $0.get().wei }.sorted()
+        let prices = answers.compactMap { try? $0.get().wei }
         guard !prices.isEmpty else { throw .inconsistentNode("no node tells what gas costs") }
         let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
         let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
-        var quotes = Self.quotes(payer, price: prices[prices.count / 2], dollars, tallies)
+        var quotes = Self.quotes(payer, price: nodes.quorum.price(prices), dollars, tallies)
         quotes.vouches = channels.options != nil
         quotes.gas.voucher = voucherGas
         return quotes

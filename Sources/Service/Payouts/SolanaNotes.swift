@@ -30,7 +30,12 @@ final class SolanaNotes: Sendable {
     func report(_ id: Digest, _ outcome: SolanaPayoutOutcome) -> Bool {
         let name = state.withLock { state in
             if outcome == .unknown { state.unknown.insert(id) } else { state.unknown.remove(id) }
-            return state.names[id] ?? "payment \(id)"
+            let name = state.names[id] ?? "payment \(id)"
+            switch outcome {
+            case .settled, .cancelled: state.names[id] = nil
+            case .submitted, .quarantined, .unknown: break
+            }
+            return name
         }
         switch outcome {
         case .submitted(let transaction):

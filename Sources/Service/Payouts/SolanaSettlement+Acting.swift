@@ -50,9 +50,6 @@ extension SolanaSettlement {
     /// How many of them have been on their way for long.
     public var unknownPayouts: Int { notes.unknownCount }
 
-    /// Why nothing new is sent: `nodesUnreachable`, `lowLamports`, `lowTokens`, `dayLimit`.
-    public var breakers: [String] { driver.openBreakers.map { "\($0)" } }
-
     /// The manager's name of a payment.
     static func id(of dispersal: Dispersal, payment: Int) -> Digest {
         var writer = ByteWriter()

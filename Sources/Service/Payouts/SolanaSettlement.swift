@@ -21,6 +21,8 @@ public final class SolanaSettlement: Sendable {
     public let payer: SolanaAddress
     /// The same two in base58.
     public var names: (mint: String, payer: String) { ("\(mint)", "\(payer)") }
+    /// When a payment is told to be made.
+    public let finality: HouseConfiguration.Finality
     /// How many nodes are asked, and how many must say the same.
     public let endpoints: (count: Int, needed: Int)
 
@@ -74,6 +76,7 @@ public final class SolanaSettlement: Sendable {
         mint = options.mint
         payer = SolanaAddress(options.key.publicKey)
         endpoints = (nodes.all.count, nodes.quorum.needed)
+        finality = options.finality
         self.sequencer = sequencer
         self.metrics = metrics
         self.log = log
@@ -202,6 +205,8 @@ public final class SolanaSettlement: Sendable {
         policy.feeLimit = options.feeLimit
         policy.dayLimit = options.dayLimit
         policy.pollInterval = options.pollInterval
+        policy.finality = options.finality == .finalized ? .finalized : .confirmed
+        policy.reportsSubmission = options.finality == .submitted
         return policy
     }
 

@@ -53,9 +53,11 @@ extension SettlementService {
         }
         let view = try await reader.roots(at: try await nodes.commonHeight())
         let active = try await sequencer.read { house in
-            house.batches.last { $0.root == view.root && $0.state != .cut }?.id
+            house.batches.last { $0.root == view.root && $0.state != .cut }
         }
-        state.withLock { $0.activeBatch = active }
+        state.withLock { $0.activeBatch = active?.id }
+        // So that nobody who asks for a proof waits for it, also after a start.
+        if let active, active.id != known { _ = await claimTree(of: active) }
         guard view.isWaiting, view.batch == last.id.rawValue,
             view.timestamp >= view.activeFrom
         else { return }

@@ -45,9 +45,12 @@ extension SettlementService {
     /// Books a page of logs; false if the house could not take them, so that they come again.
     private func book(_ records: [ChainRecord]) async -> Bool {
         let commands: [Command]
-        do throws(SequencerError) {
-            let dispersals = try await dispersals(in: records)
-            commands = records.compactMap { command(for: $0, dispersals) }
+        do {
+            let ours = try await ourDispersals(in: records)
+            commands = records.enumerated().compactMap { place, record in
+                if case .dispersed = record.event, !ours.contains(place) { return nil }
+                return command(for: record)
+            }
         } catch {
             log.warning("chain logs wait to be booked", metadata: ["why": "\(error)"])
             return false
@@ -105,15 +108,8 @@ extension SettlementService {
         }
     }
 
-    private func command(
-        for record: ChainRecord, _ dispersals: [Digest: PushedDispersal]
-    ) -> Command? {
+    private func command(for record: ChainRecord) -> Command? {
         tell(record.event)
-        if case .dispersed(let sender, let name, let token, let count) = record.event,
-            !isOurs(sender, dispersals[name], token: token, count: count)
-        {
-            return nil
-        }
         guard let observation = ChainObservation(record.event, usd: usd, tly: tly) else {
             if case .claimed = record.event {
                 log.error("a claim of an unknown token", metadata: ["log": "\(record.event)"])
@@ -128,28 +124,53 @@ extension SettlementService {
                 transaction: place.transaction), observation)
     }
 
-    /// Whether the chain has logged this dispersal of the books. Anybody may disperse through the
-    /// contract what is its own, under any name. The account may be one of before: what it has
-    /// signed counts whoever sends today.
+    /// The places of those logs that are dispersals of the books: made by the payer, to the same
+    /// payees. Anybody may disperse through the contract what is its own, under any name. The
+    /// account may be one of before: what it has signed counts whoever sends today.
     ///
     /// Books that lost their end use its numbers again, and so the names made of them: those are
-    /// used up on chain, by payments to others.
-    private func isOurs(
-        _ sender: EVMAddress, _ own: PushedDispersal?, token: EVMAddress, count: UInt64
-    ) -> Bool {
-        guard let own, own.payer == sender else { return false }
-        if token == self.token(of: own.dispersal.asset), count == own.dispersal.payments.count {
-            return true
+    /// used up on chain, by payments to others. So what a transaction paid is looked up.
+    private func ourDispersals(in records: [ChainRecord]) async throws -> Set<Int> {
+        let known = try await dispersals(in: records)
+        var ours: Set<Int> = []
+        for (place, record) in records.enumerated() {
+            guard case .dispersed(let sender, let name, let token, let count) = record.event else {
+                continue
+            }
+            guard let own = known[name] else {
+                if sender == payer?.account { tellOfAnother(name, record) }
+                continue
+            }
+            guard own.payer == sender else { continue }
+            if token == self.token(of: own.dispersal.asset),
+                count == own.dispersal.payments.count,
+                try await isMade(own.dispersal, by: record.reference.transaction)
+            {
+                ours.insert(place)
+            } else {
+                tellOfAnother(name, record)
+            }
         }
+        return ours
+    }
+
+    /// Whether a transaction pays whom a dispersal of the books pays, as enough nodes tell it. What
+    /// stands behind the arguments is not the contract's.
+    private func isMade(_ dispersal: Dispersal, by transaction: Digest) async throws -> Bool {
+        let call = try order(of: dispersal).callData(artifact)
+        let made = try await nodes.agreed { node throws(ChainError) in
+            try await node.callData(of: transaction)
+        }
+        return made.starts(with: call)
+    }
+
+    private func tellOfAnother(_ name: Digest, _ record: ChainRecord) {
         log.critical(
             """
-            the chain knows another dispersal by this name than the books, which may have lost \
-            their end: nobody is booked as paid, and a person has to look
+            the payer has made a dispersal that is not in the books by this name: they may have \
+            lost their end. Nobody is booked as paid, and a person has to look
             """,
-            metadata: [
-                "dispersal": "\(own.dispersal.id)", "token": "\(token.hex)", "count": "\(count)",
-            ])
-        return false
+            metadata: ["name": "\(name.hex)", "log": "\(record.event)"])
     }
 
     /// What a person should know of when it happens.

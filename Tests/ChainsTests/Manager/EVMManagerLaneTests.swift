@@ -12,6 +12,13 @@ import Testing
 
     // MARK: The day
 
+    /// Nodes' words were once cut by characters, of which one may have any number of bytes.
+    @Test func longWordsOfBeforeAreReadAgain() throws {
+        let words = String(repeating: "\u{1F468}\u{200D}\u{1F469}", count: 1_000)
+        let input = EVMManagerInput.answered(transaction: .zero, .accepted, words)
+        #expect(try EVMManagerInput(canonicalBytes: input.canonicalBytes()) == input)
+    }
+
     @Test func aboveTheDaysLimitIntentsWaitForTheNextDayAndNoneIsLost() throws {
         let limit = actual * 2 + worst
         var bench = try ManagerBench(ManagerBench.policy { $0.dayLimit = limit })

@@ -11,6 +11,8 @@ struct SolanaBench {
     let owner = SolanaAddress(Digest(words: (9, 9, 9, 9)))
     var now: UInt64 = 1_000
     var price: UInt64 = 1_000
+    /// What the payer holds, as endpoints tell.
+    var (lamports, tokens): (UInt64, UInt64) = (1 << 40, 1 << 40)
 
     /// What was given to the manager.
     private(set) var log: [(at: UInt64, bytes: [UInt8])] = []
@@ -56,7 +58,7 @@ struct SolanaBench {
         recent: [Digest] = [Digest(words: (8, 8, 8, 8))]
     ) -> SolanaEndpointAnswer {
         SolanaEndpointAnswer(
-            recent: recent, height: height, price: price, lamports: 1 << 40, tokens: 1 << 40,
+            recent: recent, height: height, price: price, lamports: lamports, tokens: tokens,
             nonces: nonces, statuses: statuses)
     }
 
