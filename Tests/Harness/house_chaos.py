@@ -21,6 +21,7 @@ right, 1 something is not.
 
 import argparse
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -59,6 +60,8 @@ FIRST = 2
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 # With nothing new for so long, something is stuck for good.
 PATIENCE = 240
+# Payments of so many rounds may be open at once: what a storm takes away is sent again after a while.
+OPEN_ROUNDS = 5
 # The house allows ten withdrawals at once an hour.
 KEYED_EACH = 10
 KEYED_EVERY = 3
@@ -68,6 +71,10 @@ NOTHING_TO_SETTLE = (705, 706)
 
 class Unanswered(Exception):
     """The house was gone before it answered: whether it has done it is not known."""
+
+
+class Refused(Exception):
+    """The honest endpoint answered with an error."""
 
 
 class Proxy:
@@ -103,12 +110,17 @@ class ChaosChain(Proxy, Chain):
     def send(self, sender, to, data, gas=300_000, nonce=None):
         """Signs and sends a call, and does not wait for it."""
         if nonce is None:
-            count = self.call("eth_getTransactionCount", self.keys[sender][1], "pending")
-            nonce = int(count, 16)
+            nonce = int(self.call("eth_getTransactionCount", self.keys[sender][1], "pending"), 16)
         signed = Account.from_key(dev_key(sender)).sign_transaction({
             "to": to_checksum_address(to), "data": data, "gas": gas, "nonce": nonce, "chainId": 31337, "value": 0,
             "maxFeePerGas": 60 * 10**9, "maxPriorityFeePerGas": 10 * 10**9})
         return self.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
+
+    def call(self, method, *params):
+        try:
+            return super().call(method, *params)
+        except KeyError as error:
+            raise Refused(method) from error
 
     def read(self, to, signature, kinds=(), *values):
         """A number that a contract tells."""
@@ -188,6 +200,7 @@ class ChaosHouse(House):
         self.parties = parties
         self.base = self.failure = None
         self.kills = self.refused_starts = 0
+        self.seconds_down = 0.0
         (folder / "rules.json").write_text(json.dumps({"epoch_length_seconds": 1}))
         self.addresses = json.loads(self.run("deploy", HOUSE, "--json"))
         self.usdc, self.contract = self.addresses["usdc"], self.addresses["contract"]
@@ -196,14 +209,17 @@ class ChaosHouse(House):
 
     def up(self):
         """Starts it, again if its chains do not answer as they must; then it says so and ends."""
+        begun = time.monotonic()
         for _ in range(40):
             try:
-                return self.start(self.chain.endpoints, extra=[
+                self.start(self.chain.endpoints, extra=[
                     "--confirmations", "4", "--payouts", "plan", "--gas-bearing", "everyone",
                     "--refund-above", "1000", "--solana-mint", self.solana.mint,
                     "--solana-key", self.solana.keys[0][0],
                     *(word for url in self.solana.endpoints for word in ("--solana-rpc-url", url)),
                 ])
+                self.seconds_down += time.monotonic() - begun
+                return
             except AssertionError:
                 # 6: the network is to blame.
                 if self.process.poll() != 6:
@@ -379,7 +395,9 @@ class ChaosHouse(House):
         """Sends what a party can claim, from the bank's account; who claims twice gets nothing."""
         _, found = self.sure("GET", f"/v1/claimable/{party.address}")
         if found.get("calldata") and found["claims"]:
-            self.chain.send(BANK, self.contract, found["calldata"])
+            # What the pool refuses, or a storm takes, is asked for again later.
+            with contextlib.suppress(Refused):
+                self.chain.send(BANK, self.contract, found["calldata"])
 
     # ---- the chains
 
@@ -449,10 +467,10 @@ class Run:
             while made < self.payouts:
                 self.one_round()
                 rounds += 1
-                made = self.catch_up(2 * len(self.parties))
+                made = self.catch_up(OPEN_ROUNDS * len(self.parties))
                 if rounds % 5 == 0 or made >= self.payouts:
                     self.say(f"round {rounds}: {made} payments are made or on their way, "
-                             f"{house.kills} kills")
+                             f"{house.kills} kills, down for {house.seconds_down:.0f} s")
         finally:
             self.stop.set()
             killer.join()
@@ -485,7 +503,7 @@ class Run:
             if party.isolated and draw < 0.7:
                 house.claim(party)
 
-        with ThreadPoolExecutor(4) as pool:
+        with ThreadPoolExecutor(16) as pool:
             list(pool.map(act, zip(self.parties, draws)))
         house.settle()
         for party in self.parties:
