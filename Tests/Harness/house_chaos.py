@@ -37,6 +37,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import child
 from eth_abi import encode
 from eth_account import Account
 from eth_account.messages import encode_defunct
@@ -60,6 +61,8 @@ FIRST = 2
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 # With nothing new for so long, something is stuck for good.
 PATIENCE = 240
+# From so many payouts on the house lives longer between two kills.
+MANY = 2_000
 # Payments of so many rounds may be open at once: what a storm takes away is sent again after a while.
 OPEN_ROUNDS = 5
 # The house allows ten withdrawals at once an hour.
@@ -481,7 +484,8 @@ class Run:
 
     def kill_now_and_then(self):
         draw = random.Random(f"{self.seed}/kills")
-        while not self.stop.wait(draw.uniform(1.5, 7)):
+        pauses = (1.5, 7) if self.payouts < MANY else (4, 20)
+        while not self.stop.wait(draw.uniform(*pauses)):
             try:
                 self.house.kill()
                 self.house.kills += 1
@@ -560,6 +564,7 @@ class Run:
         house.chain.call("test_setMinimumTip", "0x0")
         self.say("the storm is over")
         end = time.monotonic() + PATIENCE
+        said = time.monotonic()
         while time.monotonic() < end:
             self.check_health()
             house.settle()
@@ -573,7 +578,12 @@ class Run:
                         house.claim(party)
                     if party.freezes and party.owner == 0:
                         self.thaw(party)
-            if not late and house.told()["solana"]["unbooked"] == 0 and self.payments()[1] == 0:
+            told = house.told()
+            if time.monotonic() - said > 20:
+                said = time.monotonic()
+                self.say(f"waiting for {late[:8]}, {self.payments()[1]} payments, {told['open']} "
+                         f"orders, {told['solana']['unbooked']} costs")
+            if not late and told["solana"]["unbooked"] == 0 and self.payments()[1] == 0:
                 return
             time.sleep(0.5)
         raise AssertionError(f"stuck for good: {late}, {house.told()}")
@@ -659,8 +669,9 @@ def run(payouts, parties, seed, folder=None):
     whole = Run(folder, seed, payouts, parties)
     try:
         whole.perform()
-        met = {"evm": whole.house.chain.call("test_met"),
-               "solana": whole.house.solana.call("test_met")}
+        house = whole.house
+        met = {"evm": house.chain.call("test_met"), "solana": house.solana.call("test_met"),
+               "house": {"kill": house.kills, "refused start": house.refused_starts}}
     except BaseException:
         print(f"FAILED with seed {seed}; the folder is {folder}", flush=True)
         raise
@@ -678,14 +689,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(os.environ.get("EXCHEQUER_CHAOS_SEED", 0)))
     parser.add_argument("--folder", help="where everything is kept; a new one if left out")
     arguments = parser.parse_args()
+    child.end_on_signals()
     seed = arguments.seed or random.randrange(1, 1 << 40)
     try:
         met = run(arguments.payouts, arguments.parties, seed, arguments.folder)
     except AssertionError as error:
         print(f"seed {seed}: {error}")
         return 1
-    for chain, kinds in met.items():
-        print(chain, ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
+    for who, kinds in met.items():
+        print(f"{who}:", ", ".join(f"{kind} {count}" for kind, count in sorted(kinds.items())))
     return 0
 
 
