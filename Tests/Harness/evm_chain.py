@@ -303,7 +303,12 @@ class Chain:
         low = self.spoof(call, limit).intrinsic_gas
         if suffices(low):
             return low  # a plain transfer
-        high = min(limit, low + computation.get_gas_used() * 2 + 50_000)
+        # As geth does: what was used is too little, and seldom more than a 64th of it.
+        used = computation.get_gas_used()
+        low = max(low, used - 1)
+        high = min(limit, used * 64 // 63 + 2_300)
+        if not suffices(high):
+            low, high = high, min(limit, 2 * used + 50_000)
         while high - low > max(1, high // 200):
             middle = (low + high) // 2
             low, high = (low, middle) if suffices(middle) else (middle, high)

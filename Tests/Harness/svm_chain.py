@@ -38,10 +38,13 @@ class Landed:
 
 @dataclass
 class Done:
-    """Something that changed the chain, to be done again when a fork is left."""
+    """Something that changed the chain, to be undone when its slot is left for a fork."""
 
     slot: int
+    # Does it again; nothing but a transaction can fail to come about on a fork.
     redo: object
+    # The accounts that it may have changed, as they were before; `None` for those that were not.
+    before: list[tuple[Pubkey, Account | None]]
     transaction: VersionedTransaction | None = None
 
 
@@ -74,8 +77,8 @@ class Chain:
 
     @staticmethod
     def _genesis() -> LiteSVM:
-        # Expiry is checked here, over a window of hashes.
-        return LiteSVM().with_blockhash_check(False)
+        # Expiry is checked here, over a window of hashes; so is what landed before.
+        return LiteSVM().with_blockhash_check(False).with_transaction_history(0)
 
     # ---- time
 
@@ -119,26 +122,27 @@ class Chain:
 
     # ---- what changes the chain
 
+    def _do(self, redo, *changed: Pubkey) -> object:
+        """Does something that is done again on every fork, and changes these accounts."""
+        before = self._accounts(changed)
+        result = redo(self.svm)
+        self.done.append(Done(self.slot, redo, before))
+        return result
+
+    def _accounts(self, keys) -> list[tuple[Pubkey, Account | None]]:
+        return [(key, self.svm.get_account(key)) for key in keys]
+
     def airdrop(self, address: Pubkey, lamports: int) -> str:
-        result = self.svm.airdrop(address, lamports)
-        self.done.append(Done(self.slot, lambda svm: svm.airdrop(address, lamports)))
+        result = self._do(lambda svm: svm.airdrop(address, lamports), address)
         name = str(result.signature())
         self.landed[name] = Landed(self.slot, None, None, result.logs(), 0)
         return name
 
     def set_account(self, address: Pubkey, account: Account) -> None:
-        def put(svm):
-            svm.set_account(address, account)
-
-        put(self.svm)
-        self.done.append(Done(self.slot, put))
+        self._do(lambda svm: svm.set_account(address, account), address)
 
     def add_program(self, address: Pubkey, program: bytes) -> None:
-        def put(svm):
-            svm.add_program(address, program)
-
-        put(self.svm)
-        self.done.append(Done(self.slot, put))
+        self._do(lambda svm: svm.add_program(address, program))
 
     def set_time(self, seconds: int) -> None:
         """What programs take for the time, in seconds since 1970. It stands still otherwise."""
@@ -147,8 +151,7 @@ class Chain:
             clock.unix_timestamp = seconds
             svm.set_clock(clock)
 
-        put(self.svm)
-        self.done.append(Done(self.slot, put))
+        self._do(put)
 
     def land(self, transaction: VersionedTransaction) -> Landed | None:
         """Executes a transaction in this slot; None if it may not be in a block at all."""
@@ -156,6 +159,7 @@ class Chain:
         held = self.svm.get_balance(payer) or 0
         written, read = loaded_addresses(self.svm, transaction.message)
         keys = list(transaction.message.account_keys) + written + read
+        accounts = self._accounts(dict.fromkeys(keys))  # each once
         before = token_balances(self.svm, keys)
         result = self.svm.send_transaction(transaction)
         succeeded = isinstance(result, TransactionMetadata)
@@ -176,8 +180,8 @@ class Chain:
             },
         }
         self.landed[str(transaction.signatures[0])] = found
-        self.done.append(
-            Done(self.slot, lambda svm: svm.send_transaction(transaction), transaction))
+        changed = [(key, one) for key, one in accounts if self.svm.get_account(key) != one]
+        self.done.append(Done(self.slot, None, changed, transaction))
         return found
 
     def roll_back(self, slots: int, keep: bool) -> int:
@@ -188,30 +192,21 @@ class Chain:
         Returns how many transactions were left behind.
         """
         first = self.slot - slots + 1
-        old, self.done = self.done, []
-        left = [one for one in old if one.slot >= first]
-        self.svm = self._genesis()
-        for one in old:
-            if one.slot < first:
-                self.svm.warp_to_slot(one.slot)
-                self.svm.expire_blockhash()
-                self._know_slots(one.slot)
-                one.redo(self.svm)
-                self.done.append(one)
+        left = [one for one in self.done if one.slot >= first]
+        self.done = [one for one in self.done if one.slot < first]
+        for one in reversed(left):
+            for address, account in one.before:
+                self.svm.set_account(address, account or Account(0, b"", Pubkey.default()))
         for name in [n for n, found in self.landed.items() if found.slot >= first]:
             del self.landed[name]
-        # Another history has other hashes.
-        self.svm.warp_to_slot(first)
-        self.svm.expire_blockhash()
         self.blocks = [block for block in self.blocks if block.slot < first]
         self.slot, self.height = first - 1, self.height - slots
-        self.svm.airdrop(Pubkey.new_unique(), LAMPORTS)
+        # The hashes go on from those that were left: they are others.
         self.tick(slots)
         lost = 0
         for one in left:
             if one.transaction is None:
-                one.redo(self.svm)
-                self.done.append(Done(self.slot, one.redo))
+                self._do(one.redo, *(address for address, _ in one.before))
             elif not (keep and self.may_land(one.transaction) and self.land(one.transaction)):
                 lost += 1
         return lost

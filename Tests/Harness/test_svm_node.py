@@ -284,6 +284,10 @@ def test_lookup_tables_live_and_end_by_the_slots(call):
     call.ok("test_tick", 3)
     call.ok("test_rollback", 2, True)
     assert call.node.chain.svm.get_account(table) is not None
+    # Also when the chain no longer knows the slot that it was made of.
+    call.ok("test_tick", 700)
+    call.ok("test_rollback", 2, True)
+    assert len(bytes(call.node.chain.svm.get_account(table).data)) == 56 + 32
     assert "result" in change(struct.pack("<I", 3))
     refund = AccountMeta(owner.pubkey(), False, True)
     assert "error" in change(struct.pack("<I", 4), refund)
