@@ -61,6 +61,8 @@ extension ClearingHouse {
             try sealBatch(batch, root: root, liabilities, into: &events)
         case .writeOffSlash(let verdict):
             try writeOffSlash(verdict, at: time, into: &events)
+        case .forgoSlash(let verdict, let isRequested):
+            try forgoSlash(verdict, isRequested: isRequested, at: time, into: &events)
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
         case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,

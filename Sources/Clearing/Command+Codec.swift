@@ -87,6 +87,9 @@ extension Command: CanonicalCodable {
             writer.write(previous)
         case .writeOffSlash(let verdict):
             writer.write(verdict)
+        case .forgoSlash(let verdict, let isRequested):
+            writer.write(verdict)
+            writer.write(isRequested)
         case .collectFees(let party, let amount):
             writer.write(party)
             writer.write(amount)
@@ -173,6 +176,7 @@ extension Command: CanonicalCodable {
         case .fundChannel: 77
         case .closeChannel: 78
         case .returnDispersal: 83
+        case .forgoSlash: 90
         }
     }
 
@@ -274,6 +278,7 @@ extension Command: CanonicalCodable {
         case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
         case 78: return .closeChannel(try reader.read())
         case 83: return .returnDispersal(try reader.read())
+        case 90: return .forgoSlash(try reader.read(), isRequested: try reader.readBool())
         default: throw .invalidValue("command")
         }
     }

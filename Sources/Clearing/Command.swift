@@ -73,9 +73,14 @@ public enum Command: Hashable, Sendable {
     /// are taken back from the last one down; `previous` is the log that is the last one then.
     case reverseChain(ChainReference, ChainObservation, previous: ChainReference?)
     /// Cuts a batch in the place of the last one, whose root was disputed: it repeats its claims.
+    /// If one was cut behind it before the dispute, that one repeats them, and is let go on.
     case replaceBatch
-    /// A slash that the contract refuses because no bond is left there.
+    /// A slash that the contract refuses because no bond is left there. In journals of before: it
+    /// charges the house a second time what a withdrawal had charged it; see `forgoSlash`.
     case writeOffSlash(VerdictID)
+    /// The contract has no bond left for a slash. With `isRequested` it holds the request for it
+    /// still, so that a later bond may be cut.
+    case forgoSlash(VerdictID, isRequested: Bool)
     /// Pays the house's fees to a party, with the next settlement.
     case collectFees(PartyID, amount: Amount)
 
@@ -320,7 +325,7 @@ public enum ChainObservation: Hashable, Sendable {
     case unbondRequested(account: EVMAddress, chainUnits: UInt128)
     /// A provider took its bond out.
     case bondWithdrawn(account: EVMAddress, chainUnits: UInt128)
-    /// A bond was slashed on chain, for a verdict.
+    /// A bond was slashed on chain, for a verdict. In journals of before; see `bondCut`.
     case slashed(account: EVMAddress, chainUnits: UInt128, burned: UInt128, verdict: Digest)
     /// A batch's root was committed.
     case rootCommitted(batch: BatchID, root: Digest)
@@ -328,7 +333,8 @@ public enum ChainObservation: Hashable, Sendable {
     case claimed(account: EVMAddress, asset: Asset, chainUnits: UInt128)
     /// A dispersal of the house's own was carried out.
     case dispersed(name: Digest)
-    /// A guardian dropped a batch's root before it paid: the number is used up.
+    /// A guardian dropped a batch's root before it paid: the number is used up. In journals of
+    /// before; see `rootDropped`.
     case rootDisputed(batch: BatchID)
     /// A requested slash was vetoed, or nobody executed it in time: the bond is free again.
     case slashReleased(verdict: Digest)
@@ -336,4 +342,9 @@ public enum ChainObservation: Hashable, Sendable {
     case channelMoved(Digest, ChannelMove)
     /// A payee claimed so much through a channel, and with it `total` from its opening on.
     case channelClaimed(Digest, total: UInt128, chainUnits: UInt128)
+    /// A bond was cut on chain for a verdict; `burned` of it is destroyed.
+    case bondCut(account: EVMAddress, chainUnits: UInt128, burned: UInt128, verdict: Digest)
+    /// A guardian dropped a batch's root before it paid: the number is used up, and a batch that
+    /// was cut behind it waits for a person.
+    case rootDropped(batch: BatchID)
 }

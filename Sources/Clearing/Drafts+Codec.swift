@@ -167,6 +167,13 @@ extension ChainObservation: CanonicalCodable {
             writer.write(channel)
             writer.write(total)
             writer.write(units)
+        case .bondCut(let account, let units, let burned, let verdict):
+            money(90, account, units, &writer)
+            writer.write(burned)
+            writer.write(verdict)
+        case .rootDropped(let batch):
+            writer.write(UInt8(91))
+            writer.write(batch)
         }
     }
 
@@ -201,6 +208,9 @@ extension ChainObservation: CanonicalCodable {
                 try reader.readDigest(), total: try reader.readUInt128(),
                 chainUnits: try reader.readUInt128())
             return
+        case 91:
+            self = .rootDropped(batch: try reader.read())
+            return
         default: break
         }
         let account: EVMAddress = try reader.read()
@@ -215,6 +225,10 @@ extension ChainObservation: CanonicalCodable {
                 account: account, chainUnits: units, burned: try reader.readUInt128(),
                 verdict: try reader.readDigest())
         case 7: self = .claimed(account: account, asset: try reader.read(), chainUnits: units)
+        case 90:
+            self = .bondCut(
+                account: account, chainUnits: units, burned: try reader.readUInt128(),
+                verdict: try reader.readDigest())
         default: throw .invalidValue("chain observation")
         }
     }

@@ -105,6 +105,8 @@ public enum Event: Hashable, Sendable {
     case costBooked(ChainCost.Subject, NativeCoin, units: UInt128)
     /// A batch's root was disputed on chain: it never pays.
     case batchDisputed(BatchID)
+    /// A batch that was cut behind a disputed one goes on: a person has said so.
+    case batchReleased(BatchID)
     /// A requested slash came to nothing on chain: the bond is the party's again.
     case slashReleased(PartyID, amount: Amount)
     /// A channel is to be opened, or its deposit raised to so much in all, in chain units.

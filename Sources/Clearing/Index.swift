@@ -131,4 +131,9 @@ extension ClearingHouse {
             $0.state == .executed && !$0.settledOnChain && Asset.usd.chainUnits($0.captured) > 0
         }
     }
+
+    /// Slashes that were forgone here and whose request the contract still holds. O(verdicts).
+    public var heldSlashes: [VerdictRecord] {
+        verdicts.filter { $0.state == .forgone && !$0.settledOnChain }
+    }
 }

@@ -93,7 +93,7 @@ extension World {
                 return .observeChain(nextReference(), .rootDisputed(batch: batch.id))
             }
             return .cutBatch
-        case .disputed: return .replaceBatch
+        case .disputed, .held: return .replaceBatch
         }
     }
 }

@@ -22,6 +22,9 @@ import Transport
         let chain: EVMChain
         let keys: [Secp256k1.PrivateKey]
         let contract: SettlementContract
+        /// The house's folder.
+        let folder = FileManager.default.temporaryDirectory
+            .appending(path: "exchequer-veto-\(UUID().uuidString)")
 
         init() async throws {
             process = Process()
@@ -59,6 +62,52 @@ import Transport
         deinit {
             process.terminate()
             process.waitUntilExit()
+            try? FileManager.default.removeItem(at: folder)
+        }
+
+        /// Lets so many seconds pass on the chain, and a block be made.
+        func pass(_ seconds: UInt64) async throws {
+            let _: Int64 = try await chain.rpc.call("evm_increaseTime", [.quantity(seconds)])
+            let _: String? = try await chain.rpc.callOptional(
+                "anvil_mine", [.quantity(1 as UInt64)])
+        }
+
+        /// From when the contract lets a verdict be executed; `nil` without a request.
+        func moment(_ verdict: Digest) async throws -> UInt64? {
+            let head = try await chain.head().number
+            return try await reader().executableFrom([verdict], at: head).moments[0]
+        }
+
+        /// What a slash can reach of the convicted provider.
+        func left() async throws -> UInt128 {
+            let head = try await chain.head().number
+            return try await reader().slashable([keys[2].address], at: head)[0]
+        }
+
+        func reader() async throws -> SettlementReader {
+            try await SettlementReader(
+                nodes: EVMNodes(chain), contract: contract.address,
+                artifact: contract.contract.artifact)
+        }
+
+        /// Has the contract's owner, who may do all, call it.
+        func own(_ function: String, _ arguments: [ABIValue]) async throws {
+            let owner = EVMSender(chain: chain, key: keys[0])
+            try Stage.done(await contract.contract.send(function, arguments, from: owner))
+        }
+
+        /// Adds to the convicted provider's bond.
+        func bond(_ amount: UInt128) async throws {
+            let owner = EVMSender(chain: chain, key: keys[0])
+            let guest = EVMSender(chain: chain, key: keys[2])
+            let reader = try await reader()
+            let usd = TokenContract(
+                chain: chain, address: reader.usd,
+                artifact: try ContractArtifact(
+                    contentsOf: Stage.artifacts.appending(path: "Token.json")))
+            try Stage.done(await usd.transfer(amount, to: guest.address, from: owner))
+            try Stage.done(await usd.approve(amount, for: contract.address, from: guest))
+            try Stage.done(await contract.bond(amount, from: guest))
         }
 
         static var artifacts: URL { RunningHouse.repository.appending(path: "contracts-abi/evm") }
@@ -105,11 +154,9 @@ import Transport
     private func withHouse(
         _ stage: Stage, _ body: (House) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory
-            .appending(path: "exchequer-veto-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
         var configuration = HouseConfiguration(
-            folder: folder.path(), models: [.init(path: try RunningHouse.modelPath(), name: "m")])
+            folder: stage.folder.path(),
+            models: [.init(path: try RunningHouse.modelPath(), name: "m")])
         configuration.settlement = HouseConfiguration.Settlement(
             endpoints: [stage.chain.rpc.url], contract: stage.contract.address,
             key: stage.keys[1], confirmations: 1, artifacts: Stage.artifacts.path())
@@ -201,25 +248,14 @@ import Transport
         try await withHouse(stage) { house in
             let record = try await convict(house, stage)
             let settlement = try #require(house.settlement)
-            let reader = try await SettlementReader(
-                nodes: EVMNodes(stage.chain), contract: stage.contract.address,
-                artifact: stage.contract.contract.artifact)
             try await eventually("the slash is requested") {
-                let head = try await stage.chain.head().number
-                return try await reader.executableFrom([record.slashKey], at: head).moments[0]
-                    != nil
+                try await stage.moment(record.slashKey) != nil
             }
             #expect(try await settlement.reconcile(StrandingRules()).isBalanced)
             if isVetoed {
-                let owner = EVMSender(chain: stage.chain, key: stage.keys[0])
-                try Stage.done(
-                    await stage.contract.contract.send(
-                        "vetoSlash", [.bytes32(record.slashKey)], from: owner))
+                try await stage.own("vetoSlash", [.bytes32(record.slashKey)])
             } else {
-                let _: Int64 = try await stage.chain.rpc.call(
-                    "evm_increaseTime", [.quantity(Self.window)])
-                let _: String? = try await stage.chain.rpc.callOptional(
-                    "anvil_mine", [.quantity(UInt64(1))])
+                try await stage.pass(Self.window)
             }
             try await eventually("the books know") {
                 try await house.sequencer.read {
@@ -227,8 +263,7 @@ import Transport
                 }
             }
             let provider = stage.keys[2].address
-            let head = try await stage.chain.head().number
-            let left = try await reader.slashable([provider], at: head)[0]
+            let left = try await stage.left()
             let booked = try await house.sequencer.read { house in
                 house.balance(.bonded, .usd, of: house.party(address: provider)?.id ?? .none)
             }
@@ -250,6 +285,98 @@ import Transport
             let costs = try await house.sequencer.read { $0.costs(of: .verdict(record.id)) }
             #expect(costs.count == (isVetoed ? 1 : 2))
             #expect(costs.reduce(0) { $0 + $1.units } == spent)
+        }
+    }
+
+    /// The record of what was sent is lost while the slash waits, as when the house is started on
+    /// another machine: the contract says that it is requested.
+    @Test func aRequestOutlivesTheRecordOfIt() async throws {
+        let stage = try await Stage()
+        var found: VerdictRecord?
+        try await withHouse(stage) { house in
+            let record = try await convict(house, stage)
+            found = record
+            try await eventually("the slash is requested") {
+                try await stage.moment(record.slashKey) != nil
+            }
+        }
+        let record = try #require(found)
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: stage.folder.path())
+        where name.hasPrefix("settlement.sqlite") {
+            try files.removeItem(at: stage.folder.appending(path: name))
+        }
+        try await withHouse(stage) { house in
+            try await stage.pass(Self.window)
+            try await eventually("the slash is carried out") {
+                try await house.sequencer.read { $0.unsettledSlashes.isEmpty }
+            }
+            let captured = Asset.usd.chainUnits(record.captured)
+            #expect(try await stage.left() == 100 * Self.million - captured)
+            let settlement = try #require(house.settlement)
+            #expect(try await settlement.reconcile(StrandingRules()).isBalanced)
+            #expect(settlement.refusedExecutions == 0)
+        }
+    }
+
+    /// Another slash has taken all when the window is over. The books stop waiting; the contract
+    /// does not, and the request reaches a later bond, or is taken back when it is void.
+    @Test(arguments: [false, true]) func aSlashWithoutABond(bondsAgain: Bool) async throws {
+        let stage = try await Stage()
+        let held = try await wei(stage)
+        let other = Digest(words: (8, 8, 8, 8))
+        let provider = stage.keys[2].address
+        try await stage.own(
+            "slash",
+            [.address(provider), .uint(100 * Self.million), .uint(0), .bytes32(other)])
+        try await stage.pass(Self.window - 100)
+        try await withHouse(stage) { house in
+            let record = try await convict(house, stage)
+            let settlement = try #require(house.settlement)
+            try await eventually("the slash is requested") {
+                try await stage.moment(record.slashKey) != nil
+            }
+            try await stage.pass(200)
+            try await stage.own("executeSlash", [.bytes32(other)])
+            #expect(try await stage.left() == 0)
+            try await stage.pass(Self.window)
+            func verdict() async throws -> VerdictRecord? {
+                try await house.sequencer.read { $0.verdicts.first }
+            }
+            func bonded() async throws -> UInt128 {
+                try await house.sequencer.read { house in
+                    let party = house.party(address: provider)?.id ?? .none
+                    return Asset.usd.chainUnits(house.balance(.bonded, .usd, of: party))
+                }
+            }
+            try await eventually("it is forgone") { try await verdict()?.state == .forgone }
+            #expect(try await verdict()?.settledOnChain == false)
+            #expect(try await stage.moment(record.slashKey) != nil)
+            let told = try await settlement.reconcile(StrandingRules()).stranded
+            #expect(told.contains { $0.kind == .slashForgone && $0.number == 1 })
+            let before = try await bonded()
+            if bondsAgain {
+                try await stage.bond(50 * Self.million)
+                try await eventually("the new bond is booked") { try await bonded() > before }
+            } else {
+                try await stage.pass(SettlementReader.executionWindow)
+            }
+            try await eventually("it is over") {
+                // What was refused is tried at once.
+                _ = await settlement.resume()
+                return try await verdict()?.settledOnChain == true
+            }
+            #expect(try await stage.moment(record.slashKey) == nil)
+            let captured = Asset.usd.chainUnits(record.captured)
+            let more = bondsAgain ? 50 * Self.million - captured : 0
+            #expect(try await stage.left() == more)
+            #expect(try await bonded() == before + more)
+            #expect(try await settlement.reconcile(StrandingRules()).stranded.isEmpty)
+            let spent = held - (try await wei(stage))
+            try await eventually("what it cost is booked") {
+                try await house.sequencer.read { $0.expense(.wei).units == spent }
+            }
+            #expect(try await house.sequencer.read { $0.costs(of: .verdict(record.id)) }.count == 2)
         }
     }
 

@@ -340,6 +340,54 @@ def test_a_payee_who_cannot_receive_holds_nobody_up(house):
     assert house.dollars(2) - held[2] == 2 * DOLLARS
 
 
+def test_a_paused_token_is_nobodys_fault(house):
+    """Nobody can be paid, the payer itself neither: so no payee is refused, and all are paid when
+    it is over."""
+    house.begin()
+    house.fill(1, 2, 3)
+    held = {account: house.dollars(account) for account in (1, 2, 3)}
+    # Every estimate that names the token is refused, as by a token that is paused.
+    house.chain.call("test_refuse", house.addresses["usdc"])
+    alone = house.withdraw(1, "1", key="alone")["dispersal"]
+    for account in (1, 2, 3):
+        house.withdraw(account, "2")
+    house.operate("settle")
+    eventually("both wait", lambda: house.metric("dispersals_waiting") == 2)
+
+    def told():
+        return [one.get("waits_for") for one in house.get("/v1/dispersals")["data"]]
+
+    eventually("it is said why", lambda: all(told()))
+    assert all("the payer's transfers too" in why for why in told())
+    for _ in range(2):
+        house.operate("settlement/resume")
+        time.sleep(1.5)
+        house.chain.call("anvil_mine", "0x1")
+    eventually("both wait still", lambda: house.metric("dispersals_waiting") == 2)
+    assert house.stages() == [["refused"], ["refused"] * 3]
+    assert house.waits(0) == 0 and all(told())
+    house.kill()
+    house.begin()
+    eventually("so they do after a start", lambda: house.metric("dispersals_waiting") == 2)
+    house.chain.call("test_refuse")
+    house.operate("settlement/resume")
+    eventually("all are paid", lambda: house.are_over(2))
+    assert house.stages() == [["paid"], ["paid"] * 3] and told() == [None, None]
+    paid = [house.dollars(account) - held[account] for account in (1, 2, 3)]
+    assert paid == [3 * DOLLARS, 2 * DOLLARS, 2 * DOLLARS]
+    # Nobody is shut out: the next one is sent too. Whoever is refused alone is blamed.
+    house.withdraw(2, "1", key="again")
+    eventually("it is paid", lambda: house.are_over(3))
+    house.chain.call("test_refuse", house.chain.keys[2][1])
+    house.withdraw(2, "1.5", key="refused")
+    eventually("it is given back", lambda: house.are_over(4))
+    assert house.stages()[-1] == ["returned"]
+    with pytest.raises(urllib.error.HTTPError, match="409"):
+        house.withdraw(2, "1.5", key="later")
+    assert house.get(f"/v1/dispersals/{alone}")["payments"][0]["stage"] == "paid"
+    exchequer("reconcile", "--data", house.folder / "house")
+
+
 def test_a_key_is_changed_while_a_dispersal_is_sent_and_another_waits(house):
     """What was signed is followed to its end. What was not goes back to its payee: the new account
     would pay it, and the old one have the claim."""

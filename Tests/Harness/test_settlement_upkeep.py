@@ -16,6 +16,7 @@ from test_house_chain import (
     eventually,
     exchequer,
     reconcile,
+    roots,
     withdraw,
 )
 
@@ -185,6 +186,64 @@ def test_a_disputed_root_is_told_and_replaced(house):
     eventually("it pays", lambda: paying(house) == 2)
     (claim,) = house.get(f"/v1/claimable/{provider}")["claims"]
     assert claim["amount"] == "23.00"
+    assert reconcile(house)["stranded"] == []
+
+
+def committed(house):
+    """How many roots the contract has logged."""
+    return len(roots(house))
+
+
+def test_what_was_cut_behind_a_disputed_root_waits(house):
+    """The next batch is cut and has its root while the first one waits. Its sums are those of the
+    disputed one too: nothing is sent until a person has said so, whatever the house has heard."""
+    guardian = house.chain.keys[3][1]
+    contract = house.addresses["contract"]
+    send(
+        house, 0, contract, "grantRoles(address,uint256)", ["address", "uint256"], guardian,
+        GUARDIAN,
+    )
+    provider = begin(house)
+    settle(house, "20", 1)
+    withdraw(house, 2, "3")
+    house.operate("settle")
+    eventually("it has its root", lambda: house.get("/v1/batches/2")["state"] == "sealed")
+    # The dispute is in the chain, and the house cannot read it.
+    house.chain.fault("eth_getLogs", "error", count=100_000)
+    send(
+        house, 3, contract, "disputeRoot(uint256,bytes32)", ["uint256", "bytes32"], 1,
+        b"\x07" * 32,
+    )
+    for _ in range(4):
+        house.chain.call("anvil_mine", "0x1")
+        house.operate("settlement/resume")
+        time.sleep(1)
+    assert committed(house) == 1 and house.get("/v1/batches/2")["rail"]["stage"] == "waiting"
+    house.kill()
+    house.start()
+    house.chain.call("test_clearFaults")
+    eventually("it is told", lambda: house.get("/v1/batches/2")["state"] == "held")
+    assert house.get("/v1/batches/1")["state"] == "disputed"
+    assert house.get("/v1/batches/2")["rail"]["stage"] == "held"
+    (item,) = reconcile(house)["stranded"]
+    assert (item["alert"], item["name"], item["number"]) == (6, "root_disputed", 1)
+    house.operate("settlement/resume")
+    time.sleep(3)
+    assert committed(house) == 1
+    with pytest.raises(Exception) as refused:
+        house.operate("settle")
+    assert refused.value.code in (409, 422)
+    assert house.operate("batches/replace") == {"ok": True}
+
+    def is_confirmed():
+        house.chain.call("anvil_mine", "0x1")
+        return house.get("/v1/batches/2")["state"] == "confirmed"
+
+    eventually("it is on chain", is_confirmed)
+    pass_time(house, DELAY)
+    eventually("it pays", lambda: paying(house) == 2)
+    (claim,) = house.get(f"/v1/claimable/{provider}")["claims"]
+    assert claim["amount"] == "23.00" and committed(house) == 2
     assert reconcile(house)["stranded"] == []
 
 

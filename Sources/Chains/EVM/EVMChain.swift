@@ -107,17 +107,19 @@ public struct EVMChain: Sendable {
         return result.bytes
     }
 
-    /// The gas a transaction would use now; its own limit and prices do not count. Throws
-    /// `reverted` if a contract refuses it.
+    /// The gas a transaction would use now, or after the block at a height; its own limit and
+    /// prices do not count. Throws `reverted` if a contract refuses it.
     public func estimateGas(
-        _ transaction: EVMTransaction, from sender: EVMAddress
+        _ transaction: EVMTransaction, from sender: EVMAddress, at height: UInt64? = nil
     ) async throws(ChainError) -> UInt64 {
         var fields: [String: JSONValue] = [
             "from": .data(sender.bytes), "data": .data(transaction.data),
             "value": .quantity(transaction.value),
         ]
         if let to = transaction.to { fields["to"] = .data(to.bytes) }
-        let gas: Quantity<UInt64> = try await ask("eth_estimateGas", [.object(fields)])
+        var parameters: [JSONValue] = [.object(fields)]
+        if let height { parameters.append(.quantity(height)) }
+        let gas: Quantity<UInt64> = try await ask("eth_estimateGas", parameters)
         return gas.value
     }
 

@@ -84,6 +84,8 @@ public struct SettlementReader: Sendable {
     public let usd: EVMAddress
     /// The incentive token.
     public let tly: EVMAddress
+    /// So many seconds after its window a requested slash is void; a constant of the contract.
+    public static let executionWindow: UInt64 = 30 * 86_400
     private let artifact: ContractArtifact
 
     /// A call: who is asked what.

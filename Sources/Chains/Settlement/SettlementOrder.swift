@@ -19,6 +19,8 @@ public enum SettlementOrder: Hashable, Sendable {
     case activateRoot(CommittedRoot)
     /// Carry out a requested slash whose veto window is over.
     case executeSlash(verdict: Digest)
+    /// Take back a requested slash that nobody carried out in time, so that it freezes no bond.
+    case lapseSlash(verdict: Digest)
     /// Show that the house is there. `last` is the second of the last time it did, so each sign is
     /// an order of its own.
     case heartbeat(last: UInt64)
@@ -35,6 +37,7 @@ public enum SettlementOrder: Hashable, Sendable {
         case .activateRoot(let committed):
             Self.key(ofActivation: committed.batch, root: committed.root)
         case .executeSlash(let verdict): Self.key(ofExecution: verdict)
+        case .lapseSlash(let verdict): Self.key(ofLapse: verdict)
         case .heartbeat(let last):
             Keccak256.hash(
                 Array("exchequer heartbeat".utf8) + UInt256(low: UInt128(last)).word.bytes)
@@ -61,6 +64,11 @@ public enum SettlementOrder: Hashable, Sendable {
     /// The key of the order that carries out a requested slash.
     public static func key(ofExecution verdict: Digest) -> Digest {
         Keccak256.hash(Array("exchequer execution".utf8) + verdict.bytes)
+    }
+
+    /// The key of the order that takes back a requested slash.
+    public static func key(ofLapse verdict: Digest) -> Digest {
+        Keccak256.hash(Array("exchequer lapse".utf8) + verdict.bytes)
     }
 
     /// The key of a root's order.
@@ -106,6 +114,7 @@ public enum SettlementOrder: Hashable, Sendable {
                 ])
         case .executeSlash(let verdict):
             try artifact.callData("executeSlash", [.bytes32(verdict)])
+        case .lapseSlash(let verdict): try artifact.callData("lapseSlash", [.bytes32(verdict)])
         case .heartbeat: try artifact.callData("heartbeat", [])
         case .disperse(let token, let name, let payments):
             try artifact.callData(
@@ -201,9 +210,10 @@ public struct SettlementOrders: Sendable {
     ///
     /// - Parameter orphans: hashes of blocks that were final and are gone: what was carried out in
     ///   one of them has to be sent again.
+    /// - Parameter writesOff: whether an order that found no bond is over, and not tried again.
     public mutating func step(
         of key: Digest, at now: Timestamp, without orphans: Set<Digest> = [],
-        status: (Digest) -> EVMIntentStatus
+        writesOff: Bool = true, status: (Digest) -> EVMIntentStatus
     ) -> Step {
         let isFirstLook = attempts[key] == nil
         var attempt = attempts[key] ?? Attempt(number: 0, retryAt: .zero)
@@ -215,7 +225,7 @@ public struct SettlementOrders: Sendable {
                 if now < attempt.retryAt { return .refused(lastFailure(key, attempt, status)) }
                 return .submit(id)
             case .closed(.failed(let failure)):
-                if Self.findsNoBond(failure) { return .withoutBond }
+                if writesOff, Self.findsNoBond(failure) { return .withoutBond }
                 // What was called off because the key is changed is the new key's at once.
                 if !isFirstLook, failure != .cancelled {
                     let factor: UInt64 = 1 << UInt64(min(attempt.number, 4))

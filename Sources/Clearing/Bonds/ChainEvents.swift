@@ -42,6 +42,10 @@ extension ClearingHouse {
             try moveChannel(key, move, reference, into: &events)
         case .channelClaimed(let key, let total, let units):
             try claimVoucher(key, total: total, units, at: time, into: &events)
+        case .bondCut(let account, let units, let burned, let key):
+            try cutBond(account, units, burned, key, at: time, into: &events)
+        case .rootDropped(let batch):
+            try dropRoot(batch, into: &events)
         }
         chainCursor = cursor
         chainBlock = reference.blockHash
@@ -178,7 +182,9 @@ extension ClearingHouse {
     private mutating func confirmBatch(
         _ id: BatchID, root: Digest, _ reference: ChainReference, into events: inout [Event]
     ) throws(Rejection) {
-        guard let batch = batches.at(id), batch.state == .sealed else { throw .wrongBatchState }
+        guard let batch = batches.at(id), batch.state == .sealed || batch.state == .held else {
+            throw .wrongBatchState
+        }
         if batch.root != root { throw .rootMismatch }
         batches[id].state = .confirmed
         batches[id].transaction = reference.transaction
@@ -193,6 +199,18 @@ extension ClearingHouse {
         events.append(.batchDisputed(id))
     }
 
+    /// A batch that was cut behind the disputed one has all its sums: it waits until a person lets
+    /// it go on.
+    private mutating func dropRoot(
+        _ id: BatchID, into events: inout [Event]
+    ) throws(Rejection) {
+        try disputeBatch(id, into: &events)
+        let next = BatchID(id.rawValue + 1)
+        if let behind = batches.at(next), behind.state == .cut || behind.state == .sealed {
+            batches[next].state = .held
+        }
+    }
+
     /// The contract did not take what the books took: it goes back to the bond, from what the
     /// penalty was split into and, as the verifier's bounty is paid out, from the house's own.
     private mutating func releaseSlash(
@@ -201,7 +219,13 @@ extension ClearingHouse {
         guard let id = index.verdictBySlashKey[key], let record = verdicts.at(id) else {
             throw .verdictNotFound
         }
-        if record.state != .executed || record.settledOnChain { throw .malformedVerdict }
+        if record.settledOnChain { throw .malformedVerdict }
+        // What was forgone was never taken, so there is nothing to give back.
+        if record.state == .forgone {
+            verdicts[id].settledOnChain = true
+            return events.append(.slashReleased(record.accused, amount: .zero))
+        }
+        if record.state != .executed { throw .malformedVerdict }
         let rest = collect(
             record.captured, [(.init(.burn, .usd), record.burned)],
             orElse: [.init(.insurance, .usd), .init(.fee, .usd)],

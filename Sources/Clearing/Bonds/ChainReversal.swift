@@ -45,6 +45,12 @@ extension ClearingHouse {
         case .channelMoved(let key, let move): try reverseChannel(key, move, into: &events)
         case .channelClaimed(let key, let total, let units):
             try reverseVoucher(key, total: total, units, reference, at: time)
+        case .bondCut(_, _, _, let key): try uncutBond(key, at: time, into: &events)
+        case .rootDropped(let batch):
+            guard batches.at(batch)?.state == .disputed else { throw .wrongBatchState }
+            batches[batch].state = .confirmed
+            let next = BatchID(batch.rawValue + 1)
+            if batches.at(next)?.state == .held { letGo(next) }
         }
         chainCursor = previous.map { ChainCursor($0) } ?? .init(block: 0, logIndex: 0, any: false)
         chainBlock = previous?.blockHash ?? .zero
@@ -149,31 +155,33 @@ extension ClearingHouse {
         guard let id = index.verdictBySlashKey[key], let record = verdicts.at(id),
             record.settledOnChain
         else { throw .verdictNotFound }
+        verdicts[id].settledOnChain = false
+        if record.state == .forgone { return }
         let pots = [Purpose.bonded, .unbonding].map {
             AccountID($0, .usd, of: record.accused)
         }
         var lost = Amount.zero
-        for (source, amount) in released(id) {
+        for transfer in lastTransfers(of: id, [.slashRelease]) {
             lost += collect(
-                amount, [], orElse: pots, into: source, .reversal, id.rawValue, at: time)
+                transfer.amount, [], orElse: pots, into: transfer.debitAccount, .reversal,
+                id.rawValue, at: time)
         }
         if !lost.isZero { events.append(.bondShortfall(record.accused, amount: lost)) }
-        verdicts[id].settledOnChain = false
     }
 
-    /// What the last release of a slash took from which account. O(transfers).
-    private func released(_ id: VerdictID) -> [(source: AccountID, amount: Amount)] {
-        var found: [(source: AccountID, amount: Amount)] = []
+    /// What a log last moved for a verdict, the last transfer first. O(transfers).
+    func lastTransfers(of id: VerdictID, _ reasons: [TransferReason]) -> [Transfer] {
+        var found: [Transfer] = []
         var number = nextTransfer
         while number > 1 {
             number -= 1
             guard let transfer = ledger.transfer(TransferID(number)) else { continue }
             let isOurs =
-                transfer.code == TransferReason.slashRelease.rawValue
+                reasons.contains { $0.rawValue == transfer.code }
                 && transfer.userData64 == id.rawValue
             // They were made one after the other.
             if !isOurs, !found.isEmpty { break }
-            if isOurs { found.append((transfer.debitAccount, transfer.amount)) }
+            if isOurs { found.append(transfer) }
         }
         return found
     }

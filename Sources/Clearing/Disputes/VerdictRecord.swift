@@ -14,6 +14,9 @@ public enum VerdictState: UInt8, CaseIterable, Hashable, Sendable {
     case executed = 4
     /// The appeal was upheld: the bond is free again and the verifier is at fault.
     case overturned = 5
+    /// The captured bond was taken in the books and is not on chain: the slash was forgone. It may
+    /// still be carried out if the contract holds the request for it, until `settledOnChain`.
+    case forgone = 6
 }
 
 /// A verdict on record and what it led to.

@@ -11,6 +11,9 @@ public enum BatchState: UInt8, CaseIterable, Hashable, Sendable {
     /// Its root was final on chain and a guardian dropped it before it paid. Another batch has to
     /// repeat its claims.
     case disputed = 4
+    /// The root before it was disputed after this one was cut, which repeats its claims: nothing is
+    /// sent until a person has said so.
+    case held = 5
 }
 
 /// One leaf of a batch: all that an address has ever been allotted in one asset.

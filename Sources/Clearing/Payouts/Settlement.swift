@@ -32,10 +32,14 @@ extension ClearingHouse {
     /// one. O(parties).
     ///
     /// A batch in the place of a disputed one repeats its claims, as every batch does, so there
-    /// need be nothing new in it.
+    /// need be nothing new in it. One that was cut behind it before the dispute does so already.
     mutating func cutBatch(
         replacesDisputed: Bool = false, at time: Timestamp, into events: inout [Event]
     ) throws(Rejection) {
+        if replacesDisputed, let last = batches.last, last.state == .held {
+            letGo(last.id)
+            return events.append(.batchReleased(last.id))
+        }
         if replacesDisputed, batches.last?.state != .disputed { throw .wrongBatchState }
         var due: [(party: PartyID, asset: Asset, units: UInt128)] = []
         for party in parties {
@@ -49,6 +53,11 @@ extension ClearingHouse {
             throw .batchOpen
         }
         allot(due, at: time, into: &events)
+    }
+
+    /// Lets a batch go on that waited behind a disputed one: it is what it was when it was held.
+    mutating func letGo(_ id: BatchID) {
+        batches[id].state = batches[id].root == .zero ? .cut : .sealed
     }
 
     /// Makes a batch of what is due: leaves of the next root.

@@ -53,6 +53,8 @@ enum PayoutViews {
         let costs: [Cost]
         /// What was charged for it in all, and for each payment that was made, rounded up.
         let costUnits, costPerPayout: String?
+        /// Why it waits, if that is not for its payees.
+        let waitsFor: String?
         let payments: [Payment]
 
         init(_ source: Source, _ desk: PayoutDesk?) {
@@ -75,6 +77,7 @@ enum PayoutViews {
             costUnits = source.costs.isEmpty ? nil : "\(charged)"
             let made = UInt128(max(paid, 1))
             costPerPayout = source.costs.isEmpty ? nil : "\((charged + made - 1) / made)"
+            waitsFor = record.isOpen ? desk?.waitsFor(record) : nil
             payments = record.payments.enumerated().map { place, payment in
                 Payment(
                     party: payment.party.rawValue, receiver: PayoutViews.text(payment.receiver),

@@ -218,7 +218,7 @@ public final class House: Service {
                 switch record.state {
                 case .appealable: group.addTask { await arbiter.review(record.id) }
                 case .appealed: group.addTask { await arbiter.decide(record.id) }
-                case .final, .executed, .overturned: continue
+                case .final, .executed, .overturned, .forgone: continue
                 }
             }
             for await batch in committed {

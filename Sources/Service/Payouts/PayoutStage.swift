@@ -42,6 +42,12 @@ extension PayoutDesk {
     }
 }
 
+extension PayoutDesk {
+    /// Why a dispersal waits though its payees are not to blame, in a sentence without its full
+    /// stop; `nil` if it does not.
+    public func waitsFor(_ dispersal: Dispersal) -> String? { settlement.waitsFor(dispersal) }
+}
+
 extension SettlementService {
     fileprivate func stage(of dispersal: Dispersal) -> PayoutStage {
         let (step, id) = look(at: SettlementOrder.key(ofDispersal: dispersal.name))

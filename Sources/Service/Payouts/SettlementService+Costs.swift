@@ -75,13 +75,16 @@ extension SettlementService {
         let isOver =
             switch verdict.state {
             case .final, .overturned: true
-            case .executed: verdict.settledOnChain || !isSlash
+            case .executed, .forgone: verdict.settledOnChain || !isSlash
             case .appealable, .appealed: false
             }
         return Open(
             subject: .verdict(verdict.id),
             keys: isSlash
-                ? [verdict.slashKey, SettlementOrder.key(ofExecution: verdict.slashKey)] : [],
+                ? [
+                    verdict.slashKey, SettlementOrder.key(ofExecution: verdict.slashKey),
+                    SettlementOrder.key(ofLapse: verdict.slashKey),
+                ] : [],
             isOver: isOver)
     }
 

@@ -1,5 +1,7 @@
 import Chains
 import Clearing
+import Cryptography
+import Logging
 import Primitives
 import Synchronization
 
@@ -13,6 +15,31 @@ struct PushedDispersal: Sendable {
         guard dispersal.rail == .push, let payer = house.party(dispersal.payer) else { return nil }
         self.dispersal = dispersal
         self.payer = payer.address
+    }
+}
+
+/// A refusal that is not of the payees.
+struct BlamelessRefusal: Sendable {
+    /// The intent that comes after the one that was refused.
+    let attempt: Digest
+    let why: String
+}
+
+extension EVMChain {
+    /// Whether a contract refuses a call of an account's after the block at a height.
+    fileprivate func refuses(
+        _ data: [UInt8], to contract: EVMAddress, _ account: EVMAddress, at height: UInt64
+    ) async throws(ChainError) -> Bool {
+        let draft = EVMTransaction(
+            chainID: chainID, nonce: 0, maxPriorityFeePerGas: 0, maxFeePerGas: 0, gasLimit: 0,
+            to: contract, value: 0, data: data)
+        do throws(ChainError) {
+            _ = try await estimateGas(draft, from: account, at: height)
+            return false
+        } catch {
+            if case .reverted = error { return true }
+            throw error
+        }
     }
 }
 
@@ -50,9 +77,10 @@ extension SettlementService {
                     waiting += 1
                 }
             case .refused(let failure):
-                if isOfThePayees(failure, order.key),
+                if mayBeOfThePayees(failure, order.key), !isBlameless(dispersal, order.key),
                     try await covers(dispersal, payer, besides: taken),
-                    try await isUnmade(pushed, after: failure)
+                    try await isUnmade(pushed, after: failure),
+                    try await isOfThePayees(order, dispersal, payer, failure)
                 {
                     _ = try await sequencer.submit(.splitDispersal(dispersal.id))
                 } else {
@@ -61,7 +89,11 @@ extension SettlementService {
             case .wait, .withoutBond, .done: continue
             }
         }
-        state.withLock { $0.waitingDispersals = waiting }
+        state.withLock { [waiting] state in
+            state.waitingDispersals = waiting
+            let names = Set(open.map(\.dispersal.name))
+            state.blameless = state.blameless.filter { names.contains($0.key) }
+        }
     }
 
     /// What was planned for an account of before and is not on its way is its payees' again. The
@@ -119,12 +151,72 @@ extension SettlementService {
     /// Whether smaller dispersals may fare better: the chain undid this one, or would have, and not
     /// because it was carried out before. One that was undone once may have found the payer's
     /// account empty, whatever is in it now: it is tried once more as it is.
-    private func isOfThePayees(_ failure: EVMIntentFailure, _ key: Digest) -> Bool {
+    private func mayBeOfThePayees(_ failure: EVMIntentFailure, _ key: Digest) -> Bool {
         switch failure {
         case .wouldRevert(let text): !text.contains("dispersed")
         case .reverted: undoneTimes(key) > 1
         case .cancelled, .refused, .replaced: false
         }
+    }
+
+    /// Whether the last attempt was refused for something that is not of the payees: once that is
+    /// found, it stands until the next attempt.
+    private func isBlameless(_ dispersal: Dispersal, _ key: Digest) -> Bool {
+        let attempt = look(at: key).id
+        return state.withLock { $0.blameless[dispersal.name]?.attempt == attempt }
+    }
+
+    /// Whether the chain refuses the payees: at one block it refuses the dispersal, and does not
+    /// refuse to send the payer the same sum in the same way. If it does, the token is paused, or
+    /// the payer is not to send; then nobody is blamed, and the dispersal is tried again later as
+    /// it is.
+    private func isOfThePayees(
+        _ order: SettlementOrder, _ dispersal: Dispersal, _ payer: DispersalPayer,
+        _ failure: EVMIntentFailure
+    ) async throws -> Bool {
+        let name = Keccak256.hash(Array("exchequer control".utf8) + dispersal.name.bytes)
+        let control = SettlementOrder.disperse(
+            token: token(of: dispersal.asset), name: name,
+            payments: [EVMPayment(to: payer.account, units: dispersal.openUnits)])
+        let (tried, plain) = (try order.callData(artifact), try control.callData(artifact))
+        let (contract, account) = (contract, payer.account)
+        let height = try await nodes.commonHeight()
+        let trial = try await nodes.agreed { node throws(ChainError) in
+            let before = try await node.block(height)?.hash
+            let trial = Trial(
+                refusesPayees: try await node.refuses(tried, to: contract, account, at: height),
+                refusesPayer: try await node.refuses(plain, to: contract, account, at: height))
+            guard let before, try await node.block(height)?.hash == before else {
+                throw .inconsistentNode("block \(height) changed while it was looked at")
+            }
+            return trial
+        }
+        if trial.refusesPayees, !trial.refusesPayer { return true }
+        let attempt = look(at: order.key).id
+        let why =
+            trial.refusesPayer
+            ? "the chain refuses the payer's transfers too: \(failure)"
+            : "the chain refuses it no more: it is tried again"
+        state.withLock { state in
+            state.blameless[dispersal.name] = BlamelessRefusal(attempt: attempt, why: why)
+        }
+        log.error(
+            "a dispersal waits, and its payees are not to blame",
+            metadata: ["dispersal": "\(dispersal.id)", "why": "\(why)"])
+        return false
+    }
+
+    /// What a node says of a dispersal, and of one to the payer itself.
+    private struct Trial: Hashable, Sendable {
+        let refusesPayees: Bool
+        let refusesPayer: Bool
+    }
+
+    /// Why a dispersal waits though its payees are not to blame; `nil` if it does not.
+    func waitsFor(_ dispersal: Dispersal) -> String? {
+        let key = SettlementOrder.key(ofDispersal: dispersal.name)
+        guard case .refused = look(at: key).step else { return nil }
+        return state.withLock { $0.blameless[dispersal.name]?.why }
     }
 
     /// How often the chain has undone transactions of an order.

@@ -27,7 +27,9 @@ struct BookView: Sendable {
     var active: [Asset: UInt128] = [:]
     var inFlight: [Asset: UInt128] = [:]
     var openSlashes: [VerdictRecord] = []
-    /// The first batch that is not on chain, and the last one if it was disputed.
+    /// Slashes that were forgone, and whose requests the contract holds.
+    var heldSlashes: [VerdictRecord] = []
+    /// The first batch that is not on chain, and the one whose dispute a person has to look at.
     var open: Batch?
     var disputed: Batch?
     /// Dispersals that are open for long.
@@ -49,6 +51,7 @@ struct BookView: Sendable {
         }
         for asset in Asset.allCases { owed[asset] = house.owed(asset) }
         openSlashes = house.unsettledSlashes
+        heldSlashes = house.heldSlashes
         dispersals = house.openDispersals.filter {
             $0.isOpen && $0.madeAt + rules.overdue <= now
         }
@@ -86,12 +89,13 @@ struct BookView: Sendable {
 
     private mutating func countBatches(_ house: borrowing ClearingHouse, _ activeRoot: Digest) {
         open = house.oldestUnsettledBatch
-        if let last = house.batches.last, last.state == .disputed { disputed = last }
+        disputed = house.batches.suffix(2).last { $0.state != .held }
+        if disputed?.state != .disputed { disputed = nil }
         for asset in Asset.allCases { active[asset] = 0 }
         let batch = house.batches.last { $0.root == activeRoot && $0.state != .cut }
         for line in batch?.lines ?? [] { active[line.asset, default: 0] += line.cumulative }
         for batch in house.batches.reversed() {
-            guard batch.state == .cut || batch.state == .sealed else { break }
+            guard [.cut, .sealed, .held].contains(batch.state) else { break }
             for asset in Asset.allCases { inFlight[asset, default: 0] += batch.added(asset) }
         }
     }

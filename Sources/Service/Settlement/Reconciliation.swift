@@ -106,6 +106,8 @@ public struct StrandedItem: Hashable, Sendable {
         case solanaUnread = 14
         /// Payments that are not made for long.
         case dispersalOpen = 15
+        /// A slash that found no bond: the contract holds the request for it.
+        case slashForgone = 22
     }
 
     /// What it is.
@@ -163,6 +165,7 @@ extension StrandedItem.Kind {
         case .paymentMissing: "payment_missing"
         case .solanaUnread: "solana_unread"
         case .dispersalOpen: "dispersal_open"
+        case .slashForgone: "slash_forgone"
         }
     }
 }

@@ -201,6 +201,11 @@ extension SettlementService {
                     .rootDisputed, .usd, batch.added(.usd), number: batch.id.rawValue,
                     transaction: batch.transaction, since: batch.cutAt))
         }
+        items += books.heldSlashes.map {
+            StrandedItem(
+                .slashForgone, .usd, Asset.usd.chainUnits($0.captured), number: $0.id.rawValue,
+                since: $0.deadline)
+        }
         if let batch = books.open, batch.cutAt + rules.overdue <= now {
             items.append(
                 StrandedItem(

@@ -64,6 +64,7 @@ extension SettlementService {
             state.goneBlock = nil
             state.watchedTo = nil
             state.activeBatch = nil
+            state.undisputed = nil
             state.strays = StrayTransfers(reader, from: startBlock)
             state.isHalted = false
         }

@@ -51,8 +51,10 @@ extension SettlementService {
     /// Sends what is executed in the books and not on chain; whether roots may go on. A slash that
     /// the contract refuses holds nobody else's money back: it is tried again later, and counted.
     private func sendSlashes() async throws -> Bool {
+        let requested = state.withLock { $0.requestedSlashes }
         let due = try await sequencer.read { house in
-            house.unsettledSlashes.map { ($0, house.party($0.accused)?.address) }
+            house.unsettledSlashes.filter { !requested.contains($0.slashKey) }
+                .map { ($0, house.party($0.accused)?.address) }
         }
         var isClear = true
         var refused = 0
@@ -70,7 +72,7 @@ extension SettlementService {
                 isClear = false
             case .wait: isClear = false
             case .refused: refused += 1
-            case .withoutBond: _ = try await sequencer.submit(.writeOffSlash(record.id))
+            case .withoutBond: try await forgo(record, isRequested: false)
             // The log comes.
             case .done: continue
             }
@@ -79,13 +81,19 @@ extension SettlementService {
         return isClear
     }
 
-    /// Sends the root of the last batch if the chain does not have it.
+    /// Sends the root of the last batch if the chain does not have it, and if that of the batch
+    /// before can be disputed no more: its sums are in this one too. A dispute may be in the chain
+    /// and not in the books yet.
     private func sendRoot() async throws {
         var refused = 0
         defer { state.withLock { $0.refusedRoots = refused } }
-        guard let last = try await sequencer.read({ $0.oldestUnsettledBatch }) else { return }
+        let found = try await sequencer.read { house -> (last: Batch, before: Batch?)? in
+            guard let last = house.oldestUnsettledBatch else { return nil }
+            return (last, house.batch(BatchID(last.id.rawValue - 1)))
+        }
+        guard let (last, before) = found else { return }
         switch last.state {
-        case .confirmed, .disputed: return
+        case .confirmed, .disputed, .held: return
         case .cut:
             let root = await claimTree(of: last).root
             let owed = try await liabilities.commit(last.id, from: sequencer)
@@ -93,6 +101,8 @@ extension SettlementService {
         case .sealed:
             switch step(of: SettlementOrder.key(ofBatch: last.id.rawValue, root: last.root)) {
             case .submit(let id):
+                let undisputed = state.withLock { $0.undisputed }
+                if let before, before.state == .confirmed, before.id != undisputed { return }
                 try await submit(id, rootOrder(of: last), "the root of batch \(last.id)")
             case .refused: refused = 1
             case .wait, .withoutBond, .done: return
@@ -112,12 +122,14 @@ extension SettlementService {
     private func step(of key: Digest) -> SettlementOrders.Step { look(at: key).step }
 
     /// What comes next of the order with a key, and the id of its last intent.
-    func look(at key: Digest) -> (step: SettlementOrders.Step, id: Digest) {
+    func look(
+        at key: Digest, writesOff: Bool = true
+    ) -> (step: SettlementOrders.Step, id: Digest) {
         state.withLock { state in
             let orphans = state.orphans
-            let step = state.orders.step(of: key, at: .systemNow, without: orphans) {
-                driver.status(of: $0)
-            }
+            let step = state.orders.step(
+                of: key, at: .systemNow, without: orphans, writesOff: writesOff
+            ) { driver.status(of: $0) }
             return (step, state.orders.lastID(of: key))
         }
     }

@@ -5,7 +5,7 @@ import Primitives
 import Synchronization
 
 /// What has to be done on chain when its time has come: a committed root is made the one that pays,
-/// a requested slash is carried out, and the contract is shown that the house is there. All are
+/// a requested slash is carried out or taken back, and the contract is shown that the house is there. All are
 /// orders of the transaction manager, as the root and the slash were.
 extension SettlementService {
     /// How often the contract is asked while something waits there.
@@ -49,18 +49,25 @@ extension SettlementService {
             house.batches.last { $0.state == .confirmed }
         }
         guard let last, known != last.id else {
-            return state.withLock { $0.refusedActivations = 0 }
+            return state.withLock { state in
+                state.refusedActivations = 0
+                state.undisputed = last?.id
+            }
         }
         let view = try await reader.roots(at: try await nodes.commonHeight())
         let active = try await sequencer.read { house in
             house.batches.last { $0.root == view.root && $0.state != .cut }
         }
-        state.withLock { $0.activeBatch = active?.id }
+        let isDue =
+            view.batch == last.id.rawValue && view.isWaiting
+            && view.timestamp >= view.activeFrom
+        state.withLock { state in
+            state.activeBatch = active?.id
+            state.undisputed = isDue || view.root == last.root ? last.id : nil
+        }
         // So that nobody who asks for a proof waits for it, also after a start.
         if let active, active.id != known { _ = await claimTree(of: active) }
-        guard view.isWaiting, view.batch == last.id.rawValue,
-            view.timestamp >= view.activeFrom
-        else { return }
+        if !isDue { return }
         let key = SettlementOrder.key(ofActivation: last.id.rawValue, root: last.root)
         var isRefused = false
         switch look(at: key).step {
@@ -78,31 +85,81 @@ extension SettlementService {
         state.withLock { $0.refusedActivations = refused }
     }
 
-    /// Carries requested slashes out whose veto window is over.
+    /// Carries out requested slashes whose veto window is over, and takes back those that nobody
+    /// can carry out any more. Which are requested the contract says, not the manager: its record
+    /// may be lost, or be of another block than the chain has now.
     private func executeSlashes() async throws {
-        let due = try await sequencer.read { $0.unsettledSlashes }
-        let requested = due.filter { record in
-            if case .done = look(at: record.slashKey).step { true } else { false }
+        let due = try await sequencer.read { house in
+            (house.unsettledSlashes + house.heldSlashes).compactMap { record in
+                house.party(record.accused).map { (record, $0.address) }
+            }
         }
         var refused = 0
         defer { state.withLock { [refused] in $0.refusedExecutions = refused } }
-        if requested.isEmpty { return }
-        let (now, moments) = try await reader.executableFrom(
-            requested.map(\.slashKey), at: try await nodes.commonHeight())
-        for (record, moment) in zip(requested, moments) {
+        if due.isEmpty { return state.withLock { $0.requestedSlashes = [] } }
+        let height = try await nodes.commonHeight()
+        let (now, moments) = try await reader.executableFrom(due.map(\.0.slashKey), at: height)
+        let requested = zip(due, moments).compactMap { $1 == nil ? nil : $0.0.slashKey }
+        state.withLock { $0.requestedSlashes = Set(requested) }
+        for ((record, provider), moment) in zip(due, moments) {
             guard let moment, moment <= now else { continue }
-            let key = SettlementOrder.key(ofExecution: record.slashKey)
-            switch look(at: key).step {
-            case .submit(let id):
-                try await submit(
-                    id, .executeSlash(verdict: record.slashKey),
-                    "carrying out the slash of verdict \(record.id)")
-            case .refused: refused += 1
-            case .withoutBond: _ = try await sequencer.submit(.writeOffSlash(record.id))
-            case .done(let inclusion): try await noteIfGone(inclusion)
-            case .wait: continue
-            }
+            let isTaken =
+                now - moment < SettlementReader.executionWindow
+                ? try await execute(record, of: provider, at: height)
+                : try await lapse(record, of: provider, at: height)
+            if !isTaken { refused += 1 }
         }
+    }
+
+    /// Carries out a requested slash. Without a bond it is forgone in the books; the contract holds
+    /// the request, which reaches what the provider bonds later. False if the contract refuses it.
+    private func execute(
+        _ record: VerdictRecord, of provider: EVMAddress, at height: UInt64
+    ) async throws -> Bool {
+        let key = SettlementOrder.key(ofExecution: record.slashKey)
+        let isForgone = record.state == .forgone
+        switch look(at: key, writesOff: !isForgone).step {
+        case .submit(let id):
+            if isForgone, try await reader.slashable([provider], at: height) == [0] { return true }
+            try await submit(
+                id, .executeSlash(verdict: record.slashKey),
+                "carrying out the slash of verdict \(record.id)")
+        case .refused: return isForgone
+        case .withoutBond: try await forgo(record, isRequested: true)
+        case .done(let inclusion): try await noteIfGone(inclusion)
+        case .wait: break
+        }
+        return true
+    }
+
+    /// Takes back a requested slash that is void, so that it freezes no bond. False if the contract
+    /// refuses it.
+    private func lapse(
+        _ record: VerdictRecord, of provider: EVMAddress, at height: UInt64
+    ) async throws -> Bool {
+        // What is not there is not the provider's again.
+        if record.state != .forgone, try await reader.slashable([provider], at: height) == [0] {
+            try await forgo(record, isRequested: true)
+            return true
+        }
+        switch look(at: SettlementOrder.key(ofLapse: record.slashKey)).step {
+        case .submit(let id):
+            try await submit(
+                id, .lapseSlash(verdict: record.slashKey),
+                "taking back the slash of verdict \(record.id)")
+        case .refused, .withoutBond: return false
+        case .done(let inclusion): try await noteIfGone(inclusion)
+        case .wait: break
+        }
+        return true
+    }
+
+    /// There is no bond for a slash: the books stop waiting for it.
+    func forgo(_ record: VerdictRecord, isRequested: Bool) async throws {
+        log.error(
+            "there is no bond left for a slash",
+            metadata: ["verdict": "\(record.id)", "requested": "\(isRequested)"])
+        _ = try await sequencer.submit(.forgoSlash(record.id, isRequested: isRequested))
     }
 
     /// What the manager holds for carried out and the books do not have: is its block still there?

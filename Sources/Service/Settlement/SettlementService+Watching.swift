@@ -179,8 +179,8 @@ extension SettlementService {
         case .rootDisputed(let batch, let guardian, let reason):
             log.critical(
                 """
-                a guardian disputed a root: nobody is paid by it, and no batch is cut until a \
-                person has had it replaced
+                a guardian disputed a root: nobody is paid by it, and no batch is cut or sent \
+                until a person has had it replaced
                 """,
                 metadata: [
                     "batch": "\(batch)", "guardian": "\(guardian.hex)", "reason": "\(reason.hex)",

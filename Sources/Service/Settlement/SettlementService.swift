@@ -63,6 +63,10 @@ public final class SettlementService: Sendable {
         var watchedTo: UInt64?
         /// The batch whose root pays, as far as the contract was asked.
         var activeBatch: BatchID?
+        /// The last batch on chain if its root pays or may be made to: no guardian can drop it.
+        var undisputed: BatchID?
+        /// Slashes that the contract holds requests for.
+        var requestedSlashes: Set<Digest> = []
         var refusedActivations = 0
         var refusedExecutions = 0
         /// The last reconciliation, and what is known of tokens that were sent straight.
@@ -75,6 +79,8 @@ public final class SettlementService: Sendable {
         var refusedRoots = 0
         /// Dispersals that the chain refuses, or for which the payer's money is not enough.
         var waitingDispersals = 0
+        /// Dispersals that were refused and whose payees are not to blame, by their names.
+        var blameless: [Digest: BlamelessRefusal] = [:]
         var isApproved = false
         /// Deposits in channels and withdrawals from them that the chain refuses.
         var waitingChannels = 0
@@ -328,7 +334,7 @@ extension ChainObservation {
         case .bondWithdrawn(let provider, let amount):
             self = .bondWithdrawn(account: provider, chainUnits: amount)
         case .slashed(let provider, let verdict, let amount, let burned, _):
-            self = .slashed(
+            self = .bondCut(
                 account: provider, chainUnits: amount, burned: burned, verdict: verdict)
         case .rootCommitted(let batch, let root, _, _, _, _, _):
             self = .rootCommitted(batch: BatchID(batch), root: root)
@@ -338,7 +344,7 @@ extension ChainObservation {
             }
             self = .claimed(account: account, asset: asset, chainUnits: amount)
         case .dispersed(_, let name, _, _): self = .dispersed(name: name)
-        case .rootDisputed(let batch, _, _): self = .rootDisputed(batch: BatchID(batch))
+        case .rootDisputed(let batch, _, _): self = .rootDropped(batch: BatchID(batch))
         case .slashVetoed(let verdict, _), .slashLapsed(let verdict):
             self = .slashReleased(verdict: verdict)
         case .channel(let key, let event): self.init(key, event)

@@ -22,6 +22,8 @@ public struct BatchRail: Hashable, Sendable {
         case finalized
         /// A guardian dropped it before it paid; the next batch repeats its claims.
         case disputed
+        /// It was cut before the root before it was disputed: a person has to let it go on.
+        case held
     }
 
     /// Where the root stands.
@@ -59,6 +61,7 @@ extension SettlementService {
         case .cut: return BatchRail(stage: .waiting, transaction: nil)
         case .confirmed: return BatchRail(stage: deep, transaction: batch.transaction)
         case .disputed: return BatchRail(stage: .disputed, transaction: batch.transaction)
+        case .held: return BatchRail(stage: .held, transaction: nil)
         case .sealed: break
         }
         let key = SettlementOrder.key(ofBatch: batch.id.rawValue, root: batch.root)
