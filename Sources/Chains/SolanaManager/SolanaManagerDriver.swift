@@ -35,7 +35,7 @@ public final class SolanaManagerDriver: Sendable {
     private let quorum: Quorum
     private let policy: SolanaManagerPolicy
     private let key: any SolanaSigner
-    /// Whether it was said that the signer gives no signature.
+    /// Whether the signer gave no signature last, which is said once.
     private let isUnsigned = Mutex(false)
     private let hooks: SolanaManagerHooks
     private let runner: MachineRunner<SolanaManager>
@@ -99,6 +99,9 @@ public final class SolanaManagerDriver: Sendable {
     public func status(of id: Digest) -> SolanaPayoutStatus {
         runner.look { $0.unsaid.contains(id) ? .waiting : $0.machine.status(of: id) }
     }
+
+    /// Whether whoever signs gave no signature when it was last asked.
+    public var waitsForSignature: Bool { isUnsigned.withLock { $0 } }
 
     /// Why new batches wait.
     public var openBreakers: [SolanaBreakerCause] { runner.look { $0.machine.openBreakers } }
