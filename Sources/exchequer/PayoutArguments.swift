@@ -35,8 +35,12 @@ struct PayoutArguments: ParsableArguments {
             """)
     var solanaFinality = "finalized"
     @Option(help: "The dollar token on Solana.") var solanaMint: String?
-    @Option(help: "The file with the key of the account that pays there.", completion: .file())
+    @Option(
+        help: "The file with the key of the account that pays there, unless a signer has it.",
+        completion: .file())
     var solanaKey: String?
+    @Option(help: "The account that pays there, in base58, if --signer has its key.")
+    var solanaSignerKey: String?
     @Option(help: "The most lamports that one transaction there may cost.")
     var solanaFeeLimit: UInt64 = 1_000_000
     @Option(
@@ -90,24 +94,49 @@ struct PayoutArguments: ParsableArguments {
         return AssetSums(usd: usd, tly: tly)
     }
 
+    /// Whoever signs for the account that pays on Solana.
+    private func solanaSigner(
+        _ signing: SignerOptions, _ keys: KeyOptions
+    ) throws -> any SolanaSigner {
+        switch (solanaKey, solanaSignerKey) {
+        case (let file?, nil): return try ChannelFiles.solanaKey(file, keys)
+        case (nil, let account?):
+            guard let socket = signing.socket else {
+                throw ValidationError("--solana-signer-key goes with --signer.")
+            }
+            guard let address = SolanaAddress(account) else {
+                throw ValidationError("--solana-signer-key is base58 of 32 bytes.")
+            }
+            return ExternalSolanaSigner(address: address, socket: socket)
+        default:
+            throw ValidationError(
+                "--solana-rpc-url goes with --solana-key or --solana-signer-key, and not both.")
+        }
+    }
+
     /// The Solana cluster; `nil` without one.
-    func solana() throws -> HouseConfiguration.Solana? {
+    func solana(
+        _ signing: SignerOptions, _ keys: KeyOptions
+    ) throws -> HouseConfiguration.Solana? {
         guard !solanaRPCURL.isEmpty else {
-            if solanaMint != nil || solanaKey != nil || solanaDayFeeCap != nil {
+            if solanaMint != nil || solanaKey != nil || solanaSignerKey != nil
+                || solanaDayFeeCap != nil
+            {
                 throw ValidationError(
-                    "--solana-mint, --solana-key and --solana-day-fee-cap go with "
-                        + "--solana-rpc-url.")
+                    "--solana-mint, --solana-key, --solana-signer-key and --solana-day-fee-cap "
+                        + "go with --solana-rpc-url.")
             }
             return nil
         }
-        guard let solanaMint, let solanaKey else {
-            throw ValidationError("--solana-rpc-url goes with --solana-mint and --solana-key.")
+        guard let solanaMint else {
+            throw ValidationError("--solana-rpc-url goes with --solana-mint.")
         }
         guard let mint = SolanaAddress(solanaMint) else {
             throw ValidationError("--solana-mint is base58 of 32 bytes.")
         }
         var settings = HouseConfiguration.Solana(
-            endpoints: solanaRPCURL, mint: mint, key: try ed25519Key(in: solanaKey))
+            endpoints: solanaRPCURL, mint: mint, key: try solanaSigner(signing, keys))
+        settings.namesMint = solanaSignerKey != nil
         settings.quorum = solanaQuorum
         guard let finality = HouseConfiguration.Finality(rawValue: solanaFinality) else {
             throw ValidationError("--solana-finality is submitted, confirmed or finalized.")
@@ -133,15 +162,4 @@ struct PayoutArguments: ParsableArguments {
         }
         return settings
     }
-}
-
-/// Reads an Ed25519 key, or says what is wrong with its file.
-func ed25519Key(in path: String) throws -> Ed25519.PrivateKey {
-    do {
-        if let key = Ed25519.PrivateKey(seed: try SecretFile.read(path)) { return key }
-        Console.say("\(path) does not hold an Ed25519 seed")
-    } catch {
-        Console.say("\(error)")
-    }
-    throw Exit.configuration
 }

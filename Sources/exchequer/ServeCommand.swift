@@ -133,7 +133,8 @@ struct ServeCommand: AsyncParsableCommand {
         var settings = HouseConfiguration(folder: data, models: models)
         settings.journal = try journal.map { try JournalOptions.place($0) }
         settings.keys = keys.access
-        settings.settlement = try chain.settings(keys)
+        settings.settlement = try chain.settings(
+            keys, sharesSigner: payouts.solanaSignerKey != nil)
         if let plan = try payouts.plan() {
             guard settings.settlement != nil else {
                 throw ValidationError("--payouts plan goes with --rpc-url.")
@@ -146,7 +147,7 @@ struct ServeCommand: AsyncParsableCommand {
             }
             settings.settlement?.channels = channels
         }
-        settings.solana = try payouts.solana()
+        settings.solana = try payouts.solana(chain.signing, keys)
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host
         settings.wirePort = wirePort

@@ -56,7 +56,11 @@ struct SettlementOptions: ParsableArguments {
     @Option(help: "Folder of the contracts' interfaces.") var artifacts = "contracts-abi/evm"
 
     /// The chain as the options describe it; `nil` without one.
-    func settings(_ keys: KeyOptions) throws -> HouseConfiguration.Settlement? {
+    ///
+    /// - Parameter sharesSigner: whether the signer is there for another chain's key anyway.
+    func settings(
+        _ keys: KeyOptions, sharesSigner: Bool
+    ) throws -> HouseConfiguration.Settlement? {
         guard !rpcURL.isEmpty else {
             if contract != nil || operatorKey != nil || signing.signer != nil {
                 throw ValidationError("--contract, --operator-key and --signer go with --rpc-url.")
@@ -75,7 +79,8 @@ struct SettlementOptions: ParsableArguments {
         }
         var settings = HouseConfiguration.Settlement(
             endpoints: rpcURL, contract: try evmAddress(contract),
-            key: try signing.signer(operatorKey, "--operator-key", keys),
+            key: try signing.signer(
+                operatorKey, "--operator-key", keys, isShared: sharesSigner),
             confirmations: confirmations,
             startBlock: startBlock, artifacts: artifacts)
         settings.quorum = rpcQuorum

@@ -13,6 +13,8 @@ final class SVMNode: Sendable {
     /// Has lamports, and may make tokens of `mint`.
     let payer: Ed25519.PrivateKey
     let mint: SolanaAddress
+    /// The token program that the mint is of.
+    let program: SolanaAddress
     private let process: Process
 
     private struct Announcement: Decodable {
@@ -24,7 +26,8 @@ final class SVMNode: Sendable {
     }
 
     /// Starts the process, and a mint with 6 decimals.
-    init() async throws {
+    init(program: SolanaAddress = .token) async throws {
+        self.program = program
         let said: Announcement
         (process, said) = try await NodeProcess.start("svm_node.py", accounts: 1)
         rpc = JSONRPC(url: said.listening, timeout: .seconds(60), client: HTTPClient())
@@ -69,7 +72,7 @@ final class SVMNode: Sendable {
 
     /// The tokens that an owner holds; `nil` without an account.
     func balance(_ owner: SolanaAddress) async throws -> UInt64? {
-        let account = SolanaAddress.tokenAccount(of: owner, mint: mint)
+        let account = SolanaAddress.tokenAccount(of: owner, mint: mint, program: program)
         guard let found = try await chain.accounts([account], .processed)[0] else { return nil }
         return found.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
@@ -80,13 +83,15 @@ final class SVMNode: Sendable {
         data.write(UInt8(7))
         data.write(amount)
         let maker = SolanaInstruction(
-            program: .token,
+            program: program,
             accounts: [
                 .init(mint, isWritable: true),
-                .init(.tokenAccount(of: owner, mint: mint), isWritable: true),
+                .init(.tokenAccount(of: owner, mint: mint, program: program), isWritable: true),
                 .init(address, isSigner: true),
             ], data: data.bytes)
-        try await run([.makeTokenAccount(of: owner, mint: mint, payer: address), maker])
+        try await run([
+            .makeTokenAccount(of: owner, mint: mint, payer: address, program: program), maker,
+        ])
     }
 
     /// The payout program on this cluster, and the payer's pool of the mint, which is not open yet.
@@ -104,9 +109,10 @@ final class SVMNode: Sendable {
     /// An instruction of the token program about one of the mint's accounts: 10 freezes it.
     func about(_ owner: SolanaAddress, _ tag: UInt8) -> SolanaInstruction {
         SolanaInstruction(
-            program: .token,
+            program: program,
             accounts: [
-                .init(.tokenAccount(of: owner, mint: mint), isWritable: true), .init(mint),
+                .init(.tokenAccount(of: owner, mint: mint, program: program), isWritable: true),
+                .init(mint),
                 .init(address, isSigner: true),
             ], data: [tag])
     }
@@ -118,7 +124,7 @@ final class SVMNode: Sendable {
         create.write(UInt32(0))
         create.write(rent)
         create.write(UInt64(82))
-        create.write(SolanaAddress.token.value)
+        create.write(program.value)
         var initialise = ByteWriter()
         initialise.write(UInt8(20))
         initialise.write(UInt8(6))
@@ -135,7 +141,7 @@ final class SVMNode: Sendable {
                         .init(mint, isSigner: true, isWritable: true),
                     ], data: create.bytes),
                 SolanaInstruction(
-                    program: .token, accounts: [.init(mint, isWritable: true)],
+                    program: program, accounts: [.init(mint, isWritable: true)],
                     data: initialise.bytes),
             ], signers: [key])
     }

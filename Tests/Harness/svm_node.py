@@ -5,9 +5,11 @@
 
 It listens on 127.0.0.1 only and prints one JSON line when it is ready:
     {"listening": "http://127.0.0.1:40123", "port": 40123,
-     "accounts": [{"address": "..", "seed": "64 hex digits"}, ..], "mint": ".."}
+     "accounts": [{"address": "..", "seed": "64 hex digits"}, ..], "mint": "..",
+     "token_program": ".."}
 Account i has the seed sha256("exchequer-dev-<i>") and 1,000 SOL. With --tokens there is a mint with
-6 decimals, of which account 0 holds so many units. SIGTERM and SIGINT end it.
+6 decimals, of which account 0 holds so many units; with --token-2022 it is one of Token-2022,
+without extensions. SIGTERM and SIGINT end it.
 
 Not a validator: one process, no votes. Transactions really execute, in slots that pass by time or
 with test_tick. Besides a validator's methods it has the faults of rpc_server.py, and
@@ -86,7 +88,9 @@ def fee(transaction: VersionedTransaction) -> int:
 class Node(RpcNode):
     """The methods, named as a validator names them."""
 
-    def __init__(self, accounts: int = 0, tokens: int = 0, **chain_options):
+    def __init__(
+        self, accounts: int = 0, tokens: int = 0, program: str = TOKEN_PROGRAMS[0], **chain_options
+    ):
         super().__init__()
         self.chain = Chain(**chain_options)
         self.dropping = 0
@@ -95,17 +99,23 @@ class Node(RpcNode):
             seed = hashlib.sha256(f"exchequer-dev-{number}".encode()).digest()
             self.keys.append(Keypair.from_seed(seed))
             self.chain.airdrop(self.keys[-1].pubkey(), 1_000 * LAMPORTS)
+        self.token_program = program
         self.mint = self.make_mint(self.keys[0].pubkey(), tokens) if tokens else None
 
     def make_mint(self, owner: Pubkey, tokens: int) -> Pubkey:
-        """A mint and its owner's account, as spl_token::state lays them out."""
+        """A mint and its owner's account, as spl_token::state lays them out; spl_token_2022's are
+        the same, and its associated accounts end with an extension: the owner never changes."""
         mint = Keypair.from_seed(hashlib.sha256(b"exchequer-dev-mint").digest()).pubkey()
-        program, associated = Pubkey.from_string(TOKEN_PROGRAMS[0]), Pubkey.from_string(ASSOCIATED)
+        program = Pubkey.from_string(self.token_program)
+        associated = Pubkey.from_string(ASSOCIATED)
         seeds = [bytes(owner), bytes(program), bytes(mint)]
         account = Pubkey.find_program_address(seeds, associated)[0]
         authority = struct.pack("<I", 1) + bytes(owner)
         whole = authority + struct.pack("<QBB", tokens, 6, 1) + authority
         held = bytes(mint) + bytes(owner) + struct.pack("<Q", tokens) + bytes(36) + b"\1" + bytes(56)
+        if self.token_program == TOKEN_PROGRAMS[1]:
+            # What the account is, then the kind and length of the one extension.
+            held += b"\2" + struct.pack("<HH", 7, 0)
         for address, content in ((mint, whole), (account, held)):
             self.chain.set_account(address, Account(LAMPORTS // 100, content, program))
         return mint
@@ -367,7 +377,7 @@ def announce(node: Node, port: int):
     accounts = [{"address": str(k.pubkey()), "seed": bytes(k)[:32].hex()} for k in node.keys]
     line = {"listening": f"http://127.0.0.1:{port}", "port": port, "accounts": accounts}
     if node.mint:
-        line["mint"] = str(node.mint)
+        line |= {"mint": str(node.mint), "token_program": node.token_program}
     print(json.dumps(line), flush=True)
 
 
@@ -376,6 +386,7 @@ def parse_arguments():
     parser.add_argument("--port", type=int, default=8899, help="0: any free port")
     parser.add_argument("--accounts", type=int, default=4, help="funded dev accounts")
     parser.add_argument("--tokens", type=int, default=0, help="units of a mint for account 0")
+    parser.add_argument("--token-2022", action="store_true", help="the mint is of Token-2022")
     parser.add_argument("--slot-ms", type=int, default=0, help="a slot passes so often; 0: never")
     parser.add_argument("--final", type=int, default=31, help="slots until one is finalized")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when orphaned")
@@ -392,7 +403,8 @@ def main() -> int:
     stop = threading.Event()
     block_signals()
     parent = os.getppid() if arguments.exit_with_parent else None
-    node = Node(arguments.accounts, arguments.tokens, final=arguments.final)
+    program = TOKEN_PROGRAMS[1 if arguments.token_2022 else 0]
+    node = Node(arguments.accounts, arguments.tokens, program, final=arguments.final)
     try:
         server = make_server(node, arguments.port)
     except OSError as error:

@@ -22,14 +22,15 @@ DOLLARS = 1_000_000
 class Solana:
     """A Solana node with a mint, of which its first account holds a thousand dollars."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *words):
         self.log = open(folder / "solana.log", "w")
         self.process = subprocess.Popen(
             [sys.executable, ROOT / "Tests/Harness/svm_node.py", "--port", "0", "--accounts", "3"]
-            + ["--tokens", str(1_000 * DOLLARS), "--slot-ms", "20", "--exit-with-parent"],
+            + ["--tokens", str(1_000 * DOLLARS), "--slot-ms", "20", "--exit-with-parent", *words],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         ready = json.loads(self.process.stdout.readline())
         self.rpc, self.mint = ready["listening"], ready["mint"]
+        self.program = ready["token_program"]
         self.keys = []
         for index, account in enumerate(ready["accounts"]):
             file = folder / f"solana-{index}.key"
@@ -45,7 +46,7 @@ class Solana:
 
     def account(self, owner):
         """The owner's token account of the mint."""
-        token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+        token = Pubkey.from_string(self.program)
         associated = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
         seeds = [bytes(Pubkey.from_string(owner)), bytes(token),
                  bytes(Pubkey.from_string(self.mint))]
@@ -67,9 +68,12 @@ class Solana:
 class Payer(House):
     """A house that settles by plan."""
 
+    # What its Solana node is told beside the usual.
+    solana_words = ()
+
     def __init__(self, folder, *delays):
         super().__init__(folder, *delays)
-        self.solana = Solana(folder)
+        self.solana = Solana(folder, *self.solana_words)
         self.api = {}
         self.run("send", 0, "--token", self.addresses["usdc"], "--to", self.chain.keys[3][1],
                  "--amount", "1000")

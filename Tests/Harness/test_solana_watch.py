@@ -14,12 +14,17 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from test_house_chain import EXCHEQUER, eventually, exchequer
-from test_house_costs import dollars_for, freeze
+from test_house_costs import dollars_for, freeze, lamports, settlement, spent_on_solana, totals
 from test_house_payouts import Payer
 
-TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 ASSOCIATED = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 SYSTEM = Pubkey.from_string("11111111111111111111111111111111")
+
+
+class Payer2022(Payer):
+    """A house whose dollars on Solana are of Token-2022."""
+
+    solana_words = ("--token-2022",)
 
 
 @pytest.fixture
@@ -29,8 +34,16 @@ def house(tmp_path):
     house.stop()
 
 
+@pytest.fixture
+def house_2022(tmp_path):
+    house = Payer2022(tmp_path)
+    yield house
+    house.stop()
+
+
 def transfer(solana, sender, receiver, units):
     """Sends tokens by somebody's own key, as no house does; returns the transaction's name."""
+    token = Pubkey.from_string(solana.program)
     key = Keypair.from_seed(bytes.fromhex(solana.keys[sender][0].read_text()))
     owner, mint = Pubkey.from_string(solana.keys[receiver][1]), Pubkey.from_string(solana.mint)
     source = Pubkey.from_string(solana.account(str(key.pubkey())))
@@ -38,9 +51,9 @@ def transfer(solana, sender, receiver, units):
     make = Instruction(
         ASSOCIATED, b"\1",
         [AccountMeta(key.pubkey(), True, True), AccountMeta(target, False, True)]
-        + [AccountMeta(one, False, False) for one in (owner, mint, SYSTEM, TOKEN)])
+        + [AccountMeta(one, False, False) for one in (owner, mint, SYSTEM, token)])
     send = Instruction(
-        TOKEN, b"\3" + struct.pack("<Q", units),
+        token, b"\3" + struct.pack("<Q", units),
         [
             AccountMeta(source, False, True), AccountMeta(target, False, True),
             AccountMeta(key.pubkey(), True, False),
@@ -147,3 +160,54 @@ def test_each_transfer_is_a_payment_and_each_payment_a_transfer(house):
     (item,) = report["stranded"]
     assert (item["alert"], item["units"], item["account"]) == (12, "500000", payee)
     assert item["number"] == made["dispersal"] and report["balanced"]
+
+
+def test_dollars_of_token_2022_are_paid_as_any_others(house_2022):
+    """Accounts are made, a lookup table is used, costs and reconciliation are exact."""
+    house, solana = house_2022, house_2022.solana
+    assert solana.program.startswith("TokenzQd")
+    tables = ("--solana-table-threshold", "1")
+    held = lamports(house)
+    house.begin()
+    dollars_for(house, 3)
+    options = ["--house", house.base, "--api-key-file", house.key(3)]
+    exchequer("payout", *options, "--solana-key-file", solana.keys[1][0])
+
+    def is_paid(made):
+        return not house.get(f"/v1/dispersals/{made['dispersal']}")["open"]
+
+    first = house.withdraw(3, "1.25", key="june")
+    eventually("the first payment", lambda: is_paid(first))
+    assert solana.tokens(solana.keys[1][1]) == 1_250_000
+    made = solana.call("getAccountInfo", solana.account(solana.keys[1][1]), {"encoding": "base64"})
+    assert made["value"]["owner"] == solana.program and made["value"]["space"] == 170
+
+    # A cap of the day holds the next one up until there is a table for it.
+    house.kill()
+    house.begin(*tables, "--solana-day-fee-cap", "0.000001", "--solana-coin-price", "100")
+    second = house.withdraw(3, "0.75", key="july")
+    eventually("a table is made and filled", lambda: len(spent_on_solana(house)) == 4)
+    assert solana.tokens(solana.keys[1][1]) == 1_250_000
+    house.kill()
+    house.begin(*tables)
+    eventually("the second payment", lambda: is_paid(second))
+    assert solana.tokens(solana.keys[1][1]) == 2_000_000
+    name = house.get(f"/v1/dispersals/{second['dispersal']}")["payments"][0]["transaction"]
+    loaded = solana.call("getTransaction", name, {"encoding": "json"})["meta"]["loadedAddresses"]
+    assert solana.account(solana.keys[1][1]) in loaded["writable"]
+
+    def is_exact():
+        found = settlement(house)
+        spent = held - lamports(house)
+        return found["solana"]["unbooked"] == 0 and totals(house, "lamports")["units"] == str(spent)
+
+    eventually("every lamport is booked", is_exact)
+    # Somebody sends tokens there; everything else is a payment, to the unit.
+    came = transfer(solana, 1, 0, 100_000)
+    report = eventually("it is told", lambda: bool(stuck(look(house))) and look(house))
+    (item,) = report["stranded"]
+    assert (item["alert"], item["units"], item["transaction"]) == (11, "100000", came)
+    found = lines(report)
+    assert report["balanced"] and found["solana_sent"]["chain"] == "2000000"
+    assert found["solana_paid"]["books"] == "2000000"
+    assert found["solana_balance"]["chain"] == str(1_000 * 10**6 - 1_900_000)

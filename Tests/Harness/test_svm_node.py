@@ -25,7 +25,7 @@ from solders.system_program import (
     transfer,
 )
 from solders.transaction import VersionedTransaction
-from svm_node import Node
+from svm_node import ASSOCIATED, TOKEN_PROGRAMS, Node
 
 BASE64 = {"encoding": "base64"}
 
@@ -353,3 +353,32 @@ def test_history_is_listed_from_the_newest_down(call):
     assert [row["signature"] for row in rest] == names[:0:-1]
     assert call.ok("getFirstAvailableBlock") == rows[1]["slot"]
     assert call.ok("getTransaction", names[0], {"encoding": "json"}) is None
+
+
+def test_the_mint_is_of_either_token_program():
+    for program, size in zip(TOKEN_PROGRAMS, (165, 170), strict=True):
+        call = Caller(Node(accounts=1, tokens=5, program=program))
+        owner, mint = call.node.keys[0].pubkey(), call.node.mint
+        found = call.ok("getAccountInfo", str(mint), BASE64)["value"]
+        assert found["owner"] == program and found["space"] == 82
+        key = Pubkey.from_string(program)
+        account = Pubkey.find_program_address(
+            [bytes(owner), bytes(key), bytes(mint)], Pubkey.from_string(ASSOCIATED))[0]
+        assert call.ok("getAccountInfo", str(account), BASE64)["value"]["space"] == size
+        assert call.ok("getTokenAccountBalance", str(account))["value"]["amount"] == "5"
+        # The program itself takes the account for one of its own.
+        target = Keypair().pubkey()
+        held = Pubkey.find_program_address(
+            [bytes(target), bytes(key), bytes(mint)], Pubkey.from_string(ASSOCIATED))[0]
+        make = Instruction(
+            Pubkey.from_string(ASSOCIATED), b"\1",
+            [AccountMeta(owner, True, True), AccountMeta(held, False, True)]
+            + [AccountMeta(one, False, False) for one in (target, mint, Pubkey.default(), key)])
+        send = Instruction(
+            key, b"\14" + struct.pack("<QB", 2, 6),
+            [AccountMeta(account, False, True), AccountMeta(mint, False, False),
+             AccountMeta(held, False, True), AccountMeta(owner, True, False)])
+        answer, _ = call.send([make, send], [call.node.keys[0]])
+        assert "error" not in answer, answer
+        assert call.ok("getTokenAccountBalance", str(held))["value"]["amount"] == "2"
+        assert call.ok("getTokenAccountBalance", str(account))["value"]["amount"] == "3"

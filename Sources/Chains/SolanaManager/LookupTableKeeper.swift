@@ -20,6 +20,8 @@ public actor LookupTableKeeper {
 
     private let nodes: SolanaNodes
     private let key: any SolanaSigner
+    /// The mint, if messages must name it themselves.
+    private let hidden: SolanaAddress?
     private let common: [SolanaAddress]
     private let threshold: Int
     private let price: UInt64
@@ -36,12 +38,14 @@ public actor LookupTableKeeper {
     /// A keeper of the tables of a payer of `mint`, which goes on with those that are `known`.
     ///
     /// - Parameters:
+    ///   - hidesMint: whether messages must name the mint themselves: whoever signs for another
+    ///     sees no place of a table, and refuses what it does not see.
     ///   - threshold: how many accounts that are to be paid must be in no table before one is made.
     ///   - price: for a compute unit, in millionths of a lamport.
     public init(
         _ nodes: SolanaNodes, key: any SolanaSigner, mint: SolanaAddress,
-        program: SolanaAddress = .token, threshold: Int = 20, price: UInt64 = 1_000,
-        known: [SolanaAddress], remember: @escaping Remember
+        program: SolanaAddress = .token, hidesMint: Bool = false, threshold: Int = 20,
+        price: UInt64 = 1_000, known: [SolanaAddress], remember: @escaping Remember
     ) {
         self.nodes = nodes
         self.key = key
@@ -49,8 +53,9 @@ public actor LookupTableKeeper {
         self.price = price
         self.known = known
         self.remember = remember
-        let payer = key.address
-        common = [mint, .tokenAccount(of: payer, mint: mint, program: program)]
+        hidden = hidesMint ? mint : nil
+        let source = SolanaAddress.tokenAccount(of: key.address, mint: mint, program: program)
+        common = hidesMint ? [source] : [mint, source]
     }
 
     /// Whether there may be a table, in use or on its way out.
@@ -65,7 +70,7 @@ public actor LookupTableKeeper {
         if let sent {
             let height = try await nodes.finalHeight()
             guard sent.tables != tables || height > sent.lastValidHeight else {
-                return Round(usable: plan.usable, sent: nil)
+                return Round(usable: usable(plan), sent: nil)
             }
             self.sent = nil
         }
@@ -75,15 +80,25 @@ public actor LookupTableKeeper {
                 // One may have been sent before the process began anew.
                 isFirst = false
                 sent = (tables, try await nodes.finalHeight() + 2 * Self.blockhashLifetime)
-                return Round(usable: plan.usable, sent: nil)
+                return Round(usable: usable(plan), sent: nil)
             }
             known = there
             try await remember(there)
         }
         isFirst = false
-        guard let step = plan.step else { return Round(usable: plan.usable, sent: nil) }
+        guard let step = plan.step else { return Round(usable: usable(plan), sent: nil) }
         let transaction = try await send(step, tables)
-        return Round(usable: plan.usable, sent: transaction)
+        return Round(usable: usable(plan), sent: transaction)
+    }
+
+    /// The tables as messages may use them. In one of before that holds the mint the table itself
+    /// stands in its place: no instruction names that, and the other places stay what they are.
+    private func usable(_ plan: LookupTablePlan) -> [SolanaLookupTable] {
+        guard let hidden else { return plan.usable }
+        return plan.usable.map { table in
+            SolanaLookupTable(
+                table.address, table.entries.map { $0 == hidden ? table.address : $0 })
+        }
     }
 
     /// The tables as enough nodes see them in their final blocks.

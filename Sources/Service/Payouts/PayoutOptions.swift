@@ -1,6 +1,5 @@
 public import Chains
 public import Clearing
-public import Cryptography
 public import Primitives
 
 extension HouseConfiguration {
@@ -30,8 +29,11 @@ extension HouseConfiguration {
         public var quorum: Int?
         /// The dollar token.
         public var mint: SolanaAddress
-        /// The key of the account that pays.
-        public var key: Ed25519.PrivateKey
+        /// Whoever signs for the account that pays.
+        public var key: any SolanaSigner
+        /// Whether whoever signs reads what it signs, and must see the mint in it: then messages
+        /// name the mint themselves, and two payouts fewer fit one that uses a lookup table.
+        public var namesMint = false
         /// When a payment is told to be made. The books follow final blocks, whatever this is.
         public var finality = Finality.finalized
         /// How many accounts must be due in no lookup table before one is made.
@@ -47,7 +49,7 @@ extension HouseConfiguration {
         public var pollInterval: Timestamp.Span = .seconds(1)
 
         /// A cluster, its dollars and who pays.
-        public init(endpoints: [String], mint: SolanaAddress, key: Ed25519.PrivateKey) {
+        public init(endpoints: [String], mint: SolanaAddress, key: any SolanaSigner) {
             self.endpoints = endpoints
             self.mint = mint
             self.key = key

@@ -64,6 +64,8 @@ final class SolanaNotes: Sendable {
             log.warning("Solana's payouts wait for the cluster")
         case .opened(.dayLimit):
             log.warning("Solana's payouts wait for tomorrow: a day's may cost no more")
+        case .notSigned(let why):
+            log.warning("Solana's payouts wait for a signature", metadata: ["why": "\(why)"])
         case .tooOld, .reportChanged:
             log.critical("Solana: a person must look", metadata: ["why": "\(alert)"])
         case .closed: log.notice("Solana's payouts go on", metadata: ["alert": "\(alert)"])

@@ -10,6 +10,8 @@ import Synchronization
 extension SolanaSettlement {
     /// After so many records a state takes their place.
     private static let recordsKept: Int64 = 2_000
+    /// How long after a table could not be made it is tried again.
+    private static let tableRetry = Duration.seconds(10)
 
     func drive() async {
         do throws(SolanaManagerDriverError) {
@@ -27,7 +29,7 @@ extension SolanaSettlement {
             try? await Task.sleep(for: .milliseconds(250))
             do {
                 try await follow()
-                try await keepTables()
+                await tryTables()
                 try await bookCosts()
                 let made = records.lastNumber - firstRecord
                 if made - replaced >= Self.recordsKept {
@@ -110,6 +112,23 @@ extension SolanaSettlement {
     }
 
     // MARK: Lookup tables
+
+    /// Payouts and their costs do not wait for a table, which only makes them cheaper.
+    private func tryTables() async {
+        do {
+            try await keepTables()
+            state.withLock { $0.tableTrouble = nil }
+        } catch {
+            let isNews = state.withLock { state in
+                defer { state.tableTrouble = "\(error)" }
+                state.nextTables = ContinuousClock.now + Self.tableRetry
+                return state.tableTrouble != "\(error)"
+            }
+            if isNews {
+                log.warning("lookup tables on Solana wait", metadata: ["why": "\(error)"])
+            }
+        }
+    }
 
     private func keepTables() async throws {
         let (mint, program) = (mint, program)

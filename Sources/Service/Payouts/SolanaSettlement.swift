@@ -1,6 +1,5 @@
 public import Chains
 import Clearing
-import Cryptography
 import Foundation
 import Logging
 public import Primitives
@@ -49,6 +48,8 @@ public final class SolanaSettlement: Sendable {
         /// Before which dispersals everything is booked.
         var costMark = 0
         var nextTables = ContinuousClock.now
+        /// Why the last look at the tables came to nothing.
+        var tableTrouble: String?
         var nextCosts = ContinuousClock.now
     }
 
@@ -74,7 +75,7 @@ public final class SolanaSettlement: Sendable {
         genesis = found.genesis
         program = found.program
         mint = options.mint
-        payer = SolanaAddress(options.key.publicKey)
+        payer = options.key.address
         endpoints = (nodes.all.count, nodes.quorum.needed)
         finality = options.finality
         self.sequencer = sequencer
@@ -105,7 +106,7 @@ public final class SolanaSettlement: Sendable {
                 clock: { .systemNow }, tick: .milliseconds(250))
             tables = LookupTableKeeper(
                 nodes, key: key, mint: options.mint, program: found.program,
-                threshold: options.tableThreshold,
+                hidesMint: options.namesMint, threshold: options.tableThreshold,
                 known: try Self.addresses(tableRecords.load().state ?? [])
             ) { addresses in
                 var writer = ByteWriter()
@@ -200,7 +201,7 @@ public final class SolanaSettlement: Sendable {
     ) -> SolanaManagerPolicy {
         var policy = SolanaManagerPolicy(
             mint: options.mint, decimals: UInt8(Asset.usd.chainDecimals),
-            payer: SolanaAddress(options.key.publicKey))
+            payer: options.key.address)
         policy.program = program
         policy.feeLimit = options.feeLimit
         policy.dayLimit = options.dayLimit

@@ -32,7 +32,13 @@ struct SignerOptions: ParsableArguments {
     }
 
     /// Whoever signs: the key of a file, or the signer, of which one must be given.
-    func signer(_ file: String?, _ option: String, _ keys: KeyOptions) throws -> any EVMSigner {
+    ///
+    /// - Parameter isShared: whether the signer is there for other keys, so that a file may be
+    ///   given beside it.
+    func signer(
+        _ file: String?, _ option: String, _ keys: KeyOptions, isShared: Bool = false
+    ) throws -> any EVMSigner {
+        if let file, isShared, signerKey == nil { return try keys.account(in: file) }
         let external = try account()
         switch (file, external) {
         case (let file?, nil): return try keys.account(in: file)

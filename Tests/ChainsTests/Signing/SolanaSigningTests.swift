@@ -86,6 +86,111 @@ import Testing
         #expect(try ask(seen).signature != nil)
     }
 
+    // MARK: Tables and nonces
+
+    private func instruction(
+        _ program: SolanaAddress, _ accounts: [SolanaAddress], _ write: (inout ByteWriter) -> Void
+    ) -> SolanaInstruction {
+        var data = ByteWriter()
+        write(&data)
+        return SolanaInstruction(
+            program: program,
+            accounts: accounts.map { .init($0, isSigner: $0 == payer, isWritable: true) },
+            data: data.bytes)
+    }
+
+    private func seeded(
+        _ account: SolanaAddress, base: SolanaAddress? = nil, from: SolanaAddress? = nil,
+        owner: SolanaAddress = .system, space: UInt64 = 80
+    ) -> SolanaInstruction {
+        instruction(.system, [from ?? payer, account]) { data in
+            data.write(UInt32(3))
+            data.write((base ?? payer).value)
+            data.write(UInt64(7))
+            data.writeRaw(Array("nonce-1".utf8))
+            data.write(UInt64(1_447_680))
+            data.write(space)
+            data.write(owner.value)
+        }
+    }
+
+    private func owned(_ account: SolanaAddress, by owner: SolanaAddress) -> SolanaInstruction {
+        instruction(.system, [account]) { data in
+            data.write(UInt32(6))
+            data.write(owner.value)
+        }
+    }
+
+    private func ended(
+        _ account: SolanaAddress, to target: SolanaAddress, by authority: SolanaAddress
+    ) -> SolanaInstruction {
+        instruction(.system, [account, target, .system, .system, authority]) { data in
+            data.write(UInt32(5))
+            data.write(UInt64(1))
+        }
+    }
+
+    @Test func theKeysOwnTablesAndNoncesAreSignedAndCounted() throws {
+        let nonce = SolanaAddress(try digest(0x79))
+        let made = SolanaInstruction.makeLookupTable(at: 9, authority: payer, payer: payer)
+        let entries = try (0..<20).map { SolanaAddress(try digest(UInt8(0x80 + $0))) }
+        let rows: [([SolanaInstruction], UInt128)] = [
+            ([made.instruction], 1_280_640),
+            (
+                [.extendLookupTable(made.table, by: entries, authority: payer, payer: payer)],
+                20 * 222_720
+            ),
+            ([.deactivateLookupTable(made.table, authority: payer)], 0),
+            ([.closeLookupTable(made.table, authority: payer, refund: payer)], 0),
+            ([seeded(nonce), owned(nonce, by: payer)], 1_447_680),
+            ([ended(nonce, to: payer, by: payer)], 0),
+        ]
+        for (instructions, lamports) in rows {
+            #expect(try ask(message(instructions)).signature != nil, "\(instructions)")
+            #expect(bench.decisions.last?.added == SigningCost(coin: 5_000 + lamports))
+        }
+    }
+
+    @Test func tablesAndNoncesOfOthersAreRefused() throws {
+        let (nonce, other) = (SolanaAddress(try digest(0x79)), SolanaAddress(try digest(0x78)))
+        let table = SolanaInstruction.makeLookupTable(at: 9, authority: payer, payer: payer)
+        var short = table.instruction.data
+        short.removeLast()
+        let all: [[SolanaInstruction]] = [
+            // Nobody's, and somebody else's.
+            [seeded(nonce)],
+            [seeded(nonce), owned(nonce, by: other)],
+            [owned(nonce, by: payer)],
+            [seeded(nonce), owned(other, by: payer)],
+            [seeded(nonce, base: other), owned(nonce, by: payer)],
+            [seeded(nonce, owner: .token), owned(nonce, by: payer)],
+            [seeded(nonce, space: 81), owned(nonce, by: payer)],
+            [seeded(nonce, from: other), owned(nonce, by: payer)],
+            [ended(nonce, to: other, by: payer)],
+            [ended(nonce, to: payer, by: other)],
+            [.closeLookupTable(table.table, authority: payer, refund: other)],
+            [
+                SolanaInstruction(
+                    program: .lookupTables, accounts: table.instruction.accounts, data: short)
+            ],
+            // A fifth kind of table instruction: to freeze it.
+            [
+                SolanaInstruction(
+                    program: .lookupTables, accounts: table.instruction.accounts,
+                    data: [1, 0, 0, 0])
+            ],
+            // A plain transfer of lamports, and one from a nonce with a seed.
+            [instruction(.system, [payer, other]) { $0.write(UInt32(2)); $0.write(UInt64(5)) }],
+            [instruction(.system, [payer, other]) { $0.write(UInt32(11)); $0.write(UInt64(5)) }],
+        ]
+        for instructions in all {
+            #expect(try ask(message(instructions)).error?.code == 8, "\(instructions)")
+        }
+        // Another authority of a table would sign too.
+        let foreign = SolanaInstruction.deactivateLookupTable(table.table, authority: other)
+        #expect(try ask(message([foreign])).error?.code == 4)
+    }
+
     @Test func bytesThatAreNoMessageAreRefused() throws {
         let good = try message([try transfer(1)])
         for count in stride(from: 0, to: good.bytes.count, by: 3) {

@@ -83,13 +83,16 @@ import Testing
         func set(_ addresses: [SolanaAddress]) { known.withLock { $0 = addresses } }
     }
 
-    @Test func onAChainTheTableIsMadeUsedAndClosedForItsRent() async throws {
+    /// Without and with the mint named by the messages themselves, as a signer wants it.
+    @Test(arguments: [false, true])
+    func onAChainTheTableIsMadeUsedAndClosedForItsRent(_ hidesMint: Bool) async throws {
+        let (entries, paid) = hidesMint ? (55, 52) : (56, 54)
         let node = try await SVMNode()
         let notes = Notes()
         let nodes = SolanaNodes([node.chain, node.chain], quorum: Quorum(needed: 2))
-        func keeper() -> LookupTableKeeper {
+        func keeper(hidesMint: Bool) -> LookupTableKeeper {
             LookupTableKeeper(
-                nodes, key: node.payer, mint: node.mint, known: notes.all,
+                nodes, key: node.payer, mint: node.mint, hidesMint: hidesMint, known: notes.all,
                 remember: { notes.set($0) })
         }
         let owners = try (0..<54).map { try SVMNode.owner("payee \($0)") }
@@ -105,14 +108,19 @@ import Testing
         let accounts = owners.map { SolanaAddress.tokenAccount(of: $0, mint: node.mint) }
         // The process ends after each step: a new keeper goes on with what is written down.
         var usable: [SolanaLookupTable] = []
-        for round in 0..<30 where usable.first?.entries.count != 56 {
-            let one = keeper()
+        for round in 0..<30 where usable.first?.entries.count != entries {
+            let one = keeper(hidesMint: hidesMint)
             usable = try await one.look(wanted: accounts, due: accounts).usable
             try await node.tick(round % 3 == 0 ? 40 : 7)
         }
         #expect(notes.all.count == 1)
         let table = try #require(usable.first)
-        #expect(table.entries.count == 56 && table.address == notes.all[0])
+        #expect(table.entries.count == entries && table.address == notes.all[0])
+        #expect(table.entries.contains(node.mint) != hidesMint)
+        // One of before, which holds the mint, is not asked for it.
+        let later = try await keeper(hidesMint: true).look(wanted: accounts, due: accounts).usable
+        #expect(
+            later.first?.entries == table.entries.map { $0 == node.mint ? table.address : $0 })
         // All of them are paid in one transaction, whose cost the chain tells.
         let payouts = owners.map { TokenPayout(to: $0, amount: 3) }
         let recent = try await node.chain.latestBlockhash(.processed).hash
@@ -120,19 +128,25 @@ import Testing
         payment.computePrice = 1_000
         let (message, count) = try payment.message(
             for: payouts[...], blockhash: recent, tables: usable)
-        #expect(count == 54)
+        #expect(count == paid)
+        let named = message.bytes.indices.contains { place in
+            message.bytes[place...].starts(with: node.mint.bytes)
+        }
+        #expect(named == hidesMint)
         let transaction = try SolanaTransaction(message, signedBy: [node.payer])
         #expect(await node.chain.broadcast(transaction) == nil)
         #expect(try await node.chain.charge(of: transaction.id) == nil)
         try await node.tick(40)
-        for owner in owners { #expect(try await node.balance(owner) == 3) }
+        for (place, owner) in owners.enumerated() {
+            #expect(try await node.balance(owner) == (place < paid ? 3 : 0))
+        }
         let charge = try #require(try await node.chain.charge(of: transaction.id))
-        let fee = try payment.fee(transfers: 54)
+        let fee = try payment.fee(transfers: paid)
         #expect(charge.fee == fee && charge.spent == fee)
         let rent = before - (try await lamports(node))
         #expect(rent > 10_000_000)
         // Nobody wants them any more: out of use, and then gone.
-        let last = keeper()
+        let last = keeper(hidesMint: hidesMint)
         for _ in 0..<40 where !notes.all.isEmpty {
             _ = try await last.look(wanted: [], due: [])
             try await node.tick(80)

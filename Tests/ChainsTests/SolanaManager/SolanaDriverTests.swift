@@ -57,6 +57,7 @@ import Transport
 
     private func driver(_ node: SVMNode) throws -> SolanaManagerDriver {
         var policy = SolanaManagerPolicy(mint: node.mint, decimals: 6, payer: node.address)
+        policy.program = node.program
         policy.pollInterval = .milliseconds(30)
         policy.rebroadcastAfter = .milliseconds(150)
         policy.retryAfter = .milliseconds(300)
@@ -98,10 +99,14 @@ import Transport
         _ = await node.chain.broadcast(transaction)
     }
 
-    @Test func everyoneIsPaidOnceThoughTheNodeMisbehavesAndTheProcessEnds() async throws {
-        let node = try await SVMNode()
-        let owners = try (0..<min(48, Self.count)).map { try SVMNode.owner("payee \($0)") }
-        let payouts = (0..<Self.count).map { number in
+    @Test(arguments: [SolanaAddress.token, .token2022])
+    func everyoneIsPaidOnceThoughTheNodeMisbehavesAndTheProcessEnds(
+        _ program: SolanaAddress
+    ) async throws {
+        let node = try await SVMNode(program: program)
+        let count = program == .token ? Self.count : Self.count / 2
+        let owners = try (0..<min(48, count)).map { try SVMNode.owner("payee \($0)") }
+        let payouts = (0..<count).map { number in
             SolanaPayout(
                 id: Digest(words: (2, 2, 2, UInt64(number))), to: owners[number % owners.count],
                 amount: UInt64(number) + 1)
@@ -115,8 +120,8 @@ import Transport
         for part in 1...4 {
             let one = try driver(node)
             let running = Task { try await one.run() }
-            for payout in payouts.prefix(Self.count * part / 4) { try await one.submit(payout) }
-            let target = part < 4 ? Self.count * part / 8 : Self.count
+            for payout in payouts.prefix(count * part / 4) { try await one.submit(payout) }
+            let target = part < 4 ? count * part / 8 : count
             while desk.settled < target {
                 rounds += 1
                 try await disturb(node, rounds)
@@ -135,9 +140,9 @@ import Transport
         for payout in payouts { due[payout.owner, default: 0] += payout.amount }
         for owner in owners { #expect(try await node.balance(owner) == due[owner]) }
         #expect(try await node.balance(node.address) == 5)
-        #expect(desk.settled == Self.count && desk.changed == 0)
+        #expect(desk.settled == count && desk.changed == 0)
         #expect(desk.frozen.contains(payouts[0].id))
-        print("\(Self.count) payouts on the SVM, \(rounds) rounds, \(desk.records.count) records")
+        print("\(count) payouts on the SVM, \(rounds) rounds, \(desk.records.count) records")
     }
 
     @Test func aLogBeginsWithItsPolicyAndIsReadUnderIt() async throws {
