@@ -555,6 +555,27 @@ def test_want_of_money_is_nobodys_fault(house):
     assert all(house.dollars(account) - held[account] == 6 * DOLLARS for account in (1, 2))
 
 
+def test_what_costs_too_much_leaves_room_for_others_and_goes_on_with_another_cap(house):
+    """The manager looks at so many intents at a time. Those that wait for a lower price must not
+    keep slashes and signs of life out; and a higher cap counts for them too."""
+    house.begin()
+    house.fill(1, 2, 3)
+    held = {account: house.dollars(account) for account in (1, 2, 3)}
+    house.kill()
+    house.begin("--fee-cap", "0.00000001", "--coin-price", "1")
+    for account in (1, 2, 3):
+        for number in range(4):
+            house.withdraw(account, "0.25", key=f"{account}.{number}")
+    eventually("some wait with the manager, some in the books",
+               lambda: (house.told()["open"], house.told()["waiting_dispersals"]) == (8, 4))
+    assert house.dollars(1) == held[1]
+    house.kill()
+    house.begin()
+    eventually("all are paid", lambda: house.are_over(12), seconds=60)
+    for account in (1, 2, 3):
+        assert house.dollars(account) - held[account] == 1 * DOLLARS
+
+
 @pytest.mark.parametrize("payees", [1, 2])
 def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house, payees):
     """The journal has lost its end, and the number of a dispersal is given again: to one other

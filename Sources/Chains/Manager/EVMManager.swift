@@ -121,6 +121,11 @@ public struct EVMManager: Sendable {
         }
     }
 
+    /// The intents that have no nonce, in no order. O(intents).
+    public var waitingIntents: [Digest] {
+        index.compactMap { if case .waiting = $0.value.place { $0.key } else { nil } }
+    }
+
     /// How many intents are not over. O(1).
     public var openIntents: Int { index.count - closed.count }
 

@@ -95,6 +95,19 @@ public final class EVMManagerDriver: Sendable {
         try await runner.send(.cancel(id))
     }
 
+    /// Calls off what was handed over and has no nonce; returns when that is durable. The nonce of
+    /// one that gets it in that moment is filled.
+    public func cancelWaiting() async throws(EVMManagerDriverError) {
+        for id in runner.look({ $0.machine.waitingIntents }) {
+            do throws(EVMManagerDriverError) {
+                try await cancel(id)
+            } catch .refused {
+                // It is over.
+                continue
+            }
+        }
+    }
+
     /// Lets the manager go on after a person has looked.
     public func resume() async throws(EVMManagerDriverError) {
         try await runner.send(.resumed)

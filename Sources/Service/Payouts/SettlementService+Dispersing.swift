@@ -45,6 +45,11 @@ extension EVMChain {
 
 /// Dispersals: payments of the house's own money on the EVM chain.
 extension SettlementService {
+    /// So many dispersals may be with the manager without a nonce. It looks at twice as many intents
+    /// at a time: when dispersals cost more than they may, which can last, there is room for the
+    /// slashes, roots and signs of life that cost less.
+    private static let mostQueued = 8
+
     /// Sends what is to be dispersed, and has halves tried of what the chain refuses. What was sent
     /// is closed by the contract's log alone.
     func sendDispersals() async throws {
@@ -55,9 +60,11 @@ extension SettlementService {
         }
         // What is on its way takes its part of the payer's money first.
         var taken: [Asset: UInt128] = [:]
+        var queued = 0
         for pushed in open where pushed.payer == payer.account {
             let key = SettlementOrder.key(ofDispersal: pushed.dispersal.name)
-            guard case .wait = look(at: key).step else { continue }
+            guard case .wait(let status) = look(at: key).step else { continue }
+            if status == .waiting { queued += 1 }
             taken[pushed.dispersal.asset, default: 0] += pushed.dispersal.openUnits
         }
         var waiting = 0
@@ -70,8 +77,11 @@ extension SettlementService {
             let order = order(of: dispersal)
             switch look(at: order.key).step {
             case .submit(let id):
-                if try await covers(dispersal, payer, besides: taken) {
+                if queued < Self.mostQueued,
+                    try await covers(dispersal, payer, besides: taken)
+                {
                     try await submit(id, order, "dispersal \(dispersal.id)")
+                    queued += 1
                     taken[dispersal.asset, default: 0] += dispersal.openUnits
                 } else {
                     waiting += 1

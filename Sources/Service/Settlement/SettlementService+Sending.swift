@@ -24,10 +24,14 @@ extension SettlementService {
 
     func act() async {
         var replaced: Int64 = 0
+        var isFirst = true
         while !Task.isCancelled {
             try? await Task.sleep(for: pollInterval)
             if isHalted { continue }
             do {
+                // They are handed over again, with what one may cost from now on.
+                if isFirst { try await driver.cancelWaiting() }
+                isFirst = false
                 // A root that pays slashed money is refused until the slash is mined.
                 if try await sendSlashes() { try await sendRoot() }
                 try await sendDispersals()
