@@ -5,8 +5,8 @@ import Primitives
 import Synchronization
 
 /// What has to be done on chain when its time has come: a committed root is made the one that pays,
-/// a requested slash is carried out or taken back, and the contract is shown that the house is there. All are
-/// orders of the transaction manager, as the root and the slash were.
+/// a requested slash is carried out or taken back, and the contract is shown that the house is
+/// there. All are orders of the transaction manager, as the root and the slash were.
 extension SettlementService {
     /// How often the contract is asked while something waits there.
     private static let upkeepInterval = Duration.seconds(2)
