@@ -28,6 +28,7 @@ struct PayoutCommand: AsyncParsableCommand {
     @Option(help: "The file with an API key.", completion: .file()) var apiKeyFile: String
     @Option(help: "The file with the key of the account on Solana.", completion: .file())
     var solanaKeyFile: String?
+    @OptionGroup var keys: KeyOptions
     @Option(help: "An account on Solana that a program derived.") var solana: String?
     @Option(help: "Dollars that are kept for spending out of what is earned.") var keep: String?
     @Option(help: "An account on the EVM chain that is to be paid through a payment channel.")
@@ -70,7 +71,7 @@ struct PayoutCommand: AsyncParsableCommand {
             Console.say("the house wants something else signed than an address to pay to")
             throw ExitCode.failure
         }
-        let key = try ed25519Key(in: solanaKeyFile)
+        let key = try ChannelFiles.solanaKey(solanaKeyFile, keys)
         let address = PayoutOwner.text(key.publicKey.value)
         let text = message.replacingOccurrences(of: "ADDRESS", with: address)
         return Wanted(
