@@ -23,8 +23,8 @@ struct Exchequer: AsyncParsableCommand {
         subcommands: [
             DemoCommand.self, ServeCommand.self, NodeCommand.self, KeysCommand.self,
             SignerCommand.self,
-            ContractsCommand.self, ChannelsCommand.self, ModelCommand.self, SimulateCommand.self,
-            AuditCommand.self,
+            ContractsCommand.self, ChannelsCommand.self, PoolCommand.self, ModelCommand.self,
+            SimulateCommand.self, AuditCommand.self,
             VerifyCommand.self, BisectCommand.self, ProveBalanceCommand.self,
             VerifyBalanceCommand.self, WithdrawCommand.self, PayoutCommand.self,
             ReconcileCommand.self, VaultCommand.self, ClaimableCommand.self,

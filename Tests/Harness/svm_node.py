@@ -71,6 +71,14 @@ def error_json(error):
     return str(error).split(".")[-1]
 
 
+def error_words(error) -> str:
+    """An error of the SVM in a validator's words (`Display` of `TransactionError`)."""
+    if type(error).__name__ == "TransactionErrorInstructionError" and hasattr(error.err, "code"):
+        place = f"Error processing Instruction {error.index}"
+        return f"{place}: custom program error: {error.err.code:#x}"
+    return str(error)
+
+
 def fee(transaction: VersionedTransaction) -> int:
     """What a transaction pays for being carried out: its signatures, and price times limit."""
     message, limit, price = transaction.message, 0, 0
@@ -254,7 +262,7 @@ class Node(RpcNode):
         if is_checked:
             meta, error = self.chain.simulate(transaction)
             if error is not None:
-                self.refuse(str(error), error_json(error), meta)
+                self.refuse(error_words(error), error_json(error), meta)
         self.chain.land(transaction)
         return name
 

@@ -294,3 +294,63 @@ def test_on_solana(cluster):
     assert cluster.balance(cluster.keys[0][1]) == 4_750
     # Its account stays for 1,500 slots.
     assert run(*close)["step"] in ("distributed", "closed")
+
+
+def test_five_channels_fit_a_transaction_over_the_stores_table(cluster):
+    store = cluster.folder / "shop"
+    payer = ["--rpc", cluster.rpc, "--key-file", cluster.keys[0][0]]
+    payee = ["--rpc", cluster.rpc, "--key-file", cluster.keys[1][0]]
+    table = ["--store", store, *payee]
+    for number in range(6):
+        channel = cluster.folder / f"channel{number}.json"
+        run("open", "solana", *payer, "--payee", cluster.keys[1][1], "--mint", cluster.mint,
+            "--deposit", 100, "--program", cluster.program, "--out", channel)
+        voucher(cluster, store, channel, 10)
+        if number == 4:
+            assert "has no table" in run("table", "extend", *table, code=3)
+            made = run("table", "make", *table)
+            # The instructions sysvar, and each channel that is open.
+            assert (made["state"], made["entries"]) == ("in use", 6)
+            assert "there is the table" in run("table", "make", *table, code=3)
+    claim = ["claim", "--store", store, *payee, "--rail", "solana"]
+    claim += ["--treasury", cluster.treasury]
+    # The sixth is not in it: five and one. Afterwards it is, and two more calls are one.
+    done = run(*claim)
+    assert (done["sent"], done["settled"], done["refused"]) == (2, 2, [])
+    assert cluster.balance(cluster.keys[1][1]) == 60
+    assert run("table", "extend", *table)["entries"] == 7
+    assert run("table", "extend", *table)["entries"] == 7
+    shown = run("table", "show", "--store", store, "--rpc", cluster.rpc)
+    assert shown["table"] == made["table"] and shown.get("deactivated_at") is None
+    channels = [json.loads((cluster.folder / f"channel{n}.json").read_text())["channelId"]
+                for n in range(6)]
+    assert set(shown["entries"][1:6]) == set(channels[:5]) and shown["entries"][6] == channels[5]
+    for number in range(1, 6):
+        voucher(cluster, store, cluster.folder / f"channel{number}.json", 15)
+    done = run(*claim)
+    assert (done["sent"], done["settled"], done["refused"]) == (1, 1, [])
+    assert cluster.balance(cluster.keys[1][1]) == 85
+    # Out of use, it stays for 513 slots; then its rent comes back, and four fit a transaction.
+    for _ in range(2):
+        assert run("table", "close", *table)["state"] == "closing"
+    assert "is not in use" in run("table", "extend", *table, code=3)
+    cluster.call("test_tick", 600)
+    before = lamports(cluster, cluster.keys[1][1])
+    assert run("table", "close", *table)["state"] == "closed"
+    assert lamports(cluster, cluster.keys[1][1]) > before
+    assert not (store / "lookup-table").exists()
+    for number in range(5):
+        voucher(cluster, store, cluster.folder / f"channel{number}.json", 20)
+    assert run(*claim)["sent"] == 2
+
+
+def lamports(cluster, owner):
+    return cluster.call("getBalance", str(owner), {"commitment": "processed"})["value"]
+
+
+def voucher(cluster, store, channel, amount):
+    """The payer's next voucher, which the shop takes."""
+    made = run("voucher", "--channel", channel, "--key-file", cluster.keys[0][0],
+               "--cumulative", amount)
+    run("accept", "--store", store, "--channel", channel, "--rpc", cluster.rpc, "--voucher", "-",
+        stdin=json.dumps(made))

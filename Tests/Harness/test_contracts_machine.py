@@ -1,7 +1,9 @@
 """Exchequer.vy with all its delays under a state machine of hypothesis.
 
 People, the house and a thief with every acting key but the guardian's and the arbiter's do what
-they like in any order, with right and wrong arguments. After each step, whatever succeeded:
+they like in any order, with right and wrong arguments; people are given roles and lose them, and
+some houses are left alone for two months and declared abandoned. After each step, whatever
+succeeded:
 
 - no unit appears or vanishes, and the contract pays nobody but by a claim, a bond or a burn;
 - nobody has more than its highest leaf in a root that was active, however claims are repeated;
@@ -13,7 +15,20 @@ they like in any order, with right and wrong arguments. After each step, whateve
 from collections import Counter
 
 import pytest
-from conftest import BURN_ADDRESS, DAY, DELAY, GUARDED, TLY_RESERVE, USDC_SUPPLY, House
+from conftest import (
+    ARBITER,
+    BURN_ADDRESS,
+    DAY,
+    DELAY,
+    GUARDED,
+    GUARDIAN,
+    PAUSER,
+    SETTLER,
+    SLASHER,
+    TLY_RESERVE,
+    USDC_SUPPLY,
+    House,
+)
 from eth_utils import keccak
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -25,9 +40,11 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from test_contracts_guarded import permit
 from web3.exceptions import ContractLogicError
 
-_, ACTIVATION, VETO, _, ESCAPE = GUARDED
+_, ACTIVATION, VETO, ROLES, ESCAPE = GUARDED
+ACTING = SETTLER | SLASHER | PAUSER
 HEAD, OWED = b"\x33" * 32, b"\x44" * 32
 PEOPLE = st.integers(0, 3)
 AMOUNTS = st.one_of(st.integers(1, 10**6), st.integers(1, 10**6), st.sampled_from([0, 1]))
@@ -54,10 +71,15 @@ class Machine(RuleBasedStateMachine):
         self.totals = Counter()
         self.claimed = Counter()
         self.highest = Counter()
-        self.proofs = []
+        self.proofs = []  # the last ones, of any root
+        self.paying = {}  # {key: (amount, proof)} of the root that pays
         self.requests = {}
         self.verdicts = 0
         self.burned = 0
+        self.is_abandoned = False
+        self.dispersals = 0
+        self.roles = Counter()
+        self.changes = {}  # {account: (granted, revoked, from when)}
         for person in self.people:
             self.house.send(person, self.f.deposit(10**6))
             self.house.send(person, self.f.bond(10**6))
@@ -82,8 +104,10 @@ class Machine(RuleBasedStateMachine):
         try:
             receipt = self.house.send(sender, call)
         except ContractLogicError as error:
-            MET[name, str(error.message).removeprefix("execution reverted: ")] += 1
+            self.why = str(error.message).removeprefix("execution reverted: ")
+            MET[name, self.why] += 1
             return None
+        self.why = None
         MET[name, "done"] += 1
         return receipt
 
@@ -97,6 +121,45 @@ class Machine(RuleBasedStateMachine):
     def deposit(self, who, amount):
         if self.attempt("deposit", self.people[who], self.f.deposit(amount)):
             self.inflow[self.usdc] += amount
+
+    @rule(who=PEOPLE, amount=AMOUNTS, how=st.sampled_from(["permit", "authorization"]),
+          wrong=st.sampled_from([0, 0, 1]))
+    def deposit_by_signature(self, who, amount, how, wrong):
+        """`wrong` is what is asked for beyond what is signed."""
+        person, sender = self.people[who], self.house.people[9]
+        if how == "permit":
+            call = self.f.depositWithPermit(
+                amount + wrong, *permit(self.house, person, amount))
+            sender = person
+        else:
+            account, _, _, *terms = self.house.authorization(
+                person, self.house.vault.address, amount)
+            call = self.f.depositWithAuthorization(account, amount + wrong, *terms)
+        if self.attempt(how, sender, call):
+            # A permit that is refused leaves the allowance that was there.
+            assert how == "permit" or not wrong
+            self.inflow[self.usdc] += amount + wrong
+            assert self.attempt(how, sender, call) is None or how == "permit" and wrong
+            if self.why is None:
+                self.inflow[self.usdc] += amount + wrong
+        if how == "permit":
+            approval = self.house.usdc.functions.approve(self.house.vault.address, 2**256 - 1)
+            self.house.send(person, approval)
+
+    @rule(who=PEOPLE, to=PEOPLE, amount=AMOUNTS, repeat=st.booleans())
+    def disperse(self, who, to, amount, repeat):
+        """Own tokens only: what the contract and the vault hold stays as it is."""
+        sender, name = self.people[who], keccak(text=f"dispersal {self.dispersals}")
+        payees = [self.people[to].address, self.house.people[9].address]
+        held = [self.house.usdc.functions.balanceOf(payee).call() for payee in payees]
+        call = self.f.disperse(self.usdc, name, payees, [amount, 7])
+        assert self.attempt("disperse", sender, call)
+        self.dispersals += 1
+        if repeat:
+            assert self.attempt("disperse", sender, call) is None
+        paid = [amount - (amount + 7) * (to == who), 7]
+        held = [before + more for before, more in zip(held, paid)]
+        assert held == [self.house.usdc.functions.balanceOf(payee).call() for payee in payees]
 
     @rule(who=PEOPLE, amount=AMOUNTS)
     def bond(self, who, amount):
@@ -123,7 +186,7 @@ class Machine(RuleBasedStateMachine):
             # What a requested slash may take stays behind, as far as there is so much.
             left = self.bonds[person.address] - paid
             frozen = sum(a for p, a in self.requests.values() if p == person.address)
-            assert left >= min(frozen, self.bonds[person.address])
+            assert self.is_abandoned or left >= min(frozen, self.bonds[person.address])
             self.bonds[person.address] = left
             self.outflow[self.usdc] += paid
 
@@ -132,8 +195,8 @@ class Machine(RuleBasedStateMachine):
           of_any_root=st.sampled_from([False, False, True]))
     def claim(self, pick, more, many, of_any_root):
         proofs = self.proofs
-        if self.active and not of_any_root:
-            proofs = [one for one in proofs if one[3].root == self.active.root] or proofs
+        if self.paying and not of_any_root:
+            proofs = [(key, *rest, self.active) for key, rest in self.paying.items()]
         key, amount, proof, tree = proofs[-1 - pick % len(proofs)]
         amount += more
         call = self.f.claim(*key, amount, proof)
@@ -143,8 +206,34 @@ class Machine(RuleBasedStateMachine):
         is_right = more == 0 and self.active is not None and tree.root == self.active.root
         assert bool(receipt) == (is_right and amount > self.claimed[key])
         if receipt:
-            events = self.house.events(receipt, "Claimed")
-            assert [e["amount"] for e in events] == [amount - self.claimed[key]]
+            self.paid(receipt, {key: amount})
+
+    @rule(pick=st.integers(0, 9), other=st.integers(1, 9), more=st.sampled_from([0, 0, 1]))
+    def claim_two(self, pick, other, more):
+        """Two leaves in one call: either pays what is left of it, a wrong one undoes both."""
+        if len(self.paying) < 2:
+            self.settle(True, pick % 4, 2)
+            self.settle(False, other % 4, 3)
+        if len(self.paying) < 2:
+            return
+        keys = list(self.paying)
+        keys = [keys[pick % len(keys)], keys[(pick + 1 + other % (len(keys) - 1)) % len(keys)]]
+        assert keys[0] != keys[1]
+        (first, one), (second, two) = (self.paying[key] for key in keys)
+        call = self.f.claimMany([(*keys[0], first, one), (*keys[1], second + more, two)])
+        receipt = self.attempt("claimMany", self.house.people[9], call)
+        due = {key: self.paying[key][0] for key in keys
+               if self.paying[key][0] > self.claimed[key]}
+        assert bool(receipt) == (bool(due) and not more)
+        if receipt:
+            self.paid(receipt, due)
+
+    def paid(self, receipt, due):
+        """Exactly what was left of these leaves was paid, in their order."""
+        events = self.house.events(receipt, "Claimed")
+        assert [((e["token"], e["account"]), e["amount"]) for e in events] == [
+            (key, amount - self.claimed[key]) for key, amount in due.items()]
+        for key, amount in due.items():
             self.outflow[key[0]] += amount - self.claimed[key]
             self.claimed[key] = amount
 
@@ -178,6 +267,7 @@ class Machine(RuleBasedStateMachine):
         call = self.f.activateRoot(tree.root, HEAD, OWED)
         if self.attempt("activateRoot", self.house.people[9], call):
             self.active, self.totals, self.waiting = tree, totals, None
+            self.paying = {key: (amount, tree.proof(key)) for key, amount in grown.items()}
             for key, amount in grown.items():
                 self.highest[key] = max(self.highest[key], amount)
 
@@ -190,9 +280,10 @@ class Machine(RuleBasedStateMachine):
         if self.proofs:
             self.claim(0, 0, False, False)
 
-    @precondition(lambda self: self.waiting)
     @rule()
     def dispute(self):
+        if not self.waiting:
+            self.commit(True, 0, 1, 0)
         if self.attempt("disputeRoot", self.boss, self.f.disputeRoot(self.f.batch().call(), HEAD)):
             self.waiting = None
 
@@ -206,12 +297,15 @@ class Machine(RuleBasedStateMachine):
             self.requests[name] = (account, amount)
             self.verdicts += 1
 
-    @precondition(lambda self: self.requests)
     @rule(pick=st.integers(0, 9), patient=st.booleans(),
           how=st.sampled_from(["execute", "execute", "veto", "lapse", "appeal"]))
     def decide_slash(self, pick, patient, how):
+        if not self.requests:
+            self.request_slash(pick % 4, 1_000 * pick + 1, 1, False)
+        if not self.requests:
+            return
         if patient and how in ("execute", "lapse"):
-            self.house.later(VETO)
+            self.house.later(2 * VETO + (30 * DAY if how == "lapse" else 0))
         name = list(self.requests)[pick % len(self.requests)]
         account, amount = self.requests[name]
         calls = {
@@ -245,11 +339,78 @@ class Machine(RuleBasedStateMachine):
         if is_alive:
             self.house.send(self.boss, self.f.heartbeat())
 
-    @rule(really=st.integers(0, 4))
-    def declare_abandoned(self, really):
-        if really < 4:
-            return
-        self.attempt("declareAbandoned", self.people[0], self.f.declareAbandoned())
+    @rule(patience=st.sampled_from([0, 0, 0, ESCAPE + DAY]))
+    def declare_abandoned(self, patience):
+        """After two months without a sign of the house anybody closes it, once and for good."""
+        was = self.is_abandoned
+        self.house.later(patience)
+        if self.attempt("declareAbandoned", self.people[0], self.f.declareAbandoned()):
+            self.is_abandoned = True
+        assert self.is_abandoned or not patience
+        assert self.why == ("abandoned" if was else None) or not patience
+
+    # ---- who may do what
+
+    @rule(who=PEOPLE, bits=st.sampled_from([PAUSER, GUARDIAN, ARBITER, PAUSER | GUARDIAN, ACTING]),
+          how=st.sampled_from(["grant", "grant", "revoke", "cancel", "enact", "enact"]),
+          patient=st.booleans())
+    def change_roles(self, who, bits, how, patient):
+        account = self.people[who].address
+        if how == "enact" and not self.changes.get(account, (0, 0, 0))[2]:
+            self.change_roles(who, bits, "grant", False)
+            if patient:
+                self.change_roles(who, bits, "enact", False)
+        granted, revoked, since = self.changes.get(account, (0, 0, 0))
+        if how == "enact" and patient:
+            self.house.later(ROLES)
+        calls = {"grant": self.f.grantRoles(account, bits),
+                 "revoke": self.f.revokeRoles(account, bits),
+                 "cancel": self.f.cancelRoles(account), "enact": self.f.enactRoles(account)}
+        sender = self.house.people[9] if how == "enact" else self.boss
+        receipt = self.attempt(how, sender, calls[how])
+        now = receipt and self.house.web3.eth.get_block(receipt.blockNumber).timestamp
+        if how in ("cancel", "enact"):
+            assert receipt or since == 0 or how == "enact" and not patient
+        if receipt and how == "enact":
+            # What protects comes and goes after the delay only, as does whatever is granted.
+            assert now >= since
+            self.roles[account] = (self.roles[account] | granted) & ~revoked
+        if receipt and how in ("cancel", "enact"):
+            granted, revoked, since = 0, 0, 0
+        if how == "grant":
+            granted, revoked, since = granted | bits, revoked & ~bits, now + ROLES
+        if how == "revoke":
+            self.roles[account] &= ~(bits & ACTING)
+            granted &= ~bits
+            if guards := bits & ~ACTING:
+                revoked, since = revoked | guards, now + ROLES
+        self.changes[account] = (granted, revoked, since)
+        assert self.f.roles(account).call() == self.roles[account]
+        assert tuple(self.f.roleChanges(account).call()) == (granted, revoked, since)
+
+    @rule(who=PEOPLE, what=st.sampled_from(["pause", "pause", "dispute", "veto", "unpause"]),
+          helped=st.booleans())
+    def people_act(self, who, what, helped):
+        """A person does what its role allows, and nothing else; if `helped` it gets the role."""
+        person = self.people[who]
+        name = next(iter(self.requests), HEAD)
+        bit, call = {
+            "pause": (PAUSER, self.f.pause()), "unpause": (0, self.f.unpause()),
+            "dispute": (GUARDIAN, self.f.disputeRoot(self.f.batch().call(), HEAD)),
+            "veto": (ARBITER, self.f.vetoSlash(name)),
+        }[what]
+        if helped and bit and not self.roles[person.address] & bit:
+            self.change_roles(who, bit, "grant", False)
+            self.change_roles(who, bit, "enact", True)
+        receipt = self.attempt(f"person: {what}", person, call)
+        if not self.roles[person.address] & bit:
+            assert receipt is None
+        else:
+            assert not (self.why or "").startswith("not ")
+        if receipt and what == "dispute":
+            self.waiting = None
+        if receipt and what == "veto":
+            del self.requests[name]
 
     # ---- what always holds
 
@@ -288,14 +449,13 @@ class Machine(RuleBasedStateMachine):
         assert usdc.balanceOf(BURN_ADDRESS).call() == self.burned
 
     def everybody_leaves(self):
-        if self.active:
-            for key, amount in self.highest.items():
-                current = [p for k, a, p, t in self.proofs
-                           if k == key and t.root == self.active.root]
-                if current and amount > self.claimed[key]:
-                    self.house.send(self.house.people[9], self.f.claim(*key, amount, current[0]))
-                    self.outflow[key[0]] += amount - self.claimed[key]
-                    self.claimed[key] = amount
+        # A later root repeats every earlier claim, so nobody needs an older proof.
+        assert all(amount <= self.paying[key][0] for key, amount in self.highest.items())
+        for key, (amount, proof) in self.paying.items():
+            if amount > self.claimed[key]:
+                call = self.f.claim(*key, amount, proof)
+                self.paid(self.house.send(self.house.people[9], call), {key: amount})
+            assert self.claimed[key] == amount
         # Requested slashes are executed or lapse by themselves in a bounded time.
         self.house.later(2 * VETO + 30 * DAY)
         for name in list(self.requests):
@@ -330,10 +490,20 @@ def test_the_machine_saw_what_matters():
     if not MET:
         pytest.skip("the machine was not selected")
     wanted = {
-        ("activateRoot", "done"), ("bond", "done"), ("claim", "bad proof"), ("claim", "done"),
-        ("claim", "nothing to claim"), ("commitRoot", "done"), ("commitRoot", "paused"),
-        ("declareAbandoned", "too early"), ("deposit", "done"),
-        ("execute", "done"), ("lapse", "done"), ("requestUnbond", "done"), ("slash", "done"),
-        ("veto", "done"), ("withdrawBond", "done"), ("withdrawBond", "nothing matured"),
+        ("activateRoot", "done"), ("appeal", "done"), ("authorization", "done"), ("bond", "done"),
+        ("claim", "bad proof"), ("claim", "done"), ("claim", "nothing to claim"),
+        ("claimMany", "bad proof"), ("claimMany", "done"), ("commitRoot", "done"),
+        ("commitRoot", "paused"), ("declareAbandoned", "done"), ("declareAbandoned", "too early"),
+        ("deposit", "done"), ("disperse", "dispersed"), ("disperse", "done"),
+        ("disputeRoot", "done"), ("enact", "done"), ("enact", "too early"), ("execute", "done"),
+        ("grant", "done"), ("lapse", "done"), ("permit", "done"),
+        ("person: dispute", "not guardian"), ("person: pause", "done"),
+        ("person: pause", "not pauser"), ("person: unpause", "not owner"),
+        ("person: veto", "not arbiter"), ("requestUnbond", "done"), ("revoke", "done"),
+        ("slash", "done"), ("veto", "done"), ("withdrawBond", "done"),
+        ("withdrawBond", "nothing matured"),
     }
-    assert wanted <= set(MET), sorted(wanted - set(MET))
+    assert wanted <= set(MET), (sorted(wanted - set(MET)), MET)
+    entries = {"deposit", "permit", "authorization", "bond", "commitRoot", "slash", "execute"}
+    closed = {name for name, words in MET if words == "abandoned"}
+    assert closed & entries, closed

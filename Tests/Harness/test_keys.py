@@ -3,6 +3,7 @@ that no key, seed or passphrase is ever in what the processes say, write or woul
 
 import base64
 import ctypes
+import http.server
 import json
 import os
 import re
@@ -10,6 +11,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from pathlib import Path
 
@@ -17,6 +19,7 @@ import base58
 import pytest
 from eth_account import Account
 from eth_utils import to_checksum_address
+from solders.keypair import Keypair
 from test_house_chain import EXCHEQUER, MODEL, ROOT, eventually, exchequer, withdraw
 from test_house_chain import House as PlainHouse
 from test_house_costs import dollars_for, lamports, spent_on_solana, totals
@@ -168,6 +171,85 @@ def test_passphrases_change_and_keys_rotate(tmp_path):
     kept = tmp_path / f"a.key.{before['address'].lower()}"
     run("keys", "unseal", kept, "--passphrase-file", second)
     assert bytes.fromhex(kept.read_text()) == secret
+
+
+# ---- a key that signs for an address
+
+
+class Desk:
+    """A house's `/v1/payout` as far as the command needs it, which looks at whoever asks."""
+
+    def __init__(self):
+        self.posted, self.limits = [], []
+        desk = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = {"keep": "0", "debt": "0", "pushable": True,
+                        "message": "Exchequer payout address\nfor party 7: ADDRESS"}
+                self.answer(body)
+
+            def do_POST(self):
+                length = int(self.headers["content-length"])
+                desk.posted.append(json.loads(self.rfile.read(length)))
+                # The command waits for the answer, so it is there to be looked at.
+                desk.limits.append(Path(f"/proc/{desk.pid}/limits").read_text())
+                self.do_GET()
+
+            def answer(self, body):
+                content = json.dumps(body).encode()
+                self.send_response(200)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.base = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def payout(self, folder, file, *more):
+        """Runs the command; its code and what it said."""
+        key = folder / "api.key"
+        key.write_text("sk-exq-test")
+        key.chmod(0o600)
+        line = [EXCHEQUER, "payout", "--house", self.base, "--api-key-file", key]
+        task = subprocess.Popen(
+            [*line, "--solana-key-file", file, *more], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (1 << 20, 1 << 20)))
+        self.pid = task.pid
+        said = "".join(task.communicate(timeout=60))
+        return task.returncode, said
+
+
+def test_payout_signs_with_a_sealed_key_and_leaves_no_dump(tmp_path):
+    desk = Desk()
+    try:
+        file, secret = sealed(tmp_path, "solana.key")
+        words = ["--passphrase-file", phrase(tmp_path)]
+        assert desk.payout(tmp_path, file, *words)[0] == 0
+        plain = tmp_path / "plain.key"
+        plain.write_text(secret.hex())
+        plain.chmod(0o644)
+        code, said = desk.payout(tmp_path, plain)
+        assert code == 0 and f"chmod 600 {plain}" in said
+        # The same address, and the same signature of the message with it.
+        first, second = desk.posted
+        assert first == second
+        key = Keypair.from_seed(secret)
+        message = f"Exchequer payout address\nfor party 7: {first['solana']}".encode()
+        assert first["solana"] == str(key.pubkey())
+        assert first["signature"] == bytes(key.sign_message(message)).hex()
+        for limits in desk.limits:
+            assert re.search(r"Max core file size +0 +0 ", limits), limits
+        code, said = desk.payout(tmp_path, file, "--passphrase-file", phrase(tmp_path, OTHER))
+        assert code == 3 and "cannot be opened" in said and len(desk.posted) == 2
+    finally:
+        desk.server.shutdown()
+        desk.server.server_close()
 
 
 # ---- a house with a signer

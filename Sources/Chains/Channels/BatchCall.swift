@@ -81,19 +81,12 @@ extension BatchChannel {
         _ amount: UInt128, validAfter: UInt64, validBefore: UInt64, salt: Digest,
         collector: EVMAddress, tokenName: String, tokenVersion: String
     ) -> Digest {
-        let type =
-            "ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,"
-            + "uint256 validBefore,bytes32 nonce)"
-        return EIP712.digest(
-            domain: EIP712.domainSeparator(
-                name: tokenName, version: tokenVersion, chainID: chainID, contract: config.token),
-            structHash: EIP712.structHash(
-                type: type,
-                words: [
-                    config.payer.word, collector.word, EIP712.word(amount),
-                    EIP712.word(UInt128(validAfter)), EIP712.word(UInt128(validBefore)),
-                    Keccak256.hash(id, salt),
-                ]))
+        ReceiveAuthorization(
+            from: config.payer, to: collector, amount: amount, validAfter: validAfter,
+            validBefore: validBefore, nonce: Keccak256.hash(id, salt)
+        ).digest(
+            in: TokenDomain(
+                name: tokenName, version: tokenVersion, chainID: chainID, token: config.token))
     }
 }
 

@@ -40,11 +40,15 @@ enum ChannelChain {
         return answer.state.map { ($0, answer.slot) }
     }
 
-    /// Sends instructions and waits until they are in a final block, two minutes at most.
+    /// Sends instructions and waits until they are in a final block, two minutes at most; returns
+    /// the transaction's name and slot. A failure is told as `explain` puts it.
+    @discardableResult
     static func send(
         _ instructions: [SolanaInstruction], _ what: String, rpc: String,
-        payer: Ed25519.PrivateKey, signers: [Ed25519.PrivateKey] = [], units: UInt32 = 200_000
-    ) async throws {
+        payer: Ed25519.PrivateKey, signers: [Ed25519.PrivateKey] = [], units: UInt32? = 200_000,
+        explain: (String) -> String = { $0 }
+    ) async throws -> (transaction: String, slot: UInt64) {
+        let limit = units.map { [SolanaInstruction.computeLimit($0)] } ?? []
         let chain = SolanaChain(rpc: JSONRPC(url: rpc))
         let transaction: SolanaTransaction
         let height: UInt64
@@ -53,15 +57,18 @@ enum ChannelChain {
             height = last
             transaction = try SolanaTransaction(
                 SolanaMessage(
-                    [.computeLimit(units)] + instructions,
+                    limit + instructions,
                     payer: SolanaAddress(payer.publicKey), blockhash: hash),
                 signedBy: [payer] + signers)
         } catch let error as ChainError {
             Console.say("\(rpc) does not answer: \(error)")
             throw Exit.network
+        } catch let error as SolanaError {
+            Console.say("\(what) cannot be sent: \(error)")
+            throw ExitCode.failure
         }
         if case .refused(let words)? = await chain.broadcast(transaction) {
-            Console.say("\(what) was refused: \(words)")
+            Console.say("\(what) was refused: \(explain(words))")
             throw ExitCode.failure
         }
         let name = Base58.encode(transaction.id.bytes)
@@ -69,9 +76,9 @@ enum ChannelChain {
             switch await chain.resolve(transaction.id, lastValidHeight: height) {
             case .settled(let slot):
                 Console.say("\(what): settled in slot \(slot), transaction \(name)")
-                return
+                return (name, slot)
             case .undone(let words, _):
-                Console.say("\(what) was undone: \(words)")
+                Console.say("\(what) was undone: \(explain(words))")
                 throw ExitCode.failure
             case .expired:
                 Console.say("\(what): no block took it; it can be sent again")

@@ -14,10 +14,11 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         abstract: "Claim everything that is signed and not claimed, many channels together.",
         discussion: """
             On an EVM chain up to 100 channels a call, through the transaction manager, then one \
-            transfer for each receiver. On Solana up to five a transaction over a lookup table, \
-            four without. Ended in between, the next one goes on: nothing is claimed twice. Claims \
-            that are refused are halved until the bad one is alone. Give --rpc several times, with \
-            endpoints of different operators: what enough of them say is believed, and no less.
+            transfer for each receiver. On Solana up to five a transaction over a lookup table \
+            (exchequer channels table), four without. Ended in between, the next one goes on: \
+            nothing is claimed twice. Claims that are refused are halved until the bad one is \
+            alone. Give --rpc several times, with endpoints of different operators: what enough \
+            of them say is believed, and no less.
 
             EXAMPLES
               exchequer channels claim --store shop --rpc URL --key-file shop.key
@@ -41,7 +42,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     var authorizerKeyFile: String?
     @Option(help: "EVM: blocks, its own included, until a transaction counts.")
     var confirmations: UInt64 = 1
-    @Option(help: "Solana: the address of a lookup table that holds channels.")
+    @Option(help: "Solana: a lookup table that holds channels, if not the store's own.")
     var lookupTable: String?
     @Option(help: "Solana: the owner that the program sends rounding to.")
     var treasury = PaymentChannel.standardTreasury.description
@@ -137,6 +138,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         var tables: [SolanaLookupTable] = []
         if let lookupTable {
             tables = [try await table(try ChannelFiles.solanaAddress(lookupTable), cluster)]
+        } else if let kept = try ChannelTable.address(in: self.store) {
+            tables = [try await table(kept, cluster)]
         }
         let settler = PaymentSettler(
             store: store, nodes: cluster, payer: key,
@@ -180,7 +183,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             try await node.accounts([address])[0]
         }
         guard let account, let table = SolanaLookupTable(account, at: address) else {
-            Console.say("\(address) is not a lookup table")
+            Console.say(
+                "\(address) is not a lookup table: close it with exchequer channels table close")
             throw Exit.configuration
         }
         return table

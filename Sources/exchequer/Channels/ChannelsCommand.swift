@@ -21,11 +21,12 @@ struct ChannelsCommand: AsyncParsableCommand {
             --voucher v.json
               exchequer channels show --store shop
               exchequer channels claim --store shop --rpc URL --key-file shop.key
+              exchequer channels table make --store shop --rpc URL --key-file shop.key
               exchequer channels close --channel channel.json --rpc URL --key-file my.key
             """,
         subcommands: [
             ChannelsOpenCommand.self, ChannelsTopUpCommand.self, ChannelsVoucherCommand.self,
             ChannelsAcceptCommand.self, ChannelsShowCommand.self, ChannelsClaimCommand.self,
-            ChannelsCloseCommand.self,
+            ChannelsTableCommand.self, ChannelsCloseCommand.self,
         ])
 }

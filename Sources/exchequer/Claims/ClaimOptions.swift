@@ -106,20 +106,7 @@ struct ClaimLoop: Sendable {
             Console.say("the house settles on \(found.contract), not on \(contract.hex)")
             throw Exit.configuration
         }
-        return try found.claims.map { claim in
-            guard let asset = Asset.allCases.first(where: { $0.code == claim.asset }),
-                let token = EVMAddress(hex: claim.token),
-                let cumulative = UInt128(claim.cumulative)
-            else { throw ValidationError("The house sent a malformed claim.") }
-            let proof = try claim.proof.map { text in
-                guard let digest = Digest(hex: text) else {
-                    throw ValidationError("The house sent a malformed proof.")
-                }
-                return digest
-            }
-            return ClaimLeaf(
-                asset: asset, token: token, account: account, cumulative: cumulative, proof: proof)
-        }
+        return try found.leaves(of: account)
     }
 
     private static func tell(_ step: AutoClaimer.Step) {

@@ -13,15 +13,21 @@ struct ClaimableCommand: AsyncParsableCommand {
             For every role: what providers and verifiers earned, what buyers withdrew, the fees \
             the house's owner collected, bonds that may leave. With --json the proofs and the data \
             of the calls are there too, ready to be sent by anybody: the money only ever goes to \
-            the account.
+            the account. Keep that: it is what exchequer contracts claim --claims takes when the \
+            house is gone.
+
+            With --data it is made of a copy of the journal, and the root is asked of the \
+            chain: claims alone, for when there is no house to ask.
 
             EXAMPLES
               exchequer claimable --house http://127.0.0.1:8080 --address 0x..
               exchequer claimable --house http://127.0.0.1:8080 --api-key-file api.key --json
+              exchequer claimable --data house --rpc URL --contract 0x.. --address 0x.. --json
               exchequer claimable --house URL --address 0x.. --vouchers folder
             """)
 
-    @Option(help: "The house's address.") var house: String
+    @Option(help: "The house's address.") var house: String?
+    @OptionGroup var copy: JournalCopyOptions
     @Option(help: "Whose claims.") var address: String?
     @Option(help: "The file with an API key of the account.", completion: .file())
     var apiKeyFile: String?
@@ -35,18 +41,33 @@ struct ClaimableCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object.") var json = false
 
     func validate() throws {
+        guard (house == nil) != (copy.data == nil) else {
+            throw ValidationError("Give either --house or --data.")
+        }
         guard (address == nil) != (apiKeyFile == nil) else {
             throw ValidationError("Give either --address or --api-key-file.")
+        }
+        if house == nil, address == nil || vouchers != nil {
+            throw ValidationError("--data goes with --address, and without --vouchers.")
         }
     }
 
     func run() async throws {
-        let path = try address.map { "/v1/claimable/\(try evmAddress($0).hex)" }
-        let found: ClaimableStatement = try await HouseCall.json(
-            "GET", house, path ?? "/v1/claimable", String?.none,
-            bearer: try apiKeyFile.map { try apiKey(in: $0) })
+        let found = try await statement()
         if let vouchers { try Self.write(found.vouchers ?? [], to: vouchers) }
         if json { return try Console.put(json: found) }
+        show(found)
+    }
+
+    private func statement() async throws -> ClaimableStatement {
+        let account = try address.map(evmAddress)
+        guard let house else { return try await copy.statement(of: account ?? .zero) }
+        return try await HouseCall.json(
+            "GET", house, account.map { "/v1/claimable/\($0.hex)" } ?? "/v1/claimable",
+            String?.none, bearer: try apiKeyFile.map { try apiKey(in: $0) })
+    }
+
+    private func show(_ found: ClaimableStatement) {
         var rows = found.claims.map { [$0.asset, $0.amount, "now, of batch \(found.batch ?? 0)"] }
         for one in found.waiting {
             rows.append([one.asset, one.batched, "in a batch that does not pay yet"])

@@ -29,7 +29,7 @@ struct ActivateCommand: AsyncParsableCommand {
                 Console.say("no root was committed since block \(startBlock)")
                 throw Exit.configuration
             }
-            try session.require(
+            try session.finish(
                 "root of batch \(root.batch)",
                 await settlement.activate(root, from: session.sender))
         } catch let error as ChainError {

@@ -33,7 +33,7 @@ struct UnbondCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try await ChainSession(chain)
         let settlement = try session.settlement(contract)
-        try session.require(
+        try session.finish(
             "unbond",
             await settlement.requestUnbond(try dollarUnits(amount), from: session.sender))
     }
@@ -50,24 +50,6 @@ struct WithdrawBondCommand: AsyncParsableCommand {
     func run() async throws {
         let session = try await ChainSession(chain)
         let settlement = try session.settlement(contract)
-        try session.require("withdraw-bond", await settlement.withdrawBond(from: session.sender))
-    }
-}
-
-/// `exchequer contracts deposit`: money to buy inference with.
-struct DepositCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "deposit", abstract: "Pay dollars into the sender's balance at the house.")
-
-    @OptionGroup var chain: ChainOptions
-    @Option(help: "The settlement contract.") var contract: String
-    @Option(help: "How many dollars.") var amount: String
-
-    func run() async throws {
-        let session = try await ChainSession(chain)
-        let settlement = try session.settlement(contract)
-        try await session.pay(try dollarUnits(amount), to: settlement, "deposit") {
-            await settlement.deposit($0, from: session.sender)
-        }
+        try session.finish("withdraw-bond", await settlement.withdrawBond(from: session.sender))
     }
 }

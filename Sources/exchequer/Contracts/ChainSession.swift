@@ -30,6 +30,16 @@ extension ChainOptions {
     }
 }
 
+extension ChainOptions {
+    /// The key itself, for what is signed besides transactions.
+    func signingKey(_ what: String) throws -> Secp256k1.PrivateKey {
+        guard let keyFile else {
+            throw ValidationError("\(what) with --key-file: a signer signs transactions only.")
+        }
+        return try keys.account(in: keyFile)
+    }
+}
+
 /// A sender on a chain, as the options describe it.
 struct ChainSession {
     let options: ChainOptions
@@ -102,15 +112,39 @@ struct ChainSession {
         }
     }
 
+    /// Says why the chain did not answer as it should.
+    func fail(_ error: ChainError) -> ExitCode {
+        Console.say("the chain does not answer: \(error)")
+        return Exit.network
+    }
+
+    private struct Sent: Encodable {
+        let call, transaction: String
+        let block, gas_used: UInt64
+    }
+
+    /// Reports the outcome of a command's last call, with `--json` for programs; anything but
+    /// settled ends the command.
+    func finish(_ what: String, _ outcome: TransactionOutcome) throws {
+        let receipt = try require(what, outcome)
+        guard options.json else { return }
+        try Console.put(
+            json: Sent(
+                call: what, transaction: "0x\(receipt.transaction.hex)",
+                block: receipt.blockNumber, gas_used: receipt.gasUsed))
+    }
+
     /// Reports an outcome; anything but settled ends the command.
-    func require(_ what: String, _ outcome: TransactionOutcome) throws {
+    @discardableResult
+    func require(_ what: String, _ outcome: TransactionOutcome) throws -> EVMReceipt {
         switch outcome {
         case .settled(let receipt):
             Console.say(
                 "\(what): settled in block \(receipt.blockNumber), transaction "
                     + "0x\(receipt.transaction.hex)")
+            return receipt
         case .failed(let failure):
-            Console.say("\(what) failed: \(failure)")
+            Console.say("\(what) failed: \(ContractRefusal.text(failure))")
             throw ExitCode.failure
         case .unknown(let hash, let error):
             Console.say(
@@ -120,7 +154,8 @@ struct ChainSession {
         }
     }
 
-    /// Allows the contract to take exactly this much, then runs the call that takes it.
+    /// Allows the contract to take exactly this much, then runs the call that takes it, the
+    /// command's last.
     func pay(
         _ amount: UInt128, to settlement: SettlementContract, _ what: String,
         _ call: (UInt128) async -> TransactionOutcome
@@ -128,7 +163,7 @@ struct ChainSession {
         let usd = try await token("USDC", of: settlement)
         try require(
             "approve", await usd.approve(amount, for: settlement.address, from: sender))
-        try require(what, await call(amount))
+        try finish(what, await call(amount))
     }
 }
 

@@ -9,20 +9,20 @@ struct ExecuteSlashCommand: AsyncParsableCommand {
         abstract: "Carry out a requested slash, once its veto window is over.",
         discussion: """
             Anyone may, in the 30 days after the window. A house does it by itself; this is for \
-            when it is gone. The verdict's hash is in the contract's SlashRequested log.
+            when it is gone. exchequer contracts show lists the slashes that wait.
+
+            EXAMPLES
+              exchequer contracts execute-slash --rpc URL --contract 0x.. --key-file any.key \\
+                  --verdict HASH
             """)
 
-    @OptionGroup var chain: ChainOptions
-    @Option(help: "The settlement contract.") var contract: String
+    @OptionGroup var options: ContractOptions
     @Option(help: "The hash of the verdict that ordered it.") var verdict: String
 
     func run() async throws {
-        guard let verdict = Digest(hex: verdict) else {
-            throw ValidationError("--verdict is a hash of 64 hexadecimal digits.")
-        }
-        let session = try await ChainSession(chain)
-        let settlement = try session.settlement(contract)
-        try session.require(
+        let verdict = try digest(verdict, "--verdict")
+        let (session, settlement) = try await options.open()
+        try session.finish(
             "execute-slash", await settlement.executeSlash(verdict, from: session.sender))
     }
 }

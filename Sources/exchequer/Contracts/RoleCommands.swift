@@ -154,7 +154,7 @@ struct RolesCommand: AsyncParsableCommand {
         func run() async throws {
             let session = try await ChainSession(chain)
             let settlement = try session.settlement(contract)
-            try session.require(
+            try session.finish(
                 "accept-ownership",
                 await settlement.contract.send("acceptOwnership", [], from: session.sender))
         }
@@ -173,7 +173,7 @@ struct RoleArguments: ParsableArguments {
         let session = try await ChainSession(chain)
         let settlement = try session.settlement(contract)
         let address = try evmAddress(account)
-        try session.require(
+        try session.finish(
             what,
             await settlement.contract.send(
                 function, [.address(address)] + arguments, from: session.sender))
