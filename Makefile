@@ -49,11 +49,13 @@ KILLS ?= 1000
 OPERATIONS ?= 10000000
 WIRE_OPERATIONS ?= 1000000
 PAYOUTS ?= 100000
+HOUSE_PAYOUTS ?= 10000
 
-soak: deps ## Kill 1,000 times, compare 11 million operations, pay 100,000 on bad nodes, simulate for an hour
+soak: model ## Kill 1,000 times, compare 11 million operations, pay 100,000 on bad nodes, simulate for an hour
 	@swift build -c release -j 2 --build-tests
 	@python3 Tests/Harness/soak.py --seconds $(SECONDS_OF_SIMULATION) --kills $(KILLS) \
-	    --operations $(OPERATIONS) --wire-operations $(WIRE_OPERATIONS) --payouts $(PAYOUTS)
+	    --operations $(OPERATIONS) --wire-operations $(WIRE_OPERATIONS) --payouts $(PAYOUTS) \
+	    --house-payouts $(HOUSE_PAYOUTS)
 
 mutants: ## Break the code in small ways, each of which a test must notice
 	@python3 Tests/Harness/mutants.py

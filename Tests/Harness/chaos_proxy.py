@@ -37,7 +37,7 @@ from rpc_server import RpcError, block_signals, failure, make_server, wait_for_t
 
 GWEI = 10**9
 # Name: how often it is drawn, how likely a call then fails.
-MOODS = {"good": (10, 0.01), "flaky": (5, 0.12), "behind": (3, 0.02), "down": (1, 1.0)}
+MOODS = {"good": (14, 0.01), "flaky": (4, 0.12), "behind": (2, 0.02), "down": (1, 1.0)}
 MOOD_SECONDS = (0.5, 3.0)
 LIAR_SECONDS = 5.0
 CALM_SECONDS = 6.0
@@ -139,7 +139,7 @@ class Endpoint:
         if method in SENDS:
             return self.take(method, request)
         lies = chaos_lies.LIES.get(method)
-        if lies and world.is_liar(self.place) and self.random.random() < 0.6:
+        if lies and world.is_liar(self.place) and self.random.random() < 0.5:
             world.meet(f"lie {method}")
             honest = self.result(request)
             told = self.random.choice(lies)(self.random, honest)

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The long checks: the ledger's simulation, kills and comparisons; payouts over misbehaving nodes; a
-million simulated agents.
+"""The long checks: the ledger's simulation, kills and comparisons; payouts over misbehaving nodes, by
+the managers alone and by a whole house; a million simulated agents.
 
     soak.py [--seconds N] [--kills N] [--operations N] [--wire-operations N] [--payouts N]
+            [--house-payouts N]
 
 Runs what is built in .build/release, one part after the other, all of them also if one fails. Shows
 their progress and a summary; exit code 1 if anything was lost, wrong or did not end as it should.
@@ -57,6 +58,8 @@ def main() -> int:
     parser.add_argument("--wire-operations", type=int, default=1_000_000,
                         help="the same through a server")
     parser.add_argument("--payouts", type=int, default=100_000, help="on each chain, each way")
+    parser.add_argument("--house-payouts", type=int, default=10_000,
+                        help="of a whole house that is killed every few seconds")
     options = parser.parse_args()
     child.end_on_signals()
     parts = [
@@ -72,6 +75,9 @@ def main() -> int:
          tests("ChainsTests.(Manager|Settlement|Solana)ChaosTests/"),
          {"EXCHEQUER_CHAOS": str(options.payouts),
           "EXCHEQUER_CHAOS_SEED": str(random.randrange(1, 1 << 40))}),
+        (f"{options.house_payouts} payouts of a whole house",
+         [f"{ROOT}/.venv/bin/python", f"{ROOT}/Tests/Harness/house_chaos.py",
+          "--payouts", str(options.house_payouts)], {}),
         ("a million agents of CMW-1", tests("SimulatorTests.CMW1Tests/aMillion"),
          {"EXCHEQUER_MILLION": "1"}),
         (f"{options.seconds} seconds of simulation",
