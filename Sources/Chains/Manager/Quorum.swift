@@ -28,7 +28,8 @@ public struct Quorum: Hashable, Sendable {
             finalHash: agreed(given.compactMap(\.finalHash)),
             anchorHash: agreed(given.compactMap(\.anchorHash)),
             market: EVMFeeMarket(
-                baseFee: price(given.map(\.market.baseFee)), tip: price(given.map(\.market.tip))),
+                baseFee: reached(given.map(\.market.baseFee)) ?? 0,
+                tip: reached(given.map(\.market.tip)) ?? 0),
             accounts: question.lanes.indices.map { place in
                 account(given.map { $0.accounts[place] })
             },
@@ -76,15 +77,9 @@ public struct Quorum: Hashable, Sendable {
         values.first { value in values.count { $0 == value } >= needed }
     }
 
-    /// The greatest value that `needed` endpoints have reached.
-    func reached<Value: Comparable>(_ values: [Value]) -> Value? {
+    /// The greatest value that `needed` endpoints have reached. For prices too: of two answers the
+    /// lower one counts, since no minority may say what is paid.
+    public func reached<Value: Comparable>(_ values: [Value]) -> Value? {
         values.count >= needed ? values.sorted(by: >)[needed - 1] : nil
-    }
-
-    /// The middle value, the lower one of two: with fewer than `needed` liars nobody makes the
-    /// house pay more than an honest endpoint says. What is too low is raised later. There must be
-    /// a value.
-    public func price<Value: Comparable>(_ values: [Value]) -> Value {
-        values.sorted()[(values.count - 1) / 2]
     }
 }

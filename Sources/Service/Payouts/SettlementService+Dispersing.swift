@@ -280,11 +280,12 @@ extension SettlementService {
             let (tip, limit) = try await node.fees()
             return GasPrice(tip: tip, limit: limit)
         }
-        let prices = answers.compactMap { try? $0.get().wei }
-        guard !prices.isEmpty else { throw .inconsistentNode("no node tells what gas costs") }
+        guard let price = nodes.quorum.reached(answers.compactMap { try? $0.get().wei }) else {
+            throw .inconsistentNode("too few nodes tell what gas costs")
+        }
         let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
         let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
-        var quotes = Self.quotes(payer, price: nodes.quorum.price(prices), dollars, tallies)
+        var quotes = Self.quotes(payer, price: price, dollars, tallies)
         quotes.vouches = channels.options != nil
         quotes.gas.voucher = voucherGas
         return quotes

@@ -48,16 +48,6 @@ import Testing
         #expect(quorum.merge([answer(), answer(), nil], to: question) != nil)
     }
 
-    /// Of two that answer one may lie. What it says cannot make the house pay more.
-    @Test func aPriceIsNeverAboveWhatAnHonestNodeSays() {
-        let dear = answer(base: 1 << 100)
-        for answers in [[answer(), dear], [dear, answer()], [dear, answer(), answer(base: 9)]] {
-            #expect(quorum.merge(answers, to: question)?.market.baseFee == 10)
-        }
-        #expect(quorum.merge([answer(base: 7), answer()], to: question)?.market.baseFee == 7)
-        #expect(quorum.price([3, 1, 4, 2]) == 2)
-    }
-
     @Test func aReceiptNeedsTwoThatAgreeOnAllOfIt() {
         let good = present(inclusion())
         let seen = EVMReceiptView.included(inclusion(), head: 100, finalized: nil)
