@@ -48,6 +48,8 @@ struct PayoutArguments: ParsableArguments {
     var solanaCoinPrice: String?
     @Option(help: "How many accounts must be due in no lookup table before one is made.")
     var solanaTableThreshold = 20
+    @Option(help: "The least dollars of a deposit on Solana that are credited.")
+    var solanaMinimumDeposit = "1"
     @Option(
         help: """
             An owner on Solana whose transfers to and from the paying account are the house's own; \
@@ -89,9 +91,11 @@ struct PayoutArguments: ParsableArguments {
     }
 
     /// Whoever signs for the account that pays on Solana.
-    private func solanaSigner(_ signing: SignerOptions) throws -> any SolanaSigner {
+    private func solanaSigner(
+        _ signing: SignerOptions, _ keys: KeyOptions
+    ) throws -> any SolanaSigner {
         switch (solanaKey, solanaSignerKey) {
-        case (let file?, nil): return try ed25519Key(in: file)
+        case (let file?, nil): return try ChannelFiles.solanaKey(file, keys)
         case (nil, let account?):
             guard let socket = signing.socket else {
                 throw ValidationError("--solana-signer-key goes with --signer.")
@@ -107,7 +111,9 @@ struct PayoutArguments: ParsableArguments {
     }
 
     /// The Solana cluster; `nil` without one.
-    func solana(_ signing: SignerOptions) throws -> HouseConfiguration.Solana? {
+    func solana(
+        _ signing: SignerOptions, _ keys: KeyOptions
+    ) throws -> HouseConfiguration.Solana? {
         guard !solanaRPCURL.isEmpty else {
             if solanaMint != nil || solanaKey != nil || solanaSignerKey != nil
                 || solanaDayFeeCap != nil
@@ -125,7 +131,7 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-mint is base58 of 32 bytes.")
         }
         var settings = HouseConfiguration.Solana(
-            endpoints: solanaRPCURL, mint: mint, key: try solanaSigner(signing))
+            endpoints: solanaRPCURL, mint: mint, key: try solanaSigner(signing, keys))
         settings.namesMint = solanaSignerKey != nil
         settings.quorum = solanaQuorum
         settings.feeLimit = solanaFeeLimit
@@ -140,6 +146,11 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-table-threshold is at least 1.")
         }
         settings.tableThreshold = solanaTableThreshold
+        let least = Asset.usd.parse(solanaMinimumDeposit).map { Asset.usd.chainUnits($0) }
+        guard let least = least.flatMap({ UInt64(exactly: $0) }), least > 0 else {
+            throw ValidationError("--solana-minimum-deposit is an amount, such as 2.50.")
+        }
+        settings.minimumDeposit = least
         settings.treasuries = try solanaTreasury.map { text in
             guard let owner = SolanaAddress(text) else {
                 throw ValidationError("--solana-treasury is base58 of 32 bytes.")

@@ -147,7 +147,7 @@ struct ServeCommand: AsyncParsableCommand {
             }
             settings.settlement?.channels = channels
         }
-        settings.solana = try payouts.solana(chain.signing)
+        settings.solana = try payouts.solana(chain.signing, keys)
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host
         settings.wirePort = wirePort
