@@ -68,6 +68,8 @@ extension ClearingHouse {
         case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,
             .payOut, .openChannel, .fundChannel, .closeChannel:
             try decidePayouts(command, at: time, into: &events)
+        case .registerDepositor, .removeDepositor, .takeDeposits, .bookDeposit:
+            try decideDeposits(command, at: time, into: &events)
         case .pulse:
             pulse(rules, at: time, into: &events)
         }

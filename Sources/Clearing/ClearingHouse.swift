@@ -48,6 +48,14 @@ public struct ClearingHouse: Sendable {
     /// Every payment channel to a payee, by id from 1.
     public internal(set) var channels: [HouseChannel] = []
 
+    /// Every deposit on Solana, by id from 1.
+    public internal(set) var deposits: [TokenDeposit] = []
+    /// From whose accounts there they come, in the order in which they were registered.
+    public internal(set) var depositors: [Depositor] = []
+    /// Who has the dollars that came in there, and sells its claims for them; `nil` until the house
+    /// says so.
+    public internal(set) var depositPayer: PartyID?
+
     /// When the running epoch began.
     public internal(set) var epochStartedAt: Timestamp = .zero
     /// What rounding left of earlier emissions, given out with the next.
@@ -66,6 +74,8 @@ public struct ClearingHouse: Sendable {
     var oldestOpenJob = 0
     /// No dispersal before this place in `dispersals` is open.
     var oldestOpenDispersal = 0
+    /// No deposit before this place in `deposits` waits to be credited.
+    var oldestWaitingDeposit = 0
     /// What is due when.
     var agenda = Agenda()
     /// The next ledger transfer's id.
@@ -84,6 +94,9 @@ public struct ClearingHouse: Sendable {
         var events: [Event] = []
         do throws(Rejection) {
             try decide(command, at: max(time, now), into: &events)
+            if oldestWaitingDeposit < deposits.count {
+                sellClaims(at: max(time, now), into: &events)
+            }
             now = max(time, now)
             return .success(events)
         } catch {

@@ -125,6 +125,11 @@ extension Command: CanonicalCodable {
             writer.write(channel)
             writer.write(total)
         case .closeChannel(let channel): writer.write(channel)
+        case .registerDepositor(let party, let owner), .removeDepositor(let party, let owner):
+            writer.write(party)
+            writer.write(owner)
+        case .takeDeposits(let payer): writer.write(payer)
+        case .bookDeposit(let transfer): writer.write(transfer)
         default: break
         }
     }
@@ -176,6 +181,10 @@ extension Command: CanonicalCodable {
         case .fundChannel: 77
         case .closeChannel: 78
         case .returnDispersal: 83
+        case .registerDepositor: 81
+        case .takeDeposits: 82
+        case .bookDeposit: 84
+        case .removeDepositor: 85
         case .forgoSlash: 90
         }
     }
@@ -277,7 +286,11 @@ extension Command: CanonicalCodable {
         case 76: return .openChannel(try reader.read())
         case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
         case 78: return .closeChannel(try reader.read())
+        case 81: return .registerDepositor(try reader.read(), owner: try reader.readDigest())
+        case 82: return .takeDeposits(payer: try reader.read())
         case 83: return .returnDispersal(try reader.read())
+        case 84: return .bookDeposit(try reader.read())
+        case 85: return .removeDepositor(try reader.read(), owner: try reader.readDigest())
         case 90: return .forgoSlash(try reader.read(), isRequested: try reader.readBool())
         default: throw .invalidValue("command")
         }

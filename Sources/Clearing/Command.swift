@@ -107,6 +107,16 @@ public enum Command: Hashable, Sendable {
     /// Uses a channel no more: what is left of the deposit is taken back.
     case closeChannel(ChannelID)
 
+    /// Says that transfers of this owner on Solana are a party's deposits.
+    case registerDepositor(PartyID, owner: Digest)
+    /// Gives such an owner up.
+    case removeDepositor(PartyID, owner: Digest)
+    /// From now on this address's party has the dollars that come in on Solana, and sells its
+    /// claims for them.
+    case takeDeposits(payer: EVMAddress)
+    /// Dollars came in on Solana.
+    case bookDeposit(TokenTransfer)
+
     /// Lets time pass: closes windows, executes slashes, expires holds and offers.
     case pulse
 }

@@ -121,6 +121,12 @@ public enum Event: Hashable, Sendable {
     case channelOverclaimed(ChannelID, units: UInt128)
     /// A channel is used no more.
     case channelClosing(ChannelID)
+    /// A party has registered an account on Solana for its deposits, or given one up.
+    case depositorChanged(PartyID)
+    /// Dollars came in on Solana, in chain units; how much of them is credited follows.
+    case depositBooked(DepositID, PartyID, units: UInt64)
+    /// So much of a deposit on Solana was credited.
+    case depositCredited(DepositID, PartyID, amount: Amount)
     /// A log that was booked is no longer in the chain; what it had moved was moved back.
     case chainReversed(ChainReference)
 }

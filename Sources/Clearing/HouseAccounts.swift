@@ -101,6 +101,8 @@ public enum TransferReason: UInt16, CaseIterable, Hashable, Sendable {
     case rentReturn = 30
     /// A deposit or bond paid back what the house had advanced for one of before.
     case repayment = 32
+    /// Whoever pays on Solana was sent dollars there, and sold its claim for them.
+    case depositSale = 33
 }
 
 extension AccountID {

@@ -33,6 +33,20 @@ struct Index: Sendable {
         let asset: Asset
     }
 
+    /// What names a transfer on Solana: one place of one transaction.
+    struct TransferName: Hashable, Sendable {
+        let transaction: Signature
+        let instruction: UInt32
+
+        init(_ transfer: TokenTransfer) {
+            transaction = transfer.transaction
+            instruction = transfer.instruction
+        }
+    }
+
+    var depositors: [Digest: PartyID] = [:]
+    var depositByTransfer: [TransferName: DepositID] = [:]
+
     var channelByKey: [Digest: ChannelID] = [:]
     /// The last channel of a party in an asset.
     var channelByOwner: [ChannelOwner: ChannelID] = [:]

@@ -29,6 +29,10 @@ public enum Limits {
     public static let openChannels = 1_024
     /// Withdrawals on demand of one party within an hour.
     public static let withdrawalsPerHour = 10
+    /// Accounts on Solana from which one party deposits.
+    public static let depositorsPerParty = 16
+    /// Deposits on Solana that wait to be credited.
+    public static let waitingDeposits = 1_024
     /// Concurrent jobs of one offer.
     public static let concurrency: UInt16 = 1_024
 }

@@ -115,6 +115,11 @@ extension Rejection {
             "the payment channel is closing, or something of it is on its way"
         case .channelNotWanted: "the party has not asked for such a payment channel"
         case .notTheLastLog: "only the last log that was booked can be taken back"
+        case .depositorTaken:
+            "the account is registered for deposits: the party that has it must give it up first"
+        case .depositorNotFound: "the party has not registered this account for deposits"
+        case .depositBooked: "the transfer is booked as a deposit already"
+        case .tooManyDeposits: "as many deposits wait to be credited as may: it is tried again"
         default: name
         }
     }

@@ -165,6 +165,14 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case channelNotWanted = 719
     /// Only the last log that was booked can be taken back.
     case notTheLastLog = 720
+    /// The account on Solana is registered for deposits already.
+    case depositorTaken = 723
+    /// No party, or not this one, has registered the account on Solana.
+    case depositorNotFound = 724
+    /// The transfer is booked as a deposit already.
+    case depositBooked = 725
+    /// As many deposits wait to be credited as may.
+    case tooManyDeposits = 726
 
     /// Whether the same command may be accepted later without being changed.
     public var isTransient: Bool {
@@ -173,7 +181,7 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
             .tooManyNodes, .tooManyKeys, .tooManyOffers, .noOffers, .priceLimit,
             .insufficientFunds, .tooManyJobs, .noAlternative, .nothingToSettle, .batchOpen,
             .epochNotOver,
-            .insufficientBalance, .tooManyWithdrawals, .noPayoutRail:
+            .insufficientBalance, .tooManyWithdrawals, .noPayoutRail, .tooManyDeposits:
             true
         default:
             false

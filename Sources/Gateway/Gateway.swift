@@ -20,7 +20,8 @@ public struct Gateway: Sendable {
 
     /// Every endpoint.
     var routes: [Route] {
-        OpenAIRoutes.all + AccountRoutes.all + PayoutRoutes.all + MarketRoutes.all
+        OpenAIRoutes.all + AccountRoutes.all + PayoutRoutes.all + DepositRoutes.all
+            + MarketRoutes.all
             + SettlementRoutes.all + CostRoutes.all + ClaimableRoutes.all + ChannelRoutes.all
             + LiabilityRoutes.all
             + NodeRoutes.all(longestContext: longestContext)

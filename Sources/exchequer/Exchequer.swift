@@ -27,6 +27,7 @@ struct Exchequer: AsyncParsableCommand {
             SimulateCommand.self, AuditCommand.self,
             VerifyCommand.self, BisectCommand.self, ProveBalanceCommand.self,
             VerifyBalanceCommand.self, WithdrawCommand.self, PayoutCommand.self,
+            DepositorCommand.self,
             ReconcileCommand.self, VaultCommand.self, ClaimableCommand.self,
             AutoClaimCommand.self, AppealCommand.self, ClusterGroup.self, LedgerGroup.self,
             JournalCommand.self, BenchCommand.self,

@@ -54,6 +54,8 @@ struct PayoutArguments: ParsableArguments {
     var solanaCoinPrice: String?
     @Option(help: "How many accounts must be due in no lookup table before one is made.")
     var solanaTableThreshold = 20
+    @Option(help: "The least dollars of a deposit on Solana that are credited.")
+    var solanaMinimumDeposit = "1"
     @Option(
         help: """
             An owner on Solana whose transfers to and from the paying account are the house's own; \
@@ -154,6 +156,11 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-table-threshold is at least 1.")
         }
         settings.tableThreshold = solanaTableThreshold
+        let least = Asset.usd.parse(solanaMinimumDeposit).map { Asset.usd.chainUnits($0) }
+        guard let least = least.flatMap({ UInt64(exactly: $0) }), least > 0 else {
+            throw ValidationError("--solana-minimum-deposit is an amount, such as 2.50.")
+        }
+        settings.minimumDeposit = least
         settings.treasuries = try solanaTreasury.map { text in
             guard let owner = SolanaAddress(text) else {
                 throw ValidationError("--solana-treasury is base58 of 32 bytes.")

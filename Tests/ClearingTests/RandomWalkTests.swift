@@ -19,6 +19,7 @@ import Testing
         var twin = world
         var random = SplitMix64(seed: seed)
         var others = SplitMix64(seed: seed + 1_000)
+        var coins = SplitMix64(seed: seed + 2_000)
         var accepted: [(Command, UInt64)] = []
         var outcomes: [Int: Int] = [:]
         for step in 0..<1_500 {
@@ -30,17 +31,22 @@ import Testing
                 #expect(twin.house.canonicalBytes() == world.house.canonicalBytes())
                 twin.house = try world.house.restored()
             }
-            twin.seconds = world.seconds
-            let answer = world.apply(command)
-            #expect(twin.apply(command) == answer)
-            if case .success = answer {
-                accepted.append((command, world.seconds))
-                outcomes[kind, default: 0] += 1
+            // Between them buyers deposit on Solana.
+            let deposits = coins.below(6) == 0 ? [world.depositCommand(&coins)] : []
+            for command in [command] + deposits {
+                twin.seconds = world.seconds
+                let answer = world.apply(command)
+                #expect(twin.apply(command) == answer)
+                if case .success = answer {
+                    accepted.append((command, world.seconds))
+                    outcomes[kind, default: 0] += 1
+                }
             }
             check(world.house)
         }
         #expect(outcomes.count >= 14, "accepted kinds: \(outcomes.keys.sorted())")
         #expect(world.house.jobs.contains { isStatistical($0, world.house) && $0.cost > .zero })
+        #expect(world.house.deposits.contains { $0.credited > 0 })
         var replay = start.house
         for (command, second) in accepted {
             guard let copy = try? Command(canonicalBytes: command.canonicalBytes()) else {

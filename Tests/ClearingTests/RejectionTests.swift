@@ -342,6 +342,23 @@ private let settlementRows: [RejectionRow] = [
             world.nextReference(), .deposited(account: World.address(6), chainUnits: 5),
             previous: nil)
     },
+    .init(.depositorTaken) { world in
+        world.run(.registerDepositor(PartyID(1), owner: World.solanaOwner(PartyID(1))))
+        return .registerDepositor(PartyID(2), owner: World.solanaOwner(PartyID(1)))
+    },
+    .init(.depositorNotFound) { _ in .bookDeposit(World.transfer(1, from: PartyID(1), 5)) },
+    .init(.depositBooked) { world in
+        world.run(.registerDepositor(PartyID(1), owner: World.solanaOwner(PartyID(1))))
+        world.run(.bookDeposit(World.transfer(1, from: PartyID(1), 5)))
+        return .bookDeposit(World.transfer(1, from: PartyID(1), 5))
+    },
+    .init(.tooManyDeposits) { world in
+        world.run(.registerDepositor(PartyID(1), owner: World.solanaOwner(PartyID(1))))
+        for place in 0..<UInt32(Limits.waitingDeposits) {
+            world.run(.bookDeposit(World.transfer(1, from: PartyID(1), 5, instruction: place)))
+        }
+        return .bookDeposit(World.transfer(2, from: PartyID(1), 5))
+    },
 ]
 
 extension World {

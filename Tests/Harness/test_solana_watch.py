@@ -68,7 +68,7 @@ def lines(report):
     """The differences of the checks of Solana, by name."""
     found = {one["name"]: one for one in report["lines"] if one["name"].startswith("solana_")}
     assert {name: one["check"] for name, one in found.items()} == {
-        "solana_sent": 5, "solana_paid": 6, "solana_balance": 7}
+        "solana_sent": 5, "solana_paid": 6, "solana_balance": 7, "solana_deposited": 8}
     return found
 
 

@@ -1,3 +1,5 @@
+import Primitives
+
 extension SolanaVaultWatcher {
     /// A cursor at the newest final slot, for an account whose history up to now does not matter:
     /// what it holds there, and the last transaction that names it. Enough nodes agree on both.
@@ -14,6 +16,36 @@ extension SolanaVaultWatcher {
                 newest: newest.map {
                     VaultCursor.Anchor(transaction: $0.transaction, slot: $0.slot)
                 }, balance: try await Self.balance(of: account, at: final, listed, node))
+        }
+    }
+
+    /// A cursor just before a slot that was read once, in which something moved: what was read of
+    /// it and after it is read again. Enough nodes agree on it.
+    ///
+    /// - Parameter slot: a final slot from 1 on, with a transaction that moved the account's tokens.
+    public func beginning(before slot: UInt64) async throws(ChainError) -> VaultCursor {
+        try await nodes.agreed { [account, listedAtOnce] node throws(ChainError) in
+            guard try await node.slot(.finalized) >= slot else {
+                throw .inconsistentNode("slot \(slot) is not there yet: the node is behind")
+            }
+            var (oldest, anchor): (VaultListing?, VaultListing?) = (nil, nil)
+            var last: Signature?
+            while anchor == nil {
+                let listed = try await node.transactions(
+                    naming: account, before: last, limit: listedAtOnce)
+                last = listed.last?.transaction
+                anchor = listed.first { $0.slot < slot }
+                oldest = listed.last { $0.slot >= slot && !$0.isUndone } ?? oldest
+                if listed.isEmpty { break }
+            }
+            guard let oldest, oldest.slot == slot,
+                let trace = try await node.trace(of: oldest.transaction)
+            else { throw .inconsistentNode("what happened in slot \(slot) is not known any more") }
+            return VaultCursor(
+                slot: slot - 1,
+                newest: anchor.map {
+                    VaultCursor.Anchor(transaction: $0.transaction, slot: $0.slot)
+                }, balance: trace.balance(of: account).before)
         }
     }
 

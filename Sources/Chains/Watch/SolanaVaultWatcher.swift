@@ -9,7 +9,7 @@ public struct SolanaVaultWatcher: Sendable {
     private let program: SolanaAddress?
     private let margin: UInt64
     private let most: Int
-    private let listedAtOnce: Int
+    let listedAtOnce: Int
 
     /// A watcher of a token account.
     ///

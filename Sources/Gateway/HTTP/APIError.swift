@@ -142,7 +142,7 @@ extension Rejection {
             .forbidden
         case .partyNotFound, .nodeNotFound, .modelNotFound, .keyNotFound, .offerNotFound,
             .jobNotFound, .verdictNotFound, .noSuchStage, .dispersalNotFound,
-            .channelNotFound:
+            .channelNotFound, .depositorNotFound:
             .notFound
         case .addressTaken, .nameTaken, .nodeKeyTaken, .modelExists, .keyExists,
             .alreadyEnlisted, .bondTooSmall, .offerNotLive, .requestAlreadyUsed, .wrongJobState,
@@ -151,9 +151,10 @@ extension Rejection {
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
             .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog,
-            .channelExists, .wrongChannelState, .channelNotWanted:
+            .channelExists, .wrongChannelState, .channelNotWanted, .depositorTaken, .depositBooked:
             .conflict
-        case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals:
+        case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals,
+            .tooManyDeposits:
             .tooManyRequests
         case .notConfigured, .noOffers, .priceLimit: .serviceUnavailable
         default: .badRequest

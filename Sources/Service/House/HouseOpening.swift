@@ -130,7 +130,8 @@ struct HouseOpening: Sendable {
         var solana: SolanaSettlement?
         if let options = configuration.solana {
             solana = try await SolanaSettlement(
-                options, folder: folder, sequencer: sequencer, metrics: metrics, log: log)
+                options, claimant: settlement.key, folder: folder, sequencer: sequencer,
+                metrics: metrics, log: log)
         }
         return PayoutDesk(
             sequencer: sequencer, settlement: settlement, solana: solana, log: log)

@@ -2,7 +2,8 @@ public import Chains
 public import Primitives
 
 /// What the house's token account on Solana did since it is watched, to be held against what the
-/// books say was paid from it: each transfer is a payment, each payment a transfer.
+/// books say was paid from it and came to it: each transfer out is a payment, each payment a
+/// transfer, and each deposit of the books a transfer in.
 ///
 /// A value: pages of the account's history come in, with the cursor that they lead to. Transfers of
 /// payments that are over are forgotten but for their sum.
@@ -18,15 +19,20 @@ public struct PayerBook: Hashable, Sendable {
         public let account: SolanaAddress?
         /// How many, in the token's units.
         public let units: UInt64
+        /// The place among the transaction's instructions; `nil` where a version of before wrote
+        /// it down, which did not keep it.
+        public let instruction: UInt32?
 
         /// A transfer of these parts.
         public init(
-            _ transaction: Signature, slot: UInt64, account: SolanaAddress?, units: UInt64
+            _ transaction: Signature, slot: UInt64, account: SolanaAddress?, units: UInt64,
+            instruction: UInt32? = nil
         ) {
             self.transaction = transaction
             self.slot = slot
             self.account = account
             self.units = units
+            self.instruction = instruction
         }
     }
 
@@ -40,8 +46,11 @@ public struct PayerBook: Hashable, Sendable {
     public private(set) var wentOut: UInt128 = 0
     /// What went and is no payment of a dispersal before the mark.
     public private(set) var outgoing: [Transfer] = []
-    /// What came from others than the house's own accounts, the first thousand.
+    /// What came from others than the house's own accounts and is no deposit of the books. Of
+    /// strangers' transfers the greatest thousand: whoever sends many small ones fills nothing up.
     public private(set) var strayIn: [Transfer] = []
+    /// What came in since the start and is a deposit of the books.
+    public private(set) var deposited: UInt128 = 0
     /// How many dispersals of the books, from the first on, are over and found on chain.
     public private(set) var mark = 0
     /// What they paid since the start, and before it.
@@ -59,20 +68,24 @@ public struct PayerBook: Hashable, Sendable {
 
     /// Takes what was read from the book's cursor on, and how far that is now.
     ///
-    /// - Parameter owners: whose deposits are the house's own.
+    /// - Parameters:
+    ///   - owners: whose deposits are the house's own.
+    ///   - isDeposit: whether so many units of an owner are to be credited to somebody: such a
+    ///     transfer is kept until it is, whatever comes after it.
     public mutating func take(
-        _ records: [VaultRecord], upTo cursor: VaultCursor, from owners: Set<SolanaAddress>
+        _ records: [VaultRecord], upTo cursor: VaultCursor, from owners: Set<SolanaAddress>,
+        isDeposit: (Transfer) -> Bool = { _ in false }
     ) {
         for record in records {
             func transfer(_ account: SolanaAddress?, _ units: UInt64) -> Transfer {
                 Transfer(
                     record.place.transaction, slot: record.place.slot, account: account,
-                    units: units)
+                    units: units, instruction: record.place.instruction)
             }
             switch record.event {
             case .deposited(let amount, let owner, _, _):
                 cameIn += UInt128(amount)
-                if !owners.contains(owner) { addStray(transfer(owner, amount)) }
+                if !owners.contains(owner) { addStray(transfer(owner, amount), isDeposit) }
             case .withdrawn(let amount, let target):
                 wentOut += UInt128(amount)
                 outgoing.append(transfer(target, amount))
@@ -81,7 +94,7 @@ public struct PayerBook: Hashable, Sendable {
                 outgoing.append(transfer(payee, amount))
             case .changed(let before, let after) where after > before:
                 cameIn += UInt128(after - before)
-                addStray(transfer(nil, after - before))
+                addStray(transfer(nil, after - before), isDeposit)
             case .changed(let before, let after):
                 wentOut += UInt128(before - after)
                 outgoing.append(transfer(nil, before - after))
@@ -91,8 +104,22 @@ public struct PayerBook: Hashable, Sendable {
         self.cursor = cursor
     }
 
-    private mutating func addStray(_ transfer: Transfer) {
-        if strayIn.count < Self.strayLimit { strayIn.append(transfer) }
+    private mutating func addStray(_ transfer: Transfer, _ isDeposit: (Transfer) -> Bool) {
+        strayIn.append(transfer)
+        guard strayIn.count > Self.strayLimit else { return }
+        let strangers = strayIn.indices.filter { !isDeposit(strayIn[$0]) }
+        guard strangers.count > Self.strayLimit,
+            let least = strangers.min(by: { strayIn[$0].units < strayIn[$1].units })
+        else { return }
+        strayIn.remove(at: least)
+    }
+
+    /// Takes down that transfers in are deposits of the books.
+    public mutating func credit(_ transfers: Set<Transfer>) {
+        for transfer in strayIn where transfers.contains(transfer) {
+            deposited += UInt128(transfer.units)
+        }
+        strayIn.removeAll { transfers.contains($0) }
     }
 
     /// What the account has to hold at the cursor, by what came and went.
@@ -119,19 +146,31 @@ extension PayerBook.Transfer: CanonicalCodable {
         writer.write(slot)
         writer.write(account)
         writer.write(units)
+        writer.write(instruction ?? .max)
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
+        try self.init(from: &reader, version: PayerBook.version)
+    }
+
+    fileprivate init(from reader: inout ByteReader, version: UInt8) throws(CodecError) {
+        let (transaction, slot): (Signature, UInt64) = (try reader.read(), try reader.readUInt64())
+        let account: SolanaAddress? = try reader.readOptional()
+        let units = try reader.readUInt64()
+        let place = version == 1 ? .max : try reader.readUInt32()
         self.init(
-            try reader.read(), slot: try reader.readUInt64(), account: try reader.readOptional(),
-            units: try reader.readUInt64())
+            transaction, slot: slot, account: account, units: units,
+            instruction: place == .max ? nil : place)
     }
 }
 
 extension PayerBook: CanonicalCodable {
-    /// The book with its cursors; version 1.
+    /// Version 1 had no places of instructions, and no deposits.
+    fileprivate static let version: UInt8 = 2
+
+    /// The book with its cursors, behind its version.
     public func encode(into writer: inout ByteWriter) {
-        writer.write(UInt8(1))
+        writer.write(Self.version)
         writer.write(start)
         writer.write(cursor)
         writer.write(cameIn)
@@ -141,19 +180,32 @@ extension PayerBook: CanonicalCodable {
         writer.write(UInt64(mark))
         writer.write(retired)
         writer.write(early)
+        writer.write(deposited)
     }
 
     /// Reads a book.
     public init(from reader: inout ByteReader) throws(CodecError) {
-        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
+        let version = try reader.readUInt8()
+        guard (1...Self.version).contains(version) else { throw .invalidValue("version") }
         self.init(from: try reader.read())
         cursor = try reader.read()
         cameIn = try reader.readUInt128()
         wentOut = try reader.readUInt128()
-        outgoing = try reader.readArray(limit: .max)
-        strayIn = try reader.readArray(limit: Self.strayLimit)
+        outgoing = try Self.transfers(from: &reader, version)
+        strayIn = try Self.transfers(from: &reader, version)
         mark = Int(clamping: try reader.readUInt64())
         retired = try reader.readUInt128()
         early = try reader.readUInt128()
+        if version > 1 { deposited = try reader.readUInt128() }
+    }
+
+    private static func transfers(
+        from reader: inout ByteReader, _ version: UInt8
+    ) throws(CodecError) -> [Transfer] {
+        var found: [Transfer] = []
+        for _ in 0..<(try reader.readCount(limit: .max)) {
+            found.append(try Transfer(from: &reader, version: version))
+        }
+        return found
     }
 }

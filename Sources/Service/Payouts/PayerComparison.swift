@@ -74,6 +74,11 @@ public struct PayerComparison: Hashable, Sendable {
     public private(set) var explained: UInt128 = 0
     /// What went and nothing explains.
     public private(set) var strays: [PayerBook.Transfer] = []
+    /// What came from a stranger and went back to it, to the unit: it is nobody's deposit.
+    public private(set) var returned: Set<PayerBook.Transfer> = []
+    /// What came from somebody to whom something went that nothing explains: whether it went back,
+    /// a person knows.
+    public private(set) var doubtful: Set<PayerBook.Transfer> = []
     /// Payments of the books that the chain does not have.
     public private(set) var missing: [PayerPayments.Payment] = []
     /// What may be forgotten.
@@ -83,11 +88,12 @@ public struct PayerComparison: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - own: token accounts of the house's own.
+    ///   - home: the token account of an owner, where what came from it goes back to.
     ///   - slot: in which slot a transaction is that was not read; the greatest number if that was
     ///     not asked yet, `nil` if the chain does not have it.
     public init(
         _ book: PayerBook, _ books: PayerPayments, own: Set<SolanaAddress> = [],
-        slot: (Signature) -> UInt64?
+        home: (SolanaAddress) -> SolanaAddress = { $0 }, slot: (Signature) -> UInt64?
     ) {
         wentOut = book.wentOut
         found = book.retired
@@ -130,6 +136,36 @@ public struct PayerComparison: Hashable, Sendable {
             explained += UInt128(payment.units)
         }
         explain(book.outgoing, rest, own)
+        takeReturns(book.strayIn.filter { $0.account != nil }, home)
+    }
+
+    /// Of what is left, what goes back to a stranger from whom just so much came.
+    private mutating func takeReturns(
+        _ came: [PayerBook.Transfer], _ home: (SolanaAddress) -> SolanaAddress
+    ) {
+        if strays.isEmpty { return }
+        var givers: [SolanaAddress: [PayerBook.Transfer]] = [:]
+        for transfer in came {
+            guard let owner = transfer.account else { continue }
+            givers[home(owner), default: []].append(transfer)
+        }
+        var left: [PayerBook.Transfer] = []
+        for stray in strays {
+            let place = stray.account.flatMap { givers[$0] }?.firstIndex {
+                $0.units == stray.units && $0.slot <= stray.slot && !returned.contains($0)
+            }
+            if let account = stray.account, let place, let giver = givers[account]?[place] {
+                returned.insert(giver)
+                explained += UInt128(stray.units)
+            } else {
+                left.append(stray)
+            }
+        }
+        strays = left
+        for stray in strays {
+            guard let account = stray.account else { continue }
+            doubtful.formUnion((givers[account] ?? []).filter { $0.slot <= stray.slot })
+        }
     }
 
     /// What is left went to the house's own accounts, or is a stray.

@@ -45,6 +45,8 @@ extension HouseConfiguration {
         public var dayLimit = UInt64.max
         /// Owners whose transfers to and from the account that pays are the house's own.
         public var treasuries: [SolanaAddress] = []
+        /// The least that is credited to whoever sends it there, in the token's units: a dollar.
+        public var minimumDeposit: UInt64 = 1_000_000
         /// How often the cluster is asked.
         public var pollInterval: Timestamp.Span = .seconds(1)
 

@@ -30,6 +30,27 @@ public enum PayoutOwner {
         """
     }
 
+    /// What the owner's key signs so that transfers from its accounts are the party's deposits: so
+    /// nobody has another's credited to itself. It too is good for ever.
+    public static func depositMessage(
+        house: PublicKey, party: PartyID, address: String
+    ) -> String {
+        """
+        Exchequer deposit account
+        house \(house.hex)
+        party \(party)
+        address \(address)
+        """
+    }
+
+    /// Whether the owner's key has signed the message about deposits.
+    public static func isDepositor(
+        _ signature: Signature, house: PublicKey, party: PartyID, owner: Digest
+    ) -> Bool {
+        let text = depositMessage(house: house, party: party, address: text(owner))
+        return isKey(owner) && PublicKey(owner).verifies(signature, of: Array(text.utf8))
+    }
+
     /// Whether an address is that of a key. One that a program derived is not, and nobody can sign
     /// for it.
     public static func isKey(_ owner: Digest) -> Bool { Ed25519.isPoint(owner) }

@@ -18,10 +18,11 @@ public struct SolanaReconciliation: Sendable {
     /// The comparisons of an account.
     ///
     /// - Parameters:
+    ///   - deposits: what came to it as deposits.
     ///   - balance: what it holds by its history.
     ///   - holds: what it holds, if that is something else for good.
     public static func lines(
-        _ found: PayerComparison, balance: UInt128, holds: UInt128?
+        _ found: PayerComparison, _ deposits: PayerDeposits, balance: UInt128, holds: UInt128?
     ) -> [Reconciliation.Line] {
         [
             Reconciliation.Line(
@@ -33,6 +34,9 @@ public struct SolanaReconciliation: Sendable {
             Reconciliation.Line(
                 check: .solanaBalance, asset: .usd, chain: holds ?? balance, books: balance,
                 explained: 0),
+            Reconciliation.Line(
+                check: .solanaDeposited, asset: .usd, chain: deposits.chain,
+                books: deposits.books, explained: 0),
         ]
     }
 
@@ -40,6 +44,18 @@ public struct SolanaReconciliation: Sendable {
         StrandedItem(
             kind, .usd, UInt128(transfer.units), solanaAccount: transfer.account,
             solanaTransaction: transfer.transaction)
+    }
+
+    /// Deposits that wait for long: the payer has nothing to sell. O(waiting deposits).
+    static func waiting(
+        _ house: borrowing ClearingHouse, since now: Timestamp, _ rules: StrandingRules
+    ) -> [StrandedItem] {
+        house.waitingDeposits.filter { $0.bookedAt + rules.overdue <= now }.map { deposit in
+            StrandedItem(
+                .depositWaiting, .usd, UInt128(deposit.waiting),
+                account: house.party(deposit.party)?.address, number: deposit.id.rawValue,
+                since: deposit.bookedAt, solanaTransaction: deposit.transfer.transaction)
+        }
     }
 
     /// Payments whose receivers cannot be paid. O(open payments).

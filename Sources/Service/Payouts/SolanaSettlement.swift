@@ -18,6 +18,11 @@ public final class SolanaSettlement: Sendable {
     public let mint: SolanaAddress
     /// Whose tokens are sent.
     public let payer: SolanaAddress
+    /// Where buyers send dollars to: the payer's token account, its token program, and the least
+    /// that is credited, in the token's units.
+    public var deposits: (account: String, program: String, minimum: UInt64) {
+        ("\(watch.account)", "\(program)", watch.minimumDeposit)
+    }
     /// The same two in base58.
     public var names: (mint: String, payer: String) { ("\(mint)", "\(payer)") }
     /// When a payment is told to be made.
@@ -53,12 +58,12 @@ public final class SolanaSettlement: Sendable {
         var nextCosts = ContinuousClock.now
     }
 
-    /// The file in a house's folder that holds what the payout manager knows.
-    public static func recordFile(in folder: String) -> String { folder + "/solana.sqlite" }
-
     /// Asks the nodes for their cluster and the mint, and reads what the payout manager knew.
+    ///
+    /// - Parameter claimant: who takes over the claims of those that are paid.
     init(
-        _ options: HouseConfiguration.Solana, folder: String, sequencer: Sequencer,
+        _ options: HouseConfiguration.Solana, claimant: EVMAddress, folder: String,
+        sequencer: Sequencer,
         metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
         try await Self.checkRecord(folder, sequencer)
@@ -117,7 +122,8 @@ public final class SolanaSettlement: Sendable {
             let (mint, program) = (options.mint, found.program)
             watch = try SolanaWatch(
                 SolanaWatch.Parts(
-                    nodes: nodes, payer: payer, treasuries: options.treasuries,
+                    nodes: nodes, payer: payer, claimant: claimant,
+                    treasuries: options.treasuries, minimumDeposit: options.minimumDeposit,
                     tokenAccount: { .tokenAccount(of: $0, mint: mint, program: program) },
                     driver: driver, sequencer: sequencer, metrics: metrics, log: log),
                 path: folder + "/solana-watch.sqlite", owner: owner)
@@ -125,6 +131,9 @@ public final class SolanaSettlement: Sendable {
             throw HouseError(.storage, "the record of Solana's payouts cannot be read: \(error)")
         }
     }
+
+    /// The file in a house's folder that holds what the payout manager knows.
+    public static func recordFile(in folder: String) -> String { folder + "/solana.sqlite" }
 
     private static func addresses(_ bytes: [UInt8]) throws(CodecError) -> [SolanaAddress] {
         var reader = ByteReader(bytes)

@@ -17,11 +17,15 @@ final class SolanaWatch: Sendable {
     private let nodes: SolanaNodes
     private let records: RecordLog
     private let driver: SolanaManagerDriver
-    private let sequencer: Sequencer
+    let sequencer: Sequencer
     private let metrics: HouseMetrics
-    private let log: Logger
+    let log: Logger
+    /// The least that is credited to whoever sends it.
+    let minimumDeposit: UInt64
+    /// Whose claims on the contract are sold for deposits.
+    let claimant: EVMAddress
     /// Owners whose deposits are the house's own, and their token accounts.
-    private let treasuries: (owners: Set<SolanaAddress>, accounts: Set<SolanaAddress>)
+    let treasuries: (owners: Set<SolanaAddress>, accounts: Set<SolanaAddress>)
     private let tokenAccount: @Sendable (SolanaAddress) -> SolanaAddress
     private let state = Mutex(State())
     private let startedAt = Timestamp.systemNow
@@ -48,7 +52,9 @@ final class SolanaWatch: Sendable {
     struct Parts {
         let nodes: SolanaNodes
         let payer: SolanaAddress
+        let claimant: EVMAddress
         let treasuries: [SolanaAddress]
+        let minimumDeposit: UInt64
         let tokenAccount: @Sendable (SolanaAddress) -> SolanaAddress
         let driver: SolanaManagerDriver
         let sequencer: Sequencer
@@ -63,6 +69,8 @@ final class SolanaWatch: Sendable {
         treasuries = (
             Set(parts.treasuries), Set(parts.treasuries.map { parts.tokenAccount($0) })
         )
+        minimumDeposit = parts.minimumDeposit
+        claimant = parts.claimant
         driver = parts.driver
         sequencer = parts.sequencer
         metrics = parts.metrics
@@ -101,18 +109,28 @@ final class SolanaWatch: Sendable {
     private func look() async throws {
         let last = state.withLock { $0.book }
         var book: PayerBook
-        if let last { book = last } else { book = PayerBook(from: try await watcher.beginning()) }
+        if let last { book = last } else { book = PayerBook(from: try await beginning()) }
+        let registered = try await sequencer.read { house in
+            Set(house.depositors.map { SolanaAddress($0.owner) })
+        }
         var hasMore = true
         while hasMore, !Task.isCancelled {
             let page = try await watcher.read(from: book.cursor)
-            book.take(page.records, upTo: page.cursor, from: treasuries.owners)
+            book.take(page.records, upTo: page.cursor, from: treasuries.owners) {
+                isDeposit($0, registered)
+            }
             hasMore = page.hasMore
         }
         let view = try await view(of: book)
         try await ask(view.unasked)
-        book.retire(comparison(book, view))
+        let found = comparison(book, view)
+        book.retire(found)
+        try await bookDeposits(&book, found, registered)
         let isNews =
-            last.map { $0.cursor.newest != book.cursor.newest || $0.mark != book.mark } ?? true
+            last.map {
+                $0.cursor.newest != book.cursor.newest || $0.mark != book.mark
+                    || $0.deposited != book.deposited
+            } ?? true
         if isNews {
             try await records.replace(upTo: records.lastNumber, with: book.canonicalBytes())
         }
@@ -124,6 +142,16 @@ final class SolanaWatch: Sendable {
             state.readAt = now
             Self.doubt(&state, holds: holds, read)
         }
+    }
+
+    /// Where a watch begins: at the last slot that has a deposit of the books, since what came after
+    /// it may not be booked; now, if there is none.
+    private func beginning() async throws -> VaultCursor {
+        let slot = try await sequencer.read { house in
+            house.deposits.map(\.transfer.slot).max()
+        }
+        guard let slot else { return try await watcher.beginning() }
+        return try await watcher.beginning(before: slot)
     }
 
     /// What an account holds may be ahead of what is read. It differs only if it still does when
@@ -164,14 +192,18 @@ final class SolanaWatch: Sendable {
         let payments: PayerPayments
         let slots: [Signature: UInt64]
         let unasked: [Signature]
+        let deposits: PayerDeposits
     }
 
     /// The dispersals from a mark on, those of Solana with their payments.
     private struct Excerpt: Sendable {
         var dispersals: [Dispersal?] = []
         var sum: UInt128 = 0
+        let deposits: PayerDeposits
 
-        init(_ house: borrowing ClearingHouse, from mark: Int) {
+        init(_ house: borrowing ClearingHouse, _ book: PayerBook) {
+            deposits = PayerDeposits(book, house)
+            let mark = book.mark
             for (place, dispersal) in house.dispersals.enumerated() {
                 let isSolana = dispersal.rail == .solana
                 if place >= mark { dispersals.append(isSolana ? dispersal : nil) }
@@ -184,8 +216,7 @@ final class SolanaWatch: Sendable {
     }
 
     private func view(of book: PayerBook) async throws -> View {
-        let mark = book.mark
-        let excerpt = try await sequencer.read { Excerpt($0, from: mark) }
+        let excerpt = try await sequencer.read { Excerpt($0, book) }
         let read = Set(book.outgoing.map(\.transaction))
         var (slots, unasked): ([Signature: UInt64], [Signature]) = ([:], [])
         var (paid, underWay): ([PayerPayments.Paid], [PayerPayments.Payment]) = ([], [])
@@ -214,7 +245,7 @@ final class SolanaWatch: Sendable {
         }
         return View(
             payments: PayerPayments(paid, underWay: underWay, sum: excerpt.sum), slots: slots,
-            unasked: unasked)
+            unasked: unasked, deposits: excerpt.deposits)
     }
 
     /// The transactions of a payment: the one that the books have, or those that may make it; and
@@ -245,7 +276,9 @@ final class SolanaWatch: Sendable {
 
     private func comparison(_ book: PayerBook, _ view: View) -> PayerComparison {
         let asked = state.withLock { $0.asked }
-        return PayerComparison(book, view.payments, own: treasuries.accounts) { transaction in
+        return PayerComparison(
+            book, view.payments, own: treasuries.accounts, home: tokenAccount
+        ) { transaction in
             if let slot = view.slots[transaction] { return slot }
             if let slot = asked[transaction] { return slot }
             return .max
@@ -255,10 +288,15 @@ final class SolanaWatch: Sendable {
     // MARK: Reconciling
 
     /// The account against the books, as far as it was read.
-    func reconciliation() async throws -> SolanaReconciliation {
+    ///
+    /// - Parameter rules: after how long a deposit that waits is told.
+    func reconciliation(_ rules: StrandingRules) async throws -> SolanaReconciliation {
         let (book, readAt, mismatch) = state.withLock { ($0.book, $0.readAt, $0.mismatch) }
         let now = Timestamp.systemNow
-        var stranded = try await sequencer.read { SolanaReconciliation.quarantined($0) }
+        var stranded = try await sequencer.read {
+            SolanaReconciliation.quarantined($0)
+                + SolanaReconciliation.waiting($0, since: now, rules)
+        }
         guard let book else {
             stranded.append(StrandedItem(.solanaUnread, solanaAccount: account))
             return SolanaReconciliation(
@@ -269,10 +307,15 @@ final class SolanaWatch: Sendable {
         if since + Self.patience <= now {
             stranded.append(StrandedItem(.solanaUnread, since: since, solanaAccount: account))
         }
-        let found = comparison(book, try await view(of: book))
+        let view = try await view(of: book)
+        let found = comparison(book, view)
         stranded += found.strays.map { SolanaReconciliation.item(.solanaOutflow, $0) }
         stranded += book.strayIn
-            .filter { !treasuries.owners.contains($0.account ?? account) }
+            .filter { transfer in
+                !treasuries.owners.contains(transfer.account ?? account)
+                    && !found.returned.contains(transfer)
+                    && !view.deposits.booked.contains(transfer)
+            }
             .map { SolanaReconciliation.item(.solanaInflow, $0) }
         stranded += found.missing.map {
             StrandedItem(
@@ -282,7 +325,8 @@ final class SolanaWatch: Sendable {
         return SolanaReconciliation(
             account: account, slot: book.cursor.slot, readAt: readAt,
             lines: SolanaReconciliation.lines(
-                found, balance: book.balance, holds: mismatch.map { UInt128($0) }),
+                found, view.deposits, balance: book.balance,
+                holds: mismatch.map { UInt128($0) }),
             stranded: stranded)
     }
 }

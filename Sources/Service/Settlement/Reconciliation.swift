@@ -20,6 +20,8 @@ public struct Reconciliation: Sendable {
         case solanaPaid = 6
         /// What the account on Solana holds, and what its history adds up to.
         case solanaBalance = 7
+        /// What came to that account as deposits, and what the books say did.
+        case solanaDeposited = 8
     }
 
     /// One comparison, in chain units.
@@ -106,6 +108,8 @@ public struct StrandedItem: Hashable, Sendable {
         case solanaUnread = 14
         /// Payments that are not made for long.
         case dispersalOpen = 15
+        /// A deposit on Solana that is not credited for long.
+        case depositWaiting = 18
         /// A slash that found no bond: the contract holds the request for it.
         case slashForgone = 22
     }
@@ -165,6 +169,7 @@ extension StrandedItem.Kind {
         case .paymentMissing: "payment_missing"
         case .solanaUnread: "solana_unread"
         case .dispersalOpen: "dispersal_open"
+        case .depositWaiting: "deposit_waiting"
         case .slashForgone: "slash_forgone"
         }
     }
@@ -181,6 +186,7 @@ extension Reconciliation.Check {
         case .solanaSent: "solana_sent"
         case .solanaPaid: "solana_paid"
         case .solanaBalance: "solana_balance"
+        case .solanaDeposited: "solana_deposited"
         }
     }
 }

@@ -106,7 +106,7 @@ extension SettlementService {
         stranded += try await bondsLeft(books, at: block)
         stranded += try await slashesLeft(books, at: block, rules)
         stranded += Self.left(books, holdings, at: now, chainNow: chainNow, rules)
-        let solana = try await state.withLock { $0.solana }?.reconciliation()
+        let solana = try await state.withLock { $0.solana }?.reconciliation(rules)
         stranded += solana?.stranded ?? []
         return Reconciliation(
             network: network, madeAt: now, holdings: holdings,

@@ -180,8 +180,16 @@ import Testing
                     data: [1, 0, 0, 0])
             ],
             // A plain transfer of lamports, and one from a nonce with a seed.
-            [instruction(.system, [payer, other]) { $0.write(UInt32(2)); $0.write(UInt64(5)) }],
-            [instruction(.system, [payer, other]) { $0.write(UInt32(11)); $0.write(UInt64(5)) }],
+            [
+                instruction(.system, [payer, other]) {
+                    $0.write(UInt32(2)); $0.write(UInt64(5))
+                }
+            ],
+            [
+                instruction(.system, [payer, other]) {
+                    $0.write(UInt32(11)); $0.write(UInt64(5))
+                }
+            ],
         ]
         for instructions in all {
             #expect(try ask(message(instructions)).error?.code == 8, "\(instructions)")
