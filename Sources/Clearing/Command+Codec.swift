@@ -122,6 +122,10 @@ extension Command: CanonicalCodable {
             writer.write(channel)
             writer.write(total)
         case .closeChannel(let channel): writer.write(channel)
+        case .pinSolana(let pin): writer.write(pin)
+        case .forgetSolana(let owner, let round):
+            writer.write(owner)
+            writer.write(round)
         default: break
         }
     }
@@ -172,6 +176,8 @@ extension Command: CanonicalCodable {
         case .openChannel: 76
         case .fundChannel: 77
         case .closeChannel: 78
+        case .pinSolana: 79
+        case .forgetSolana: 80
         case .returnDispersal: 83
         }
     }
@@ -273,6 +279,10 @@ extension Command: CanonicalCodable {
         case 76: return .openChannel(try reader.read())
         case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
         case 78: return .closeChannel(try reader.read())
+        case 79: return .pinSolana(try reader.read())
+        case 80:
+            return .forgetSolana(
+                try reader.readString(limit: Limits.textBytes), round: try reader.readUInt64())
         case 83: return .returnDispersal(try reader.read())
         default: throw .invalidValue("command")
         }

@@ -33,10 +33,14 @@ extension ClearingHouse {
         encode(epochs, into: &writer) { $1.write($0) }
         writer.write(epochStartedAt)
         // The top bit says that the policy's state follows, as with a batch's commitment below;
-        // the next one that payouts do, at the end, and the third that channels do behind them.
-        writer.write(
-            emissionRest.units | (emissionState == .none ? 0 : 1 << 127)
-                | (hasPayouts ? 1 << 126 : 0) | (channels.isEmpty ? 0 : 1 << 125))
+        // the next one that payouts do, at the end, and the third that channels do behind them; the
+        // fifth that records of Solana do behind those.
+        var rest = emissionRest.units
+        if emissionState != .none { rest |= 1 << 127 }
+        if hasPayouts { rest |= 1 << 126 }
+        if !channels.isEmpty { rest |= 1 << 125 }
+        if !solanaRecords.isEmpty { rest |= 1 << 123 }
+        writer.write(rest)
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
@@ -52,6 +56,7 @@ extension ClearingHouse {
         }
         if hasPayouts { encodePayouts(into: &writer) }
         if !channels.isEmpty { writer.write(channels) }
+        if !solanaRecords.isEmpty { writer.write(solanaRecords) }
     }
 
     /// What every encoding starts with.
