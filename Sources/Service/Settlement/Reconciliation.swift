@@ -106,6 +106,9 @@ public struct StrandedItem: Hashable, Sendable {
         case solanaUnread = 14
         /// Payments that are not made for long.
         case dispersalOpen = 15
+        /// A batch on Solana of whose transactions nobody knows anything, so old that nodes may
+        /// have forgotten them.
+        case payoutStuck = 16
     }
 
     /// What it is.
@@ -163,6 +166,7 @@ extension StrandedItem.Kind {
         case .paymentMissing: "payment_missing"
         case .solanaUnread: "solana_unread"
         case .dispersalOpen: "dispersal_open"
+        case .payoutStuck: "payout_stuck"
         }
     }
 }
