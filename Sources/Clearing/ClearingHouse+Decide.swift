@@ -66,7 +66,7 @@ extension ClearingHouse {
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
         case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,
-            .payOut, .openChannel, .fundChannel, .closeChannel:
+            .payOut, .openChannel, .fundChannel, .closeChannel, .pinSolana, .forgetSolana:
             try decidePayouts(command, at: time, into: &events)
         case .registerDepositor, .removeDepositor, .takeDeposits, .bookDeposit:
             try decideDeposits(command, at: time, into: &events)
@@ -95,6 +95,9 @@ extension ClearingHouse {
         case .fundChannel(let channel, let total):
             try fundChannel(channel, total: total, into: &events)
         case .closeChannel(let channel): try closeChannel(channel, into: &events)
+        case .pinSolana(let pin): try pinSolana(pin, into: &events)
+        case .forgetSolana(let owner, let round):
+            try forgetSolana(owner, round: round, into: &events)
         default: preconditionFailure("not a command about payouts")
         }
     }

@@ -47,6 +47,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var costs: [ChainCost] = []
     /// Every payment channel to a payee, by id from 1.
     public internal(set) var channels: [HouseChannel] = []
+    /// How far the records of what was signed on Solana are, one an owner, the last one last.
+    public internal(set) var solanaRecords: [SolanaRecord] = []
 
     /// Every deposit on Solana, by id from 1.
     public internal(set) var deposits: [TokenDeposit] = []

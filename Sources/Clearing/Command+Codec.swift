@@ -125,6 +125,10 @@ extension Command: CanonicalCodable {
             writer.write(channel)
             writer.write(total)
         case .closeChannel(let channel): writer.write(channel)
+        case .pinSolana(let pin): writer.write(pin)
+        case .forgetSolana(let owner, let round):
+            writer.write(owner)
+            writer.write(round)
         case .registerDepositor(let party, let owner), .removeDepositor(let party, let owner):
             writer.write(party)
             writer.write(owner)
@@ -180,6 +184,8 @@ extension Command: CanonicalCodable {
         case .openChannel: 76
         case .fundChannel: 77
         case .closeChannel: 78
+        case .pinSolana: 79
+        case .forgetSolana: 80
         case .returnDispersal: 83
         case .registerDepositor: 81
         case .takeDeposits: 82
@@ -286,6 +292,10 @@ extension Command: CanonicalCodable {
         case 76: return .openChannel(try reader.read())
         case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
         case 78: return .closeChannel(try reader.read())
+        case 79: return .pinSolana(try reader.read())
+        case 80:
+            return .forgetSolana(
+                try reader.readString(limit: Limits.textBytes), round: try reader.readUInt64())
         case 81: return .registerDepositor(try reader.read(), owner: try reader.readDigest())
         case 82: return .takeDeposits(payer: try reader.read())
         case 83: return .returnDispersal(try reader.read())

@@ -107,6 +107,10 @@ public enum Command: Hashable, Sendable {
     /// Uses a channel no more: what is left of the deposit is taken back.
     case closeChannel(ChannelID)
 
+    /// Writes down how far the record of what was signed on Solana is.
+    case pinSolana(SolanaPin)
+    /// The record of an owner is about to forget payouts that are over, in this round.
+    case forgetSolana(String, round: UInt64)
     /// Says that transfers of this owner on Solana are a party's deposits.
     case registerDepositor(PartyID, owner: Digest)
     /// Gives such an owner up.

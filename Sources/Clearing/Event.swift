@@ -129,4 +129,8 @@ public enum Event: Hashable, Sendable {
     case depositCredited(DepositID, PartyID, amount: Amount)
     /// A log that was booked is no longer in the chain; what it had moved was moved back.
     case chainReversed(ChainReference)
+    /// So many transactions were signed on Solana, as the journal knows from now on.
+    case solanaPinned(count: UInt64)
+    /// The record of Solana's payouts is about to forget some that are over.
+    case solanaForgetting(round: UInt64)
 }

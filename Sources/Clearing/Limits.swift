@@ -27,6 +27,8 @@ public enum Limits {
     /// Payment channels that are not over. Their logs are asked for by name, so a node has to
     /// take so many names.
     public static let openChannels = 1_024
+    /// Accounts that ever paid on Solana.
+    public static let solanaRecords = 256
     /// Withdrawals on demand of one party within an hour.
     public static let withdrawalsPerHour = 10
     /// Accounts on Solana from which one party deposits.

@@ -115,6 +115,9 @@ extension Rejection {
             "the payment channel is closing, or something of it is on its way"
         case .channelNotWanted: "the party has not asked for such a payment channel"
         case .notTheLastLog: "only the last log that was booked can be taken back"
+        case .recordBehind:
+            "the record of what was signed on Solana is behind its pin: put the newest back"
+        case .recordNotPinned: "nothing is pinned of such a record of what was signed on Solana"
         case .depositorTaken:
             "the account is registered for deposits: the party that has it must give it up first"
         case .depositorNotFound: "the party has not registered this account for deposits"

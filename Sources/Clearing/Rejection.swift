@@ -165,6 +165,10 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case channelNotWanted = 719
     /// Only the last log that was booked can be taken back.
     case notTheLastLog = 720
+    /// The record of what was signed on Solana is behind what is pinned of it, or is another one.
+    case recordBehind = 721
+    /// Nothing is pinned of such a record.
+    case recordNotPinned = 722
     /// The account on Solana is registered for deposits already.
     case depositorTaken = 723
     /// No party, or not this one, has registered the account on Solana.

@@ -34,11 +34,14 @@ extension ClearingHouse {
         writer.write(epochStartedAt)
         // The top bit says that the policy's state follows, as with a batch's commitment below;
         // the next one that payouts do, at the end, and the third that channels do behind them; the
-        // that deposits do, behind those.
-        writer.write(
-            emissionRest.units | (emissionState == .none ? 0 : 1 << 127)
-                | (hasPayouts ? 1 << 126 : 0) | (channels.isEmpty ? 0 : 1 << 125)
-                | (hasDeposits ? 1 << 122 : 0))
+        // fifth that records of Solana do behind those, and the sixth that deposits do after them.
+        var rest = emissionRest.units
+        if emissionState != .none { rest |= 1 << 127 }
+        if hasPayouts { rest |= 1 << 126 }
+        if !channels.isEmpty { rest |= 1 << 125 }
+        if !solanaRecords.isEmpty { rest |= 1 << 123 }
+        if hasDeposits { rest |= 1 << 122 }
+        writer.write(rest)
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
@@ -54,6 +57,7 @@ extension ClearingHouse {
         }
         if hasPayouts { encodePayouts(into: &writer) }
         if !channels.isEmpty { writer.write(channels) }
+        if !solanaRecords.isEmpty { writer.write(solanaRecords) }
         if hasDeposits { encodeDeposits(into: &writer) }
     }
 

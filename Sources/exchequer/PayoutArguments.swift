@@ -58,6 +58,12 @@ struct PayoutArguments: ParsableArguments {
     var solanaMinimumDeposit = "1"
     @Option(
         help: """
+            How many durable nonces payments there use, 0 to 64: with them a payment outlives its \
+            blockhash, and can be sent again at a higher price.
+            """)
+    var solanaDurableNonces = 0
+    @Option(
+        help: """
             An owner on Solana whose transfers to and from the paying account are the house's own; \
             may be repeated.
             """)
@@ -161,6 +167,10 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-minimum-deposit is an amount, such as 2.50.")
         }
         settings.minimumDeposit = least
+        guard (0...NonceKeeper.most).contains(solanaDurableNonces) else {
+            throw ValidationError("--solana-durable-nonces is 0 to \(NonceKeeper.most).")
+        }
+        settings.durableNonces = solanaDurableNonces
         settings.treasuries = try solanaTreasury.map { text in
             guard let owner = SolanaAddress(text) else {
                 throw ValidationError("--solana-treasury is base58 of 32 bytes.")

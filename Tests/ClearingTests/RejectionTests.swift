@@ -342,6 +342,12 @@ private let settlementRows: [RejectionRow] = [
             world.nextReference(), .deposited(account: World.address(6), chainUnits: 5),
             previous: nil)
     },
+    .init(.recordBehind) { world in
+        let pin = SolanaPin(owner: "a", base: .zero, count: 5, hash: .zero)
+        world.run(.pinSolana(pin))
+        return .pinSolana(SolanaPin(owner: "a", base: .zero, count: 4, hash: .zero))
+    },
+    .init(.recordNotPinned) { _ in .forgetSolana("a", round: 1) },
     .init(.depositorTaken) { world in
         world.run(.registerDepositor(PartyID(1), owner: World.solanaOwner(PartyID(1))))
         return .registerDepositor(PartyID(2), owner: World.solanaOwner(PartyID(1)))

@@ -18,7 +18,8 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
     test_rollback [slots, keep]      a fork takes the place of the last slots, also of confirmed
                                      ones; keep: with their transactions
     test_stallFinality [stalls]      no further slot becomes final
-    test_forget [slot]               nothing is told of transactions of earlier slots any more
+    test_forget [slot]               nothing is told of transactions of earlier slots any more; 0:
+                                     all of them are known again
     test_setAccount [key, lamports, owner, data in base64]
     test_addProgram [key, ELF in base64]
     test_setTime [seconds]           what programs take for the time since 1970
@@ -281,7 +282,7 @@ class Node(RpcNode):
 
     def status(self, name):
         found = self.chain.landed.get(name)
-        if found is None:
+        if found is None or found.slot < self.chain.first_kept:
             return None
         level = self.chain.level(found.slot)
         return {

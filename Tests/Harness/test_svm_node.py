@@ -353,6 +353,12 @@ def test_history_is_listed_from_the_newest_down(call):
     assert [row["signature"] for row in rest] == names[:0:-1]
     assert call.ok("getFirstAvailableBlock") == rows[1]["slot"]
     assert call.ok("getTransaction", names[0], {"encoding": "json"}) is None
+    assert [call.status(name) is None for name in names] == [True, False, False]
+    # One that has the whole history again.
+    call.ok("test_forget", 0)
+    assert call.ok("getFirstAvailableBlock") == 0
+    assert call.ok("getTransaction", names[0], {"encoding": "json"}) is not None
+    assert call.status(names[0])["slot"] == rows[2]["slot"]
 
 
 def test_the_mint_is_of_either_token_program():

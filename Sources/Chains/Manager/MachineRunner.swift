@@ -20,6 +20,13 @@ public protocol LoggedMachine: Sendable {
     static func onlyAsks(_ action: Action) -> Bool
     /// The intent of which an action tells the outcome, if it does.
     static func told(by action: Action) -> Digest?
+    /// Whether a tick now would change nothing and want nothing: then it need not be given.
+    func isIdle(at now: Timestamp) -> Bool
+}
+
+extension LoggedMachine {
+    /// Every tick is given.
+    public func isIdle(at now: Timestamp) -> Bool { false }
 }
 
 /// Why a manager's driver ended, or did not take an input.
@@ -38,8 +45,11 @@ public enum ManagerDriverError<Rejection: Error & Hashable & Sendable>: Error, E
 final class MachineRunner<Machine: LoggedMachine>: Sendable {
     typealias Failure = ManagerDriverError<Machine.Rejection>
     typealias Durable = @Sendable ([[UInt8]]) async throws -> Void
+    /// Is shown the machine when all that led to it is durable, before any of it is carried out.
+    typealias Sealed = @Sendable (Machine) async throws -> Void
 
     private let durable: Durable
+    private let sealed: Sealed
     private let clock: @Sendable () -> Timestamp
     private let tick: Duration
     private let shared: Mutex<Shared>
@@ -82,7 +92,8 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
     /// given to the machine first.
     init(
         _ machine: Machine, records: [[UInt8]], durable: @escaping Durable,
-        clock: @escaping @Sendable () -> Timestamp, tick: Duration
+        sealed: @escaping Sealed = { _ in }, clock: @escaping @Sendable () -> Timestamp,
+        tick: Duration
     ) throws(CodecError) {
         var machine = machine
         for record in records {
@@ -92,6 +103,7 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
         }
         shared = Mutex(Shared(machine: machine))
         self.durable = durable
+        self.sealed = sealed
         self.clock = clock
         self.tick = tick
         (letters, inbox) = AsyncStream.makeStream()
@@ -165,7 +177,8 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
     private func beat() async -> Failure? {
         while !Task.isCancelled {
             try? await Task.sleep(for: tick)
-            post(Machine.tick)
+            let now = clock()
+            if !look({ $0.machine.isIdle(at: now) }) { post(Machine.tick) }
         }
         inbox.finish()
         return nil
@@ -218,7 +231,10 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
         let mayWait = letter.reply == nil && actions.allSatisfy { Machine.onlyAsks($0) }
         if mayWait, unwritten.count < Self.mostUnwritten { return .success(actions) }
         do {
-            if !unwritten.isEmpty { try await durable(unwritten) }
+            if !unwritten.isEmpty {
+                try await durable(unwritten)
+                try await sealed(look { $0.machine })
+            }
         } catch {
             let failure = Failure.notDurable("\(error)")
             letter.reply?.resume(returning: .failed(failure))

@@ -48,6 +48,19 @@ public struct SolanaAddress: Hashable, Comparable, Sendable {
         return nil
     }
 
+    /// The address that follows from another one and a text, for accounts of `owner`: only `base`
+    /// can make something there.
+    ///
+    /// Source: `Pubkey::create_with_seed` of anza-xyz/solana-sdk.
+    ///
+    /// - Parameter seed: at most 32 bytes.
+    static func seeded(
+        _ seed: String, base: SolanaAddress, owner: SolanaAddress
+    ) -> SolanaAddress {
+        precondition(seed.utf8.count <= 32, "a seed of an address has at most 32 bytes")
+        return SolanaAddress(SHA256.hash(base.bytes + Array(seed.utf8) + owner.bytes))
+    }
+
     /// The account in which `owner` holds the tokens of `mint`, unless it chose others.
     ///
     /// - Parameter program: the token program that the mint belongs to.

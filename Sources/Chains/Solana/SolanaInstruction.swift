@@ -99,6 +99,69 @@ extension SolanaInstruction {
             ], data: [4, 0, 0, 0])
     }
 
+    /// Moves lamports.
+    static func transferLamports(
+        _ lamports: UInt64, from source: SolanaAddress, to target: SolanaAddress
+    ) -> SolanaInstruction {
+        var data = ByteWriter()
+        data.write(UInt32(2))
+        data.write(lamports)
+        return SolanaInstruction(
+            program: .system,
+            accounts: [
+                Account(source, isSigner: true, isWritable: true),
+                Account(target, isWritable: true),
+            ], data: data.bytes)
+    }
+
+    /// Gives a seeded account its bytes and owner; only `base` can.
+    static func allocateSeeded(
+        _ account: SolanaAddress, base: SolanaAddress, seed: String, bytes: UInt64,
+        owner: SolanaAddress
+    ) -> SolanaInstruction {
+        var data = ByteWriter()
+        data.write(UInt32(9))
+        data.write(base.value)
+        data.write(UInt64(seed.utf8.count))
+        data.writeRaw(seed.utf8)
+        data.write(bytes)
+        data.write(owner.value)
+        return SolanaInstruction(
+            program: .system,
+            accounts: [Account(account, isWritable: true), Account(base, isSigner: true)],
+            data: data.bytes)
+    }
+
+    /// Turns an account of 80 bytes into a durable nonce.
+    static func initialiseNonce(
+        _ account: SolanaAddress, authority: SolanaAddress
+    ) -> SolanaInstruction {
+        var data = ByteWriter()
+        data.write(UInt32(6))
+        data.write(authority.value)
+        return SolanaInstruction(
+            program: .system,
+            accounts: [
+                Account(account, isWritable: true), Account(.recentBlockhashes), Account(.rent),
+            ], data: data.bytes)
+    }
+
+    /// Takes lamports out of a durable nonce; all of them end it.
+    static func withdrawNonce(
+        _ account: SolanaAddress, lamports: UInt64, authority: SolanaAddress,
+        to target: SolanaAddress
+    ) -> SolanaInstruction {
+        var data = ByteWriter()
+        data.write(UInt32(5))
+        data.write(lamports)
+        return SolanaInstruction(
+            program: .system,
+            accounts: [
+                Account(account, isWritable: true), Account(target, isWritable: true),
+                Account(.recentBlockhashes), Account(.rent), Account(authority, isSigner: true),
+            ], data: data.bytes)
+    }
+
     /// Writes a text into the chain's log, signed by `signer`.
     public static func memo(_ text: [UInt8], signer: SolanaAddress) -> SolanaInstruction {
         SolanaInstruction(

@@ -128,6 +128,17 @@ struct SolanaBatch: Hashable, Sendable {
     var isTooOld = false
     /// What is paid in all.
     var tokens: UInt64
+    /// A slot that was final before it was formed; 0 if it is of before that was noted.
+    var after: UInt64 = 0
+
+    /// The first slot that one of its transactions may be in.
+    var earliest: UInt64 { after == 0 ? 0 : after + 1 }
+
+    /// Whether nodes may have forgotten what was signed for it.
+    func isOld(_ policy: SolanaManagerPolicy, at now: Timestamp) -> Bool {
+        guard let first = attempts.first else { return false }
+        return now.hasPassed(policy.historyKept, since: first.signedAt)
+    }
 
     /// What the dearest of its transactions may cost, in lamports: at most one is carried out.
     func cost(_ policy: SolanaManagerPolicy) -> UInt64 {

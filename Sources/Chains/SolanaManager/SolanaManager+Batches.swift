@@ -6,7 +6,7 @@ extension SolanaManager {
     mutating func advance(at now: Timestamp, _ actions: inout [SolanaManagerAction]) {
         if now.hasPassed(policy.pollInterval, since: askedAt) {
             askedAt = now
-            actions.append(.ask(question))
+            actions.append(.ask(question(at: now)))
         }
         for place in batches.indices { advance(place, at: now, &actions) }
         while let first = quarantine.first, first.due <= now {
@@ -22,20 +22,23 @@ extension SolanaManager {
         fresh.append(id)
     }
 
-    private var question: SolanaQuestion {
+    private func question(at now: Timestamp) -> SolanaQuestion {
         var transactions: [SolanaQuestion.Transaction] = []
+        // Those that are no longer to be used are followed as long as a batch uses them.
+        let nonces = policy.nonces + noncesInUse.filter { !policy.nonces.contains($0) }
         for batch in batches {
             let use = batch.nonce.flatMap { nonce in
-                policy.nonces.firstIndex(of: nonce.account).map {
+                nonces.firstIndex(of: nonce.account).map {
                     // The value is read a moment after the height is told.
                     SolanaQuestion.NonceUse(
                         place: $0, value: nonce.value,
                         height: nonce.height.saturatingSum(policy.expiryMargin))
                 }
             }
-            transactions += batch.attempts.map { .init(id: $0.id, nonce: use) }
+            let since = batch.isOld(policy, at: now) ? batch.earliest : nil
+            transactions += batch.attempts.map { .init(id: $0.id, nonce: use, since: since) }
         }
-        return SolanaQuestion(transactions: transactions, nonces: policy.nonces)
+        return SolanaQuestion(transactions: transactions, nonces: nonces)
     }
 
     // MARK: Recipients
@@ -120,7 +123,10 @@ extension SolanaManager {
 
     /// A nonce that no batch uses.
     private func freeNonce(_ market: Market) -> SolanaNonce? {
-        market.nonces.first { nonce in !batches.contains { $0.nonce?.account == nonce.account } }
+        market.nonces.first { nonce in
+            policy.nonces.contains(nonce.account)
+                && !batches.contains { $0.nonce?.account == nonce.account }
+        }
     }
 
     /// Those at the front of a queue that may be in one batch.
@@ -215,7 +221,7 @@ extension SolanaManager {
         batches.append(
             SolanaBatch(
                 number: nextBatch, kind: kind, ids: ids, nonce: nonce, formedAt: now,
-                pending: draft, actedAt: now, tokens: tokens))
+                pending: draft, actedAt: now, tokens: tokens, after: slot))
         nextBatch += 1
         actions.append(.sign(draft))
         return .batch
@@ -280,6 +286,7 @@ extension SolanaManager {
             SolanaAttempt(
                 id: id, lastValidHeight: draft.lastValidHeight, price: draft.price, signedAt: now))
         batches[place].raw = bytes
+        mark.sign(id)
         broadcast(place, at: now, &actions)
     }
 

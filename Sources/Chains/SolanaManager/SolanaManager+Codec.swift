@@ -1,11 +1,12 @@
 public import Primitives
 
-/// The state's one encoding. Version 2 has the policy in it, what a day cost, and imprints.
+/// The state's one encoding. Version 2 has the policy in it, what a day cost, and imprints; version
+/// 3 what was ever signed and forgotten, and slots.
 extension SolanaManager {
     /// The canonical bytes of the state. O(state).
     public var stateBytes: [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt8(2))
+        writer.write(UInt8(3))
         writer.write(UInt32(order.count))
         for id in order { if let entry = entries[id] { writer.write(entry) } }
         for queue in [Array(fresh.rest), looking, ready, missing] {
@@ -37,18 +38,23 @@ extension SolanaManager {
         writer.write(day)
         writer.write(spent)
         writer.write(policy)
+        writer.write(mark)
+        writer.write(slot)
+        writer.write(forgottenSlot)
+        for batch in batches { writer.write(batch.after) }
         return writer.bytes
     }
 
     /// The manager of these canonical bytes. A state of before version 2 has no policy, and gets
-    /// this one. Follow it with `restarted`. O(state).
+    /// this one; one of before version 3 has counted nothing, and its mark begins with its bytes.
+    /// Follow it with `restarted`. O(state).
     public init(
         policy: SolanaManagerPolicy, stateBytes: [UInt8]
     ) throws(CodecError) {
         var reader = ByteReader(stateBytes)
         self.init(policy: policy)
         let version = try reader.readUInt8()
-        guard version == 1 || version == 2 else { throw .invalidValue("version") }
+        guard (1...3).contains(version) else { throw .invalidValue("version") }
         for _ in 0..<(try reader.readCount(limit: .max)) {
             let entry: Entry = try reader.read()
             guard entries[entry.payout.id] == nil else { throw .invalidValue("payout") }
@@ -83,11 +89,19 @@ extension SolanaManager {
         for _ in 0..<(try reader.readCount(limit: .max)) {
             outbox.append(Report(id: try reader.readDigest(), outcome: try reader.read()))
         }
-        if version == 2 {
+        if version >= 2 {
             imprints = try reader.readArray(limit: .max)
             day = try reader.readUInt64()
             spent = try reader.readUInt64()
             self.policy = try reader.read()
+        }
+        if version >= 3 {
+            mark = try reader.read()
+            slot = try reader.readUInt64()
+            forgottenSlot = try reader.readUInt64()
+            for place in batches.indices { batches[place].after = try reader.readUInt64() }
+        } else {
+            mark = SolanaMark(state: stateBytes)
         }
         try reader.finish()
     }

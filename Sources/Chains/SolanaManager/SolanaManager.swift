@@ -46,6 +46,12 @@ public struct SolanaManager: Sendable {
     /// The last day on which a transaction ended, and what those of that day cost in lamports.
     var day: UInt64 = 0
     var spent: UInt64 = 0
+    /// A slot that was final at the last look: what is signed from now on is in a later one.
+    var slot: UInt64 = 0
+    /// How far the record of what was signed is.
+    public internal(set) var mark = SolanaMark()
+    /// Nothing that was forgotten was carried out in a later slot.
+    var forgottenSlot: UInt64 = 0
 
     /// The most bytes of a node's words that are kept.
     static let maximumText = 1 << 20
@@ -97,10 +103,11 @@ public struct SolanaManager: Sendable {
     }
 
     /// Takes an input and returns what is to be done, in order. Throws, and changes nothing, for a
-    /// payout or a cancellation that is refused; all other inputs are taken, those that fit nothing
-    /// without effect.
+    /// payout, a cancellation or a forgetting that is refused; all other inputs are taken, those
+    /// that fit nothing without effect.
     ///
-    /// O(payouts on their way) for a tick or an observation, O(1) for a submission.
+    /// O(payouts on their way) for a tick or an observation, O(1) for a submission, O(payouts) for
+    /// a forgetting.
     public mutating func apply(
         _ input: SolanaManagerInput, at now: Timestamp
     ) throws(SolanaManagerRejection) -> [SolanaManagerAction] {
@@ -123,6 +130,9 @@ public struct SolanaManager: Sendable {
             let report = Report(id: id, outcome: outcome)
             if let place = outbox.firstIndex(of: report) { outbox.remove(at: place) }
         case .tick: advance(at: now, &actions)
+        case .began(let mark):
+            if order.isEmpty, self.mark == SolanaMark() { self.mark = mark }
+        case .forget(let ids, let round): try forget(ids, in: round)
         case .restarted:
             askedAt = .zero
             lookedAt = .zero
@@ -190,7 +200,7 @@ public struct SolanaManager: Sendable {
         }
     }
 
-    /// Ends a payout: its entry stays, so that its id never starts another.
+    /// Ends a payout: its entry stays until it is forgotten, so that its id starts no other.
     mutating func close(
         _ id: Digest, _ outcome: SolanaPayoutOutcome, _ actions: inout [SolanaManagerAction]
     ) {
@@ -237,6 +247,11 @@ struct IDQueue: Sendable {
 
     mutating func append(_ id: Digest) { items.append(id) }
 
+    mutating func removeAll(where isGone: (Digest) -> Bool) {
+        items = rest.filter { !isGone($0) }
+        taken = 0
+    }
+
     mutating func next() -> Digest? {
         guard taken < items.count else { return nil }
         defer {
@@ -253,6 +268,13 @@ struct IDQueue: Sendable {
 extension SolanaManager: LoggedMachine {
     /// Time passed.
     public static var tick: SolanaManagerInput { .tick }
+
+    /// Whether a tick now would do nothing at all: nothing waits, and it is not time to ask.
+    public func isIdle(at now: Timestamp) -> Bool {
+        batches.isEmpty && fresh.isEmpty && looking.isEmpty && ready.isEmpty && missing.isEmpty
+            && !open.contains(.dayLimit) && !now.hasPassed(policy.pollInterval, since: askedAt)
+            && quarantine.first.map { $0.due > now } ?? true
+    }
 
     /// Whether an action changes nothing anywhere.
     public static func onlyAsks(_ action: SolanaManagerAction) -> Bool {

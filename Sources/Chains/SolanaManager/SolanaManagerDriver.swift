@@ -12,13 +12,19 @@ public struct SolanaManagerHooks: Sendable {
     public let report: @Sendable (Digest, SolanaPayoutOutcome) async -> Bool
     /// Takes what a person should know.
     public let alert: @Sendable (SolanaManagerAlert) -> Void
+    /// Keeps how far the records are in another place, from which an older copy of them can be told
+    /// later. Called after `durable`, and before what was signed is given to any node; it throws as
+    /// that does.
+    public let pin: @Sendable (SolanaMark) async throws -> Void
 
     /// These hooks.
     public init(
         durable: @escaping @Sendable ([[UInt8]]) async throws -> Void,
         report: @escaping @Sendable (Digest, SolanaPayoutOutcome) async -> Bool,
-        alert: @escaping @Sendable (SolanaManagerAlert) -> Void
+        alert: @escaping @Sendable (SolanaManagerAlert) -> Void,
+        pin: @escaping @Sendable (SolanaMark) async throws -> Void = { _ in }
     ) {
+        self.pin = pin
         self.durable = durable
         self.report = report
         self.alert = alert
@@ -44,11 +50,14 @@ public final class SolanaManagerDriver: Sendable {
     /// A driver that goes on from what is durable: the state of some time, if there is one, and
     /// the records made durable since, in order. The key, or whoever signs with it, is the payer's.
     /// The policy counts from now on; what is in the records happened under the one of then.
+    ///
+    /// - Parameter mark: of a record that was here before, after which a new one goes on; without
+    ///   effect if there is a state or a record.
     public init(
         nodes: [SolanaChain], quorum: Quorum, policy: SolanaManagerPolicy,
         key: any SolanaSigner, state: [UInt8]? = nil, records: [[UInt8]] = [],
-        hooks: SolanaManagerHooks, clock: @escaping @Sendable () -> Timestamp,
-        tick: Duration = .milliseconds(500)
+        after mark: SolanaMark? = nil, hooks: SolanaManagerHooks,
+        clock: @escaping @Sendable () -> Timestamp, tick: Duration = .milliseconds(500)
     ) throws(SolanaManagerDriverError) {
         precondition(nodes.count >= quorum.needed, "fewer nodes than must agree")
         precondition(key.address == policy.payer, "another key than the payer's")
@@ -56,13 +65,15 @@ public final class SolanaManagerDriver: Sendable {
             var manager = SolanaManager(policy: policy)
             if let state { manager = try SolanaManager(policy: policy, stateBytes: state) }
             runner = try MachineRunner(
-                manager, records: records, durable: hooks.durable, clock: clock, tick: tick)
+                manager, records: records, durable: hooks.durable,
+                sealed: { try await hooks.pin($0.mark) }, clock: clock, tick: tick)
             guard runner.look({ $0.machine.policy.paysTheSame(as: policy) }) else {
                 throw .invalidValue("payer")
             }
         } catch {
             throw .damaged(error)
         }
+        if let mark, state == nil, records.isEmpty { runner.post(.began(mark)) }
         // Also at the first start: the log begins with the policy under which it is read again.
         runner.post(.configured(policy))
         runner.post(.restarted)
@@ -88,6 +99,33 @@ public final class SolanaManagerDriver: Sendable {
     public func use(_ tables: [SolanaLookupTable]) async throws(SolanaManagerDriverError) {
         try await runner.send(.tables(tables))
     }
+
+    /// Says which durable nonces payments use from now on; none: they use blockhashes.
+    public func use(nonces: [SolanaAddress]) async throws(SolanaManagerDriverError) {
+        var policy = policy
+        policy.nonces = nonces
+        try await runner.send(.configured(policy))
+    }
+
+    /// Forgets payouts that are over, of which nobody may ever be submitted again; returns when
+    /// that is durable. At most `SolanaManagerInput.listLimit` at once.
+    public func forget(
+        _ ids: [Digest], in round: UInt64
+    ) async throws(SolanaManagerDriverError) {
+        try await runner.send(.forget(ids, round: round))
+    }
+
+    /// How far the records are.
+    public var mark: SolanaMark { runner.look { $0.machine.mark } }
+
+    /// Nothing that was forgotten was carried out in a later slot.
+    public var lastForgottenSlot: UInt64 { runner.look { $0.machine.lastForgottenSlot } }
+
+    /// The durable nonces that batches on their way use.
+    public var noncesInUse: [SolanaAddress] { runner.look { $0.machine.noncesInUse } }
+
+    /// The batches that wait for nodes with a longer history.
+    public var stuckBatches: [SolanaStuckBatch] { runner.look { $0.machine.stuckBatches } }
 
     /// The state after the first `records` records that this driver made durable: with it, those
     /// and all of its predecessors' are not needed.
@@ -212,7 +250,9 @@ public final class SolanaManagerDriver: Sendable {
         }
         let slot = try await node.slot(.finalized)
         let height = try await node.blockHeight(.finalized)
-        let nonces = try await node.accounts(question.nonces, .finalized).map { $0.flatMap(nonce) }
+        let nonces = try await node.accounts(question.nonces, .finalized).map {
+            $0?.durableNonce?.value
+        }
         let held = try await node.accounts([payer, source])
         let price = try await node.recentPrice()
         var statuses: [SolanaStatusAnswer] = []
@@ -229,23 +269,18 @@ public final class SolanaManagerDriver: Sendable {
                 }
             }
         }
+        // Last: it may only have forgotten more since it looked.
+        let isOld = question.transactions.contains { $0.since != nil }
+        let history = isOld ? try? await node.firstAvailableSlot() : nil
         return SolanaEndpointAnswer(
             recent: recent, height: height, price: price, lamports: held[0]?.lamports ?? 0,
-            tokens: held[1].flatMap(tokens) ?? 0, nonces: nonces, statuses: statuses)
+            tokens: held[1].flatMap(tokens) ?? 0, nonces: nonces, statuses: statuses, slot: slot,
+            history: history)
     }
 
     /// A token account's amount: eight bytes at 64, the lowest first.
     private static func tokens(_ account: SolanaAccount) -> UInt64? {
         guard account.data.count >= 72 else { return nil }
         return account.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
-    }
-
-    /// A nonce account's value, if it has one: after two words of version and state and the
-    /// authority (solana-nonce, `Versions` and `Data`).
-    private static func nonce(_ account: SolanaAccount) -> Digest? {
-        guard account.owner == .system, account.data.count >= 80, account.data[4] == 1 else {
-            return nil
-        }
-        return Digest(Array(account.data[40..<72]))
     }
 }

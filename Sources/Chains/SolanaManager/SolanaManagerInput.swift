@@ -27,6 +27,13 @@ public enum SolanaManagerInput: Hashable, Sendable {
     /// Other numbers count from now on. What came before happened under those of then, also when
     /// the log is read again. The token and who pays it stay the same.
     case configured(SolanaManagerPolicy)
+    /// The record is new and goes on after another one's mark. The first input of a log, if it is
+    /// one at all.
+    case began(SolanaMark)
+    /// These payouts are over wherever it matters and are asked for no more: their ids must never
+    /// be submitted again. Refused if one of them is not over; one that is not known is none.
+    /// Rounds of forgetting have numbers that grow.
+    case forget([Digest], round: UInt64)
 }
 
 /// What an owner's token account says.
@@ -78,7 +85,8 @@ public enum SolanaManagerAlert: Hashable, Sendable {
     case reportChanged(Digest)
     /// A signature was not of what was to be signed.
     case wrongSignature(batch: UInt64)
-    /// A transaction is gone, and so old that nodes may have forgotten it: a person must look.
+    /// A transaction is gone, and so old that nodes may have forgotten it: nodes with a longer
+    /// history are wanted.
     case tooOld(Signature)
     /// There is no signature for a batch; it is asked for again. Raised by a driver.
     case notSigned(SigningFailure)
@@ -125,8 +133,8 @@ extension SolanaRecipient: CanonicalCodable {
 }
 
 extension SolanaManagerInput: CanonicalCodable {
-    /// The most owners, tables or transactions in one input.
-    static let listLimit = 4_096
+    /// The most owners, tables, transactions or ids in one input.
+    public static let listLimit = 4_096
 
     public func encode(into writer: inout ByteWriter) {
         switch self {
@@ -148,8 +156,9 @@ extension SolanaManagerInput: CanonicalCodable {
             writer.write(transaction)
             writer.write(bytes)
         case .observed(let observation):
-            writer.write(UInt8(6))
+            writer.write(UInt8(observation.slot == nil ? 6 : 13))
             writer.write(observation)
+            if let slot = observation.slot { writer.write(slot) }
         case .unanswered: writer.write(UInt8(7))
         case .accepted(let batch, let transaction):
             writer.write(UInt8(8))
@@ -164,6 +173,14 @@ extension SolanaManagerInput: CanonicalCodable {
         case .configured(let policy):
             writer.write(UInt8(12))
             writer.write(policy)
+        case .began(let mark):
+            writer.write(UInt8(14))
+            writer.write(mark)
+        case .forget(let ids, let round):
+            writer.write(UInt8(15))
+            writer.write(round)
+            writer.write(UInt32(ids.count))
+            for id in ids { writer.write(id) }
         }
     }
 
@@ -184,6 +201,18 @@ extension SolanaManagerInput: CanonicalCodable {
         case 10: self = .tick
         case 11: self = .restarted
         case 12: self = .configured(try reader.read())
+        case 13:
+            var observation: SolanaObservation = try reader.read()
+            observation.slot = try reader.readUInt64()
+            self = .observed(observation)
+        case 14: self = .began(try reader.read())
+        case 15:
+            let round = try reader.readUInt64()
+            var ids: [Digest] = []
+            for _ in 0..<(try reader.readCount(limit: Self.listLimit)) {
+                ids.append(try reader.readDigest())
+            }
+            self = .forget(ids, round: round)
         default: throw .invalidValue("input")
         }
     }

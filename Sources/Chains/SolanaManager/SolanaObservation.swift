@@ -8,6 +8,14 @@ public struct SolanaQuestion: Hashable, Sendable {
         public let id: Signature
         /// The nonce it uses up, if it has one.
         public let nonce: NonceUse?
+        /// The first slot that it may be in, if it is so old that only who has the history since
+        /// can know.
+        public let since: UInt64?
+
+        /// A transaction.
+        public init(id: Signature, nonce: NonceUse? = nil, since: UInt64? = nil) {
+            (self.id, self.nonce, self.since) = (id, nonce, since)
+        }
     }
 
     /// A durable nonce as a transaction uses it up.
@@ -57,8 +65,8 @@ public enum SolanaStatusAnswer: Hashable, Sendable {
     case unknown
 }
 
-/// What one endpoint answered to a question: first which hashes it holds recent, then its height
-/// and the nonces, and the transactions last.
+/// What one endpoint answered to a question: first which hashes it holds recent, then its slot and
+/// height and the nonces, then the transactions, and its history last.
 public struct SolanaEndpointAnswer: Hashable, Sendable {
     /// Which of the candidates are recent blockhashes as of its finalized block.
     public var recent: [Digest]
@@ -74,12 +82,19 @@ public struct SolanaEndpointAnswer: Hashable, Sendable {
     public var nonces: [Digest?]
     /// Its answer for each transaction.
     public var statuses: [SolanaStatusAnswer]
+    /// Its finalized slot, if it told that.
+    public var slot: UInt64?
+    /// The first slot of which it has the block, if it was asked.
+    public var history: UInt64?
 
     /// An answer of these parts.
     public init(
         recent: [Digest], height: UInt64, price: UInt64, lamports: UInt64, tokens: UInt64,
-        nonces: [Digest?], statuses: [SolanaStatusAnswer]
+        nonces: [Digest?], statuses: [SolanaStatusAnswer], slot: UInt64? = nil,
+        history: UInt64? = nil
     ) {
+        self.slot = slot
+        self.history = history
         self.recent = recent
         self.height = height
         self.price = price
@@ -95,6 +110,8 @@ public enum SolanaStatusView: Hashable, Sendable {
     /// It is in no block, as seen by endpoints of which enough have finalized this height and, for
     /// a transaction with a nonce, see that the nonce has another value.
     case absent(height: UInt64)
+    /// The same, and that many of them have the history since the first slot it may be in.
+    case absentThroughout(height: UInt64)
     /// It is in this block, which is so sure.
     case seen(SolanaSighting, SolanaCommitment)
     /// They do not agree, or too few answered.
@@ -117,6 +134,8 @@ public struct SolanaObservation: Hashable, Sendable {
     public let lamports: UInt64
     /// What its token account holds at least.
     public let tokens: UInt64
+    /// A slot that is final; `nil` in logs of before that was asked.
+    public internal(set) var slot: UInt64?
 }
 
 /// A blockhash to build on.
@@ -185,7 +204,8 @@ extension Quorum {
             recent: recent(given.map { SolanaRecentView(recent: $0.recent, height: $0.height) }),
             price: reached(given.map(\.price)) ?? 0,
             lamports: reached(given.map(\.lamports)) ?? 0,
-            tokens: reached(given.map(\.tokens)) ?? 0)
+            tokens: reached(given.map(\.tokens)) ?? 0,
+            slot: reached(given.compactMap(\.slot)))
     }
 
     /// The youngest hash that enough endpoints hold recent as of their block. Of any `needed`
@@ -207,6 +227,8 @@ extension Quorum {
     ) -> SolanaStatusView {
         let asked = question.transactions[place]
         var heights: [UInt64] = []
+        /// Of those who have the history.
+        var proven: [UInt64] = []
         var seen: [(SolanaSighting, SolanaCommitment)] = []
         for answer in answers {
             switch answer.statuses[place] {
@@ -217,6 +239,9 @@ extension Quorum {
                     else { continue }
                 }
                 heights.append(answer.height)
+                if let since = asked.since, let history = answer.history, history <= since {
+                    proven.append(answer.height)
+                }
             case .present(let sighting, let commitment): seen.append((sighting, commitment))
             case .unknown: continue
             }
@@ -226,6 +251,7 @@ extension Quorum {
             let level = reached(levels) ?? 0
             return .seen(sighting, SolanaCommitment(level: level))
         }
+        if let height = reached(proven) { return .absentThroughout(height: height) }
         return reached(heights).map { .absent(height: $0) } ?? .unknown
     }
 }
@@ -282,6 +308,9 @@ extension SolanaStatusView: CanonicalCodable {
             writer.write(sighting.failure != nil)
             if let failure = sighting.failure { writer.write(failure) }
         case .unknown: writer.write(UInt8(3))
+        case .absentThroughout(let height):
+            writer.write(UInt8(4))
+            writer.write(height)
         }
     }
 
@@ -298,12 +327,14 @@ extension SolanaStatusView: CanonicalCodable {
             self = .seen(
                 SolanaSighting(slot: slot, failure: failure), SolanaCommitment(level: level))
         case 3: self = .unknown
+        case 4: self = .absentThroughout(height: try reader.readUInt64())
         default: throw .invalidValue("status")
         }
     }
 }
 
 extension SolanaObservation: CanonicalCodable {
+    /// The fields of an input 6, in order; the slot, of an input 13, follows them.
     public func encode(into writer: inout ByteWriter) {
         writer.write(transactions)
         writer.write(statuses)

@@ -61,6 +61,8 @@ public enum SolanaManagerRejection: UInt16, Error, CaseIterable, Hashable, Senda
     case alreadyClosed = 5
     /// The payout is on its way and cannot be called off.
     case onItsWay = 6
+    /// The payout is not over and cannot be forgotten.
+    case notClosed = 7
 
     /// One sentence for people.
     public var message: String {
@@ -71,6 +73,7 @@ public enum SolanaManagerRejection: UInt16, Error, CaseIterable, Hashable, Senda
         case .noSuchPayout: "nobody submitted this payout"
         case .alreadyClosed: "the payout is over"
         case .onItsWay: "the payout is on its way and cannot be called off"
+        case .notClosed: "the payout is not over and cannot be forgotten"
         }
     }
 }

@@ -150,7 +150,8 @@ extension Rejection {
             .noOpenAppeal,
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
-            .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog,
+            .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog, .recordBehind,
+            .recordNotPinned,
             .channelExists, .wrongChannelState, .channelNotWanted, .depositorTaken, .depositBooked:
             .conflict
         case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals,

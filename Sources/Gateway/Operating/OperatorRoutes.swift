@@ -63,7 +63,9 @@ enum OperatorRoutes {
             let solana = call.house.payouts?.solana
             let unbooked = await solana?.unbookedTransactions() ?? 0
             let costs = try await call.read { CostRoutes.Totals.all($0) }
-            return JSON.ok(SettlementReport(settlement, solana, unbooked: unbooked, costs))
+            let stuck = await solana?.stuck() ?? []
+            return JSON.ok(
+                SettlementReport(settlement, solana, unbooked: unbooked, stuck: stuck, costs))
         },
         Route(
             .post, "/v1/operator/settlement/resume", .operator, "operating",
@@ -112,8 +114,12 @@ enum OperatorRoutes {
             let payer, mint, finality: String
             let endpoints, quorum, open, unknown, unbooked: Int
             let breakers: [String]
+            let stuck: [SolanaStuck]
+            let nonces: Int
 
-            init(_ solana: SolanaSettlement, unbooked: Int) {
+            init(_ solana: SolanaSettlement, unbooked: Int, stuck: [SolanaStuck]) {
+                self.stuck = stuck
+                nonces = solana.nonceCount
                 self.unbooked = unbooked
                 (mint, payer) = solana.names
                 endpoints = solana.endpoints.count
@@ -127,9 +133,9 @@ enum OperatorRoutes {
 
         init(
             _ settlement: SettlementService, _ solana: SolanaSettlement?, unbooked: Int,
-            _ costs: [CostRoutes.Totals]
+            stuck: [SolanaStuck], _ costs: [CostRoutes.Totals]
         ) {
-            self.solana = solana.map { Solana($0, unbooked: unbooked) }
+            self.solana = solana.map { Solana($0, unbooked: unbooked, stuck: stuck) }
             self.costs = costs
             waitingDispersals = settlement.waitingDispersals
             mayDisperse = settlement.mayDisperse

@@ -43,6 +43,8 @@ extension HouseConfiguration {
         /// The most lamports that transactions may cost in a day of UTC, with what the accounts
         /// that they make hold; above it they wait for the next.
         public var dayLimit = UInt64.max
+        /// How many durable nonces payments use; none: they use blockhashes.
+        public var durableNonces = 0
         /// Owners whose transfers to and from the account that pays are the house's own.
         public var treasuries: [SolanaAddress] = []
         /// The least that is credited to whoever sends it there, in the token's units: a dollar.

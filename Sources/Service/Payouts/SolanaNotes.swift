@@ -24,6 +24,11 @@ final class SolanaNotes: Sendable {
 
     func isUnknown(_ id: Digest) -> Bool { state.withLock { $0.unknown.contains(id) } }
 
+    /// Forgets payments that are over.
+    func forget(_ ids: [Digest]) {
+        state.withLock { state in for id in ids { state.names[id] = nil } }
+    }
+
     func name(_ id: Digest, _ name: String) { state.withLock { $0.names[id] = name } }
 
     /// Says what became of a payment; the books look for themselves.
@@ -66,7 +71,14 @@ final class SolanaNotes: Sendable {
             log.warning("Solana's payouts wait for tomorrow: a day's may cost no more")
         case .notSigned(let why):
             log.warning("Solana's payouts wait for a signature", metadata: ["why": "\(why)"])
-        case .tooOld, .reportChanged:
+        case .tooOld(let transaction):
+            log.critical(
+                "Solana: nobody knows a transaction that was signed half a day ago",
+                metadata: [
+                    "transaction": "\(Self.text(transaction))",
+                    "advice": "GET /v1/operator/settlement says which history nodes must have",
+                ])
+        case .reportChanged:
             log.critical("Solana: a person must look", metadata: ["why": "\(alert)"])
         case .closed: log.notice("Solana's payouts go on", metadata: ["alert": "\(alert)"])
         default: log.warning("Solana", metadata: ["alert": "\(alert)"])

@@ -31,8 +31,10 @@ extension SolanaSettlement {
                 try await follow()
                 await tryTables()
                 try await bookCosts()
+                try await keepNonces()
                 let made = records.lastNumber - firstRecord
-                if made - replaced >= Self.recordsKept {
+                if mayForgetFirst || made - replaced >= Self.recordsKept {
+                    try await forget()
                     let (bytes, count) = try await driver.state()
                     try await records.replace(upTo: firstRecord + Int64(count), with: bytes)
                     replaced = Int64(count)
@@ -108,6 +110,32 @@ extension SolanaSettlement {
         for start in stride(from: 0, to: notes.count, by: 1_000) {
             _ = try await sequencer.submit(
                 batch: Array(notes[start..<min(start + 1_000, notes.count)]))
+        }
+    }
+
+    // MARK: Durable nonces
+
+    /// How many durable nonces payments use.
+    public var nonceCount: Int { state.withLock { $0.nonces.count } }
+
+    /// Nonces are looked at every second until all is as it should be, and then every minute; once
+    /// only if there are to be none, and there are none.
+    private func keepNonces() async throws {
+        let isTime = state.withLock { state in
+            guard let next = state.nextNonces, ContinuousClock.now >= next else { return false }
+            state.nextNonces = ContinuousClock.now + .seconds(1)
+            return true
+        }
+        guard isTime else { return }
+        let round = try await nonces.look(inUse: driver.noncesInUse)
+        if round.usable != state.withLock({ $0.nonces }) {
+            try await driver.use(nonces: round.usable)
+        }
+        state.withLock { state in
+            state.nonces = round.usable
+            if round.isSettled {
+                state.nextNonces = round.usable.isEmpty ? nil : ContinuousClock.now + .seconds(60)
+            }
         }
     }
 

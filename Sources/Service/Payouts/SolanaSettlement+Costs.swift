@@ -93,8 +93,13 @@ extension SolanaSettlement {
         return try await nodes.agreed { node throws(ChainError) in
             // The height first: whatever block could still take it is final then, and known.
             let height = try await node.blockHeight(.finalized)
+            // The nonce too: what has used it up by now is known below.
+            let used = try await node.accounts(note.nonce.map { [$0.account] } ?? [], .finalized)
+            let value = used.first??.durableNonce?.value
             if let charge = try await node.charge(of: note.transaction) { return .charged(charge) }
-            guard height > bound else { return .open }
+            guard height > bound, note.nonce == nil || value != note.nonce?.value else {
+                return .open
+            }
             // Of the time before its history a node knows nothing.
             return try await node.firstAvailableSlot() <= note.after + 1 ? .never : .open
         }

@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// What is to be sent follows from the books each time; whether it was, the payout manager alone
 /// knows, from `solana.sqlite`. No contract there refuses a second payment, so a house that has
-/// sent something is not started without that file.
+/// sent something is not started without that file, nor with an older copy of it.
 public final class SolanaSettlement: Sendable {
     /// The cluster's first block.
     public let genesis: Digest
@@ -45,6 +45,12 @@ public final class SolanaSettlement: Sendable {
     let spending: SolanaSpending
     /// The token account that is paid from, against the books.
     let watch: SolanaWatch
+    /// Whose record it is, in words: the cluster, the token and who pays.
+    let owner: String
+    /// How far the record is, for the journal.
+    let pinning: SolanaPinning
+    /// The durable nonces that payments use.
+    let nonces: NonceKeeper
     let state = Mutex(State())
 
     struct State {
@@ -52,6 +58,13 @@ public final class SolanaSettlement: Sendable {
         var tables: [SolanaLookupTable] = []
         /// Before which dispersals everything is booked.
         var costMark = 0
+        /// Before which dispersals the manager has forgotten everything.
+        var forgotMark = 0
+        /// Whether there was a look at what it could forget since the start.
+        var hasForgotten = false
+        /// The nonces that the manager was told of last.
+        var nonces: [SolanaAddress] = []
+        var nextNonces: ContinuousClock.Instant? = ContinuousClock.now
         var nextTables = ContinuousClock.now
         /// Why the last look at the tables came to nothing.
         var tableTrouble: String?
@@ -89,6 +102,7 @@ public final class SolanaSettlement: Sendable {
         let notes = SolanaNotes(metrics: metrics, log: log)
         self.notes = notes
         let owner = "solana:\(SolanaAddress(genesis)):\(mint):\(payer)"
+        self.owner = owner
         do {
             let records = try RecordLog(path: Self.recordFile(in: folder), owner: owner)
             self.records = records
@@ -97,6 +111,23 @@ public final class SolanaSettlement: Sendable {
             self.tableRecords = tableRecords
             firstRecord = records.lastNumber
             let known = try records.load()
+            let isNew = known.state == nil && known.records.isEmpty
+            let (past, hasOpen) = try await sequencer.read { house in
+                (
+                    house.solanaRecords,
+                    house.openDispersals.contains { $0.rail == .solana && $0.isOpen }
+                )
+            }
+            let file = Self.recordFile(in: folder)
+            var mark: SolanaMark?
+            if isNew {
+                let check = SolanaRecordCheck(
+                    past, owner: owner, mark: SolanaMark(), isNew: true, hasOpen: hasOpen,
+                    file: file)
+                mark = try Self.begin(check, log)
+            }
+            let pinning = SolanaPinning(sequencer, owner: owner)
+            self.pinning = pinning
             let spending = try SolanaSpending(
                 path: folder + "/solana-costs.sqlite", owner: owner, after: slot)
             self.spending = spending
@@ -104,11 +135,19 @@ public final class SolanaSettlement: Sendable {
             driver = try SolanaManagerDriver(
                 nodes: nodes.all, quorum: nodes.quorum,
                 policy: Self.policy(options, found.program), key: key,
-                state: known.state, records: known.records,
+                state: known.state, records: known.records, after: mark,
                 hooks: SolanaManagerHooks(
                     durable: { try await records.append($0) },
-                    report: { notes.report($0, $1) }, alert: { notes.alert($0) }),
+                    report: { notes.report($0, $1) }, alert: { notes.alert($0) },
+                    pin: { try await pinning.pin($0) }),
                 clock: { .systemNow }, tick: .milliseconds(250))
+            if !isNew {
+                _ = try Self.begin(
+                    SolanaRecordCheck(
+                        past, owner: owner, mark: driver.mark, isNew: false, hasOpen: hasOpen,
+                        file: file), log)
+            }
+            nonces = NonceKeeper(nodes, key: key, count: options.durableNonces)
             tables = LookupTableKeeper(
                 nodes, key: key, mint: options.mint, program: found.program,
                 hidesMint: options.namesMint, threshold: options.tableThreshold,
@@ -127,6 +166,8 @@ public final class SolanaSettlement: Sendable {
                     tokenAccount: { .tokenAccount(of: $0, mint: mint, program: program) },
                     driver: driver, sequencer: sequencer, metrics: metrics, log: log),
                 path: folder + "/solana-watch.sqlite", owner: owner)
+        } catch let error as HouseError {
+            throw error
         } catch {
             throw HouseError(.storage, "the record of Solana's payouts cannot be read: \(error)")
         }
@@ -162,6 +203,26 @@ public final class SolanaSettlement: Sendable {
                 .storage,
                 "\(recordFile(in: folder)) is gone, and it alone knows which of the open "
                     + "Solana payouts were sent: put it back, as it was when the house stopped")
+        }
+    }
+
+    /// The mark after which a new record goes on, if there was one before it; throws if the record
+    /// must not be gone on with.
+    private static func begin(
+        _ check: SolanaRecordCheck, _ log: Logger
+    ) throws(HouseError) -> SolanaMark? {
+        switch check {
+        case .newest: return nil
+        case .begins(let mark): return mark
+        case .journalBehind(let count):
+            log.critical(
+                "the journal is an older copy: on Solana more was signed than it knows of",
+                metadata: [
+                    "transactions": "\(count)",
+                    "advice": "payments since are in no book: see exchequer reconcile",
+                ])
+            return nil
+        case .refused(let why): throw HouseError(.storage, why)
         }
     }
 

@@ -16,6 +16,14 @@ actor SolanaSpending {
         let pays: Bool
         /// A slot that was final before it was signed: it is in a later one, or in none.
         let after: UInt64
+        /// The durable nonce that it uses up, with the value: as long as that stands, a block may
+        /// take it.
+        let nonce: Nonce?
+
+        struct Nonce: Hashable, Sendable {
+            let account: SolanaAddress
+            let value: Digest
+        }
     }
 
     private let records: RecordLog
@@ -50,8 +58,10 @@ actor SolanaSpending {
     var notes: [Note] { open }
 
     /// Writes down that a transaction was signed; returns when that is durable.
-    func note(_ transaction: Signature, pays: Bool) async throws {
-        let note = Note(transaction: transaction, pays: pays, after: finalSlot)
+    func note(_ transaction: Signature, of message: SolanaMessage) async throws {
+        let note = Note(
+            transaction: transaction, pays: message.movesTokens, after: finalSlot,
+            nonce: message.durableNonce.map { Note.Nonce(account: $0.account, value: $0.value) })
         // Asked for again, a signature is the same.
         if !open.contains(where: { $0.transaction == transaction }) { open.append(note) }
         try await write { try await $0.append([note.canonicalBytes()]) }
@@ -102,14 +112,24 @@ actor SolanaSpending {
 extension SolanaSpending.Note: CanonicalCodable {
     func encode(into writer: inout ByteWriter) {
         writer.write(transaction)
-        writer.write(pays)
+        writer.write(UInt8(pays ? 1 : 0) | UInt8(nonce == nil ? 0 : 2))
         writer.write(after)
+        if let nonce {
+            writer.write(nonce.account)
+            writer.write(nonce.value)
+        }
     }
 
     init(from reader: inout ByteReader) throws(CodecError) {
         transaction = try reader.read()
-        pays = try reader.readBool()
+        // Bit 0: whether it pays; bit 1: whether a nonce follows.
+        let kind = try reader.readUInt8()
+        guard kind < 4 else { throw .invalidValue("note") }
+        pays = kind & 1 != 0
         after = try reader.readUInt64()
+        nonce =
+            kind & 2 == 0
+            ? nil : Nonce(account: try reader.read(), value: try reader.readDigest())
     }
 }
 
@@ -123,7 +143,7 @@ struct NotedSigner: SolanaSigner {
     func signature(of message: SolanaMessage) async throws(SigningFailure) -> Signature {
         let signature = try await signer.signature(of: message)
         do {
-            try await spending.note(signature, pays: message.movesTokens)
+            try await spending.note(signature, of: message)
         } catch {
             throw .refused(SignerRefusal(.notDurable, "its cost could not be noted: \(error)"))
         }

@@ -101,6 +101,9 @@ final class SolanaWatch: Sendable {
         }
     }
 
+    /// How many dispersals of the books, from the first on, are over and found on chain.
+    var mark: Int { state.withLock { $0.book?.mark ?? 0 } }
+
     /// Closes the file.
     func close() { records.close() }
 
@@ -263,7 +266,10 @@ final class SolanaWatch: Sendable {
         let status = driver.status(of: SolanaSettlement.id(of: dispersal, payment: place))
         if let booked = payment.transaction {
             guard case .closed(.settled(booked, let slot)) = status else {
-                return (payments([booked]), nil)
+                // What the manager has forgotten was found here before, in no later slot: this book
+                // is a newer one, or an older copy that comes to it.
+                let last = driver.lastForgottenSlot
+                return (payments([booked]), status == .absent && last > 0 ? last : nil)
             }
             return (payments([booked]), slot)
         }
@@ -309,6 +315,11 @@ final class SolanaWatch: Sendable {
         }
         let view = try await view(of: book)
         let found = comparison(book, view)
+        stranded += driver.stuckBatches.map { batch in
+            StrandedItem(
+                .payoutStuck, .usd, UInt128(batch.tokens), number: batch.number,
+                since: batch.since, solanaTransaction: batch.transactions.last)
+        }
         stranded += found.strays.map { SolanaReconciliation.item(.solanaOutflow, $0) }
         stranded += book.strayIn
             .filter { transfer in

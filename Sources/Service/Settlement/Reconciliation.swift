@@ -108,6 +108,9 @@ public struct StrandedItem: Hashable, Sendable {
         case solanaUnread = 14
         /// Payments that are not made for long.
         case dispersalOpen = 15
+        /// A batch on Solana of whose transactions nobody knows anything, so old that nodes may
+        /// have forgotten them.
+        case payoutStuck = 16
         /// A deposit on Solana that is not credited for long.
         case depositWaiting = 18
         /// A slash that found no bond: the contract holds the request for it.
@@ -169,6 +172,7 @@ extension StrandedItem.Kind {
         case .paymentMissing: "payment_missing"
         case .solanaUnread: "solana_unread"
         case .dispersalOpen: "dispersal_open"
+        case .payoutStuck: "payout_stuck"
         case .depositWaiting: "deposit_waiting"
         case .slashForgone: "slash_forgone"
         }

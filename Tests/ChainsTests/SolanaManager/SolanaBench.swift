@@ -55,11 +55,12 @@ struct SolanaBench {
     /// An endpoint that has finalized `height`.
     func answer(
         _ height: UInt64, _ statuses: [SolanaStatusAnswer], nonces: [Digest?] = [],
-        recent: [Digest] = [Digest(words: (8, 8, 8, 8))]
+        recent: [Digest] = [Digest(words: (8, 8, 8, 8))], history: UInt64? = nil
     ) -> SolanaEndpointAnswer {
+        // Slots are ahead of heights, as some have no block.
         SolanaEndpointAnswer(
             recent: recent, height: height, price: price, lamports: lamports, tokens: tokens,
-            nonces: nonces, statuses: statuses)
+            nonces: nonces, statuses: statuses, slot: height + 5_000, history: history)
     }
 
     /// Asks, and gives the manager what two of these endpoints agree on.

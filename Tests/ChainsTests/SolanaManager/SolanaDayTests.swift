@@ -1,4 +1,5 @@
 import Chains
+import Cryptography
 import Primitives
 import Testing
 
@@ -175,17 +176,23 @@ import Testing
         let id = try bench.send()
         try bench.add(2)
         let policy = bench.manager.policy
-        // Version 1 ended with the reports; a log had no policy.
+        // Version 1 ended with the reports; a log had no policy. Version 2 ended with it.
         let state = bench.manager.stateBytes
-        let ending = 4 + 2 * 48 + 8 + 8 + policy.canonicalBytes().count
+        let news = bench.manager.mark.canonicalBytes().count + 8 + 8 + 2 * 8
+        let ending = 4 + 2 * 48 + 8 + 8 + policy.canonicalBytes().count + news
         let old = [1] + state.dropFirst().dropLast(ending)
         let again = try SolanaManager(policy: policy, stateBytes: Array(old))
+        let second = [2] + state.dropFirst().dropLast(news)
+        let later = try SolanaManager(policy: policy, stateBytes: Array(second))
+        #expect(later.stateBytes.dropLast(news) == state.dropLast(news))
+        #expect(later.mark.count == 0 && later.mark.base == SHA256.hash(Array(second)))
+        #expect(again.mark.base == SHA256.hash(Array(old)))
         #expect(again.stateBytes.count == state.count - 2 * 48)
         #expect(again.status(of: bench.payout(1).id) == .inFlight([id]))
         #expect(again.status(of: bench.payout(2).id) == .inFlight([]))
         #expect(try bench.replayed(from: 1, policy).stateBytes == state)
         #expect(throws: CodecError.invalidValue("version")) {
-            _ = try SolanaManager(policy: policy, stateBytes: [3] + state.dropFirst())
+            _ = try SolanaManager(policy: policy, stateBytes: [4] + state.dropFirst())
         }
     }
 }
