@@ -35,7 +35,8 @@ extension SolanaManager {
                         height: nonce.height.saturatingSum(policy.expiryMargin))
                 }
             }
-            let since = batch.isOld(policy, at: now) ? batch.earliest : nil
+            let asks = batch.after > 0 || batch.isOld(policy, at: now)
+            let since = asks ? batch.earliest : nil
             transactions += batch.attempts.map { .init(id: $0.id, nonce: use, since: since) }
         }
         return SolanaQuestion(transactions: transactions, nonces: nonces)

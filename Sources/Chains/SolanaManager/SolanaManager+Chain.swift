@@ -98,9 +98,13 @@ extension SolanaManager {
         // Accounts that are made twice are made once. Logs of before slots were told knew no such
         // thing, and are read as they were.
         let isHarmless = batch.kind == .makeAccounts && slot > 0
-        if isProven || isHarmless || !batch.isOld(policy, at: now) { return true }
-        if !batch.isTooOld { actions.append(.alert(.tooOld(batch.attempts[0].id))) }
-        batch.isTooOld = true
+        let isOld = batch.isOld(policy, at: now)
+        if isProven || isHarmless || batch.after == 0 && !isOld { return true }
+        let isLate = now.hasPassed(policy.unknownAfter, since: batch.attempts[0].signedAt)
+        if !batch.isTooOld, isOld || isLate {
+            actions.append(.alert(.tooOld(batch.attempts[0].id)))
+            batch.isTooOld = true
+        }
         return false
     }
 

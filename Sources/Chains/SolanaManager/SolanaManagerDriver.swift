@@ -270,8 +270,8 @@ public final class SolanaManagerDriver: Sendable {
             }
         }
         // Last: it may only have forgotten more since it looked.
-        let isOld = question.transactions.contains { $0.since != nil }
-        let history = isOld ? try? await node.firstAvailableSlot() : nil
+        let asksForIt = question.transactions.contains { $0.since != nil }
+        let history = asksForIt ? try? await node.firstAvailableSlot() : nil
         return SolanaEndpointAnswer(
             recent: recent, height: height, price: price, lamports: held[0]?.lamports ?? 0,
             tokens: held[1].flatMap(tokens) ?? 0, nonces: nonces, statuses: statuses, slot: slot,

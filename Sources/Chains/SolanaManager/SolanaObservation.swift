@@ -8,8 +8,8 @@ public struct SolanaQuestion: Hashable, Sendable {
         public let id: Signature
         /// The nonce it uses up, if it has one.
         public let nonce: NonceUse?
-        /// The first slot that it may be in, if it is so old that only who has the history since
-        /// can know.
+        /// The first slot that it may be in, if that was noted: only who has the history since can
+        /// know that it is in none.
         public let since: UInt64?
 
         /// A transaction.

@@ -73,7 +73,7 @@ final class SolanaNotes: Sendable {
             log.warning("Solana's payouts wait for a signature", metadata: ["why": "\(why)"])
         case .tooOld(let transaction):
             log.critical(
-                "Solana: nobody knows a transaction that was signed half a day ago",
+                "Solana: a transaction is gone, and too few nodes have the history to know it",
                 metadata: [
                     "transaction": "\(Self.text(transaction))",
                     "advice": "GET /v1/operator/settlement says which history nodes must have",

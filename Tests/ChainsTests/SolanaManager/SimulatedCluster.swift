@@ -149,8 +149,12 @@ struct SimulatedClusterNode {
         let final = head - SimulatedCluster.final
         let first = final - min(SimulatedCluster.validBlocks, final)
         let known = cluster.slots[Int(first)...Int(final)].map(\.blockhash)
+        // A machine that began a moment ago, from a snapshot, knows nothing of before.
+        let isYoung = if case .forgetful = fault { true } else { false }
+        let history = isYoung ? final - min(10, final) : 0
         let statuses = question.transactions.map { asked -> SolanaStatusAnswer in
-            guard let found = cluster.landed[asked.id], found.slot <= head else { return .absent }
+            guard let found = cluster.landed[asked.id], (history...head).contains(found.slot)
+            else { return .absent }
             return .present(
                 SolanaSighting(slot: found.slot, failure: found.failure),
                 cluster.commitment(of: found.slot, at: head))
@@ -158,7 +162,8 @@ struct SimulatedClusterNode {
         return SolanaEndpointAnswer(
             recent: candidates.filter { known.contains($0) }, height: final, price: cluster.price,
             lamports: 1_000_000_000, tokens: .max / 2,
-            nonces: question.nonces.map { finalNonce($0, cluster, at: head) }, statuses: statuses)
+            nonces: question.nonces.map { finalNonce($0, cluster, at: head) }, statuses: statuses,
+            slot: final, history: history)
     }
 
     /// The nonce's value as of the final slot: the oldest that was used up since, or today's.
@@ -190,6 +195,6 @@ struct SimulatedClusterNode {
             nonces: question.nonces.map { _ in forged },
             statuses: question.transactions.map { _ in
                 isDone ? .present(SolanaSighting(slot: 1, failure: nil), .finalized) : .absent
-            })
+            }, slot: isDone ? 1 : cluster.height, history: 0)
     }
 }

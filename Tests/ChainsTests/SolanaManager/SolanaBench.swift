@@ -55,7 +55,7 @@ struct SolanaBench {
     /// An endpoint that has finalized `height`.
     func answer(
         _ height: UInt64, _ statuses: [SolanaStatusAnswer], nonces: [Digest?] = [],
-        recent: [Digest] = [Digest(words: (8, 8, 8, 8))], history: UInt64? = nil
+        recent: [Digest] = [Digest(words: (8, 8, 8, 8))], history: UInt64? = 0
     ) -> SolanaEndpointAnswer {
         // Slots are ahead of heights, as some have no block.
         SolanaEndpointAnswer(

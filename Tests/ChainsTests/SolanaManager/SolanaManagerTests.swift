@@ -110,12 +110,35 @@ import Testing
         #expect(bench.drafts.map(\.price) == [9_999_999])
     }
 
+    /// Machines that began after the transaction know nothing of it, however young it is.
+    @Test func absenceIsNoEvidenceOfWhoLacksTheHistory() throws {
+        var bench = try SolanaBench()
+        let id = try bench.send()
+        func look(_ histories: [UInt64?]) throws {
+            try bench.look { bench, question in
+                #expect(question.transactions.map(\.since) == [6_001])
+                return histories.map { bench.answer(1_300, [.absent], history: $0) }
+            }
+        }
+        for histories: [UInt64?] in [[nil, nil], [6_002, 6_002], [6_001, 6_002]] {
+            try look(histories)
+            #expect(bench.manager.status(of: bench.payout(1).id) == .inFlight([id]))
+        }
+        #expect(bench.manager.stuckBatches.isEmpty)
+        bench.now += 300
+        try look([6_001, 6_002])
+        #expect(bench.actions.contains(.alert(.tooOld(id))))
+        #expect(bench.manager.stuckBatches.map(\.history) == [6_001])
+        try look([6_001, 0])
+        #expect(bench.actions.contains(.alert(.expired(id))))
+    }
+
     @Test func oldAbsenceIsNoEvidence() throws {
         var bench = try SolanaBench()
         let id = try bench.send()
         bench.now += 13 * 3_600
         try bench.look { bench, _ in
-            [bench.answer(99_000, [.absent]), bench.answer(99_000, [.absent])]
+            (0..<2).map { _ in bench.answer(99_000, [.absent], history: nil) }
         }
         #expect(bench.actions.contains(.alert(.tooOld(id))))
         #expect(bench.actions.contains(.report(bench.payout(1).id, .unknown)))

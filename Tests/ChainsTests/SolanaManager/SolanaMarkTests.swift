@@ -205,7 +205,7 @@ import Testing
         let id = try bench.sign()
         bench.now += 13 * 3_600
         try bench.look { bench, _ in
-            [bench.answer(99_000, [.absent]), bench.answer(99_000, [.absent])]
+            (0..<2).map { _ in bench.answer(99_000, [.absent], history: nil) }
         }
         #expect(bench.actions.contains(.alert(.expired(id))))
         #expect(bench.manager.stuckBatches.isEmpty)
