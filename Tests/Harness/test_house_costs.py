@@ -226,3 +226,48 @@ def test_the_leave_to_disperse_is_upkeep(payer):
     listed = house.get("/v1/costs")["data"]
     assert {(one["subject"], one["coin"]) for one in listed} == {("upkeep", "wei")}
     assert len(listed) == 2
+
+
+def test_signs_of_life_and_empty_transactions_are_upkeep(tmp_path):
+    house = House(tmp_path, "--escape-delay", "3000")
+    try:
+        begin(house)
+        held, address = wei(house), house.chain.keys[0][1]
+        first = nonce(house, address)
+        # No node takes the first sign of life for what it is, so that its nonce is filled.
+        house.chain.call("test_fault", {
+            "method": "eth_sendRawTransaction", "kind": "error", "count": 3,
+            "message": "intrinsic gas too low"})
+        pass_time(house, 1_100)
+
+        def is_mined(count):
+            house.chain.call("anvil_mine", "0x1")
+            return nonce(house, address) == first + count
+
+        eventually("the nonce is filled", lambda: is_mined(1), seconds=90)
+        house.kill()
+        house.start()
+        eventually("the sign of life", lambda: is_mined(2), seconds=90)
+        house.kill()
+        house.start()
+
+        def is_exact():
+            house.chain.call("anvil_mine", "0x1")
+            return totals(house, "wei").get("upkeep") == str(held - wei(house))
+
+        eventually("both are booked", is_exact)
+        listed = house.get("/v1/costs")["data"]
+        assert {one["subject"] for one in listed} == {"upkeep"}
+        gas = sorted(one["gas"] for one in listed)
+        assert len(gas) == 2 and gas[0] == 21_000 < gas[1]
+        # A root, and what it costs is the root's.
+        settle(house, "20", 1)
+        eventually("the root is booked", lambda: house.get("/v1/batches/1")["costs"])
+        assert totals(house, "wei")["units"] == str(held - wei(house))
+        audit(house)
+    finally:
+        house.stop()
+
+
+def nonce(house, account):
+    return int(house.chain.call("eth_getTransactionCount", account, "latest"), 16)

@@ -122,7 +122,7 @@ extension SettlementService {
         switch failure {
         case .wouldRevert(let text): !text.contains("dispersed")
         case .reverted: undoneTimes(key) > 1
-        case .cancelled, .refused, .replaced: false
+        case .cancelled, .refused, .declined, .replaced: false
         }
     }
 
