@@ -82,13 +82,14 @@ def test_what_solana_charges_outlives_kills(payer):
         return found["solana"]["unbooked"] == 0 and totals(house, "lamports")["units"] == str(spent)
 
     # It pays, for which it makes the payee's account, and is killed before it can know the price.
-    solana.call("test_fault", {"method": "getTransaction", "kind": "error", "count": 10**6})
+    solana.everywhere(
+        "test_fault", {"method": "getTransaction", "kind": "error", "count": 10**6})
     first = house.withdraw(3, "1.25", key="june")
     eventually("the first payment", lambda: is_paid(first))
     assert totals(house, "lamports")["units"] == "0"
     assert settlement(house)["solana"]["unbooked"] >= 2
     house.kill()
-    solana.call("test_clearFaults")
+    solana.everywhere("test_clearFaults")
     house.begin(*tables)
     eventually("all of it is booked", is_exact)
     paid = house.get(f"/v1/dispersals/{first['dispersal']}")
@@ -130,12 +131,12 @@ def test_what_solana_charges_outlives_kills(payer):
     seen = solana.call(
         "getMultipleAccounts", [solana.account(solana.keys[1][1])], {"encoding": "base64"})
     freeze(solana, solana.keys[1][1])
-    solana.call(
+    solana.everywhere(
         "test_fault",
         {"method": "getMultipleAccounts", "kind": "lie", "count": 10**6, "result": seen})
     third = house.withdraw(3, "0.50", key="august")
     eventually("it is signed too", lambda: settlement(house)["solana"]["unbooked"] > 0)
-    solana.call("test_clearFaults")
+    solana.everywhere("test_clearFaults")
 
     def found():
         return house.get(f"/v1/dispersals/{third['dispersal']}")

@@ -26,10 +26,12 @@ class Solana:
         self.log = open(folder / "solana.log", "w")
         self.process = subprocess.Popen(
             [sys.executable, ROOT / "Tests/Harness/svm_node.py", "--port", "0", "--accounts", "3"]
-            + ["--tokens", str(1_000 * DOLLARS), "--slot-ms", "20", "--exit-with-parent"],
+            + ["--tokens", str(1_000 * DOLLARS), "--slot-ms", "20", "--endpoints", "2"]
+            + ["--exit-with-parent"],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         ready = json.loads(self.process.stdout.readline())
         self.rpc, self.mint = ready["listening"], ready["mint"]
+        self.rpcs = ready["endpoints"]
         self.keys = []
         for index, account in enumerate(ready["accounts"]):
             file = folder / f"solana-{index}.key"
@@ -37,11 +39,16 @@ class Solana:
             file.chmod(0o600)
             self.keys.append((file, account["address"]))
 
-    def call(self, method, *params):
+    def call(self, method, *params, url=None):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         request = urllib.request.Request(
-            self.rpc, body.encode(), {"content-type": "application/json"})
+            url or self.rpc, body.encode(), {"content-type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=30))["result"]
+
+    def everywhere(self, method, *params):
+        """At every endpoint: each has faults of its own."""
+        for url in self.rpcs:
+            self.call(method, *params, url=url)
 
     def account(self, owner):
         """The owner's token account of the mint."""
@@ -77,7 +84,7 @@ class Payer(House):
     def begin(self, *more, key=()):
         self.start(key=key, extra=[
             "--payouts", "plan", "--refund-above", "1000",
-            "--solana-rpc-url", self.solana.rpc, "--solana-rpc-url", self.solana.rpc,
+            *[word for url in self.solana.rpcs for word in ("--solana-rpc-url", url)],
             "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0], *more,
         ])
 
