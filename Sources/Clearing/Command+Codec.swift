@@ -122,6 +122,10 @@ extension Command: CanonicalCodable {
             writer.write(channel)
             writer.write(total)
         case .closeChannel(let channel): writer.write(channel)
+        case .sealDispersals(let first, let last, let books):
+            writer.write(first)
+            writer.write(last)
+            writer.write(books)
         default: break
         }
     }
@@ -173,6 +177,7 @@ extension Command: CanonicalCodable {
         case .fundChannel: 77
         case .closeChannel: 78
         case .returnDispersal: 83
+        case .sealDispersals: 86
         }
     }
 
@@ -274,6 +279,9 @@ extension Command: CanonicalCodable {
         case 77: return .fundChannel(try reader.read(), total: try reader.readUInt128())
         case 78: return .closeChannel(try reader.read())
         case 83: return .returnDispersal(try reader.read())
+        case 86:
+            return .sealDispersals(
+                first: try reader.read(), last: try reader.read(), books: try reader.read())
         default: throw .invalidValue("command")
         }
     }

@@ -115,6 +115,8 @@ extension Rejection {
             "the payment channel is closing, or something of it is on its way"
         case .channelNotWanted: "the party has not asked for such a payment channel"
         case .notTheLastLog: "only the last log that was booked can be taken back"
+        case .nothingToSeal: "there are no such dispersals without the books they are made under"
+        case .wrongBooks: "these books are a batch's, or older than those of the dispersals before"
         default: name
         }
     }

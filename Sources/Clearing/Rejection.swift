@@ -165,6 +165,10 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case channelNotWanted = 719
     /// Only the last log that was booked can be taken back.
     case notTheLastLog = 720
+    /// These dispersals are not there, or it is fixed under which books they are made.
+    case nothingToSeal = 727
+    /// The books are older than those of the dispersals before, or a batch's.
+    case wrongBooks = 728
 
     /// Whether the same command may be accepted later without being changed.
     public var isTransient: Bool {

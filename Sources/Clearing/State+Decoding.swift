@@ -30,7 +30,7 @@ extension ClearingHouse {
         }
         epochStartedAt = try reader.read()
         let rest = try reader.readUInt128()
-        emissionRest = Amount(rest & ~(7 << 125))
+        emissionRest = Amount(rest & ~(7 << 125 | 1 << 123))
         if rest >> 127 == 1 {
             emissionState = try reader.read()
             if emissionState == .none { throw .invalidValue("emission state") }
@@ -51,6 +51,7 @@ extension ClearingHouse {
         }
         if rest >> 126 & 1 == 1 { try restorePayouts(from: &reader) }
         if rest >> 125 & 1 == 1 { try restoreChannels(from: &reader) }
+        if rest >> 123 & 1 == 1 { try restoreSeals(from: &reader) }
         guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }

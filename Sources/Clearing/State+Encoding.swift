@@ -33,10 +33,12 @@ extension ClearingHouse {
         encode(epochs, into: &writer) { $1.write($0) }
         writer.write(epochStartedAt)
         // The top bit says that the policy's state follows, as with a batch's commitment below;
-        // the next one that payouts do, at the end, and the third that channels do behind them.
+        // the next one that payouts do, at the end, the third that channels do behind them, and the
+        // fifth that seals of dispersals do behind those.
         writer.write(
             emissionRest.units | (emissionState == .none ? 0 : 1 << 127)
-                | (hasPayouts ? 1 << 126 : 0) | (channels.isEmpty ? 0 : 1 << 125))
+                | (hasPayouts ? 1 << 126 : 0) | (channels.isEmpty ? 0 : 1 << 125)
+                | (dispersalSeals.isEmpty ? 0 : 1 << 123))
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
@@ -52,6 +54,7 @@ extension ClearingHouse {
         }
         if hasPayouts { encodePayouts(into: &writer) }
         if !channels.isEmpty { writer.write(channels) }
+        if !dispersalSeals.isEmpty { writer.write(dispersalSeals) }
     }
 
     /// What every encoding starts with.

@@ -160,6 +160,19 @@ class Payer(House):
         self.solana.stop()
 
 
+def check(house, code=0, change=lambda found: found):
+    """Has check_dispersals.py compare what the house says with the chain."""
+    file = house.folder / "dispersals.json"
+    file.write_text(json.dumps(change(house.get("/v1/dispersals"))))
+    done = subprocess.run(
+        [sys.executable, ROOT / "Tests/Harness/check_dispersals.py", "--rpc", house.chain.rpc,
+         "--contract", house.addresses["contract"], "--usdc", house.addresses["usdc"], "--tly",
+         house.addresses["tly"], "--payer", house.chain.keys[0][1], file],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def house(tmp_path):
     house = Payer(tmp_path)
@@ -243,6 +256,13 @@ def test_everybody_is_paid_once_on_both_chains(house):
     assert sent["costs"][0]["coin"] == "lamports"
     meta = house.solana.call("getTransaction", sent["payments"][0]["transaction"])["meta"]
     assert sent["costs"][0]["units"] == str(meta["fee"])
+
+    # The transaction carries under which books it was made, and another hand finds them there.
+    check(house)
+    books = pushed["books"]
+    assert house.chain.call("eth_getTransactionByHash", transaction)["input"].endswith(
+        books["journal_head"] + books["liabilities_root"])
+    assert "books" not in sent
 
     # On demand, under a key: asked for twice, and paid once, whatever happens in between.
     before = house.dollars(1)
@@ -537,3 +557,47 @@ def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house):
     log = house.folder / "house.log"
     eventually("a person is told", lambda: "another dispersal by this name" in log.read_text())
     assert house.stages() == [["submitted", "submitted"]]
+
+
+def test_a_push_says_under_which_books_it_was_made(house):
+    """Fixed once, in the journal: whatever is lost and sent again carries the same."""
+    house.begin()
+    house.fill(1, 2, 3)
+    for account in (1, 2):
+        house.withdraw(account, "1.5")
+    house.chain.call("evm_setAutomine", False)
+    house.operate("settle")
+    eventually("it waits for its block", lambda: house.waits(0) == 1)
+    before = house.get("/v1/dispersals/1")["books"]
+    house.kill()
+    # All that the manager knew is gone: the same transaction is made anew, at another price or not.
+    for path in (house.folder / "house").glob("settlement.sqlite*"):
+        path.unlink()
+    house.begin()
+    house.withdraw(3, "1", key="a")
+    house.chain.call("evm_setAutomine", True)
+    eventually("all are paid", lambda: house.are_over(2), seconds=60)
+    first, second = house.get("/v1/dispersals")["data"]
+    assert first["books"] == before != second["books"]
+    assert first["books"]["sequence"] < second["books"]["sequence"]
+    assert "2 dispersals, 2 with their books" in check(house)
+
+    def other(field):
+        def change(found):
+            found["data"][0]["books"][field] = "11" * 32
+            return found
+        return change
+
+    assert "journal head" in check(house, 1, other("journal_head"))
+    assert "liabilities root" in check(house, 1, other("liabilities_root"))
+    assert "knows nothing" in check(house, 1, lambda found: {"data": found["data"][:1]})
+    # Who has the journal finds the head in it, and what was owed then.
+    house.process.terminate()
+    house.process.wait(30)
+    data = house.folder / "house"
+    for one in (first, second):
+        point = f"{one['books']['sequence']}:{one['books']['journal_head']}"
+        report = json.loads(exchequer("audit", "--data", data, "--expect", point, "--json"))
+        assert report["sound"] and report["liabilitiesMatched"] == 2
+    wrong = f"{first['books']['sequence']}:{second['books']['journal_head']}"
+    exchequer("audit", "--data", data, "--expect", wrong, code=5)

@@ -46,10 +46,13 @@ enum SettlementCall: Hashable, Sendable {
         }
     }
 
-    /// Two lists of one length behind four words, each where the ABI's plain encoding puts it.
+    /// Two lists of one length behind four words, each where the ABI's plain encoding puts it, and
+    /// behind them the books or nothing.
     private static func dispersal(_ words: CallWords) -> SettlementCall? {
         let count = words.number(4)
-        guard count <= UInt128(words.count), words.isWhole(6 + 2 * Int(count)),
+        guard count <= UInt128(words.count),
+            words.isWhole(6 + 2 * Int(count))
+                || words.isWhole(6 + 2 * Int(count) + PushedBooks.size / 32),
             words.number(2) == 0x80, words.number(3) == 0xA0 + 32 * count,
             words.number(5 + Int(count)) == count, let token = words.address(0)
         else { return nil }

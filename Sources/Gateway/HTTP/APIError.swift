@@ -151,6 +151,7 @@ extension Rejection {
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
             .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog,
+            .nothingToSeal, .wrongBooks,
             .channelExists, .wrongChannelState, .channelNotWanted:
             .conflict
         case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals:

@@ -29,6 +29,10 @@ import Testing
         #expect(try code(2, SignerBench.disperse(tly, [4, 7], name: 2)) == 9)
         #expect(try code(2, SignerBench.disperse(tly, [4, 6], name: 2)) == nil)
         #expect(spent().usd == 100_000_000 && spent().tly == 10_000_000_000)
+        // The books behind the arguments are nothing that moves.
+        let books = [UInt8](repeating: 7, count: 64)
+        #expect(try code(2, SignerBench.disperse(tly, [4, 6], name: 2) + books) == nil)
+        #expect(spent().tly == 10_000_000_000)
         // With roots and slashes it is one sum.
         #expect(try code(3, SignerBench.root(usd: 1_100)) == nil)
         #expect(try code(4, SignerBench.disperse(usd, [51], name: 3)) == 10)
@@ -108,6 +112,8 @@ import Testing
             Array(SignerBench.root(usd: 1_001).dropLast()),
             SignerBench.disperse(usd, [1], name: 1) + [0],
             SignerBench.disperse(usd, [1], name: 1) + word,
+            SignerBench.disperse(usd, [1], name: 1) + word + word + [0],
+            SignerBench.disperse(usd, [1], name: 1) + word + word + word,
             Array(SignerBench.disperse(usd, [1], name: 1).dropLast()),
             // The amounts lie elsewhere than where they are looked for.
             SignerBench.disperse(usd, [1], name: 1) { $0[3] = UInt256(low: 0x80).word.bytes },
