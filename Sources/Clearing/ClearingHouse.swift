@@ -41,6 +41,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var epochs: [EpochRecord] = []
     /// Every dispersal, by id from 1.
     public internal(set) var dispersals: [Dispersal] = []
+    /// Under which books dispersals are made, in the order of their numbers.
+    public internal(set) var dispersalSeals: [DispersalSeal] = []
     /// Every settlement by plan, in order.
     public internal(set) var settlements: [SettlementRecord] = []
     /// What the chains charged, in the order it was booked.

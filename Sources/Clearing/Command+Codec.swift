@@ -134,6 +134,10 @@ extension Command: CanonicalCodable {
             writer.write(owner)
         case .takeDeposits(let payer): writer.write(payer)
         case .bookDeposit(let transfer): writer.write(transfer)
+        case .sealDispersals(let first, let last, let books):
+            writer.write(first)
+            writer.write(last)
+            writer.write(books)
         default: break
         }
     }
@@ -191,6 +195,7 @@ extension Command: CanonicalCodable {
         case .takeDeposits: 82
         case .bookDeposit: 84
         case .removeDepositor: 85
+        case .sealDispersals: 86
         case .forgoSlash: 90
         }
     }
@@ -301,6 +306,9 @@ extension Command: CanonicalCodable {
         case 83: return .returnDispersal(try reader.read())
         case 84: return .bookDeposit(try reader.read())
         case 85: return .removeDepositor(try reader.read(), owner: try reader.readDigest())
+        case 86:
+            return .sealDispersals(
+                first: try reader.read(), last: try reader.read(), books: try reader.read())
         case 90: return .forgoSlash(try reader.read(), isRequested: try reader.readBool())
         default: throw .invalidValue("command")
         }

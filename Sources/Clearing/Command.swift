@@ -96,6 +96,9 @@ public enum Command: Hashable, Sendable {
     case splitDispersal(DispersalID)
     /// A dispersal that was never made and never will be is given up: its money is its payees'.
     case returnDispersal(DispersalID)
+    /// These dispersals are made under these books: what the house owed at a head of its journal.
+    case sealDispersals(
+        first: DispersalID, last: DispersalID, books: LiabilityCommitment)
     /// Pays a party at once what it asks for, under a key of its own.
     case payOut(
         PartyID, asset: Asset, amount: Amount, key: Digest, quotes: SettlementQuotes)

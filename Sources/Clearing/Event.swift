@@ -93,6 +93,8 @@ public enum Event: Hashable, Sendable {
     case settlementPlanned(UInt64)
     /// Payments are to be sent.
     case dispersalMade(DispersalID)
+    /// It is fixed under which books these dispersals are made.
+    case dispersalsSealed(DispersalID, DispersalID)
     /// A party was sent its money.
     case paymentMade(DispersalID, PartyID, asset: Asset, amount: Amount)
     /// A party cannot be sent its money now.

@@ -123,6 +123,8 @@ extension Rejection {
         case .depositorNotFound: "the party has not registered this account for deposits"
         case .depositBooked: "the transfer is booked as a deposit already"
         case .tooManyDeposits: "as many deposits wait to be credited as may: it is tried again"
+        case .nothingToSeal: "there are no such dispersals without the books they are made under"
+        case .wrongBooks: "these books are a batch's, or older than those of the dispersals before"
         default: name
         }
     }

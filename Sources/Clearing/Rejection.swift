@@ -177,6 +177,10 @@ public enum Rejection: UInt16, CaseIterable, Error, Hashable, Sendable {
     case depositBooked = 725
     /// As many deposits wait to be credited as may.
     case tooManyDeposits = 726
+    /// These dispersals are not there, or it is fixed under which books they are made.
+    case nothingToSeal = 727
+    /// The books are older than those of the dispersals before, or a batch's.
+    case wrongBooks = 728
 
     /// Whether the same command may be accepted later without being changed.
     public var isTransient: Bool {

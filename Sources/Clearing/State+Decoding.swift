@@ -30,7 +30,7 @@ extension ClearingHouse {
         }
         epochStartedAt = try reader.read()
         let rest = try reader.readUInt128()
-        emissionRest = Amount(rest & ~(7 << 125 | 3 << 122))
+        emissionRest = Amount(rest & ~(7 << 125 | 7 << 121))
         if rest >> 127 == 1 {
             emissionState = try reader.read()
             if emissionState == .none { throw .invalidValue("emission state") }
@@ -53,6 +53,7 @@ extension ClearingHouse {
         if rest >> 125 & 1 == 1 { try restoreChannels(from: &reader) }
         if rest >> 123 & 1 == 1 { try restoreSolanaRecords(from: &reader) }
         if rest >> 122 & 1 == 1 { try restoreDeposits(from: &reader) }
+        if rest >> 121 & 1 == 1 { try restoreSeals(from: &reader) }
         guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }

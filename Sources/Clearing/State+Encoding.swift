@@ -34,13 +34,15 @@ extension ClearingHouse {
         writer.write(epochStartedAt)
         // The top bit says that the policy's state follows, as with a batch's commitment below;
         // the next one that payouts do, at the end, and the third that channels do behind them; the
-        // fifth that records of Solana do behind those, and the sixth that deposits do after them.
+        // fifth that records of Solana do behind those, the sixth that deposits do after them, and
+        // the seventh that seals of dispersals do last.
         var rest = emissionRest.units
         if emissionState != .none { rest |= 1 << 127 }
         if hasPayouts { rest |= 1 << 126 }
         if !channels.isEmpty { rest |= 1 << 125 }
         if !solanaRecords.isEmpty { rest |= 1 << 123 }
         if hasDeposits { rest |= 1 << 122 }
+        if !dispersalSeals.isEmpty { rest |= 1 << 121 }
         writer.write(rest)
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
@@ -59,6 +61,7 @@ extension ClearingHouse {
         if !channels.isEmpty { writer.write(channels) }
         if !solanaRecords.isEmpty { writer.write(solanaRecords) }
         if hasDeposits { encodeDeposits(into: &writer) }
+        if !dispersalSeals.isEmpty { writer.write(dispersalSeals) }
     }
 
     /// What every encoding starts with.

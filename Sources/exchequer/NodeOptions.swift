@@ -11,6 +11,11 @@ struct NodeOptions: ParsableArguments {
     var rpcQuorum: Int?
 
     func validate() throws {
+        do throws(RepeatedEndpoint) {
+            try RPCEndpoints.requireDistinct(rpc)
+        } catch {
+            throw ValidationError("--rpc: \(error).")
+        }
         guard let rpcQuorum else { return }
         guard rpcQuorum <= rpc.count, rpcQuorum > rpc.count / 2 else {
             throw ValidationError("More than half of the endpoints must agree.")
@@ -23,7 +28,7 @@ struct NodeOptions: ParsableArguments {
     }
 
     /// The endpoints for people.
-    var names: String { rpc.joined(separator: ", ") }
+    var names: String { RPCEndpoints.shown(rpc) }
 
     private func nodes<Node: Sendable>(_ node: (JSONRPC) -> Node) -> ChainNodes<Node> {
         ChainNodes(

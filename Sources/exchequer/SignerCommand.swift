@@ -92,6 +92,13 @@ struct SignerCommand: AsyncParsableCommand {
                 log.warning("a policy's key is not here", metadata: ["key": "\(name)"])
             }
             for name in desk.names {
+                if policies.byKey[name]?.lacksTokens == true {
+                    log.warning(
+                        """
+                        the policy has disperse() and no "tokens" (docs/reference/signer.md): \
+                        until it says which count as usd and as tly, no dispersal is signed
+                        """, metadata: ["key": "\(name)"])
+                }
                 let spent = book.spent(by: name, at: .systemNow)
                 log.info("a key is ready", metadata: Self.amounts(spent, ["key": "\(name)"]))
             }

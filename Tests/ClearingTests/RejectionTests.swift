@@ -365,9 +365,25 @@ private let settlementRows: [RejectionRow] = [
         }
         return .bookDeposit(World.transfer(2, from: PartyID(1), 5))
     },
+    .init(.nothingToSeal) { _ in World.seal(1) },
+    .init(.wrongBooks) { world in
+        world.payBuyer(key: 1)
+        world.payBuyer(key: 2)
+        world.run(World.seal(1, at: 9))
+        return World.seal(2, at: 8)
+    },
 ]
 
 extension World {
+    /// Says under which books a dispersal is made.
+    fileprivate static func seal(_ number: UInt64, at sequence: UInt64 = 1) -> Command {
+        .sealDispersals(
+            first: DispersalID(number), last: DispersalID(number),
+            books: LiabilityCommitment(
+                batch: .none, sequence: sequence, head: digest(1), depth: 4, totals: .zero,
+                top: digest(2)))
+    }
+
     /// Pays the buyer a chain unit on demand.
     fileprivate mutating func payBuyer(key: UInt64) {
         run(

@@ -23,7 +23,7 @@ extension World {
     mutating func payouts(_ random: inout SplitMix64) -> Command {
         let party = PartyID(1 + random.below(7))
         let id = DispersalID(1 + random.below(UInt64(house.dispersals.count) + 1))
-        switch random.below(9) {
+        switch random.below(10) {
         case 0, 1:
             let pushes = random.below(3) != 0
             let everyone = random.below(2) == 0
@@ -55,6 +55,13 @@ extension World {
             return .setPayout(
                 party,
                 PayoutSettings(solana: owner, keep: Amount(UInt128(random.below(1 << 23)))))
+        case 8:
+            let first = house.lastSealedDispersal + random.below(3)
+            return .sealDispersals(
+                first: DispersalID(first), last: DispersalID(first + random.below(3)),
+                books: LiabilityCommitment(
+                    batch: random.below(9) == 0 ? BatchID(1) : .none, sequence: random.below(1_000),
+                    head: World.digest(5), depth: 4, totals: .zero, top: World.digest(6)))
         default:
             let units = UInt128(1 + random.below(5))
             return .payOut(

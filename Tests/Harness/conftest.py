@@ -72,8 +72,9 @@ class House:
         self.deployed[name] = receipt.gasUsed
         return self.web3.eth.contract(receipt.contractAddress, abi=record["abi"])
 
-    def send(self, sender, function, gas=5_000_000):
-        """Signs, sends and mines a call; a revert raises ContractLogicError with its reason."""
+    def send(self, sender, function, gas=5_000_000, tail=b""):
+        """Signs, sends and mines a call; a revert raises ContractLogicError with its reason. `tail`
+        goes behind the arguments."""
         fields = {
             "from": sender.address,
             "nonce": self.web3.eth.get_transaction_count(sender.address),
@@ -83,6 +84,7 @@ class House:
             "maxPriorityFeePerGas": 10**9,
         }
         transaction = function.build_transaction(fields)
+        transaction["data"] += tail.hex()
         raw = sender.sign_transaction(transaction).raw_transaction
         receipt = self.web3.eth.get_transaction_receipt(self.web3.eth.send_raw_transaction(raw))
         if receipt.status != 1:

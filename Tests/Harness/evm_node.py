@@ -5,7 +5,7 @@
 
 It listens on 127.0.0.1 only and prints one JSON line when it is ready:
     {"listening": "http://127.0.0.1:40123", "port": 40123, "chainId": 31337,
-     "accounts": [{"address": "0x..", "privateKey": "0x.."}, ..]}
+     "endpoints": ["http://127.0.0.1:40123", ..], "accounts": [{"address": "0x..", "privateKey": "0x.."}, ..]}
 Account i has the key keccak256("exchequer-dev-<i>"). SIGTERM and SIGINT end it with exit code 0.
 
 Besides the eth_ methods it has the control methods of hardhat and anvil, the faults of rpc_server.py,
@@ -29,7 +29,14 @@ import threading
 from eth.exceptions import HeaderNotFound
 from eth_utils import decode_hex
 from evm_chain import Chain, Reverted, data, effective_price, number, quantity, word
-from rpc_server import RpcError, RpcNode, block_signals, make_server, refuse, wait_for_the_end
+from rpc_server import (
+    RpcError,
+    RpcNode,
+    block_signals,
+    make_servers,
+    refuse,
+    wait_for_the_end,
+)
 
 MAX_LOG_BLOCKS = 10_000
 MAX_MINED_AT_ONCE = 10_000
@@ -315,14 +322,15 @@ def mine_regularly(node: Node, seconds: float, stop: threading.Event):
             node.chain.mine()
 
 
-def announce(node: Node, port: int):
+def announce(node: Node, ports: list[int]):
     accounts = [
         {"address": account.address, "privateKey": data(key)}
         for account, key in zip(node.chain.accounts, node.chain.keys)
     ]
     line = {
-        "listening": f"http://127.0.0.1:{port}",
-        "port": port,
+        "listening": f"http://127.0.0.1:{ports[0]}",
+        "port": ports[0],
+        "endpoints": [f"http://127.0.0.1:{port}" for port in ports],
         "chainId": node.chain.chain_id,
         "accounts": accounts,
     }
@@ -338,8 +346,11 @@ def parse_arguments():
     parser.add_argument("--interval", type=float, default=0, help="mine every so many seconds")
     parser.add_argument("--safe", type=int, default=2, help="depth of the tag safe")
     parser.add_argument("--final", type=int, default=4, help="depth of the tag finalized")
+    parser.add_argument("--endpoints", type=int, default=1, help="how many ports it listens on")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when orphaned")
     arguments = parser.parse_args()
+    if not 1 <= arguments.endpoints <= 16:
+        parser.error("--endpoints must be 1..16")
     if not 0 <= arguments.accounts <= 1000:
         parser.error("--accounts must be 0..1000")
     return arguments
@@ -359,21 +370,22 @@ def main() -> int:
         final=arguments.final,
     )
     try:
-        server = make_server(node, arguments.port)
+        servers = make_servers(node, arguments.port, arguments.endpoints)
     except OSError as error:
         print(f"cannot listen on port {arguments.port}: {error}", file=sys.stderr)
         return 1
-    helpers = [threading.Thread(target=server.serve_forever, daemon=True)]
+    helpers = [threading.Thread(target=one.serve_forever, daemon=True) for one in servers]
     if arguments.interval:
         options = (node, arguments.interval, stop)
         helpers.append(threading.Thread(target=mine_regularly, args=options, daemon=True))
     for helper in helpers:
         helper.start()
-    announce(node, server.server_address[1])
+    announce(node, [server.server_address[1] for server in servers])
     wait_for_the_end(parent)
     stop.set()
-    server.shutdown()
-    server.server_close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
     return 0
 
 

@@ -8,6 +8,9 @@
              "lie"      the call is not executed, `result` is the answer
         for the next `count` calls (default 1) of `method`, after letting `after` calls pass
     test_clearFaults []
+
+A chain may have several listeners (`make_servers`), as one with several providers: a fault is of
+the listener that it was asked of.
 """
 
 import json
@@ -42,7 +45,9 @@ class RpcNode:
     """A chain's methods, called by name. A subclass says which names are public."""
 
     def __init__(self):
-        self.faults = []
+        # By listener; `listener` is the one whose call is being answered.
+        self.faults = {}
+        self.listener = 0
         self.lock = threading.RLock()
 
     def is_public(self, method: str) -> bool:
@@ -60,16 +65,17 @@ class RpcNode:
             raise RpcError(-32602, f"needs method and kind, one of {', '.join(FAULT_KINDS)}")
         defaults = {"count": 1, "after": 0, "seconds": 30, "result": None}
         defaults |= {"message": "injected fault", "code": -32000}
-        self.faults.append(defaults | fault)
+        self.faults.setdefault(self.listener, []).append(defaults | fault)
         return True
 
     def test_clearFaults(self):
-        self.faults.clear()
+        self.faults.pop(self.listener, None)
         return True
 
     def take_fault(self, method):
         """The fault this call of `method` shall suffer, or None."""
-        for fault in self.faults:
+        faults = self.faults.get(self.listener, [])
+        for fault in faults:
             if fault["method"] != method:
                 continue
             if fault["after"] > 0:
@@ -77,18 +83,19 @@ class RpcNode:
                 continue
             fault["count"] -= 1
             if fault["count"] <= 0:
-                self.faults.remove(fault)
+                faults.remove(fault)
             return fault
         return None
 
     # ---- dispatch
 
-    def answer(self, request) -> tuple[dict, dict | None]:
+    def answer(self, request, listener=0) -> tuple[dict, dict | None]:
         """The response to one JSON-RPC request and the fault for its transport, if any."""
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             return failure(None, RpcError(-32600, "not a JSON-RPC request")), None
         identifier, method = request.get("id"), request["method"]
         with self.lock:
+            self.listener = listener
             fault = None if method.startswith("test_") else self.take_fault(method)
             try:
                 if fault and fault["kind"] == "error":
@@ -129,7 +136,20 @@ class Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-def make_server(node: RpcNode, port: int) -> ThreadingHTTPServer:
+def make_servers(node: RpcNode, port: int, count: int) -> list[ThreadingHTTPServer]:
+    """As many listeners of one chain, on `port` and those after it, or where the system chooses."""
+    servers = []
+    try:
+        for listener in range(count):
+            servers.append(make_server(node, port + listener if port else 0, listener))
+    except OSError:
+        for server in servers:
+            server.server_close()
+        raise
+    return servers
+
+
+def make_server(node: RpcNode, port: int, listener=0) -> ThreadingHTTPServer:
     """An HTTP server on 127.0.0.1; port 0 lets the system choose."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -157,7 +177,7 @@ def make_server(node: RpcNode, port: int) -> ThreadingHTTPServer:
             if not 0 < len(batch) <= MAX_BATCH:
                 error = RpcError(-32600, f"a batch has 1 to {MAX_BATCH} requests")
                 return self.reply(400, failure(None, error))
-            answers = [node.answer(one) for one in batch]
+            answers = [node.answer(one, listener) for one in batch]
             fault = next((fault for _, fault in answers if fault), {})
             if fault.get("kind") == "lost":
                 self.close_connection = True

@@ -4,7 +4,7 @@
     python Tests/Harness/svm_node.py --port 0 --accounts 4 --slot-ms 400 --tokens 1000000
 
 It listens on 127.0.0.1 only and prints one JSON line when it is ready:
-    {"listening": "http://127.0.0.1:40123", "port": 40123,
+    {"listening": "http://127.0.0.1:40123", "port": 40123, "endpoints": ["http://..", ..],
      "accounts": [{"address": "..", "seed": "64 hex digits"}, ..], "mint": "..",
      "token_program": ".."}
 Account i has the seed sha256("exchequer-dev-<i>") and 1,000 SOL. With --tokens there is a mint with
@@ -35,7 +35,7 @@ import sys
 import threading
 
 from base58 import b58decode, b58encode
-from rpc_server import RpcError, RpcNode, block_signals, make_server, wait_for_the_end
+from rpc_server import RpcError, RpcNode, block_signals, make_servers, wait_for_the_end
 from solders.account import Account
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
@@ -382,9 +382,10 @@ def pass_slots(node: Node, seconds: float, stop: threading.Event):
             node.chain.tick()
 
 
-def announce(node: Node, port: int):
+def announce(node: Node, ports: list[int]):
     accounts = [{"address": str(k.pubkey()), "seed": bytes(k)[:32].hex()} for k in node.keys]
-    line = {"listening": f"http://127.0.0.1:{port}", "port": port, "accounts": accounts}
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    line = {"listening": urls[0], "port": ports[0], "endpoints": urls, "accounts": accounts}
     if node.mint:
         line |= {"mint": str(node.mint), "token_program": node.token_program}
     print(json.dumps(line), flush=True)
@@ -398,8 +399,11 @@ def parse_arguments():
     parser.add_argument("--token-2022", action="store_true", help="the mint is of Token-2022")
     parser.add_argument("--slot-ms", type=int, default=0, help="a slot passes so often; 0: never")
     parser.add_argument("--final", type=int, default=31, help="slots until one is finalized")
+    parser.add_argument("--endpoints", type=int, default=1, help="how many ports it listens on")
     parser.add_argument("--exit-with-parent", action="store_true", help="end when orphaned")
     arguments = parser.parse_args()
+    if not 1 <= arguments.endpoints <= 16:
+        parser.error("--endpoints must be 1..16")
     if not 0 <= arguments.accounts <= 1000:
         parser.error("--accounts must be 0..1000")
     if not 0 <= arguments.tokens < 2**64 or (arguments.tokens and not arguments.accounts):
@@ -415,19 +419,21 @@ def main() -> int:
     program = TOKEN_PROGRAMS[1 if arguments.token_2022 else 0]
     node = Node(arguments.accounts, arguments.tokens, program, final=arguments.final)
     try:
-        server = make_server(node, arguments.port)
+        servers = make_servers(node, arguments.port, arguments.endpoints)
     except OSError as error:
         print(f"cannot listen on port {arguments.port}: {error}", file=sys.stderr)
         return 1
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
     if arguments.slot_ms:
         options = (node, arguments.slot_ms / 1_000, stop)
         threading.Thread(target=pass_slots, args=options, daemon=True).start()
-    announce(node, server.server_address[1])
+    announce(node, [server.server_address[1] for server in servers])
     wait_for_the_end(parent)
     stop.set()
-    server.shutdown()
-    server.server_close()
+    for server in servers:
+        server.shutdown()
+        server.server_close()
     return 0
 
 

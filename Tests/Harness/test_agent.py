@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
-from evm_node import make_server
+from rpc_server import make_server
 
 HERE = Path(__file__).parent
 PROMPTS = HERE / "prompts.json"

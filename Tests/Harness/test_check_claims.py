@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from evm_node import make_server
+from rpc_server import make_server
 
 SCRIPT = Path(__file__).with_name("check_claims.py")
 

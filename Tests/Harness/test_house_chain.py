@@ -40,13 +40,16 @@ class Chain:
         self.log = open(folder / "chain.log", "w")
         self.process = subprocess.Popen(
             [sys.executable, ROOT / "Tests/Harness/evm_node.py", "--port", "0"]
-            + ["--chain-id", "31337", "--accounts", "5", "--exit-with-parent"],
+            + ["--chain-id", "31337", "--accounts", "5", "--endpoints", "2"]
+            + ["--exit-with-parent"],
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
         )
         ready = json.loads(self.process.stdout.readline())
         self.rpc = ready["listening"]
+        # Another listener of the same chain, with faults of its own.
+        self.second = ready["endpoints"][1]
         self.keys = []
         for index, account in enumerate(ready["accounts"]):
             file = folder / f"{index}.key"
@@ -295,7 +298,7 @@ def test_a_root_outlives_kills_a_dead_node_and_a_reorganisation(house):
     """One of three endpoints is not there; the house is killed again and again while it settles,
     and the block with the root is reorganised away before it is deep enough."""
     provider = house.chain.keys[2][1]
-    endpoints = [house.chain.rpc, "http://127.0.0.1:9", house.chain.rpc]
+    endpoints = [house.chain.rpc, "http://127.0.0.1:9", house.chain.second]
     house.start(endpoints)
     house.pay("bond", 2, "100")
     house.pay("deposit", 2, "5.00")
@@ -332,6 +335,27 @@ def test_a_root_outlives_kills_a_dead_node_and_a_reorganisation(house):
     chain = house.get("/v1/chain")
     assert (chain["finality"], chain["endpoints"], chain["quorum"]) == ("confirmed", 3, 2)
     assert house.get("/v1/batches/1")["rail"]["stage"] == "confirmed"
+
+
+def test_an_endpoint_given_twice_is_refused(house):
+    """It would agree with itself. What a provider's customer is known by is not said."""
+    url = house.chain.rpc
+    line = [EXCHEQUER, "serve", "--data", house.folder / "h", "--model", f"smol={MODEL}"]
+    line += ["--http-port", "0", "--wire-port", "0", "--contract", house.addresses["contract"]]
+    line += ["--operator-key", house.chain.keys[0][0], "--any-roles"]
+    line += ["--artifacts", ROOT / "contracts-abi/evm", "--parameters", house.folder / "rules.json"]
+    twice = [f"{url}/v2/SECRET?a=1", house.chain.second, f"HTTP{url[4:]}/v2/SECRET?a=1#x"]
+    for url in twice:
+        line += ["--rpc-url", url]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3, done.stderr
+    assert f"endpoints 1 and 3 are the same, {house.chain.rpc}" in done.stderr
+    assert "--rpc-url" in done.stderr and "SECRET" not in done.stderr
+    # Nor when none of several answers.
+    line = line[:-6] + ["--rpc-url", "http://127.0.0.1:9/SECRET"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    assert done.returncode not in (0, 64) and "SECRET" not in done.stdout + done.stderr
+    assert "http://127.0.0.1:9" in done.stderr
 
 
 def test_holders_check_their_balance_against_the_chain(house):

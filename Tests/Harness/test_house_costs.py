@@ -82,13 +82,14 @@ def test_what_solana_charges_outlives_kills(payer):
         return found["solana"]["unbooked"] == 0 and totals(house, "lamports")["units"] == str(spent)
 
     # It pays, for which it makes the payee's account, and is killed before it can know the price.
-    solana.call("test_fault", {"method": "getTransaction", "kind": "error", "count": 10**6})
+    solana.everywhere(
+        "test_fault", {"method": "getTransaction", "kind": "error", "count": 10**6})
     first = house.withdraw(3, "1.25", key="june")
     eventually("the first payment", lambda: is_paid(first))
     assert totals(house, "lamports")["units"] == "0"
     assert settlement(house)["solana"]["unbooked"] >= 2
     house.kill()
-    solana.call("test_clearFaults")
+    solana.everywhere("test_clearFaults")
     house.begin(*tables)
     eventually("all of it is booked", is_exact)
     paid = house.get(f"/v1/dispersals/{first['dispersal']}")
@@ -130,12 +131,12 @@ def test_what_solana_charges_outlives_kills(payer):
     seen = solana.call(
         "getMultipleAccounts", [solana.account(solana.keys[1][1])], {"encoding": "base64"})
     freeze(solana, solana.keys[1][1])
-    solana.call(
+    solana.everywhere(
         "test_fault",
         {"method": "getMultipleAccounts", "kind": "lie", "count": 10**6, "result": seen})
     third = house.withdraw(3, "0.50", key="august")
     eventually("it is signed too", lambda: settlement(house)["solana"]["unbooked"] > 0)
-    solana.call("test_clearFaults")
+    solana.everywhere("test_clearFaults")
 
     def found():
         return house.get(f"/v1/dispersals/{third['dispersal']}")
@@ -226,3 +227,48 @@ def test_the_leave_to_disperse_is_upkeep(payer):
     listed = house.get("/v1/costs")["data"]
     assert {(one["subject"], one["coin"]) for one in listed} == {("upkeep", "wei")}
     assert len(listed) == 2
+
+
+def test_signs_of_life_and_empty_transactions_are_upkeep(tmp_path):
+    house = House(tmp_path, "--escape-delay", "3000")
+    try:
+        begin(house)
+        held, address = wei(house), house.chain.keys[0][1]
+        first = nonce(house, address)
+        # No node takes the first sign of life for what it is, so that its nonce is filled.
+        house.chain.call("test_fault", {
+            "method": "eth_sendRawTransaction", "kind": "error", "count": 3,
+            "message": "intrinsic gas too low"})
+        pass_time(house, 1_100)
+
+        def is_mined(count):
+            house.chain.call("anvil_mine", "0x1")
+            return nonce(house, address) == first + count
+
+        eventually("the nonce is filled", lambda: is_mined(1), seconds=90)
+        house.kill()
+        house.start()
+        eventually("the sign of life", lambda: is_mined(2), seconds=90)
+        house.kill()
+        house.start()
+
+        def is_exact():
+            house.chain.call("anvil_mine", "0x1")
+            return totals(house, "wei").get("upkeep") == str(held - wei(house))
+
+        eventually("both are booked", is_exact)
+        listed = house.get("/v1/costs")["data"]
+        assert {one["subject"] for one in listed} == {"upkeep"}
+        gas = sorted(one["gas"] for one in listed)
+        assert len(gas) == 2 and gas[0] == 21_000 < gas[1]
+        # A root, and what it costs is the root's.
+        settle(house, "20", 1)
+        eventually("the root is booked", lambda: house.get("/v1/batches/1")["costs"])
+        assert totals(house, "wei")["units"] == str(held - wei(house))
+        audit(house)
+    finally:
+        house.stop()
+
+
+def nonce(house, account):
+    return int(house.chain.call("eth_getTransactionCount", account, "latest"), 16)

@@ -26,10 +26,12 @@ class Solana:
         self.log = open(folder / "solana.log", "w")
         self.process = subprocess.Popen(
             [sys.executable, ROOT / "Tests/Harness/svm_node.py", "--port", "0", "--accounts", "3"]
-            + ["--tokens", str(1_000 * DOLLARS), "--slot-ms", "20", "--exit-with-parent", *words],
+            + ["--tokens", str(1_000 * DOLLARS), "--slot-ms", "20", "--endpoints", "2"]
+            + ["--exit-with-parent", *words],
             stdout=subprocess.PIPE, stderr=self.log, text=True)
         ready = json.loads(self.process.stdout.readline())
         self.rpc, self.mint = ready["listening"], ready["mint"]
+        self.rpcs = ready["endpoints"]
         self.program = ready["token_program"]
         self.keys = []
         for index, account in enumerate(ready["accounts"]):
@@ -38,11 +40,16 @@ class Solana:
             file.chmod(0o600)
             self.keys.append((file, account["address"]))
 
-    def call(self, method, *params):
+    def call(self, method, *params, url=None):
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
         request = urllib.request.Request(
-            self.rpc, body.encode(), {"content-type": "application/json"})
+            url or self.rpc, body.encode(), {"content-type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=30))["result"]
+
+    def everywhere(self, method, *params):
+        """At every endpoint: each has faults of its own."""
+        for url in self.rpcs:
+            self.call(method, *params, url=url)
 
     def account(self, owner):
         """The owner's token account of the mint."""
@@ -81,7 +88,7 @@ class Payer(House):
     def begin(self, *more, key=()):
         self.start(key=key, extra=[
             "--payouts", "plan", "--refund-above", "1000",
-            "--solana-rpc-url", self.solana.rpc, "--solana-rpc-url", self.solana.rpc,
+            *[word for url in self.solana.rpcs for word in ("--solana-rpc-url", url)],
             "--solana-mint", self.solana.mint, "--solana-key", self.solana.keys[0][0], *more,
         ])
 
@@ -155,6 +162,19 @@ class Payer(House):
     def stop(self):
         super().stop()
         self.solana.stop()
+
+
+def check(house, code=0, change=lambda found: found):
+    """Has check_dispersals.py compare what the house says with the chain."""
+    file = house.folder / "dispersals.json"
+    file.write_text(json.dumps(change(house.get("/v1/dispersals"))))
+    done = subprocess.run(
+        [sys.executable, ROOT / "Tests/Harness/check_dispersals.py", "--rpc", house.chain.rpc,
+         "--contract", house.addresses["contract"], "--usdc", house.addresses["usdc"], "--tly",
+         house.addresses["tly"], "--payer", house.chain.keys[0][1], file],
+        capture_output=True, text=True, timeout=60)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout
 
 
 @pytest.fixture
@@ -240,6 +260,13 @@ def test_everybody_is_paid_once_on_both_chains(house):
     assert sent["costs"][0]["coin"] == "lamports"
     meta = house.solana.call("getTransaction", sent["payments"][0]["transaction"])["meta"]
     assert sent["costs"][0]["units"] == str(meta["fee"])
+
+    # The transaction carries under which books it was made, and another hand finds them there.
+    check(house)
+    books = pushed["books"]
+    assert house.chain.call("eth_getTransactionByHash", transaction)["input"].endswith(
+        books["journal_head"] + books["liabilities_root"])
+    assert "books" not in sent
 
     # On demand, under a key: asked for twice, and paid once, whatever happens in between.
     before = house.dollars(1)
@@ -608,3 +635,47 @@ def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house, payee
     log = house.folder / "house.log"
     eventually("a person is told", lambda: "not in the books by this name" in log.read_text())
     assert house.stages() == [["submitted"] * payees]
+
+
+def test_a_push_says_under_which_books_it_was_made(house):
+    """Fixed once, in the journal: whatever is lost and sent again carries the same."""
+    house.begin()
+    house.fill(1, 2, 3)
+    for account in (1, 2):
+        house.withdraw(account, "1.5")
+    house.chain.call("evm_setAutomine", False)
+    house.operate("settle")
+    eventually("it waits for its block", lambda: house.waits(0) == 1)
+    before = house.get("/v1/dispersals/1")["books"]
+    house.kill()
+    # All that the manager knew is gone: the same transaction is made anew, at another price or not.
+    for path in (house.folder / "house").glob("settlement.sqlite*"):
+        path.unlink()
+    house.begin()
+    house.withdraw(3, "1", key="a")
+    house.chain.call("evm_setAutomine", True)
+    eventually("all are paid", lambda: house.are_over(2), seconds=60)
+    first, second = house.get("/v1/dispersals")["data"]
+    assert first["books"] == before != second["books"]
+    assert first["books"]["sequence"] < second["books"]["sequence"]
+    assert "2 dispersals, 2 with their books" in check(house)
+
+    def other(field):
+        def change(found):
+            found["data"][0]["books"][field] = "11" * 32
+            return found
+        return change
+
+    assert "journal head" in check(house, 1, other("journal_head"))
+    assert "liabilities root" in check(house, 1, other("liabilities_root"))
+    assert "knows nothing" in check(house, 1, lambda found: {"data": found["data"][:1]})
+    # Who has the journal finds the head in it, and what was owed then.
+    house.process.terminate()
+    house.process.wait(30)
+    data = house.folder / "house"
+    for one in (first, second):
+        point = f"{one['books']['sequence']}:{one['books']['journal_head']}"
+        report = json.loads(exchequer("audit", "--data", data, "--expect", point, "--json"))
+        assert report["sound"] and report["liabilitiesMatched"] == 2
+    wrong = f"{first['books']['sequence']}:{second['books']['journal_head']}"
+    exchequer("audit", "--data", data, "--expect", wrong, code=5)

@@ -258,8 +258,8 @@ def test_payout_signs_with_a_sealed_key_and_leaves_no_dump(tmp_path):
 class House(PlainHouse):
     """A house whose key is a signer's, on a contract whose owner is another key."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
+    def __init__(self, folder, *delays):
+        super().__init__(folder, *delays)
         self.signers = []
         self.said = []
 
@@ -405,9 +405,10 @@ def test_the_key_changes_and_the_cap_holds_and_nothing_is_lost(house):
     # Above the cap of a transaction: it waits, and is not lost.
     pay_out(house, "60")
     eventually("the refusal is told", lambda: "(9)" in house.log_text())
-    assert "settlement waits for a signature" in house.log_text()
-    assert house.get("/v1/batches/2")["rail"]["stage"] == "waiting"
-    assert house.report()["breakers"] == ["no_signature"]
+    assert "the signer refuses the root of batch 2" in house.log_text()
+    eventually("it is seen", lambda: house.get("/v1/batches/2")["rail"]["stage"] == "refused")
+    assert house.report()["refused_by_signer"] == ["the root of batch 2"]
+    assert house.report()["breakers"] == []
     # The signer is killed and comes back with another policy, for the new key alone. The old one
     # never signed the root, so it is the new key's.
     signer.kill()
@@ -433,7 +434,46 @@ def test_the_key_changes_and_the_cap_holds_and_nothing_is_lost(house):
     eventually("more money", lambda: house.usd(provider).get("available") == "85.00")
     pay_out(house, "41")
     eventually("the day's cap", lambda: "(10)" in house.log_text())
-    assert count(second) == 1 and house.get("/v1/batches/3")["rail"]["stage"] == "waiting"
+    eventually("it is seen", lambda: house.get("/v1/batches/3")["rail"]["stage"] == "refused")
+    assert count(second) == 1
+
+
+def test_a_call_that_the_policy_lacks_holds_no_root_up(tmp_path):
+    house = House(tmp_path, "--escape-delay", "3000")
+    try:
+        key, _ = sealed(house.folder, "key")
+        words = ["--passphrase-file", phrase(house.folder)]
+        address, provider = address_of(key), house.chain.keys[2][1]
+        house.fund(address)
+        house.roles("grant", address, "settler,slasher")
+        signer = house.signer([key], {address: house.policy(address)}, *words)
+        house.start_with("--signer", house.socket, "--signer-key", address)
+        house.pay("bond", 2, "100")
+        house.pay("deposit", 2, "90.00")
+        house.chain.call("evm_increaseTime", 1_100)
+        house.chain.call("anvil_mine", "0x3")
+        eventually("the deposit", lambda: house.usd(provider).get("available") == "90.00")
+        refused = lambda: house.report()["refused_by_signer"]
+        eventually("it is refused", lambda: refused() == ["a sign of life"])
+        assert "(8)" in house.log_text()
+        pay_out(house, "5")
+        eventually("the root goes by", lambda: confirmed(house, 1))
+        assert house.log_text().count("the signer refuses a sign of life") == 1
+        count = lambda: int(house.chain.call("eth_getTransactionCount", address, "latest"), 16)
+        assert count() == 1
+        # Silence again, until the signer has the call: it is made without a new start.
+        house.chain.call("evm_increaseTime", 1_100)
+        house.chain.call("anvil_mine", "0x3")
+        signer.terminate()
+        signer.wait(30)
+        policy = house.policy(address, committed_usd="5")
+        policy["calls"][house.addresses["contract"]].append("heartbeat()")
+        house.signer([key], {address: policy}, *words)
+        eventually("it is made", lambda: count() == 2, seconds=60)
+        eventually("it is final", lambda: confirmed(house, 1) and refused() == [])
+        assert house.report()["open"] == 0
+    finally:
+        house.stop()
 
 
 class SolanaHouse(House, Payer):

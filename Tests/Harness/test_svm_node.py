@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 from base58 import b58encode
-from rpc_server import make_server
+from rpc_server import make_server, make_servers
 from solders.hash import Hash
 from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
@@ -214,6 +214,34 @@ def test_over_http(call):
         assert json.load(answer)["error"]["message"] == "injected fault"
     server.shutdown()
     server.server_close()
+
+
+def test_a_fault_is_of_the_listener_that_was_asked(call):
+    servers = make_servers(call.node, 0, 2)
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    urls = [f"http://127.0.0.1:{server.server_address[1]}" for server in servers]
+
+    def ask(url, method, *params):
+        fields = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params}
+        request = urllib.request.Request(url, json.dumps(fields).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    for _ in range(2):
+        ask(urls[1], "test_fault", {"method": "getHealth", "kind": "error"})
+    assert ask(urls[0], "getHealth")["result"] == "ok"
+    assert ask(urls[1], "getHealth")["error"]["message"] == "injected fault"
+    ask(urls[0], "test_clearFaults")
+    assert ask(urls[1], "getHealth")["error"]["message"] == "injected fault"
+    assert ask(urls[1], "getHealth")["result"] == "ok"
+    # One chain: what passes at one has passed at the other.
+    before = ask(urls[0], "getSlot", {"commitment": "processed"})["result"]
+    ask(urls[1], "test_tick", 3)
+    assert ask(urls[0], "getSlot", {"commitment": "processed"})["result"] == before + 3
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 def test_token_transfers_run(call):

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from payout_program import TOKEN, TOKEN_2022, token_account
-from rpc_server import make_server
+from rpc_server import make_servers
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 from test_house_chain import EXCHEQUER
@@ -46,12 +46,14 @@ def test_a_vault_adds_up_to_the_unit(token):
     # What is undone is in the history too, and changes nothing.
     world.run(world.pool.claim(payee, owed[payee], tree.proof(payee)))
     world.call.ok("test_tick", 60)
-    server = make_server(world.call.node, 0)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_address[1]}"
+    servers = make_servers(world.call.node, 0, 2)
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    url, other = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
 
     def vault(*more, code=0):
-        line = [EXCHEQUER, "vault", "--rpc", url, "--rpc", url, "--account", str(world.pool.vault)]
+        line = [EXCHEQUER, "vault", "--rpc", url, "--rpc", other]
+        line += ["--account", str(world.pool.vault)]
         line += ["--program", str(world.program), "--start-slot", str(start), "--json", *more]
         done = subprocess.run(line, capture_output=True, text=True, timeout=60)
         assert done.returncode == code, done.stdout + done.stderr
@@ -71,5 +73,6 @@ def test_a_vault_adds_up_to_the_unit(token):
         world.call.ok("test_forget", unnamed["slot"])
         assert "historyMissing" in vault(code=6)
     finally:
-        server.shutdown()
-        server.server_close()
+        for server in servers:
+            server.shutdown()
+            server.server_close()

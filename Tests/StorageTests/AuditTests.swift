@@ -291,6 +291,65 @@ struct History {
         ) { try LiabilityTree.replayed(commitment, from: foreign, salt: salt) }
     }
 
+    /// A history whose last batch of the journal says under which books its dispersal is made.
+    private func dispersed(
+        last: UInt64 = 1,
+        _ change: (LiabilityCommitment) -> LiabilityCommitment = { $0 }
+    ) throws -> MemoryJournal {
+        var history = try History()
+        var quotes = SettlementQuotes(
+            gasPrice: 1, payer: try #require(EVMAddress(Array(repeating: 9, count: 20))),
+            minimum: .zero, refundAbove: .zero, name: .zero)
+        quotes.pushFloat = AssetSums(usd: Amount(1 << 80), tly: .zero)
+        let journal = MemoryJournal()
+        history.run(
+            .payOut(
+                PartyID(2), asset: .usd, amount: Amount(1_000_000), key: .zero, quotes: quotes))
+        try history.write(to: journal)
+        let tree = LiabilityTree.booked(
+            history.house.liabilities(), batch: .none, sequence: journal.head.sequence,
+            head: journal.head.hash, salt: salt)
+        if last > 1 {
+            let more = Command.payOut(
+                PartyID(2), asset: .usd, amount: Amount(1_000_000),
+                key: Digest(words: (0, 0, 0, 1)),
+                quotes: quotes)
+            let time = journal.head.time + .seconds(1)
+            try journal.append([JournalEntry(time: time, command: more.canonicalBytes())])
+        }
+        let seal = Command.sealDispersals(
+            first: DispersalID(1), last: DispersalID(last), books: change(tree.commitment))
+        let next = journal.head.time + .seconds(1)
+        try journal.append([JournalEntry(time: next, command: seal.canonicalBytes())])
+        return journal
+    }
+
+    @Test func theBooksOfADispersalAreThoseByWhichItWasDecided() throws {
+        let report = try auditJournal(try dispersed())
+        #expect(report.liabilityCommitments == 1 && report.isSound)
+        #expect(report.house.books(of: DispersalID(1))?.totals[.usd].units == 110_000_000_000_000)
+        let early = try auditJournal(try dispersed(last: 2))
+        #expect(early.liabilityFaults.first?.contains("before these were decided") == true)
+        func changed(
+            sequence: UInt64 = 0, head: Digest? = nil, usd: UInt128 = 0
+        ) throws -> String? {
+            let journal = try dispersed { old in
+                LiabilityCommitment(
+                    batch: old.batch, sequence: old.sequence - sequence, head: head ?? old.head,
+                    depth: old.depth,
+                    totals: AssetSums(
+                        usd: Amount(old.totals[.usd].units - usd), tly: old.totals[.tly]),
+                    top: old.top)
+            }
+            let report = try auditJournal(journal)
+            #expect(!report.isSound && report.liabilityCommitments == 0)
+            return report.liabilityFaults.first
+        }
+        #expect(try changed(usd: 1)?.contains("are not what the books owe") == true)
+        #expect(try changed(head: .zero)?.contains("are of another journal") == true)
+        #expect(try changed(sequence: 1)?.contains("are of no moment") == true)
+    }
+
     private func errorOfAudit(_ journal: any Journal) -> JournalError? {
         do throws(JournalError) {
             _ = try auditJournal(journal)

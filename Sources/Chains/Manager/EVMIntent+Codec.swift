@@ -86,6 +86,9 @@ extension EVMIntentFailure: CanonicalCodable {
             writer.write(UInt8(4))
             writer.write(text)
         case .replaced: writer.write(UInt8(5))
+        case .declined(let text):
+            writer.write(UInt8(6))
+            writer.write(text)
         }
     }
 
@@ -96,6 +99,7 @@ extension EVMIntentFailure: CanonicalCodable {
         case 3: self = .cancelled
         case 4: self = .refused(try reader.readString(limit: EVMManager.maximumText))
         case 5: self = .replaced
+        case 6: self = .declined(try reader.readString(limit: EVMManager.maximumText))
         default: throw .invalidValue("failure")
         }
     }

@@ -95,6 +95,9 @@ public enum EVMIntentFailure: Hashable, Sendable {
     /// The nodes refused it for what it is, and an empty transaction with its nonce is in the chain
     /// for good.
     case refused(String)
+    /// The account's signer refused it by its policy: nothing of it was ever signed. If a later
+    /// nonce needed its nonce, an empty transaction with it is in the chain for good.
+    case declined(String)
     /// A transaction that this manager did not sign is in the chain with its nonce, for good.
     case replaced
 }

@@ -128,6 +128,7 @@ extension EVMManager {
         if isFinal, breaker.deepReorg == nil {
             lanes[lane].slots[place].isFinal = true
             lanes[lane].spend(slot.included, on: observedAt.day)
+            if !slot.isIntentIncluded { fillers.append(inclusion) }
             if let intent = slot.intent {
                 close(intent.id, outcome(of: slot, inclusion), reported: slot.reported, &actions)
             }
@@ -148,8 +149,11 @@ extension EVMManager {
 
     private func outcome(of slot: NonceSlot, _ inclusion: EVMInclusion) -> EVMIntentOutcome {
         guard slot.isIntentIncluded else {
-            if case .refused(let words)? = slot.filling { return .failed(.refused(words)) }
-            return .failed(.cancelled)
+            switch slot.filling {
+            case .refused(let words)?: return .failed(.refused(words))
+            case .declined(let words)?: return .failed(.declined(words))
+            case .cancelled?, .gap?, nil: return .failed(.cancelled)
+            }
         }
         return inclusion.succeeded ? .settled(inclusion) : .failed(.reverted(inclusion))
     }

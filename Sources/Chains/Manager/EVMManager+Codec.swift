@@ -1,6 +1,7 @@
 public import Primitives
 
-/// The state's one encoding. Version 2 has the policy in it, and what lanes spend in a day.
+/// The state's one encoding. Version 2 has the policy in it, and what lanes spend in a day; version
+/// 3 the empty transactions that are final.
 extension EVMManager {
     /// The most bytes of a node's or a contract's words that are kept.
     static let maximumText = 1 << 20
@@ -8,7 +9,7 @@ extension EVMManager {
     /// The canonical bytes of the state. O(state).
     public var stateBytes: [UInt8] {
         var writer = ByteWriter()
-        writer.write(UInt8(2))
+        writer.write(UInt8(3))
         writer.write(head)
         writer.writeOptional(finalHeight)
         writer.write(anchor != nil)
@@ -39,6 +40,7 @@ extension EVMManager {
             writer.writeOptional(lane.overDay)
         }
         writer.write(policy)
+        writer.write(fillers)
         return writer.bytes
     }
 
@@ -48,7 +50,7 @@ extension EVMManager {
         var reader = ByteReader(stateBytes)
         self.init(policy: policy)
         let version = try reader.readUInt8()
-        guard version == 1 || version == 2 else { throw .invalidValue("version") }
+        guard (1...3).contains(version) else { throw .invalidValue("version") }
         head = try reader.readUInt64()
         finalHeight = try reader.readOptionalUInt64()
         if try reader.readBool() {
@@ -70,7 +72,7 @@ extension EVMManager {
                 IntentReport(id: try reader.readDigest(), outcome: try reader.read()))
         }
         lanes = try reader.readArray(limit: EVMObservation.maximumLanes)
-        if version == 2 {
+        if version >= 2 {
             for lane in lanes.indices {
                 lanes[lane].isRetiring = try reader.readBool()
                 lanes[lane].restoreDay(try reader.readUInt64(), spent: try reader.readUInt128())
@@ -78,6 +80,7 @@ extension EVMManager {
             }
             self.policy = try reader.read()
         }
+        if version >= 3 { fillers = try reader.readArray(limit: .max) }
         try reader.finish()
         try indexLanes()
     }

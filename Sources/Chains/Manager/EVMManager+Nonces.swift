@@ -46,6 +46,39 @@ extension EVMManager {
         broadcast(place, in: lane, at: now, &actions)
     }
 
+    /// The signer refuses what was to be signed for a nonce. If nothing ever was, the intent is
+    /// over: no node can have heard of it, and its nonce is the next intent's, or is filled if a
+    /// later one has begun. A replacement is given up until the market asks for another; the one it
+    /// was to replace stays. For an empty transaction the signer is asked again.
+    mutating func declined(
+        _ hash: Digest, by address: EVMAddress, nonce: UInt64, _ text: String, at now: Timestamp,
+        _ actions: inout [EVMManagerAction]
+    ) {
+        guard let lane = laneIndex(address), let place = lanes[lane].place(of: nonce) else {
+            return
+        }
+        let slot = lanes[lane].slots[place]
+        guard let fees = slot.pendingFees, draft(slot, in: lane, fees).signingHash == hash else {
+            return
+        }
+        let words = String(text.prefix(200))
+        guard slot.isUnsigned, slot.filling == nil, let intent = slot.intent else {
+            if !slot.isOverLimit { actions.append(.alert(.stuck(address, nonce: nonce))) }
+            lanes[lane].slots[place].isOverLimit = true
+            guard slot.filling == nil, slot.intent != nil else { return }
+            lanes[lane].slots[place].pendingFees = nil
+            lanes[lane].slots[place].wantsBump = false
+            lanes[lane].slots[place].signedAt = now
+            return
+        }
+        guard place == lanes[lane].slots.count - 1 else {
+            return fill(place, in: lane, .declined(words), at: now, &actions)
+        }
+        lanes[lane].slots.removeLast()
+        close(intent.id, .failed(.declined(words)), &actions)
+        startIntents(in: lane, at: now, &actions)
+    }
+
     private mutating func broadcast(
         _ place: Int, in lane: Int, at now: Timestamp, _ actions: inout [EVMManagerAction]
     ) {

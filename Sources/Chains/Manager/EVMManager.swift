@@ -29,6 +29,8 @@ public struct EVMManager: Sendable {
     var askedAt = Timestamp.zero
     /// Intents that are over, in the order they ended.
     var closed: [ClosedIntent] = []
+    /// Empty transactions that filled nonces and are final, in that order.
+    var fillers: [EVMInclusion] = []
     /// Reports that were not acknowledged, oldest first.
     var outbox: [IntentReport] = []
     /// Every intent by its id. Never iterated; made anew of the rest when the state is read.
@@ -88,6 +90,8 @@ public struct EVMManager: Sendable {
         case .estimateReverted(let id, let text):
             withdraw(id, .failed(.wouldRevert(String(text.prefix(200)))), &actions)
         case .signed(let transaction): signed(transaction, at: now, &actions)
+        case .declined(let draft, let address, let nonce, let words):
+            declined(draft, by: address, nonce: nonce, words, at: now, &actions)
         case .answered(let hash, let answer, let text):
             answered(hash, answer, text, at: now, &actions)
         case .observed(let observation): observed(observation, at: now, &actions)

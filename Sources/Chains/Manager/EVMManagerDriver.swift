@@ -126,6 +126,14 @@ public final class EVMManagerDriver: Sendable {
         runner.look { $0.unsaid.contains(id) ? .waiting : $0.machine.status(of: id) }
     }
 
+    /// The transactions of its accounts that became final since `mark`, and where to go on. What is
+    /// not shown as an end yet is not among them.
+    public func charges(
+        after mark: EVMChargeMark
+    ) -> (found: [EVMInclusion], next: EVMChargeMark) {
+        runner.look { $0.machine.charges(after: mark, before: $0.unsaid) }
+    }
+
     /// Why new intents wait.
     public var openBreakers: [EVMBreakerCause] { runner.look { $0.machine.openBreakers } }
 
@@ -146,16 +154,23 @@ public final class EVMManagerDriver: Sendable {
         try await runner.run { await self.carryOut($0) }
     }
 
-    /// The draft signed; `nil` if there is no signature, and then it is asked for again. One that
-    /// comes too late, or twice, is given to nobody: only what is in the log is.
-    private func sign(_ draft: EVMTransaction, by address: EVMAddress) async -> SignedTransaction? {
+    /// The draft signed, or refused by the signer's policy; `nil` if there is no answer that says
+    /// either, and then it is asked for again. A signature that comes too late, or twice, is given
+    /// to nobody: only what is in the log is.
+    private func sign(_ draft: EVMTransaction, by address: EVMAddress) async -> EVMManagerInput? {
         guard let signer = signers[address] else { return nil }
         do throws(SigningFailure) {
             let signature = try await signer.signature(of: draft)
             guard signature.recover(draft.signingHash) == address else { throw .badAnswer }
             unsigned.withLock { $0[address] = nil }
-            return draft.signed(signature, by: address)
+            return .signed(draft.signed(signature, by: address))
         } catch {
+            if case .refused(let refusal) = error, refusal.isOfThePolicy {
+                // It is there, and answers: what waits for it does so for a reason of its own.
+                unsigned.withLock { $0[address] = nil }
+                return .declined(
+                    draft: draft.signingHash, by: address, nonce: draft.nonce, "\(refusal)")
+            }
             let isNew = unsigned.withLock { $0.updateValue(draft.nonce, forKey: address) }
             if isNew != draft.nonce {
                 hooks.alert(.notSigned(address, nonce: draft.nonce, error))
@@ -167,7 +182,7 @@ public final class EVMManagerDriver: Sendable {
     private func carryOut(_ action: EVMManagerAction) async {
         switch action {
         case .sign(let draft, let address):
-            if let signed = await sign(draft, by: address) { runner.post(.signed(signed)) }
+            if let input = await sign(draft, by: address) { runner.post(input) }
         case .broadcast(let hash, let raw):
             let (answer, text) = await broadcast(raw, named: hash)
             runner.post(.answered(transaction: hash, answer, text))

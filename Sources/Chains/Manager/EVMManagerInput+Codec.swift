@@ -47,6 +47,12 @@ extension EVMManagerInput: CanonicalCodable {
         case .retireLane(let address):
             writer.write(UInt8(15))
             writer.write(address)
+        case .declined(let draft, let address, let nonce, let words):
+            writer.write(UInt8(16))
+            writer.write(draft)
+            writer.write(address)
+            writer.write(nonce)
+            writer.write(words)
         }
     }
 
@@ -75,6 +81,11 @@ extension EVMManagerInput: CanonicalCodable {
         case 13: self = .resumed
         case 14: self = .configured(try reader.read())
         case 15: self = .retireLane(try reader.read())
+        case 16:
+            self = .declined(
+                draft: try reader.readDigest(), by: try reader.read(),
+                nonce: try reader.readUInt64(),
+                try reader.readString(limit: EVMManager.maximumText))
         default: throw .invalidValue("input")
         }
     }

@@ -35,6 +35,9 @@ public enum EVMManagerInput: Hashable, Sendable {
     /// An account only ends what it began. Its intents for which nothing was signed are called off;
     /// when nothing is under way, its lane is gone.
     case retireLane(EVMAddress)
+    /// An account's signer refuses a draft by its policy: nothing was signed. `draft` is the hash
+    /// that was to be signed; carries the signer's words.
+    case declined(draft: Digest, by: EVMAddress, nonce: UInt64, String)
 }
 
 /// What a manager wants done. Carry it out only when the input that led to it is durable; each may

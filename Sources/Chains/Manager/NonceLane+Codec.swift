@@ -87,6 +87,9 @@ extension FillReason: CanonicalCodable {
         case .refused(let words):
             writer.write(UInt8(3))
             writer.write(words)
+        case .declined(let words):
+            writer.write(UInt8(4))
+            writer.write(words)
         }
     }
 
@@ -95,6 +98,7 @@ extension FillReason: CanonicalCodable {
         case 1: self = .gap
         case 2: self = .cancelled
         case 3: self = .refused(try reader.readString(limit: EVMManager.maximumText))
+        case 4: self = .declined(try reader.readString(limit: EVMManager.maximumText))
         default: throw .invalidValue("filling")
         }
     }

@@ -13,6 +13,7 @@ enum FillReason: Hashable, Sendable {
     case gap
     case cancelled
     case refused(String)
+    case declined(String)
 }
 
 /// One nonce of a lane from its reservation until it is final. All transactions ever signed for it

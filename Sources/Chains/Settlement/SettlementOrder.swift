@@ -11,8 +11,10 @@ public enum SettlementOrder: Hashable, Sendable {
     case commitRoot(
         batch: UInt64, root: Digest, totalUSD: UInt128, totalTLY: UInt128, journalHead: Digest,
         liabilities: Digest)
-    /// Send accounts the sender's own tokens, all or none, under a name that counts once.
-    case disperse(token: EVMAddress, name: Digest, payments: [EVMPayment])
+    /// Send accounts the sender's own tokens, all or none, under a name that counts once. The call
+    /// carries under which books it is made, if that is fixed.
+    case disperse(
+        token: EVMAddress, name: Digest, payments: [EVMPayment], books: PushedBooks? = nil)
     /// Let the contract take the owner's tokens, which only `disperse` of the owner's own does.
     case approve(token: EVMAddress, spender: EVMAddress, owner: EVMAddress)
     /// Make a committed root the one that pays, once its delay is over.
@@ -32,7 +34,7 @@ public enum SettlementOrder: Hashable, Sendable {
         switch self {
         case .slash(_, _, _, let verdict): verdict
         case .commitRoot(let batch, let root, _, _, _, _): Self.key(ofBatch: batch, root: root)
-        case .disperse(_, let name, _): Self.key(ofDispersal: name)
+        case .disperse(_, let name, _, _): Self.key(ofDispersal: name)
         case .approve(let token, _, let owner): Self.key(ofApproval: token, by: owner)
         case .activateRoot(let committed):
             Self.key(ofActivation: committed.batch, root: committed.root)
@@ -116,13 +118,13 @@ public enum SettlementOrder: Hashable, Sendable {
             try artifact.callData("executeSlash", [.bytes32(verdict)])
         case .lapseSlash(let verdict): try artifact.callData("lapseSlash", [.bytes32(verdict)])
         case .heartbeat: try artifact.callData("heartbeat", [])
-        case .disperse(let token, let name, let payments):
+        case .disperse(let token, let name, let payments, let books):
             try artifact.callData(
                 "disperse",
                 [
                     .address(token), .bytes32(name), .array(payments.map { .address($0.account) }),
                     .array(payments.map { .uint($0.units) }),
-                ])
+                ]) + (books?.bytes ?? [])
         case .approve(_, let spender, _): Self.approval(of: spender)
         case .call(_, _, let data): data
         }
@@ -145,6 +147,26 @@ public enum SettlementOrder: Hashable, Sendable {
         data += [UInt8](repeating: 0xFF, count: 32)
         return data
     }
+}
+
+/// Under which books a dispersal is made: 64 bytes behind the arguments of `disperse`, which the
+/// contract does not read and the chain keeps (docs/reference/settling.md).
+public struct PushedBooks: Hashable, Sendable {
+    /// The head hash of the house's journal, by which the dispersal was decided.
+    public let journalHead: Digest
+    /// The root of everything the house owed then.
+    public let liabilities: Digest
+
+    /// How many bytes they are.
+    static let size = 64
+
+    /// These books.
+    public init(journalHead: Digest, liabilities: Digest) {
+        self.journalHead = journalHead
+        self.liabilities = liabilities
+    }
+
+    var bytes: [UInt8] { journalHead.bytes + liabilities.bytes }
 }
 
 /// What an account is sent, in chain units.

@@ -37,7 +37,7 @@ extension SigningPolicy {
     func assess(
         _ transaction: EVMTransaction, from account: EVMAddress
     ) throws(SignerRefusal) -> SigningAssessment {
-        guard case .evm(let chains, let calls) = scope else {
+        guard case .evm(let chains, let calls, _) = scope else {
             throw SignerRefusal(.noSuchKey, "the key's policy is for Solana")
         }
         guard chains.contains(transaction.chainID) else {
@@ -61,22 +61,48 @@ extension SigningPolicy {
             throw SignerRefusal(
                 .function, "0x\(Hex.encode(selector)) of \(contract.hex) is not in the policy")
         }
-        switch SettlementCall(transaction.data) {
+        let (moved, movement, name) = try assess(
+            SettlementCall(transaction.data), of: contract, on: transaction.chainID)
+        return SigningAssessment(
+            place: place, cost: SigningCost(coin: coin, usd: moved.usd, tly: moved.tly),
+            movement: movement, name: name ?? "0x" + Hex.encode(selector))
+    }
+
+    /// What a function that the policy has moves, how that counts, and what the log calls it.
+    private func assess(
+        _ call: SettlementCall, of contract: EVMAddress, on chain: UInt64
+    ) throws(SignerRefusal) -> (SigningCost, SigningAssessment.Movement, String?) {
+        guard case .evm(_, let calls, let tokens) = scope else { throw Self.foreign }
+        var place = ByteWriter()
+        place.write(chain)
+        place.write(contract)
+        switch call {
         case .root(let usd, let tly):
-            var writer = ByteWriter()
-            writer.write(transaction.chainID)
-            writer.write(contract)
-            return SigningAssessment(
-                place: place, cost: SigningCost(coin: coin, usd: usd, tly: tly),
-                movement: .growing(of: Keccak256.hash(writer.bytes)), name: "commitRoot")
+            return (
+                SigningCost(usd: usd, tly: tly), .growing(of: Keccak256.hash(place.bytes)),
+                "commitRoot"
+            )
         case .slash(let verdict, let usd):
-            return SigningAssessment(
-                place: place, cost: SigningCost(coin: coin, usd: usd), movement: .once(verdict),
-                name: "slash")
-        case .other:
-            return SigningAssessment(
-                place: place, cost: SigningCost(coin: coin), movement: .each,
-                name: "0x" + Hex.encode(selector))
+            return (SigningCost(usd: usd), .once(verdict), "slash")
+        case .disperse(let token, let name, let units):
+            // The contract takes a name once: what is signed again under it counts as it grows.
+            place.write(name)
+            let movement = SigningAssessment.Movement.once(Keccak256.hash(place.bytes))
+            if token == tokens.usd { return (SigningCost(usd: units), movement, "disperse") }
+            if token == tokens.tly { return (SigningCost(tly: units), movement, "disperse") }
+            throw SignerRefusal(
+                .contract,
+                "\(token.hex) is not among the policy's tokens: without \"tokens\" nothing is "
+                    + "dispersed, since it could not be counted")
+        case .approve(let spender):
+            guard calls[spender]?.contains(SettlementCall.disperseSelector) == true else {
+                throw SignerRefusal(
+                    .contract, "the policy does not let \(spender.hex) disperse tokens")
+            }
+            return (SigningCost(), .each, "approve")
+        case .unreadable:
+            throw SignerRefusal(.function, "the function's arguments are not in their plain form")
+        case .other: return (SigningCost(), .each, nil)
         }
     }
 }

@@ -39,12 +39,28 @@ public struct SigningCost: Hashable, Sendable {
     }
 }
 
+/// The tokens that a key may disperse: what it moves of others cannot be counted.
+public struct SigningTokens: Hashable, Sendable {
+    /// The dollars' contract.
+    public var usd: EVMAddress?
+    /// The tallies' contract.
+    public var tly: EVMAddress?
+
+    /// These tokens; none unless told otherwise.
+    public init(usd: EVMAddress? = nil, tly: EVMAddress? = nil) {
+        self.usd = usd
+        self.tly = tly
+    }
+}
+
 /// What one key may sign.
 public struct SigningPolicy: Hashable, Sendable {
     /// Where the key acts.
     public enum Scope: Hashable, Sendable {
-        /// On these EVM chains it may call these functions, by contract and selector.
-        case evm(chains: Set<UInt64>, calls: [EVMAddress: Set<[UInt8]>])
+        /// On these EVM chains it may call these functions, by contract and selector, and disperse
+        /// these tokens.
+        case evm(
+            chains: Set<UInt64>, calls: [EVMAddress: Set<[UInt8]>], tokens: SigningTokens)
         /// On Solana it may pay tokens of these mints.
         case solana(mints: Set<SolanaAddress>)
     }
@@ -68,6 +84,15 @@ public struct SigningPolicy: Hashable, Sendable {
         self.perDay = perDay
         self.committed = committed
     }
+
+    /// Whether it has `disperse` and no token for it: a policy of before dispersals were counted,
+    /// which signs none until it says which tokens it is about.
+    public var lacksTokens: Bool {
+        guard case .evm(_, let calls, let tokens) = scope, tokens == SigningTokens() else {
+            return false
+        }
+        return calls.values.contains { $0.contains(SettlementCall.disperseSelector) }
+    }
 }
 
 /// What is wrong with a file of policies.
@@ -90,8 +115,13 @@ public struct SigningPolicies: Hashable, Sendable {
         let chains: [UInt64]?
         let calls: [String: [String]]?
         let mints: [String]?
+        let tokens: Tokens?
         let coin_per_transaction, coin_per_day, usd_per_transaction, usd_per_day: String
         let tly_per_transaction, tly_per_day, committed_usd, committed_tly: String?
+    }
+
+    private struct Tokens: Decodable {
+        let usd, tly: String?
     }
 
     /// Reads a file's JSON. Every cap must be there: one that is forgotten is no cap.
@@ -133,7 +163,9 @@ public struct SigningPolicies: Hashable, Sendable {
             return (
                 address.hex,
                 SigningPolicy(
-                    scope: .evm(chains: Set(chains), calls: try self.calls(calls)),
+                    scope: .evm(
+                        chains: Set(chains), calls: try self.calls(calls),
+                        tokens: try tokens(entry.tokens)),
                     perTransaction: try cost(
                         entry.coin_per_transaction, 18, entry.usd_per_transaction,
                         entry.tly_per_transaction),
@@ -173,6 +205,21 @@ public struct SigningPolicies: Hashable, Sendable {
             }
         }
         return calls
+    }
+
+    private static func tokens(_ given: Tokens?) throws(SigningPolicyError) -> SigningTokens {
+        func token(_ text: String?) throws(SigningPolicyError) -> EVMAddress? {
+            guard let text else { return nil }
+            guard let address = EVMAddress(checking: text) else {
+                throw SigningPolicyError(description: "\(text) is no address")
+            }
+            return address
+        }
+        let tokens = SigningTokens(usd: try token(given?.usd), tly: try token(given?.tly))
+        if let usd = tokens.usd, usd == tokens.tly {
+            throw SigningPolicyError(description: "one token is given as usd and as tly")
+        }
+        return tokens
     }
 
     /// The selector of a function: given itself, or of the function's signature.

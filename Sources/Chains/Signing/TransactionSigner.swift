@@ -106,6 +106,15 @@ public struct SignerRefusal: Error, Hashable, Sendable, CustomStringConvertible 
         self.message = message
     }
 
+    /// Whether the policy does not allow what was asked, now or ever. Any other refusal says
+    /// nothing about the transaction.
+    var isOfThePolicy: Bool {
+        switch SignerCode(rawValue: code) {
+        case .chain, .contract, .function, .transactionCap, .dayCap: true
+        case .malformed, .version, .method, .noSuchKey, .otherDigest, .notDurable, nil: false
+        }
+    }
+
     /// The words, then the number.
     public var description: String { "\(message) (\(code))" }
 }

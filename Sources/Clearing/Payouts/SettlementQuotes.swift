@@ -30,8 +30,9 @@ public struct GasTable: Hashable, Sendable {
     public var claim: UInt64 = 57_872
     /// One of twenty claims that are sent together.
     public var claimTogether: UInt64 = 29_572
-    /// A dispersal without its payees: what is left of 50 and of 500 when 9,025 are taken for each.
-    public var dispersal: UInt64 = 62_400
+    /// A dispersal without its payees, with the books it is made under: what is left of 50 and of
+    /// 500 when 9,025 are taken for each.
+    public var dispersal: UInt64 = 63_400
     /// Each payee of a dispersal that holds the token already.
     public var payee: UInt64 = 9_025
     /// What a payee pays to have a voucher claimed, as far as it counts; 0 if it is free.

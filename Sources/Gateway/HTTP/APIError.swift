@@ -151,7 +151,7 @@ extension Rejection {
             .beaconReused, .chainEventReplayed, .insufficientBalance, .nothingToSettle,
             .batchOpen, .wrongBatchState, .rootMismatch, .epochNotOver, .wrongPaymentState,
             .costBooked, .withdrawalKeyUsed, .noPayoutRail, .notTheLastLog, .recordBehind,
-            .recordNotPinned,
+            .recordNotPinned, .nothingToSeal, .wrongBooks,
             .channelExists, .wrongChannelState, .channelNotWanted, .depositorTaken, .depositBooked:
             .conflict
         case .tooManyJobs, .tooManyKeys, .tooManyNodes, .tooManyOffers, .tooManyWithdrawals,

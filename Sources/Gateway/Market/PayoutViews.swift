@@ -1,4 +1,5 @@
 import Clearing
+import Cryptography
 import Primitives
 import Service
 
@@ -30,9 +31,11 @@ enum PayoutViews {
     struct Source: Sendable {
         let dispersal: Clearing.Dispersal
         let costs: [ChainCost]
+        let books: LiabilityCommitment?
 
         init(_ dispersal: Clearing.Dispersal, _ house: borrowing ClearingHouse) {
             self.dispersal = dispersal
+            books = dispersal.rail == .push ? house.books(of: dispersal.id) : nil
             costs = house.costs(of: .dispersal(dispersal.id))
         }
     }
@@ -44,10 +47,17 @@ enum PayoutViews {
             let transaction: String?
         }
 
+        /// What its transaction carries behind the arguments, and where it is in the journal.
+        struct Books: Encodable, Sendable {
+            let sequence: UInt64
+            let journalHead, liabilitiesRoot: String
+        }
+
         let dispersal, madeAt, payer: UInt64
         let rail, asset, name, total: String
         let transaction: String?
         let withdrawal: String?
+        let books: Books?
         let open: Bool
         let paid: Int
         let costs: [Cost]
@@ -70,6 +80,11 @@ enum PayoutViews {
                 record.payments.reduce(0) { $0 + $1.units }, record.asset)
             transaction = record.transaction == .zero ? nil : record.transaction.hex
             withdrawal = record.withdrawal?.hex
+            books = source.books.map {
+                Books(
+                    sequence: $0.sequence, journalHead: $0.head.hex,
+                    liabilitiesRoot: $0.root.hex)
+            }
             open = record.isOpen
             paid = record.payments.count { $0.state == .paid }
             costs = source.costs.map(Cost.init)

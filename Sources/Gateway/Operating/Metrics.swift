@@ -115,6 +115,9 @@ enum Metrics {
             house.settlement?.refusedSlashes ?? 0)
         gauge("roots_refused", "Roots the contract refuses.", house.settlement?.refusedRoots ?? 0)
         gauge(
+            "settlement_refused_by_signer", "What the policy of the key's signer refuses.",
+            house.settlement?.refusedBySigner.count ?? 0)
+        gauge(
             "settlement_intents_open", "Slashes and roots on their way.",
             house.settlement?.openIntents ?? 0)
         gauge(

@@ -97,7 +97,7 @@ enum OperatorRoutes {
         let network, finality: String
         let endpoints, quorum: Int
         let halted: Bool
-        let breakers: [String]
+        let breakers, refusedBySigner: [String]
         let open, unknown, refusedSlashes, refusedRoots, waitingDispersals: Int
         let mayDisperse: Bool
         let solana: Solana?
@@ -145,6 +145,7 @@ enum OperatorRoutes {
             quorum = settlement.endpoints.needed
             halted = settlement.isHalted
             breakers = settlement.breakers.map(\.rawValue)
+            refusedBySigner = settlement.refusedBySigner
             open = settlement.openIntents
             unknown = settlement.unknownIntents
             refusedSlashes = settlement.refusedSlashes

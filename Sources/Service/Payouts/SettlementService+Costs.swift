@@ -4,16 +4,21 @@ import Primitives
 import Synchronization
 
 /// What the chain charged for what the house sends, as enough nodes told the transaction manager:
-/// roots and making them pay, dispersals and the leave for them, slashes.
+/// roots and making them pay, dispersals, slashes, channels; and whatever else its accounts paid
+/// for.
 extension SettlementService {
-    /// Before which batches, dispersals, channels and verdicts everything is booked.
+    /// Before which batches, dispersals, channels, verdicts and charges everything is booked.
     struct CostMarks: Sendable {
         var batches = 0
         var dispersals = 0
         var channels = 0
         var verdicts = 0
-        var isApprovalBooked = false
+        var charges = EVMChargeMark()
     }
+
+    /// How many of the batches, dispersals and verdicts that are not over are looked at together.
+    private static let batchesAtOnce = 64
+    private static let othersAtOnce = 256
 
     /// Something whose costs may not be booked yet.
     private struct Open: Sendable {
@@ -28,27 +33,34 @@ extension SettlementService {
     /// over).
     func bookCosts() async throws {
         let (marks, active) = state.withLock { ($0.costMarks, $0.activeBatch) }
+        // Before the rest is looked at: what is for one of those is booked for it below.
+        let (charges, chargesEnd) = driver.charges(after: marks.charges)
         let (batches, dispersals, channels, verdicts) = try await sequencer.read { house in
             (
-                house.batches.dropFirst(marks.batches).prefix(64).map {
+                house.batches.dropFirst(marks.batches).prefix(Self.batchesAtOnce).map {
                     Self.open($0, active: active)
                 },
-                house.dispersals.dropFirst(marks.dispersals).prefix(256).map(Self.open),
+                house.dispersals.dropFirst(marks.dispersals).prefix(Self.othersAtOnce)
+                    .map(Self.open),
                 house.channels.dropFirst(marks.channels).map(Self.open),
-                house.verdicts.dropFirst(marks.verdicts).prefix(256).map(Self.open)
+                house.verdicts.dropFirst(marks.verdicts).prefix(Self.othersAtOnce)
+                    .map(Self.open)
             )
         }
         let doneBatches = try await book(batches)
         let doneDispersals = try await book(dispersals)
         let doneChannels = try await book(channels)
         let doneVerdicts = try await book(verdicts)
-        let isApprovalBooked = try await bookApprovals(marks)
+        let isAll =
+            batches.count < Self.batchesAtOnce && dispersals.count < Self.othersAtOnce
+            && verdicts.count < Self.othersAtOnce
+        if isAll { try await bookUpkeep(charges) }
         state.withLock { state in
             state.costMarks.batches = marks.batches + doneBatches
             state.costMarks.dispersals = marks.dispersals + doneDispersals
             state.costMarks.channels = marks.channels + doneChannels
             state.costMarks.verdicts = marks.verdicts + doneVerdicts
-            state.costMarks.isApprovalBooked = isApprovalBooked
+            if isAll { state.costMarks.charges = chargesEnd }
         }
     }
 
@@ -88,14 +100,20 @@ extension SettlementService {
             isOver: isOver)
     }
 
-    /// Whether the leave to disperse is booked, or none is needed.
-    private func bookApprovals(_ marks: CostMarks) async throws -> Bool {
-        guard !marks.isApprovalBooked, let payer else { return true }
-        let keys = Asset.allCases.map {
-            SettlementOrder.key(ofApproval: token(of: $0), by: payer.account)
+    /// Books as upkeep what was for nothing of the above: the leave to disperse, signs of life, and
+    /// empty transactions that filled nonces.
+    private func bookUpkeep(_ charges: [EVMInclusion]) async throws {
+        for inclusion in try await unbooked(charges) {
+            _ = try await sequencer.submit(Self.cost(.upkeep, inclusion))
         }
-        let isApproved = state.withLock { $0.isApproved }
-        return try await book([Open(subject: .upkeep, keys: keys, isOver: isApproved)]) == 1
+    }
+
+    /// Those of some transactions whose cost is not in the books.
+    private func unbooked(_ all: [EVMInclusion]) async throws -> [EVMInclusion] {
+        if all.isEmpty { return [] }
+        return try await sequencer.read { house in
+            all.filter { house.cost(of: $0.transaction.bytes) == nil }
+        }
     }
 
     private static func open(_ channel: HouseChannel) -> Open {
@@ -108,10 +126,7 @@ extension SettlementService {
         var isPrefix = true
         for open in all {
             let (found, isClosed) = included(for: open.keys)
-            let booked = try await sequencer.read { house in
-                found.map { house.cost(of: $0.transaction.bytes) != nil }
-            }
-            for (inclusion, isBooked) in zip(found, booked) where !isBooked {
+            for inclusion in try await unbooked(found) {
                 _ = try await sequencer.submit(Self.cost(open.subject, inclusion))
             }
             isPrefix = isPrefix && open.isOver && isClosed

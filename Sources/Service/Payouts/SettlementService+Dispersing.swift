@@ -5,16 +5,19 @@ import Logging
 import Primitives
 import Synchronization
 
-/// A dispersal, and the account whose tokens it takes.
+/// A dispersal, the account whose tokens it takes, and the books it is made under, if that is
+/// fixed.
 struct PushedDispersal: Sendable {
     let dispersal: Dispersal
     let payer: EVMAddress
+    let books: LiabilityCommitment?
 
     /// `nil` for one on another rail.
     init?(_ dispersal: Dispersal, _ house: borrowing ClearingHouse) {
         guard dispersal.rail == .push, let payer = house.party(dispersal.payer) else { return nil }
         self.dispersal = dispersal
         self.payer = payer.address
+        books = house.books(of: dispersal.id)
     }
 }
 
@@ -55,6 +58,7 @@ extension SettlementService {
     func sendDispersals() async throws {
         guard let payer else { return }
         try await approve(payer)
+        let last = try await sealDispersals()
         let open = try await sequencer.read { house in
             house.openDispersals.compactMap { $0.isOpen ? PushedDispersal($0, house) : nil }
         }
@@ -74,7 +78,12 @@ extension SettlementService {
                 try await giveUp(pushed)
                 continue
             }
-            let order = order(of: dispersal)
+            // One that was decided since the books were looked at waits for the next ones.
+            guard dispersal.id.rawValue <= last else { continue }
+            let books = pushed.books.map {
+                PushedBooks(journalHead: $0.head, liabilities: $0.root)
+            }
+            let order = order(of: dispersal, under: books)
             switch look(at: order.key).step {
             case .submit(let id):
                 if queued < Self.mostQueued,
@@ -146,14 +155,48 @@ extension SettlementService {
         }
     }
 
+    /// Fixes under which books the dispersals are made that are new, before any of them is handed
+    /// over: what a transaction carries follows from the journal, whatever is lost and sent again.
+    /// Returns the last one that may be; later ones wait for their books.
+    private func sealDispersals() async throws -> UInt64 {
+        let (sealed, new) = try await sequencer.read { house in
+            let sealed = house.lastSealedDispersal
+            let new = house.openDispersals.last { $0.rail == .push && $0.isOpen }
+            return (sealed, new?.id.rawValue ?? 0)
+        }
+        if new <= sealed { return sealed }
+        let before = sealed > 0 ? sealed : try await lastSentWithoutBooks()
+        if new <= before { return before }
+        let (books, count) = try await liabilities.books(from: sequencer)
+        let outcome = try await sequencer.submit(
+            .sealDispersals(first: DispersalID(before + 1), last: DispersalID(count), books: books))
+        guard case .failure(let rejection) = outcome else { return count }
+        log.error("dispersals wait for their books", metadata: ["why": "\(rejection)"])
+        return before
+    }
+
+    /// The last dispersal that was handed over before there were seals; 0 in a house that always
+    /// had them.
+    private func lastSentWithoutBooks() async throws -> UInt64 {
+        let pushed = try await sequencer.read { house in
+            house.dispersals.filter { $0.rail == .push }
+        }
+        let sent = pushed.last { dispersal in
+            let id = SettlementOrder.key(ofDispersal: dispersal.name)
+            return !dispersal.isOpen || driver.status(of: id) != .absent
+        }
+        return sent?.id.rawValue ?? 0
+    }
+
     /// What the chain is asked to do for a dispersal.
-    func order(of dispersal: Dispersal) -> SettlementOrder {
+    func order(of dispersal: Dispersal, under books: PushedBooks?) -> SettlementOrder {
         let payments = dispersal.payments.compactMap { payment -> EVMPayment? in
             guard case .evm(let account) = payment.receiver else { return nil }
             return EVMPayment(to: account, units: payment.units)
         }
         return .disperse(
-            token: token(of: dispersal.asset), name: dispersal.name, payments: payments)
+            token: token(of: dispersal.asset), name: dispersal.name, payments: payments,
+            books: books)
     }
 
     func token(of asset: Asset) -> EVMAddress { asset == .usd ? usd : tly }
@@ -165,7 +208,7 @@ extension SettlementService {
         switch failure {
         case .wouldRevert(let text): !text.contains("dispersed")
         case .reverted: undoneTimes(key) > 1
-        case .cancelled, .refused, .replaced: false
+        case .cancelled, .refused, .declined, .replaced: false
         }
     }
 
@@ -187,7 +230,7 @@ extension SettlementService {
         let name = Keccak256.hash(Array("exchequer control".utf8) + dispersal.name.bytes)
         let control = SettlementOrder.disperse(
             token: token(of: dispersal.asset), name: name,
-            payments: [EVMPayment(to: payer.account, units: dispersal.openUnits)])
+            payments: [EVMPayment(to: payer.account, units: dispersal.openUnits)], books: nil)
         let (tried, plain) = (try order.callData(artifact), try control.callData(artifact))
         let (contract, account) = (contract, payer.account)
         let height = try await nodes.commonHeight()

@@ -229,6 +229,11 @@ public final class SolanaSettlement: Sendable {
     private static func nodes(
         _ options: HouseConfiguration.Solana
     ) throws(HouseError) -> SolanaNodes {
+        do throws(RepeatedEndpoint) {
+            try RPCEndpoints.requireDistinct(options.endpoints)
+        } catch {
+            throw HouseError(.configuration, "--solana-rpc-url: \(error)")
+        }
         let count = options.endpoints.count
         let needed = options.quorum ?? count / 2 + 1
         guard count > 0, needed <= count, needed > count / 2 else {

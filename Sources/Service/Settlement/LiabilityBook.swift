@@ -48,6 +48,22 @@ public actor LiabilityBook {
         return tree.commitment
     }
 
+    /// What is owed at the journal's head, for the dispersals that are decided by then; and how
+    /// many those are. No proofs are made of it, so that its tree is not kept.
+    func books(
+        from sequencer: Sequencer
+    ) async throws(SequencerError) -> (books: LiabilityCommitment, dispersals: UInt64) {
+        let ((owed, count), head) = try await sequencer.readAtHead {
+            ($0.liabilities(), UInt64($0.dispersals.count))
+        }
+        let books = await queue.run { [salt] in
+            LiabilityTree.booked(
+                owed, batch: .none, sequence: head.sequence, head: head.hash, salt: salt
+            ).commitment
+        }
+        return (books, count)
+    }
+
     /// The tree behind a commitment of the journal's. O(1) for the newest; O(commands) for another
     /// one, and once after a start.
     public func tree(of commitment: LiabilityCommitment) async throws(Failure) -> LiabilityTree {

@@ -14,6 +14,8 @@ final class ManagerNotes: Sendable {
         /// What each intent is for.
         var names: [Digest: String] = [:]
         var unknown: Set<Digest> = []
+        /// What the signer's policy refuses, by its name.
+        var declined: Set<String> = []
     }
 
     init(metrics: HouseMetrics, log: Logger) {
@@ -23,6 +25,9 @@ final class ManagerNotes: Sendable {
 
     /// Intents that have been on their way for long and may or may not be carried out.
     var unknownCount: Int { state.withLock { $0.unknown.count } }
+
+    /// What the signer's policy refuses and what is tried again, in the order of their names.
+    var declined: [String] { state.withLock { $0.declined.sorted() } }
 
     func isUnknown(_ id: Digest) -> Bool { state.withLock { $0.unknown.contains(id) } }
 
@@ -39,6 +44,11 @@ final class ManagerNotes: Sendable {
             if outcome == .unknown { state.unknown.insert(id) } else { state.unknown.remove(id) }
             if outcome.isEnd { state.names[id] = nil }
         }
+        if case .failed(.declined(let words)) = outcome {
+            noteDeclined(name, words)
+            return true
+        }
+        if outcome.isEnd { state.withLock { _ = $0.declined.remove(name) } }
         switch outcome {
         case .submitted(let transaction):
             log.info("\(name) is on its way", metadata: ["transaction": "0x\(transaction.hex)"])
@@ -56,6 +66,17 @@ final class ManagerNotes: Sendable {
             log.warning("the outcome of \(name) is unknown; the chain will tell")
         }
         return true
+    }
+
+    /// Says once that the signer refuses something, however often it is tried again.
+    private func noteDeclined(_ name: String, _ words: String) {
+        guard state.withLock({ $0.declined.insert(name).inserted }) else { return }
+        metrics.chainFailed()
+        log.error(
+            """
+            the signer refuses \(name): its policy has to be widened; it is tried again now and \
+            then, and holds nothing else up
+            """, metadata: ["why": "\(words)"])
     }
 
     func alert(_ alert: EVMManagerAlert) {

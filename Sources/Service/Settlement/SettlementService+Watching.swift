@@ -157,7 +157,7 @@ extension SettlementService {
     /// Whether a transaction pays whom a dispersal of the books pays, as enough nodes tell it. What
     /// stands behind the arguments is not the contract's.
     private func isMade(_ dispersal: Dispersal, by transaction: Digest) async throws -> Bool {
-        let call = try order(of: dispersal).callData(artifact)
+        let call = try order(of: dispersal, under: nil).callData(artifact)
         let made = try await nodes.agreed { node throws(ChainError) in
             try await node.callData(of: transaction)
         }

@@ -181,6 +181,11 @@ public final class SettlementService: Sendable {
     private static func nodes(
         _ options: HouseConfiguration.Settlement
     ) async throws(HouseError) -> EVMNodes {
+        do throws(RepeatedEndpoint) {
+            try RPCEndpoints.requireDistinct(options.endpoints)
+        } catch {
+            throw HouseError(.configuration, "--rpc-url: \(error)")
+        }
         let count = options.endpoints.count
         let needed = options.quorum ?? count / 2 + 1
         guard count > 0, needed <= count, needed > count / 2 else {
@@ -202,7 +207,7 @@ public final class SettlementService: Sendable {
             }
             return nodes(id)
         } catch {
-            let names = options.endpoints.joined(separator: ", ")
+            let names = RPCEndpoints.shown(options.endpoints)
             throw HouseError(.network, "the chain at \(names) does not answer: \(error)")
         }
     }

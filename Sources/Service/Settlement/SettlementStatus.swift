@@ -10,7 +10,7 @@ public struct BatchRail: Hashable, Sendable {
     public enum Stage: String, Sendable {
         /// Nothing was given to a node yet.
         case waiting
-        /// The contract refuses it for now; it is tried again.
+        /// The contract, or the policy of the key's signer, refuses it for now; it is tried again.
         case refused
         /// It was given to the nodes, and is in no block that is deep enough.
         case submitted
@@ -94,6 +94,9 @@ extension SettlementService {
 
     /// How many slashes and roots are on their way.
     public var openIntents: Int { driver.openIntents }
+
+    /// What the policy of the key's signer refuses; it is tried again now and then.
+    public var refusedBySigner: [String] { notes.declined }
 
     /// How many of them have been so for long.
     public var unknownIntents: Int { notes.unknownCount }

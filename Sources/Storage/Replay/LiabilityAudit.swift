@@ -1,46 +1,84 @@
 import Clearing
 import Primitives
 
-/// Compares what a journal says was owed at each settlement with what its commands lead to.
+/// Compares what a journal says was owed at each settlement, and at each run of dispersals, with
+/// what its commands lead to.
 struct LiabilityAudit {
     /// Commitments whose totals and head are those of the books.
     private(set) var agreeing = 0
     /// What is wrong with the others.
     private(set) var faults: [String] = []
-    /// The newest batches since one was cut, oldest first.
-    private var recent: [Moment] = []
+    private var batches = Moments()
+    private var dispersals = Moments()
 
-    /// How far behind the head a commitment may be: the house takes the sums right before it seals.
-    private static let memory = 4_096
+    /// The newest batches of the journal since something waits to be sealed, oldest first.
+    private struct Moments {
+        /// How far behind the head a commitment may be: the house takes the sums right before it
+        /// seals.
+        static let memory = 4_096
+
+        var all: [Moment] = []
+
+        mutating func note(_ moment: Moment, if isWaiting: Bool) {
+            guard isWaiting else { return }
+            if all.count == 2 * Self.memory { all.removeFirst(Self.memory) }
+            all.append(moment)
+        }
+
+        /// The moment of a commitment; earlier ones are no longer needed.
+        mutating func take(_ books: LiabilityCommitment) -> Moment? {
+            defer { all = [] }
+            return all.first { $0.point.sequence == books.sequence }
+        }
+    }
 
     private struct Moment {
         let point: ChainPoint
         let totals: AssetSums
+        /// How many dispersals had been decided.
+        let dispersals: UInt64
     }
 
     /// Looks at a command that was accepted.
     mutating func check(_ command: Command, sequence: UInt64) {
-        guard case .sealBatch(_, _, let liabilities?) = command else { return }
-        let found = recent.first { $0.point.sequence == liabilities.sequence }
-        recent = []
-        let subject = "batch \(sequence): the liabilities of settlement \(liabilities.batch)"
-        guard let found else {
-            return faults.append("\(subject) are of no moment between its cut and its seal")
+        switch command {
+        case .sealBatch(_, _, let books?):
+            compare(
+                books, batches.take(books), since: "between its cut and its seal",
+                "batch \(sequence): the liabilities of settlement \(books.batch)")
+        case .sealDispersals(let first, let last, let books):
+            let subject = "batch \(sequence): the liabilities of dispersals \(first) to \(last)"
+            let found = dispersals.take(books)
+            if let found, found.dispersals < last.rawValue {
+                return faults.append("\(subject) are of a moment before these were decided")
+            }
+            compare(books, found, since: "between their making and their seal", subject)
+        default: return
         }
-        if found.point.hash != liabilities.head {
+    }
+
+    private mutating func compare(
+        _ books: LiabilityCommitment, _ found: Moment?, since span: String, _ subject: String
+    ) {
+        guard let found else { return faults.append("\(subject) are of no moment \(span)") }
+        if found.point.hash != books.head {
             faults.append("\(subject) are of another journal")
-        } else if found.totals != liabilities.totals {
-            faults.append("\(subject) are not what the books owe after \(liabilities.sequence)")
+        } else if found.totals != books.totals {
+            faults.append("\(subject) are not what the books owe after \(books.sequence)")
         } else {
             agreeing += 1
         }
     }
 
-    /// Remembers what is owed after a batch, while a settlement waits to be sealed. O(1).
+    /// Remembers what is owed after a batch, while something waits to be sealed. O(1).
     mutating func note(_ batch: JournalBatch, _ house: borrowing ClearingHouse) {
-        guard house.batches.last?.state == .cut else { return }
-        if recent.count == 2 * Self.memory { recent.removeFirst(Self.memory) }
+        let isCut = house.batches.last?.state == .cut
+        let made = UInt64(house.dispersals.count)
+        let isUnsealed = made > house.lastSealedDispersal
+        guard isCut || isUnsealed else { return }
         let totals = AssetSums(usd: house.owed(.usd), tly: house.owed(.tly))
-        recent.append(Moment(point: batch.head.point, totals: totals))
+        let moment = Moment(point: batch.head.point, totals: totals, dispersals: made)
+        batches.note(moment, if: isCut)
+        dispersals.note(moment, if: isUnsealed)
     }
 }

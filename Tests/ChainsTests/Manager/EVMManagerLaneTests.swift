@@ -103,11 +103,14 @@ import Testing
         try bench.take(.submit(bench.intent(2)))
         let state = bench.manager.stateBytes
         let policy = bench.manager.policy
-        // Version 1 ended with the lanes: no flag, day, sum and day of the one lane; no policy.
-        let ending = policy.canonicalBytes().count + 1 + 8 + 16 + 1
+        // Version 1 ended with the lanes: no flag, day, sum and day of the one lane; no policy. And
+        // version 2 with the policy: no list of empty transactions.
+        let ending = policy.canonicalBytes().count + 1 + 8 + 16 + 1 + 4
         let old = [1] + state.dropFirst().dropLast(ending)
         var again = try EVMManager(policy: policy, stateBytes: Array(old))
         #expect(again.stateBytes == state)
+        let second = [2] + state.dropFirst().dropLast(4)
+        #expect(try EVMManager(policy: policy, stateBytes: Array(second)).stateBytes == state)
         let actions = try again.apply(.restarted, at: Timestamp(seconds: bench.now))
         #expect(
             actions.contains {

@@ -38,7 +38,12 @@ import Testing
             let isSettled =
                 if case .settled? = world.payer.outcomes[payout.intent.id] { true } else { false }
             if !payout.isCalledOff {
-                #expect(isSettled == !(payout.isReverting || payout.isPoison), "seed \(seed)")
+                let isImpossible = payout.isReverting || payout.isPoison || payout.isForbidden
+                #expect(isSettled == !isImpossible, "seed \(seed)")
+            }
+            if payout.isForbidden, !payout.isCalledOff {
+                let outcome = world.payer.outcomes[payout.intent.id]
+                #expect(outcome == .failed(.declined("forbidden")), "seed \(seed)")
             }
             #expect(paid[to] ?? 0 == (isSettled ? 1 : 0), "seed \(seed): \(to.hex)")
             #expect(chain.balance(to) == (isSettled ? payout.intent.value : 0), "seed \(seed)")
@@ -47,6 +52,11 @@ import Testing
         // Not a unit is lost or made.
         let kept = chain.senders.reduce(UInt128(0)) { $0 + chain.balance($1) }
         #expect(kept + total + chain.feesPaid == chain.funded, "seed \(seed)")
+        // And the manager knows whatever the chain charged.
+        let charged = world.manager.charges(after: EVMChargeMark()).found.reduce(UInt128(0)) {
+            $0 + $1.gasPrice * UInt128($1.gasUsed)
+        }
+        #expect(charged == chain.feesPaid, "seed \(seed)")
         #expect(world.fillers > 0 && world.crashes > 0 && chain.reorganisations > 0)
         print(
             "seed \(seed): \(Self.count) payouts, \(chain.head) blocks,",

@@ -213,6 +213,11 @@ struct ManagerWorld<Payer: WorldPayer>: MachineWorld {
 
     private mutating func sign(_ draft: EVMTransaction, _ address: EVMAddress) {
         guard let sender = chain.senders.firstIndex(of: address) else { return }
+        guard draft.data != Payout.forbidden else {
+            return post(
+                .declined(
+                    draft: draft.signingHash, by: address, nonce: draft.nonce, "forbidden"))
+        }
         let signed = draft.signed(by: keys[sender])
         if decoded[signed.hash] == nil {
             let others = decoded.count

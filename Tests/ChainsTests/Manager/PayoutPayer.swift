@@ -11,9 +11,12 @@ struct Payout {
 
     /// Data that every pool refuses.
     static let poison: [UInt8] = [0xBA, 0xD0]
+    /// Data that the signer's policy refuses.
+    static let forbidden: [UInt8] = [0xF0, 0x0B]
 
     var isReverting: Bool { intent.to.bytes[0] == 0xEE }
     var isPoison: Bool { intent.data == Payout.poison }
+    var isForbidden: Bool { intent.data == Payout.forbidden }
 }
 
 /// Somebody with many payouts to make, who submits some of them twice and calls some off.
@@ -44,7 +47,8 @@ struct PayoutPayer: WorldPayer {
         let intent = EVMIntent(
             id: id, from: senders[Int(random.next() % UInt64(senders.count))],
             to: EVMAddress(payee) ?? .zero, value: UInt128(random.next() % 1_000_000_000_000) + 1,
-            data: kind == 1 ? Payout.poison : [], gasLimit: kind < 20 ? 0 : 30_000,
+            data: kind == 1 ? Payout.poison : kind == 3 ? Payout.forbidden : [],
+            gasLimit: kind < 20 ? 0 : 30_000,
             // Some may only pay little, and wait for quiet times.
             feeLimit: kind < 30 ? 600_000_000_000_000 : 3_000_000_000_000_000)
         return Payout(intent: intent, isCalledOff: kind == 2)
@@ -90,5 +94,6 @@ struct PayoutPayer: WorldPayer {
 
     func isDone(_ manager: EVMManager) -> Bool {
         submitted == payouts.count && manager.openIntents == 0 && outcomes.count == payouts.count
+            && manager.laneStatuses.allSatisfy { $0.open == 0 }
     }
 }

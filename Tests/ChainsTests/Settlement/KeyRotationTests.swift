@@ -170,6 +170,32 @@ struct KeyRotationTests {
         }
         #expect(told.contains(.badAnswer))
     }
+
+    /// A call that the policy lacks holds up nothing behind it, costs nothing while nothing else
+    /// has begun, and is made when the policy has it.
+    @Test func whatTheSignersPolicyRefusesHoldsNothingUp() async throws {
+        let provider = try await bondedProvider()
+        let orders = slashes(of: provider, 4)
+        let beats = (1...2).map { SettlementOrder.heartbeat(last: $0) }
+        let signer = PickySigner(old)
+        let all = beats[..<1] + orders + beats[1...]
+        let first = try driver([signer])
+        try await run(first, Array(all), as: old, mining: true) { $0 == 4 }
+        try await check(orders, of: provider)
+        #expect(signer.refusals > 0)
+        let told = try await sent(by: old)
+        #expect(told >= 4)
+        let refusal = EVMIntentFailure.declined("\(PickySigner.refusal)")
+        #expect(first.status(of: beats[0].key) == .closed(.failed(refusal)))
+        #expect(!first.isUnsigned)
+        signer.allow()
+        // The log of then is read again, and what was refused is made.
+        let second = try driver([signer])
+        try await run(second, Array(all), as: old, mining: true) { $0 == 6 }
+        let charged = second.charges(after: EVMChargeMark()).found
+        #expect(charged.count == Int(try await sent(by: old)))
+        #expect(try await sent(by: old) == told + 2)
+    }
 }
 
 /// What the drivers wrote down and told.
@@ -203,9 +229,36 @@ private final class MoodySigner: EVMSigner {
             try? await Task.sleep(for: .milliseconds(700))
             return key.sign(hash)
         case 2 where transaction.nonce.isMultiple(of: 2):
-            throw .refused(SignerRefusal(.dayCap, "tomorrow"))
+            throw .refused(SignerRefusal(.notDurable, "later"))
         case 2: return key.sign(.zero)
         default: return key.sign(hash)
         }
+    }
+}
+
+/// A key whose signer does not give signs of life.
+private final class PickySigner: EVMSigner {
+    static let refusal = SignerRefusal(.function, "heartbeat() is not in the policy")
+    private let key: Secp256k1.PrivateKey
+    private let state = Mutex((isOpen: false, refusals: 0))
+
+    var address: EVMAddress { key.address }
+    var refusals: Int { state.withLock { $0.refusals } }
+
+    init(_ key: Secp256k1.PrivateKey) { self.key = key }
+
+    func allow() { state.withLock { $0.isOpen = true } }
+
+    func signature(
+        of transaction: EVMTransaction
+    ) async throws(SigningFailure) -> RecoverableSignature {
+        let selector = Keccak256.hash(Array("heartbeat()".utf8)).bytes[..<4]
+        let isRefused = state.withLock { state in
+            guard transaction.data.elementsEqual(selector), !state.isOpen else { return false }
+            state.refusals += 1
+            return true
+        }
+        if isRefused { throw .refused(Self.refusal) }
+        return key.sign(transaction.signingHash)
     }
 }

@@ -78,7 +78,10 @@ struct SettlementCrashTests {
         func order(_ number: Int) -> SettlementOrder {
             .disperse(
                 token: house.usd.address, name: Digest(words: (6, 6, 6, UInt64(number))),
-                payments: payments)
+                payments: payments,
+                books: PushedBooks(
+                    journalHead: Digest(words: (1, 2, 3, UInt64(number))),
+                    liabilities: Digest(words: (4, 5, 6, UInt64(number)))))
         }
         for write in 1...3 {
             let crash = SettlementRun.Crash(write: write, keepsRecords: write == 2)

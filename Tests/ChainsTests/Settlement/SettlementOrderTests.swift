@@ -52,6 +52,13 @@ import Testing
                         .address(try address(4)), .bytes32(key), .array([.address(try address(5))]),
                         .array([.uint(7)]),
                     ])))
+        // The books it is made under are behind the arguments, and are no other dispersal.
+        let books = PushedBooks(journalHead: key, liabilities: .zero)
+        let sealed = SettlementOrder.disperse(
+            token: try address(4), name: key, payments: [payment], books: books)
+        #expect(sealed.key == one.key)
+        let bytes = key.bytes + [UInt8](repeating: 0, count: 32)
+        #expect(try orders.intent(sealed.key, for: sealed).data == intent.data + bytes)
         let approval = SettlementOrder.approve(
             token: try address(4), spender: contract, owner: sender)
         // Another account's leave is another order, whatever became of the first one's.

@@ -19,6 +19,10 @@ final class SignerBench: Sendable {
     }
 
     static let contract = EVMAddress([UInt8](repeating: 0xC0, count: 20)) ?? .zero
+    static let usd = EVMAddress([UInt8](repeating: 0xD0, count: 20)) ?? .zero
+    static let tly = EVMAddress([UInt8](repeating: 0xD1, count: 20)) ?? .zero
+    private static let disperse = "disperse(address,bytes32,address[],uint256[])"
+    private static let approve = "approve(address,uint256)"
     private static let root = "commitRoot(uint256,bytes32,uint256,uint256,bytes32,bytes32)"
     private static let slash = "slash(address,uint256,uint256,bytes32)"
 
@@ -53,10 +57,14 @@ final class SignerBench: Sendable {
     /// The policies' file: a transaction costs at most 0.01 coins and moves at most 100 dollars and
     /// 10 tallies; a day takes 0.025, 250 and 20.
     func policies(_ change: (String) -> String = { $0 }) throws -> SigningPolicies {
-        let calls = contracts.map { #""\#($0.hex)": ["\#(Self.root)", "\#(Self.slash)"]"# }
+        var calls = contracts.map {
+            #""\#($0.hex)": ["\#(Self.root)", "\#(Self.slash)", "\#(Self.disperse)"]"#
+        }
+        calls += [Self.usd, Self.tly].map { #""\#($0.hex)": ["\#(Self.approve)"]"# }
         let text = """
             {"version": 1, "keys": {"\(key.address.hex)": {"chains": \(chains),
             "calls": {\(calls.joined(separator: ", "))},
+            "tokens": {"usd": "\(Self.usd.hex)", "tly": "\(Self.tly.hex)"},
             "coin_per_transaction": "0.01", "coin_per_day": "0.025", "usd_per_transaction": "100",
             "usd_per_day": "250.000000", "tly_per_transaction": "10", "tly_per_day": "20",
             "committed_usd": "1000"}, "\(identity.address)": {
@@ -103,6 +111,27 @@ final class SignerBench: Sendable {
 
     static func slash(usd: UInt128, verdict: UInt128) -> [UInt8] {
         data(slash, [5, usd * 1_000_000, 0, verdict])
+    }
+
+    /// A dispersal of whole tokens under a name; `words` may change its encoding.
+    static func disperse(
+        _ token: EVMAddress, _ amounts: [UInt128], name: UInt128,
+        _ words: (inout [[UInt8]]) -> Void = { _ in }
+    ) -> [UInt8] {
+        let scale: UInt128 = token == tly ? 1_000_000_000 : 1_000_000
+        let count = UInt128(amounts.count)
+        func word(_ number: UInt128) -> [UInt8] { UInt256(low: number).word.bytes }
+        var all: [[UInt8]] = [[UInt8](repeating: 0, count: 12) + token.bytes, word(name)]
+        all += [word(0x80), word(0xA0 + 32 * count), word(count)]
+        all += (0..<count).map { word(0xAA00 + $0) }
+        all += [word(count)] + amounts.map { word($0 * scale) }
+        words(&all)
+        return Array(Keccak256.hash(Array(disperse.utf8)).bytes[..<4]) + all.joined()
+    }
+
+    static func approve(_ spender: EVMAddress) -> [UInt8] {
+        Keccak256.hash(Array(approve.utf8)).bytes[..<4] + [UInt8](repeating: 0, count: 12)
+            + spender.bytes + [UInt8](repeating: 0xFF, count: 32)
     }
 
     private static func data(_ function: String, _ words: [UInt128]) -> [UInt8] {
