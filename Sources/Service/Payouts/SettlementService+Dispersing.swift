@@ -16,6 +16,22 @@ struct PushedDispersal: Sendable {
     }
 }
 
+/// One pass over the dispersals that are open.
+private struct DispersalPass {
+    /// What those on their way take of the payer's money.
+    var taken: [Asset: UInt128]
+    /// What the payer holds, as far as the chain was asked.
+    var held: [Asset: TokenHoldings] = [:]
+    /// How many wait: the chain refuses them, or the money is not enough.
+    var waiting = 0
+    /// What could not be seen.
+    var failures: [ChainError] = []
+
+    /// Whether more is asked in this pass: where the nodes say nothing, the house's other work
+    /// waits no longer than for these.
+    var mayAsk: Bool { failures.count < 4 }
+}
+
 /// Dispersals: payments of the house's own money on the EVM chain.
 extension SettlementService {
     /// Sends what is to be dispersed, and has halves tried of what the chain refuses. What was sent
@@ -33,35 +49,49 @@ extension SettlementService {
             guard case .wait = look(at: key).step else { continue }
             taken[pushed.dispersal.asset, default: 0] += pushed.dispersal.openUnits
         }
-        var waiting = 0
+        var pass = DispersalPass(taken: taken)
         for pushed in open {
-            let dispersal = pushed.dispersal
-            guard pushed.payer == payer.account else {
-                try await giveUp(pushed)
-                continue
-            }
-            let order = order(of: dispersal)
-            switch look(at: order.key).step {
-            case .submit(let id):
-                if try await covers(dispersal, payer, besides: taken) {
-                    try await submit(id, order, "dispersal \(dispersal.id)")
-                    taken[dispersal.asset, default: 0] += dispersal.openUnits
-                } else {
-                    waiting += 1
-                }
-            case .refused(let failure):
-                if isOfThePayees(failure, order.key),
-                    try await covers(dispersal, payer, besides: taken),
-                    try await isUnmade(pushed, after: failure)
-                {
-                    _ = try await sequencer.submit(.splitDispersal(dispersal.id))
-                } else {
-                    waiting += 1
-                }
-            case .wait, .withoutBond, .done: continue
+            do {
+                try await advance(pushed, payer, &pass)
+            } catch let error as ChainError {
+                // What cannot be seen now holds up nobody else.
+                pass.failures.append(error)
             }
         }
+        let waiting = pass.waiting
         state.withLock { $0.waitingDispersals = waiting }
+        if let first = pass.failures.first { throw first }
+    }
+
+    /// Does for one dispersal what comes next.
+    private func advance(
+        _ pushed: PushedDispersal, _ payer: DispersalPayer, _ pass: inout DispersalPass
+    ) async throws {
+        let dispersal = pushed.dispersal
+        guard pushed.payer == payer.account else {
+            if pass.mayAsk { try await giveUp(pushed) }
+            return
+        }
+        let order = order(of: dispersal)
+        switch look(at: order.key).step {
+        case .submit(let id):
+            if try await covers(dispersal, payer, &pass) {
+                try await submit(id, order, "dispersal \(dispersal.id)")
+                pass.taken[dispersal.asset, default: 0] += dispersal.openUnits
+            } else {
+                pass.waiting += 1
+            }
+        case .refused(let failure):
+            if pass.mayAsk, isOfThePayees(failure, order.key),
+                try await covers(dispersal, payer, &pass),
+                try await isUnmade(pushed, after: failure)
+            {
+                _ = try await sequencer.submit(.splitDispersal(dispersal.id))
+            } else {
+                pass.waiting += 1
+            }
+        case .wait, .withoutBond, .done: return
+        }
     }
 
     /// What was planned for an account of before and is not on its way is its payees' again. The
@@ -135,15 +165,23 @@ extension SettlementService {
     }
 
     /// Whether the payer has what a dispersal takes, besides what others that are on their way
-    /// will, so that it is not for want of money that the chain refuses it.
+    /// will, so that it is not for want of money that the chain refuses it. The chain is asked
+    /// once a pass.
     private func covers(
-        _ dispersal: Dispersal, _ payer: DispersalPayer, besides taken: [Asset: UInt128]
+        _ dispersal: Dispersal, _ payer: DispersalPayer, _ pass: inout DispersalPass
     ) async throws -> Bool {
-        let held = try await payer.holdings(
-            of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
+        let held: TokenHoldings
+        if let known = pass.held[dispersal.asset] {
+            held = known
+        } else {
+            guard pass.mayAsk else { return false }
+            held = try await payer.holdings(
+                of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
+            pass.held[dispersal.asset] = held
+        }
         // A reorganisation may have taken the leave with it.
         if !held.isApproved { state.withLock { $0.isApproved = false } }
-        return held.units >= (taken[dispersal.asset] ?? 0) + dispersal.openUnits
+        return held.units >= (pass.taken[dispersal.asset] ?? 0) + dispersal.openUnits
     }
 
     /// Lets the contract take the payer's tokens: it takes them from whoever calls it alone.
