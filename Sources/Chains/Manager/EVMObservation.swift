@@ -132,7 +132,7 @@ public struct EVMObservation: Hashable, Sendable {
     public let finalHash: Digest?
     /// The block at the question's anchor, if they agree.
     public let anchorHash: Digest?
-    /// The median prices.
+    /// Prices that enough endpoints have at least.
     public let market: EVMFeeMarket
     /// For each lane what enough endpoints have at least.
     public let accounts: [EVMAccountAnswer]

@@ -28,7 +28,8 @@ public struct Quorum: Hashable, Sendable {
             finalHash: agreed(given.compactMap(\.finalHash)),
             anchorHash: agreed(given.compactMap(\.anchorHash)),
             market: EVMFeeMarket(
-                baseFee: median(given.map(\.market.baseFee)), tip: median(given.map(\.market.tip))),
+                baseFee: reached(given.map(\.market.baseFee)) ?? 0,
+                tip: reached(given.map(\.market.tip)) ?? 0),
             accounts: question.lanes.indices.map { place in
                 account(given.map { $0.accounts[place] })
             },
@@ -76,13 +77,9 @@ public struct Quorum: Hashable, Sendable {
         values.first { value in values.count { $0 == value } >= needed }
     }
 
-    /// The greatest value that `needed` endpoints have reached.
+    /// The greatest value that `needed` endpoints have reached. For prices too: of two answers the
+    /// lower one counts, since no minority may say what is paid.
     func reached<Value: Comparable>(_ values: [Value]) -> Value? {
         values.count >= needed ? values.sorted(by: >)[needed - 1] : nil
-    }
-
-    /// The middle value, the greater one of two: no minority moves it beyond what others say.
-    private func median<Value: Comparable>(_ values: [Value]) -> Value {
-        values.sorted()[values.count / 2]
     }
 }

@@ -111,7 +111,7 @@ public struct SolanaObservation: Hashable, Sendable {
     public let nonces: [SolanaNonce]
     /// A blockhash to build on; `nil` if enough of them hold none of the candidates recent.
     public let recent: SolanaRecentHash?
-    /// The median price of a compute unit.
+    /// What a compute unit costs at least, as enough endpoints say.
     public let price: UInt64
     /// What the payer holds at least.
     public let lamports: UInt64
@@ -183,7 +183,7 @@ extension Quorum {
                 }
             },
             recent: recent(given.map { SolanaRecentView(recent: $0.recent, height: $0.height) }),
-            price: given.map(\.price).sorted()[given.count / 2],
+            price: reached(given.map(\.price)) ?? 0,
             lamports: reached(given.map(\.lamports)) ?? 0,
             tokens: reached(given.map(\.tokens)) ?? 0)
     }
