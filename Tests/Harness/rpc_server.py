@@ -1,12 +1,13 @@
 """What the test chains' JSON-RPC servers share: the server, its limits, and its faults.
 
-    test_fault {method, kind, count, after, seconds, result, message, code}
+    test_fault {method, kind, count, after, seconds, result, message, code, contains}
         kind "error"    the call is refused with `message` and `code`, and not executed
              "lost"     the call is executed, but the connection closes without an answer
              "hang"     the answer waits `seconds`
              "garbage"  the call is executed, the answer is not JSON
              "lie"      the call is not executed, `result` is the answer
-        for the next `count` calls (default 1) of `method`, after letting `after` calls pass
+        for the next `count` calls (default 1) of `method`, after letting `after` calls pass; of
+        those alone whose parameters have the text `contains` in them
     test_clearFaults []
 
 A chain may have several listeners (`make_servers`), as one with several providers: a fault is of
@@ -63,7 +64,7 @@ class RpcNode:
     def test_fault(self, fault):
         if fault.get("kind") not in FAULT_KINDS or not isinstance(fault.get("method"), str):
             raise RpcError(-32602, f"needs method and kind, one of {', '.join(FAULT_KINDS)}")
-        defaults = {"count": 1, "after": 0, "seconds": 30, "result": None}
+        defaults = {"count": 1, "after": 0, "seconds": 30, "result": None, "contains": ""}
         defaults |= {"message": "injected fault", "code": -32000}
         self.faults.setdefault(self.listener, []).append(defaults | fault)
         return True
@@ -72,11 +73,11 @@ class RpcNode:
         self.faults.pop(self.listener, None)
         return True
 
-    def take_fault(self, method):
+    def take_fault(self, method, parameters=()):
         """The fault this call of `method` shall suffer, or None."""
         faults = self.faults.get(self.listener, [])
         for fault in faults:
-            if fault["method"] != method:
+            if fault["method"] != method or fault["contains"] not in json.dumps(parameters):
                 continue
             if fault["after"] > 0:
                 fault["after"] -= 1
@@ -96,7 +97,9 @@ class RpcNode:
         identifier, method = request.get("id"), request["method"]
         with self.lock:
             self.listener = listener
-            fault = None if method.startswith("test_") else self.take_fault(method)
+            fault = None
+            if not method.startswith("test_"):
+                fault = self.take_fault(method, request.get("params"))
             try:
                 if fault and fault["kind"] == "error":
                     raise RpcError(fault["code"], fault["message"])

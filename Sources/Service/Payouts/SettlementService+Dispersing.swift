@@ -46,6 +46,24 @@ extension EVMChain {
     }
 }
 
+/// One pass over the dispersals that are open.
+private struct DispersalPass {
+    /// What those on their way take of the payer's money.
+    var taken: [Asset: UInt128]
+    /// How many are with the manager without a nonce.
+    var queued: Int
+    /// What the payer holds, as far as the chain was asked.
+    var held: [Asset: TokenHoldings] = [:]
+    /// How many wait: the chain refuses them, or the money is not enough.
+    var waiting = 0
+    /// What could not be seen.
+    var failures: [ChainError] = []
+
+    /// Whether more is asked in this pass: where the nodes say nothing, the house's other work
+    /// waits no longer than for these.
+    var mayAsk: Bool { failures.count < 4 }
+}
+
 /// Dispersals: payments of the house's own money on the EVM chain.
 extension SettlementService {
     /// So many dispersals may be with the manager without a nonce. It looks at twice as many intents
@@ -71,47 +89,58 @@ extension SettlementService {
             if status == .waiting { queued += 1 }
             taken[pushed.dispersal.asset, default: 0] += pushed.dispersal.openUnits
         }
-        var waiting = 0
+        var pass = DispersalPass(taken: taken, queued: queued)
         for pushed in open {
-            let dispersal = pushed.dispersal
-            guard pushed.payer == payer.account else {
-                try await giveUp(pushed)
-                continue
-            }
-            // One that was decided since the books were looked at waits for the next ones.
-            guard dispersal.id.rawValue <= last else { continue }
-            let books = pushed.books.map {
-                PushedBooks(journalHead: $0.head, liabilities: $0.root)
-            }
-            let order = order(of: dispersal, under: books)
-            switch look(at: order.key).step {
-            case .submit(let id):
-                if queued < Self.mostQueued,
-                    try await covers(dispersal, payer, besides: taken)
-                {
-                    try await submit(id, order, "dispersal \(dispersal.id)")
-                    queued += 1
-                    taken[dispersal.asset, default: 0] += dispersal.openUnits
-                } else {
-                    waiting += 1
-                }
-            case .refused(let failure):
-                if mayBeOfThePayees(failure, order.key), !isBlameless(dispersal, order.key),
-                    try await covers(dispersal, payer, besides: taken),
-                    try await isUnmade(pushed, after: failure),
-                    try await isOfThePayees(order, dispersal, payer, failure)
-                {
-                    _ = try await sequencer.submit(.splitDispersal(dispersal.id))
-                } else {
-                    waiting += 1
-                }
-            case .wait, .withoutBond, .done: continue
+            do {
+                try await advance(pushed, payer, upTo: last, &pass)
+            } catch let error as ChainError {
+                // What cannot be seen now holds up nobody else.
+                pass.failures.append(error)
             }
         }
-        state.withLock { [waiting] state in
+        state.withLock { [waiting = pass.waiting] state in
             state.waitingDispersals = waiting
             let names = Set(open.map(\.dispersal.name))
             state.blameless = state.blameless.filter { names.contains($0.key) }
+        }
+        if let first = pass.failures.first { throw first }
+    }
+
+    /// Does for one dispersal what comes next. `last` is the last one whose books are fixed.
+    private func advance(
+        _ pushed: PushedDispersal, _ payer: DispersalPayer, upTo last: UInt64,
+        _ pass: inout DispersalPass
+    ) async throws {
+        let dispersal = pushed.dispersal
+        guard pushed.payer == payer.account else {
+            if pass.mayAsk { try await giveUp(pushed) }
+            return
+        }
+        // One that was decided since the books were looked at waits for the next ones.
+        guard dispersal.id.rawValue <= last else { return }
+        let books = pushed.books.map { PushedBooks(journalHead: $0.head, liabilities: $0.root) }
+        let order = order(of: dispersal, under: books)
+        switch look(at: order.key).step {
+        case .submit(let id):
+            if pass.queued < Self.mostQueued, try await covers(dispersal, payer, &pass) {
+                try await submit(id, order, "dispersal \(dispersal.id)")
+                pass.queued += 1
+                pass.taken[dispersal.asset, default: 0] += dispersal.openUnits
+            } else {
+                pass.waiting += 1
+            }
+        case .refused(let failure):
+            if pass.mayAsk, mayBeOfThePayees(failure, order.key),
+                !isBlameless(dispersal, order.key),
+                try await covers(dispersal, payer, &pass),
+                try await isUnmade(pushed, after: failure),
+                try await isOfThePayees(order, dispersal, payer, failure)
+            {
+                _ = try await sequencer.submit(.splitDispersal(dispersal.id))
+            } else {
+                pass.waiting += 1
+            }
+        case .wait, .withoutBond, .done: return
         }
     }
 
@@ -281,15 +310,23 @@ extension SettlementService {
     }
 
     /// Whether the payer has what a dispersal takes, besides what others that are on their way
-    /// will, so that it is not for want of money that the chain refuses it.
+    /// will, so that it is not for want of money that the chain refuses it. The chain is asked
+    /// once a pass.
     private func covers(
-        _ dispersal: Dispersal, _ payer: DispersalPayer, besides taken: [Asset: UInt128]
+        _ dispersal: Dispersal, _ payer: DispersalPayer, _ pass: inout DispersalPass
     ) async throws -> Bool {
-        let held = try await payer.holdings(
-            of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
+        let held: TokenHoldings
+        if let known = pass.held[dispersal.asset] {
+            held = known
+        } else {
+            guard pass.mayAsk else { return false }
+            held = try await payer.holdings(
+                of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
+            pass.held[dispersal.asset] = held
+        }
         // A reorganisation may have taken the leave with it.
         if !held.isApproved { state.withLock { $0.isApproved = false } }
-        return held.units >= (taken[dispersal.asset] ?? 0) + dispersal.openUnits
+        return held.units >= (pass.taken[dispersal.asset] ?? 0) + dispersal.openUnits
     }
 
     /// Lets the contract take the payer's tokens: it takes them from whoever calls it alone.

@@ -24,12 +24,13 @@ import Testing
     }
 
     private func answer(
-        head: UInt64 = 100, count: UInt64 = 5, base: UInt128 = 10, final: Digest? = .zero,
+        head: UInt64 = 100, count: UInt64 = 5, base: UInt128 = 10, tip: UInt128 = 1,
+        final: Digest? = .zero,
         _ receipt: EVMReceiptAnswer = .absent
     ) -> EVMEndpointAnswer {
         EVMEndpointAnswer(
             head: head, finalHash: final, anchorHash: .zero,
-            market: EVMFeeMarket(baseFee: base, tip: 1),
+            market: EVMFeeMarket(baseFee: base, tip: tip),
             accounts: [
                 EVMAccountAnswer(
                     count: count, pendingCount: count + 1, finalCount: count, balance: 100)
@@ -101,13 +102,30 @@ import Testing
         #expect(merged.accounts[0].pendingCount == 6)
     }
 
-    @Test func pricesAreTheMedianAndHashesAgreed() throws {
-        let lie = answer(base: .max, final: hash)
+    /// One endpoint that lies does not say what is paid, also when another gives no answer.
+    @Test func pricesAreWhatTwoHaveReachedAndHashesAgreed() throws {
+        let lie = answer(base: .max, tip: .max, final: hash)
         let merged = try #require(
             quorum.merge([lie, answer(base: 11), answer(base: 10)], to: question))
-        #expect(merged.market.baseFee == 11)
+        #expect(merged.market == EVMFeeMarket(baseFee: 11, tip: 1))
         #expect(merged.finalHash == .zero)
         let split = try #require(quorum.merge([lie, answer(), nil], to: question))
         #expect(split.finalHash == nil)
+        #expect(split.market == EVMFeeMarket(baseFee: 10, tip: 1))
+    }
+
+    @Test func aLiarDoesNotSayWhatSolanaCosts() throws {
+        let question = SolanaQuestion(transactions: [], nonces: [])
+        func answer(_ price: UInt64) -> SolanaEndpointAnswer {
+            SolanaEndpointAnswer(
+                recent: [], height: 9, price: price, lamports: 1, tokens: 1, nonces: [],
+                statuses: [])
+        }
+        for answers in [
+            [answer(.max), answer(70), nil], [answer(70), answer(.max), answer(60)],
+        ] {
+            let merged = try #require(quorum.merge(answers, to: question))
+            #expect(merged.price == 70)
+        }
     }
 }
