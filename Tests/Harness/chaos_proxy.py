@@ -112,7 +112,7 @@ class Endpoint:
             self.until = now + self.random.uniform(*MOOD_SECONDS)
         return self.mood, MOODS[self.mood][1]
 
-    def answer(self, request):
+    def answer(self, request, _listener=0):
         world, method = self.world, request.get("method", "") if isinstance(request, dict) else ""
         if not world.is_wild or not method:
             return world.node.answer(request)
