@@ -72,7 +72,9 @@ extension SigningPolicy {
     private func assess(
         _ call: SettlementCall, of contract: EVMAddress, on chain: UInt64
     ) throws(SignerRefusal) -> (SigningCost, SigningAssessment.Movement, String?) {
-        guard case .evm(_, let calls, let tokens) = scope else { throw Self.foreign }
+        guard case .evm(_, let calls, let tokens) = scope else {
+            throw SignerRefusal(.noSuchKey, "the key's policy is for Solana")
+        }
         var place = ByteWriter()
         place.write(chain)
         place.write(contract)
