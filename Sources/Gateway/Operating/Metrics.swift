@@ -115,9 +115,6 @@ enum Metrics {
             house.settlement?.refusedSlashes ?? 0)
         gauge("roots_refused", "Roots the contract refuses.", house.settlement?.refusedRoots ?? 0)
         gauge(
-            "settlement_refused_by_signer", "What the policy of the key's signer refuses.",
-            house.settlement?.refusedBySigner.count ?? 0)
-        gauge(
             "settlement_intents_open", "Slashes and roots on their way.",
             house.settlement?.openIntents ?? 0)
         gauge(
@@ -152,7 +149,10 @@ enum Metrics {
         _ house: House, _ books: Books
     ) -> [(name: String, help: String, value: Int)] {
         [
-            ("dispersals_open", "Dispersals with payments to be made.", books.openDispersals),
+            (
+                "settlement_refused_by_signer", "What the policy of the key's signer refuses.",
+                house.settlement?.refusedBySigner.count ?? 0
+            ), ("dispersals_open", "Dispersals with payments to be made.", books.openDispersals),
             (
                 "dispersals_waiting", "Those the chain refuses or the payer cannot cover.",
                 house.settlement?.waitingDispersals ?? 0
