@@ -157,6 +157,9 @@ public struct SolanaManager: Sendable {
         }
     }
 
+    /// What was submitted under an id; `nil` if nothing was, or it is forgotten. O(1).
+    public func submitted(_ id: Digest) -> SolanaPayout? { entries[id]?.payout }
+
     /// Whether a payout was last reported as settled. It may be in no final block yet. O(1).
     public func isReportedSettled(_ id: Digest) -> Bool {
         if case .settled? = entries[id]?.reported { true } else { false }

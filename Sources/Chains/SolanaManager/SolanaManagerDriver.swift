@@ -138,6 +138,11 @@ public final class SolanaManagerDriver: Sendable {
         runner.look { $0.unsaid.contains(id) ? .waiting : $0.machine.status(of: id) }
     }
 
+    /// What was submitted under an id; `nil` if nothing was, or it is forgotten.
+    public func submitted(_ id: Digest) -> SolanaPayout? {
+        runner.look { $0.machine.submitted(id) }
+    }
+
     /// Whether a payout was last reported as settled. It may be in no final block yet.
     public func isReportedSettled(_ id: Digest) -> Bool {
         runner.look { !$0.unsaid.contains(id) && $0.machine.isReportedSettled(id) }

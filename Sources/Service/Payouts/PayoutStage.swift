@@ -63,7 +63,7 @@ extension SettlementService {
 
 extension SolanaSettlement {
     fileprivate func stage(of dispersal: Dispersal, payment: Int) -> PayoutStage {
-        let id = Self.id(of: dispersal, payment: payment)
+        let id = driver.id(of: dispersal, payment: payment)
         switch driver.status(of: id) {
         case .absent, .waiting: return .waiting
         case .quarantined: return .quarantined

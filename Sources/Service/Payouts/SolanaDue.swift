@@ -74,13 +74,16 @@ extension SolanaSettlement {
     private func payment(_ dispersal: Dispersal, _ place: Int) -> SolanaDue.Payment? {
         let payment = dispersal.payments[place]
         guard case .solana(let owner) = payment.receiver else { return nil }
-        let id = Self.id(of: dispersal, payment: place)
+        let id = driver.id(of: dispersal, payment: place)
         var (stage, transaction, reason) = (PayoutStage.waiting, Signature?.none, String?.none)
         switch driver.status(of: id) {
         case .absent, .waiting: break
         case .inFlight(let signed):
             transaction = signed.last
-            if transaction != nil { stage = notes.isUnknown(id) ? .unknown : .submitted }
+            if transaction != nil {
+                stage = driver.isReportedSettled(id) ? .confirmed : .submitted
+                if notes.isUnknown(id) { stage = .unknown }
+            }
         case .closed(.settled(let made, _)):
             (stage, transaction) = (.submitted, made)
         case .closed: break

@@ -1,6 +1,5 @@
 import Chains
 import Clearing
-import Cryptography
 import Logging
 import Primitives
 import Storage
@@ -54,14 +53,6 @@ extension SolanaSettlement {
     /// How many of them have been on their way for long.
     public var unknownPayouts: Int { notes.unknownCount }
 
-    /// The manager's name of a payment.
-    static func id(of dispersal: Dispersal, payment: Int) -> Digest {
-        var writer = ByteWriter()
-        writer.write(dispersal.name)
-        writer.write(UInt32(payment))
-        return SHA256.hash(Array("exchequer solana payment".utf8) + writer.bytes)
-    }
-
     /// A payment that is still to be made, and where its party would have it now.
     private struct Due: Sendable {
         let dispersal: Dispersal
@@ -86,7 +77,7 @@ extension SolanaSettlement {
         var notes: [Command] = []
         for one in try await due() {
             let payment = one.dispersal.payments[one.place]
-            let id = Self.id(of: one.dispersal, payment: one.place)
+            let id = driver.id(of: one.dispersal, payment: one.place)
             guard case .solana(let owner) = payment.receiver else { continue }
             func note(_ note: PaymentNote) {
                 notes.append(

@@ -39,7 +39,7 @@ extension SolanaSettlement {
                         let count = ids.count + dispersal.payments.count
                         if dispersal.isOpen || count > SolanaManagerInput.listLimit { break }
                         ids += dispersal.payments.indices.map {
-                            Self.id(of: dispersal, payment: $0)
+                            driver.id(of: dispersal, payment: $0)
                         }
                     }
                     place += 1

@@ -263,7 +263,7 @@ final class SolanaWatch: Sendable {
         func payments(_ all: [Signature]) -> [PayerPayments.Payment] {
             all.map { PayerPayments.Payment($0, to: target, units: units) }
         }
-        let status = driver.status(of: SolanaSettlement.id(of: dispersal, payment: place))
+        let status = driver.status(of: driver.id(of: dispersal, payment: place))
         if let booked = payment.transaction {
             guard case .closed(.settled(booked, let slot)) = status else {
                 // What the manager has forgotten was found here before, in no later slot: this book
