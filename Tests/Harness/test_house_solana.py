@@ -174,6 +174,25 @@ def test_what_is_over_is_forgotten_and_an_older_journal_is_refused(house):
     audit(house)
 
 
+def test_a_number_that_is_given_again_is_another_payment(house):
+    """The journal has lost its end. What was paid by its next number then is not what is paid by it
+    now, and counts for nobody else."""
+    open_for(house)
+    stop(house)
+    journal = take_aside(house, "journal.sqlite", "journal")
+    house.begin()
+    first = pay(house, "1.00", "june")
+    stop(house)
+    snapshots = house.folder / "house" / "journal.sqlite.snapshots"
+    if snapshots.exists():
+        shutil.rmtree(snapshots)
+    put_back(house, "journal.sqlite", journal)
+    house.begin()
+    again = pay(house, "2.00", "july")
+    assert again["dispersal"] == first["dispersal"]
+    assert received(house) == 3 * DOLLARS
+
+
 def test_a_payment_on_a_durable_nonce_outlives_an_outage(house):
     nonces = ("--solana-durable-nonces", "2")
     solana = house.solana
