@@ -26,10 +26,6 @@ private struct DispersalPass {
     var waiting = 0
     /// What could not be seen.
     var failures: [ChainError] = []
-
-    /// Whether more is asked in this pass: where the nodes say nothing, the house's other work
-    /// waits no longer than for these.
-    var mayAsk: Bool { failures.count < 4 }
 }
 
 /// Dispersals: payments of the house's own money on the EVM chain.
@@ -54,8 +50,10 @@ extension SettlementService {
             do {
                 try await advance(pushed, payer, &pass)
             } catch let error as ChainError {
-                // What cannot be seen now holds up nobody else.
+                // What cannot be seen now holds up nobody else, and not for long the rest of the
+                // house's work.
                 pass.failures.append(error)
+                if pass.failures.count > 3 { break }
             }
         }
         let waiting = pass.waiting
@@ -68,10 +66,7 @@ extension SettlementService {
         _ pushed: PushedDispersal, _ payer: DispersalPayer, _ pass: inout DispersalPass
     ) async throws {
         let dispersal = pushed.dispersal
-        guard pushed.payer == payer.account else {
-            if pass.mayAsk { try await giveUp(pushed) }
-            return
-        }
+        guard pushed.payer == payer.account else { return try await giveUp(pushed) }
         let order = order(of: dispersal)
         switch look(at: order.key).step {
         case .submit(let id):
@@ -82,8 +77,7 @@ extension SettlementService {
                 pass.waiting += 1
             }
         case .refused(let failure):
-            if pass.mayAsk, isOfThePayees(failure, order.key),
-                try await covers(dispersal, payer, &pass),
+            if isOfThePayees(failure, order.key), try await covers(dispersal, payer, &pass),
                 try await isUnmade(pushed, after: failure)
             {
                 _ = try await sequencer.submit(.splitDispersal(dispersal.id))
@@ -174,7 +168,6 @@ extension SettlementService {
         if let known = pass.held[dispersal.asset] {
             held = known
         } else {
-            guard pass.mayAsk else { return false }
             held = try await payer.holdings(
                 of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
             pass.held[dispersal.asset] = held
