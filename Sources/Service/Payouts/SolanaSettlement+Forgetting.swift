@@ -30,7 +30,7 @@ extension SolanaSettlement {
         while true {
             let from = state.withLock { $0.forgotMark }
             guard from < end else { return }
-            let (over, next, told) = try await sequencer.read { house in
+            let (over, next, told) = try await sequencer.read { [driver] house in
                 var ids: [Digest] = []
                 var place = from
                 while place < min(end, from + Self.lookedAt) {

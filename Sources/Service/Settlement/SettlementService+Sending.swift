@@ -34,9 +34,12 @@ extension SettlementService {
                 isFirst = false
                 // A root that pays slashed money is refused until the slash is mined.
                 if try await sendSlashes() { try await sendRoot() }
-                try await sendDispersals()
+                // What cannot be seen of dispersals holds up neither channels nor costs.
+                var trouble: (any Error)?
+                do { try await sendDispersals() } catch { trouble = error }
                 try await keepChannels()
                 try await bookCosts()
+                if let trouble { throw trouble }
                 let made = records.lastNumber - firstRecord
                 if made - replaced >= Self.recordsKept {
                     let (bytes, count) = try await driver.state()
