@@ -73,10 +73,10 @@ def error_json(error):
 
 
 def error_words(error) -> str:
-    """An error of the SVM in a validator's words (`Display` of `TransactionError`)."""
+    """An error of the SVM in a validator's words (`Display` of `TransactionError`), then its own."""
     if type(error).__name__ == "TransactionErrorInstructionError" and hasattr(error.err, "code"):
         place = f"Error processing Instruction {error.index}"
-        return f"{place}: custom program error: {error.err.code:#x}"
+        return f"{place}: custom program error: {error.err.code:#x} ({error})"
     return str(error)
 
 
