@@ -32,7 +32,8 @@ extension SolanaSettlement {
                 try await bookCosts()
                 try await keepNonces()
                 let made = records.lastNumber - firstRecord
-                if mayForgetFirst || made - replaced >= Self.recordsKept {
+                let isFirst = try await mayForgetFirst()
+                if isFirst || made - replaced >= Self.recordsKept {
                     try await forget()
                     let (bytes, count) = try await driver.state()
                     try await records.replace(upTo: firstRecord + Int64(count), with: bytes)

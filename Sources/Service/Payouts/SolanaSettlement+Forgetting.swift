@@ -8,14 +8,22 @@ extension SolanaSettlement {
     /// So many dispersals are looked at in one go.
     private static let lookedAt = 4_096
 
-    /// Whether everything that is over before the start is known to be so again, for the first
-    /// time: then the manager may forget it at once.
-    var mayForgetFirst: Bool {
-        let found = watch.mark
+    /// Whether everything that was over at the start is booked and found, for the first time: then
+    /// the manager may forget it at once.
+    func mayForgetFirst() async throws -> Bool {
+        guard let known = state.withLock({ $0.hasForgotten ? nil : $0.overAtStart }) else {
+            return false
+        }
+        var over = known
+        if over < 0 {
+            over = try await sequencer.read { $0.dispersals.count - $0.openDispersals.count }
+        }
+        let (target, found) = (over, watch.mark)
         return state.withLock { state in
-            guard !state.hasForgotten, found > 0, state.costMark >= found else { return false }
+            state.overAtStart = target
+            guard found >= target, state.costMark >= target else { return false }
             state.hasForgotten = true
-            return true
+            return target > 0
         }
     }
 

@@ -62,6 +62,8 @@ public final class SolanaSettlement: Sendable {
         var forgotMark = 0
         /// Whether there was a look at what it could forget since the start.
         var hasForgotten = false
+        /// How many dispersals, from the first on, were over at the start; -1 before that is asked.
+        var overAtStart = -1
         /// The nonces that the manager was told of last.
         var nonces: [SolanaAddress] = []
         var nextNonces: ContinuousClock.Instant? = ContinuousClock.now
