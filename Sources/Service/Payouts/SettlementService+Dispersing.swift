@@ -319,6 +319,7 @@ extension SettlementService {
         if let known = pass.held[dispersal.asset] {
             held = known
         } else {
+            guard pass.mayAsk else { return false }
             held = try await payer.holdings(
                 of: dispersal.asset, at: token(of: dispersal.asset), spender: contract, nodes)
             pass.held[dispersal.asset] = held
