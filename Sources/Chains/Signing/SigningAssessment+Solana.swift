@@ -36,7 +36,9 @@ private struct SolanaAssessor {
     private var cost = SigningCost(coin: 5_000)
     private var units = Self.computeLimit
     private var price: UInt128 = 0
-    /// Nonce accounts that were made and are nobody's yet.
+    /// Accounts that were given lamports, and those of them that became nonce accounts and are
+    /// nobody's yet.
+    private var funded: [SolanaAddress] = []
     private var made: [SolanaAddress] = []
 
     /// The most lamports that making a token account costs: rent for 170 bytes, rounded up.
@@ -83,8 +85,9 @@ private struct SolanaAssessor {
 
     /// All of it: what the instructions cost, and what is paid for computing.
     func total() throws(SignerRefusal) -> SigningCost {
-        guard made.isEmpty else {
-            throw SignerRefusal(.function, "a nonce account is made and left to anybody")
+        guard funded.isEmpty, made.isEmpty else {
+            throw SignerRefusal(
+                .function, "lamports go to an account that is not made a nonce of the key's")
         }
         var total = cost
         total.coin = total.coin.saturatingSum((units * price + 999_999) / 1_000_000)
@@ -113,15 +116,23 @@ private struct SolanaAssessor {
         let data = instruction.data
         guard let kind: UInt32 = instruction.number(at: 0) else { throw Self.foreign }
         switch kind {
-        case 3:
-            // `CreateAccountWithSeed`: from, the new account; base, seed, lamports, space, owner.
-            guard let made = instruction.account(1), instruction.account(0) == account,
+        case 2:
+            // `Transfer`: from, to; lamports. Only for an account that becomes a nonce.
+            guard data.count == 12, instruction.account(0) == account,
+                let target = instruction.account(1), let lamports: UInt64 = instruction.number(at: 4)
+            else { throw Self.foreign }
+            funded.append(target)
+            add(UInt128(lamports))
+        case 9:
+            // `AllocateWithSeed`: the account, base; base, seed, space, owner.
+            guard let made = instruction.account(0), instruction.account(1) == account,
+                let place = funded.firstIndex(of: made),
                 let seeded = SeededAccount(data), seeded.base == account,
                 seeded.owner == .system, seeded.space == Self.nonceBytes
             else { throw Self.foreign }
             name = "a nonce account"
+            funded.remove(at: place)
             self.made.append(made)
-            add(UInt128(seeded.lamports))
         case 4:
             // `AdvanceNonceAccount`.
             guard data.count == 4 else { throw Self.foreign }
@@ -189,27 +200,25 @@ private struct SolanaAssessor {
     }
 }
 
-/// The data of `CreateAccountWithSeed`.
+/// The data of `AllocateWithSeed`.
 private struct SeededAccount {
     let base: SolanaAddress
-    let lamports: UInt64
     let space: UInt64
     let owner: SolanaAddress
 
     /// `nil` unless it is exactly that: a kind of four bytes, the base, the seed with its length in
-    /// eight, lamports, space, owner.
+    /// eight, space, owner.
     init?(_ data: [UInt8]) {
         func number(_ start: Int) -> UInt64 {
             data[start..<start + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) }
         }
         guard data.count >= 44, number(36) <= 32 else { return nil }
         let end = 44 + Int(number(36))
-        guard data.count == end + 48, let base = Digest(data[4..<36]),
-            let owner = Digest(data[end + 16..<end + 48])
+        guard data.count == end + 40, let base = Digest(data[4..<36]),
+            let owner = Digest(data[end + 8..<end + 40])
         else { return nil }
         self.base = SolanaAddress(base)
-        lamports = number(end)
-        space = number(end + 8)
+        space = number(end)
         self.owner = SolanaAddress(owner)
     }
 }

@@ -99,16 +99,24 @@ import Testing
             data: data.bytes)
     }
 
+    private func funded(
+        _ account: SolanaAddress, from source: SolanaAddress? = nil
+    ) -> SolanaInstruction {
+        instruction(.system, [source ?? payer, account]) { data in
+            data.write(UInt32(2))
+            data.write(UInt64(1_447_680))
+        }
+    }
+
     private func seeded(
-        _ account: SolanaAddress, base: SolanaAddress? = nil, from: SolanaAddress? = nil,
+        _ account: SolanaAddress, base: SolanaAddress? = nil, signer: SolanaAddress? = nil,
         owner: SolanaAddress = .system, space: UInt64 = 80
     ) -> SolanaInstruction {
-        instruction(.system, [from ?? payer, account]) { data in
-            data.write(UInt32(3))
+        instruction(.system, [account, signer ?? payer]) { data in
+            data.write(UInt32(9))
             data.write((base ?? payer).value)
             data.write(UInt64(7))
             data.writeRaw(Array("nonce-1".utf8))
-            data.write(UInt64(1_447_680))
             data.write(space)
             data.write(owner.value)
         }
@@ -142,7 +150,7 @@ import Testing
             ),
             ([.deactivateLookupTable(made.table, authority: payer)], 0),
             ([.closeLookupTable(made.table, authority: payer, refund: payer)], 0),
-            ([seeded(nonce), owned(nonce, by: payer)], 1_447_680),
+            ([funded(nonce), seeded(nonce), owned(nonce, by: payer)], 1_447_680),
             ([ended(nonce, to: payer, by: payer)], 0),
         ]
         for (instructions, lamports) in rows {
@@ -158,14 +166,19 @@ import Testing
         short.removeLast()
         let all: [[SolanaInstruction]] = [
             // Nobody's, and somebody else's.
-            [seeded(nonce)],
-            [seeded(nonce), owned(nonce, by: other)],
+            [funded(nonce)],
+            [funded(nonce), seeded(nonce)],
+            [seeded(nonce), owned(nonce, by: payer)],
+            [funded(other), seeded(nonce), owned(nonce, by: payer)],
+            [funded(other), funded(nonce), seeded(nonce), owned(nonce, by: payer)],
+            [funded(nonce), seeded(nonce), owned(nonce, by: other)],
             [owned(nonce, by: payer)],
-            [seeded(nonce), owned(other, by: payer)],
-            [seeded(nonce, base: other), owned(nonce, by: payer)],
-            [seeded(nonce, owner: .token), owned(nonce, by: payer)],
-            [seeded(nonce, space: 81), owned(nonce, by: payer)],
-            [seeded(nonce, from: other), owned(nonce, by: payer)],
+            [funded(nonce), seeded(nonce), owned(other, by: payer)],
+            [funded(nonce), seeded(nonce, base: other), owned(nonce, by: payer)],
+            [funded(nonce), seeded(nonce, owner: .token), owned(nonce, by: payer)],
+            [funded(nonce), seeded(nonce, space: 81), owned(nonce, by: payer)],
+            [funded(nonce), seeded(nonce, signer: other), owned(nonce, by: payer)],
+            [funded(nonce, from: other), seeded(nonce), owned(nonce, by: payer)],
             [ended(nonce, to: other, by: payer)],
             [ended(nonce, to: payer, by: other)],
             [.closeLookupTable(table.table, authority: payer, refund: other)],
