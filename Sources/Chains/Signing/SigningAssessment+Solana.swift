@@ -119,7 +119,8 @@ private struct SolanaAssessor {
         case 2:
             // `Transfer`: from, to; lamports. Only for an account that becomes a nonce.
             guard data.count == 12, instruction.account(0) == account,
-                let target = instruction.account(1), let lamports: UInt64 = instruction.number(at: 4)
+                let target = instruction.account(1),
+                let lamports: UInt64 = instruction.number(at: 4)
             else { throw Self.foreign }
             funded.append(target)
             add(UInt128(lamports))
