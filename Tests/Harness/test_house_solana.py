@@ -1,10 +1,12 @@
 """What was sent on Solana is known to one file. A house does not start with an older copy of it, or
 with an older journal; it forgets what is over; and its durable nonces outlive an outage."""
 
+import base64
 import shutil
 import sqlite3
 
 import pytest
+from solders.pubkey import Pubkey
 from test_house_chain import eventually, exchequer
 from test_house_costs import (
     audit,
@@ -191,6 +193,34 @@ def test_a_number_that_is_given_again_is_another_payment(house):
     again = pay(house, "2.00", "july")
     assert again["dispersal"] == first["dispersal"]
     assert received(house) == 3 * DOLLARS
+
+
+def test_another_account_pays_when_nothing_of_the_last_one_is_open(house):
+    """Its records are moved aside: what it paid stays paid, and what is due the new one pays."""
+    open_for(house)
+    pay(house, "1.00", "june")
+    eventually("its cost is booked", lambda: house.told()["solana"]["unbooked"] == 0)
+    stop(house)
+    solana = house.solana
+    found = solana.call("getAccountInfo", solana.account(solana.keys[0][1]),
+                        {"encoding": "base64"})["value"]
+    data = base64.b64decode(found["data"][0])
+    data = data[:32] + bytes(Pubkey.from_string(solana.keys[2][1])) + data[64:]
+    solana.call("test_setAccount", solana.account(solana.keys[2][1]), found["lamports"],
+                found["owner"], base64.b64encode(data).decode())
+    solana.keys[0], solana.keys[2] = solana.keys[2], solana.keys[0]
+    # With the other account's records in their places nothing is paid.
+    refused(house, "belongs to")
+    aside = house.folder / "aside"
+    aside.mkdir()
+    for file in files(house, "solana"):
+        file.rename(aside / file.name)
+    house.begin()
+    pay(house, "2.00", "july")
+    assert received(house) == 3 * DOLLARS
+    assert solana.tokens(solana.keys[0][1]) == 997 * DOLLARS
+    exchequer("reconcile", "--data", house.folder / "house")
+    audit(house)
 
 
 def test_a_payment_on_a_durable_nonce_outlives_an_outage(house):
