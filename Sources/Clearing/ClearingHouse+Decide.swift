@@ -53,10 +53,9 @@ extension ClearingHouse {
             try withdraw(party, asset: asset, amount: amount, at: time, into: &events)
         case .closeEpoch:
             try closeEpoch(rules, at: time, into: &events)
-        case .cutBatch:
-            try cutBatch(at: time, into: &events)
-        case .replaceBatch:
-            try cutBatch(replacesDisputed: true, at: time, into: &events)
+        case .cutBatch, .replaceBatch:
+            try cutBatch(
+                replacesDisputed: command == .replaceBatch, at: time, into: &events)
         case .sealBatch(let batch, let root, let liabilities):
             try sealBatch(batch, root: root, liabilities, into: &events)
         case .writeOffSlash(let verdict):

@@ -10,8 +10,8 @@ struct DepositorCommand: AsyncParsableCommand {
         commandName: "depositor",
         abstract: "Register the accounts on Solana that you deposit from, and see where to send.",
         discussion: """
-            A house that pays on Solana takes dollars there too. Register the account that you send \
-            from: its key signs for it here. Then send the house's token from it to the account \
+            A house that pays on Solana takes dollars there too. Register the account that you \
+            send from: its key signs for it here. Then send the house's token from it to the account \
             that is shown, at least the minimum. Do not send from an exchange, whose account is \
             not yours.
 

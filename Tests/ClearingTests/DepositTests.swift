@@ -226,7 +226,7 @@ import Testing
         var random = SplitMix64(seed: seed)
         var credited: [PartyID: UInt128] = [:]
         var accepted = 0
-        for _ in 0..<600 {
+        for _ in 0..<2_000 {
             let command =
                 random.below(2) == 0
                 ? world.depositCommand(&random) : world.command(17, &random)

@@ -39,14 +39,17 @@ def test_why_payments_wait_and_how_far_they_are(house):
     exchequer("payout", *options, "--solana-key-file", file)
     assert house.told()["solana"]["finality"] == "confirmed"
 
+    # The first payment makes the account.
+    house.withdraw(3, "0.5", key="first")
+    eventually("it is paid", lambda: house.stages() == [["paid"]])
     # A block that is confirmed and not final is told of, and in no book.
     solana.call("test_stallFinality", True)
     house.withdraw(3, "1", key="a")
-    eventually("it is confirmed", lambda: house.stages() == [["confirmed"]])
-    assert solana.tokens(payee) == 1 * DOLLARS
-    assert house.get("/v1/dispersals/1")["open"]
+    eventually("it is confirmed", lambda: house.stages() == [["paid"], ["confirmed"]])
+    assert solana.tokens(payee) == 1_500_000
+    assert house.get("/v1/dispersals/2")["open"]
     solana.call("test_stallFinality", False)
-    eventually("it is paid", lambda: house.stages() == [["paid"]])
+    eventually("it is paid", lambda: house.stages() == [["paid"]] * 2)
 
     # The payer has no lamports left; then its tokens go as well.
     lamports, _ = held(solana, payer)
@@ -59,10 +62,10 @@ def test_why_payments_wait_and_how_far_they_are(house):
     solana.call("test_setAccount", source, rent, TOKEN, base64.b64encode(poor).decode())
     solana.call("test_setAccount", payer, lamports, SYSTEM, "")
     eventually("too few tokens", lambda: waits_for(house, "low_tokens"))
-    assert solana.tokens(payee) == 1 * DOLLARS
+    assert solana.tokens(payee) == 1_500_000
     solana.call("test_setAccount", source, rent, TOKEN, base64.b64encode(account).decode())
-    eventually("what waited is paid", lambda: house.stages() == [["paid"], ["paid"]])
-    assert solana.tokens(payee) == 2_500_000
+    eventually("what waited is paid", lambda: house.stages() == [["paid"]] * 3)
+    assert solana.tokens(payee) == 3 * DOLLARS
 
     # A transaction costs 5,000 lamports and a few, more than it may now.
     house.kill()
@@ -71,6 +74,6 @@ def test_why_payments_wait_and_how_far_they_are(house):
     eventually("it costs too much", lambda: waits_for(house, "fee_spike"))
     house.kill()
     house.begin()
-    eventually("it is paid as well", lambda: house.stages() == [["paid"]] * 3)
-    assert solana.tokens(payee) == 4_500_000
+    eventually("it is paid as well", lambda: house.stages() == [["paid"]] * 4)
+    assert solana.tokens(payee) == 5 * DOLLARS
     assert house.told()["solana"]["breakers"] == []

@@ -172,7 +172,12 @@ public struct SolanaManager: Sendable {
     public var openBreakers: [SolanaBreakerCause] { open }
 
     /// Whether the next batch waits since it would cost more than one may.
-    public var isOverFeeLimit: Bool { isOverLimit && !(ready.isEmpty && missing.isEmpty) }
+    public var isOverFeeLimit: Bool {
+        // What was called off is taken out when the next batch is formed.
+        isOverLimit
+            && (ready.contains { entries[$0]?.place == .ready }
+                || missing.contains { entries[$0]?.place == .missing })
+    }
 
     // MARK: Payouts
 

@@ -22,7 +22,7 @@ extension SolanaVaultWatcher {
     /// A cursor just before a slot that was read once, in which something moved: what was read of
     /// it and after it is read again. Enough nodes agree on it.
     ///
-    /// - Parameter slot: a final slot from 1 on, with a transaction that moved the account's tokens.
+    /// - Parameter slot: a final slot from 1 on, with a transaction that moved its tokens.
     public func beginning(before slot: UInt64) async throws(ChainError) -> VaultCursor {
         try await nodes.agreed { [account, listedAtOnce] node throws(ChainError) in
             guard try await node.slot(.finalized) >= slot else {

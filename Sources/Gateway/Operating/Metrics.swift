@@ -120,18 +120,12 @@ enum Metrics {
         gauge(
             "settlement_intents_unknown", "Those of them that have been so for long.",
             house.settlement?.unknownIntents ?? 0)
-        let open = house.settlement?.breakers ?? []
         put(
             "settlement_breaker", "gauge", "1 while nothing new is sent for this cause.",
-            SettlementBreaker.allCases.map {
-                ("{cause=\"\($0.rawValue)\"}", open.contains($0) ? 1 : 0)
-            })
-        let waits = house.payouts?.solana?.breakers ?? []
+            causes(house.settlement?.breakers ?? []))
         put(
             "solana_breaker", "gauge", "1 while nothing new is sent on Solana for this cause.",
-            SolanaBreaker.allCases.map {
-                ("{cause=\"\($0.rawValue)\"}", waits.contains($0) ? 1 : 0)
-            })
+            causes(house.payouts?.solana?.breakers ?? []))
         gauge(
             "settlement_halted",
             "1 if the chain contradicts the books or nothing can be written down.",
@@ -142,6 +136,13 @@ enum Metrics {
         for (name, help, value) in payouts(house, books) { gauge(name, help, value) }
         text += reconciliation(house.settlement)
         return text
+    }
+
+    /// 1 for each cause that is open, 0 for the others.
+    private static func causes<Cause: CaseIterable & RawRepresentable<String> & Equatable>(
+        _ open: [Cause]
+    ) -> [(String, UInt64)] {
+        Cause.allCases.map { ("{cause=\"\($0.rawValue)\"}", open.contains($0) ? 1 : 0) }
     }
 
     /// What is to be known of payments that the house sends itself.

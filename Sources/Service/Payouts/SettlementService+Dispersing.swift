@@ -66,8 +66,8 @@ private struct DispersalPass {
 
 /// Dispersals: payments of the house's own money on the EVM chain.
 extension SettlementService {
-    /// So many dispersals may be with the manager without a nonce. It looks at twice as many intents
-    /// at a time: when dispersals cost more than they may, which can last, there is room for the
+    /// So many dispersals may be with the manager without a nonce. It looks at twice as many at a
+    /// time: when dispersals cost more than they may, which can last, there is room for the
     /// slashes, roots and signs of life that cost less.
     private static let mostQueued = 8
 

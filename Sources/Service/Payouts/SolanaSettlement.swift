@@ -83,14 +83,7 @@ public final class SolanaSettlement: Sendable {
     ) async throws(HouseError) {
         try await Self.checkRecord(folder, sequencer)
         let nodes = try Self.nodes(options)
-        let found: (genesis: Digest, program: SolanaAddress)
-        let slot: UInt64
-        do {
-            found = try await Self.look(at: options.mint, nodes)
-            slot = try await nodes.finalSlot()
-        } catch {
-            throw HouseError(.network, "the Solana cluster does not answer as it must: \(error)")
-        }
+        let found = try await Self.cluster(of: nodes, options.mint)
         self.nodes = nodes
         genesis = found.genesis
         program = found.program
@@ -114,24 +107,12 @@ public final class SolanaSettlement: Sendable {
             firstRecord = records.lastNumber
             let known = try records.load()
             let isNew = known.state == nil && known.records.isEmpty
-            let (past, hasOpen) = try await sequencer.read { house in
-                (
-                    house.solanaRecords,
-                    house.openDispersals.contains { $0.rail == .solana && $0.isOpen }
-                )
-            }
-            let file = Self.recordFile(in: folder)
-            var mark: SolanaMark?
-            if isNew {
-                let check = SolanaRecordCheck(
-                    past, owner: owner, mark: SolanaMark(), isNew: true, hasOpen: hasOpen,
-                    file: file)
-                mark = try Self.begin(check, log)
-            }
+            let check = try await Self.check(sequencer, owner, Self.recordFile(in: folder))
+            let mark = isNew ? try Self.begin(check(SolanaMark(), true), log) : nil
             let pinning = SolanaPinning(sequencer, owner: owner)
             self.pinning = pinning
             let spending = try SolanaSpending(
-                path: folder + "/solana-costs.sqlite", owner: owner, after: slot)
+                path: folder + "/solana-costs.sqlite", owner: owner, after: found.slot)
             self.spending = spending
             let key = NotedSigner(signer: options.key, spending: spending)
             driver = try SolanaManagerDriver(
@@ -143,23 +124,9 @@ public final class SolanaSettlement: Sendable {
                     report: { notes.report($0, $1) }, alert: { notes.alert($0) },
                     pin: { try await pinning.pin($0) }),
                 clock: { .systemNow }, tick: .milliseconds(250))
-            if !isNew {
-                _ = try Self.begin(
-                    SolanaRecordCheck(
-                        past, owner: owner, mark: driver.mark, isNew: false, hasOpen: hasOpen,
-                        file: file), log)
-            }
+            if !isNew { _ = try Self.begin(check(driver.mark, false), log) }
             nonces = NonceKeeper(nodes, key: key, count: options.durableNonces)
-            tables = LookupTableKeeper(
-                nodes, key: key, mint: options.mint, program: found.program,
-                hidesMint: options.namesMint, threshold: options.tableThreshold,
-                known: try Self.addresses(tableRecords.load().state ?? [])
-            ) { addresses in
-                var writer = ByteWriter()
-                for address in addresses { writer.write(address) }
-                try await tableRecords.replace(
-                    upTo: tableRecords.lastNumber, with: writer.bytes)
-            }
+            tables = try Self.tables(nodes, key, options, found.program, tableRecords)
             let (mint, program) = (options.mint, found.program)
             watch = try SolanaWatch(
                 SolanaWatch.Parts(
@@ -177,6 +144,38 @@ public final class SolanaSettlement: Sendable {
 
     /// The file in a house's folder that holds what the payout manager knows.
     public static func recordFile(in folder: String) -> String { folder + "/solana.sqlite" }
+
+    /// The keeper of the lookup tables whose addresses are on record.
+    private static func tables(
+        _ nodes: SolanaNodes, _ key: NotedSigner, _ options: HouseConfiguration.Solana,
+        _ program: SolanaAddress, _ records: RecordLog
+    ) throws -> LookupTableKeeper {
+        LookupTableKeeper(
+            nodes, key: key, mint: options.mint, program: program,
+            hidesMint: options.namesMint, threshold: options.tableThreshold,
+            known: try addresses(records.load().state ?? [])
+        ) { addresses in
+            var writer = ByteWriter()
+            for address in addresses { writer.write(address) }
+            try await records.replace(upTo: records.lastNumber, with: writer.bytes)
+        }
+    }
+
+    /// How a record compares with the journal, by its mark and whether it is new.
+    private static func check(
+        _ sequencer: Sequencer, _ owner: String, _ file: String
+    ) async throws -> (SolanaMark, Bool) -> SolanaRecordCheck {
+        let (past, hasOpen) = try await sequencer.read { house in
+            (
+                house.solanaRecords,
+                house.openDispersals.contains { $0.rail == .solana && $0.isOpen }
+            )
+        }
+        return { mark, isNew in
+            SolanaRecordCheck(
+                past, owner: owner, mark: mark, isNew: isNew, hasOpen: hasOpen, file: file)
+        }
+    }
 
     private static func addresses(_ bytes: [UInt8]) throws(CodecError) -> [SolanaAddress] {
         var reader = ByteReader(bytes)
@@ -246,6 +245,18 @@ public final class SolanaSettlement: Sendable {
         return SolanaNodes(
             options.endpoints.map { SolanaChain(rpc: JSONRPC(url: $0, timeout: .seconds(5))) },
             quorum: Quorum(needed: needed))
+    }
+
+    /// The same as `look`, with a slot that is final.
+    private static func cluster(
+        of nodes: SolanaNodes, _ mint: SolanaAddress
+    ) async throws(HouseError) -> (genesis: Digest, program: SolanaAddress, slot: UInt64) {
+        do throws(ChainError) {
+            let found = try await look(at: mint, nodes)
+            return (found.genesis, found.program, try await nodes.finalSlot())
+        } catch {
+            throw HouseError(.network, "the Solana cluster does not answer as it must: \(error)")
+        }
     }
 
     /// The cluster's name and the token's program; throws if the token is not counted as dollars

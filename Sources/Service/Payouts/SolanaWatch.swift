@@ -147,8 +147,8 @@ final class SolanaWatch: Sendable {
         }
     }
 
-    /// Where a watch begins: at the last slot that has a deposit of the books, since what came after
-    /// it may not be booked; now, if there is none.
+    /// Where a watch begins: at the last slot that has a deposit of the books, since what came
+    /// after it may not be booked; now, if there is none.
     private func beginning() async throws -> VaultCursor {
         let slot = try await sequencer.read { house in
             house.deposits.map(\.transfer.slot).max()

@@ -155,7 +155,6 @@ struct SolanaWorld: MachineWorld {
         case .report(let id, let outcome): note(id, outcome)
         case .alert(.reportChanged(let id)): problems.append("what was said of \(id) changed")
         case .alert(.wrongSignature): problems.append("a right signature was not taken")
-        case .alert(.tooOld): problems.append("something is too old")
         case .alert: break
         }
     }

@@ -9,7 +9,7 @@ import Testing
 /// Every column of every table of a house's read model is what the house says, after each part of a
 /// random walk, filled in steps and rebuilt.
 @Suite struct HouseModelTests {
-    @Test(arguments: [false, true], [UInt64(3), 10])
+    @Test(arguments: [false, true], [UInt64(4), 10])
     func everyTableIsTheHouse(inPostgres: Bool, seed: UInt64) throws {
         let model = inPostgres ? try ModelUnderTest.postgres() : try .sqlite()
         var world = World {
