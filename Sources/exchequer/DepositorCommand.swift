@@ -11,9 +11,9 @@ struct DepositorCommand: AsyncParsableCommand {
         abstract: "Register the accounts on Solana that you deposit from, and see where to send.",
         discussion: """
             A house that pays on Solana takes dollars there too. Register the account that you \
-            send from: its key signs for it here. Then send the house's token from it to the account \
-            that is shown, at least the minimum. Do not send from an exchange, whose account is \
-            not yours.
+            send from: its key signs for it here. Then send the house's token from it to the \
+            account that is shown, at least the minimum. Do not send from an exchange, whose \
+            account is not yours.
 
             You are credited when the transfer is final, as far as the house's payer has earned \
             what it sells you; the rest waits, and is shown here and under GET /v1/deposits. \

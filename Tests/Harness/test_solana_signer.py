@@ -28,7 +28,7 @@ class SolanaHouse(House, Payer):
         self.start(key=(*operator, "--signer", self.socket), extra=[
             "--payouts", "plan", "--refund-above", "1000", "--solana-rpc-url", self.solana.rpc,
             "--solana-mint", self.solana.mint, "--solana-signer-key", self.payer,
-            "--solana-table-threshold", "1", "--solana-durable-nonces", "1", *more])
+            "--solana-table-threshold", "1", *more])
 
     def is_paid(self, made):
         return not self.get(f"/v1/dispersals/{made['dispersal']}")["open"]
@@ -125,3 +125,14 @@ def test_a_house_says_what_its_solana_signer_lacks(solana_house):
     both = ["--solana-key", house.solana.keys[0][0], "--solana-signer-key", house.payer]
     assert "not both" in refused(*socket, *both)
     assert "--signer-key" in refused(*socket, "--solana-key", house.solana.keys[0][0])
+
+
+def test_a_signer_makes_durable_nonces(solana_house):
+    house = solana_house
+    words = ["--passphrase-file", phrase(house.folder)]
+    file, _ = sealed(house.folder, "payer.key",
+                     bytes.fromhex(house.solana.keys[0][0].read_text()))
+    house.sign_with(file, words)
+    house.begin("--solana-durable-nonces", "2")
+    eventually("both are in use", lambda: house.report()["solana"]["nonces"] == 2)
+    assert "signed a nonce account" in house.log_text("signer.log")
