@@ -143,7 +143,7 @@ def test_on_an_evm_chain(escrow):
     accept = ["accept", *store, "--channel", other, "--voucher", file, "--rpc", escrow.chain.rpc]
     assert "no word on how" in run(*accept, *gone, code=6)
     assert "More than half" in run(*accept, *gone, "--rpc-quorum", 1, code=64)
-    run(*accept, *gone, "--rpc-url", escrow.chain.rpc)
+    run(*accept, *gone, "--rpc-url", escrow.chain.second)
     claim_though_killed(escrow, store)
     shown = {row["channel"]: row for row in run("show", *store)}
     assert shown[terms["channelId"]]["claimed"] == "300"
