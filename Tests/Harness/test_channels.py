@@ -173,7 +173,7 @@ def test_on_an_evm_chain(escrow):
 def claim_though_killed(escrow, store):
     """Kills the claim while its transaction waits; the next one goes on, and pays once."""
     escrow.chain.call("evm_setAutomine", False)
-    more = ["--rpc", "http://127.0.0.1:9", "--rpc", escrow.chain.rpc]
+    more = ["--rpc", "http://127.0.0.1:9", "--rpc", escrow.chain.second]
     line = ["claim", *store, *escrow.key(3), *more]
     first = subprocess.Popen(
         [EXCHEQUER, "channels", *map(str, line)], stdout=subprocess.DEVNULL,
