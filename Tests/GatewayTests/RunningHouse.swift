@@ -77,9 +77,10 @@ final class RunningHouse: Sendable {
             folder: place.path(), models: [.init(path: try modelPath(), name: "smol")])
         configuration.parameters = rules
         if isImpatient {
-            configuration.patience.ready = 3_000
-            configuration.patience.step = 3_000
-            configuration.patience.receipts = 1_000
+            // Not shorter: honest nodes share two cores with all other tests.
+            configuration.patience.ready = 6_000
+            configuration.patience.step = 6_000
+            configuration.patience.receipts = 4_000
         }
         configuration.patience.silence = silence
         configuration.auditInterval = auditInterval
