@@ -383,7 +383,8 @@ class Solana(Control, svm_node.Node):
     def told(self):
         accounts = [{"address": str(key.pubkey()), "seed": bytes(key)[:32].hex()}
                     for key in self.keys]
-        return {"accounts": accounts, "mint": str(self.mint)}
+        return {"accounts": accounts, "mint": str(self.mint),
+                "token_program": self.token_program}
 
 
 def parse_arguments():

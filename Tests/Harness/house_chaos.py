@@ -138,7 +138,7 @@ class ChaosSolana(Proxy, Solana):
     def __init__(self, folder, seed):
         ready = self.begin(
             folder, "solana", seed, "--accounts", "2", "--tokens", str(FUNDS * DOLLARS))
-        self.mint = ready["mint"]
+        self.mint, self.program = ready["mint"], ready["token_program"]
         self.signers = [Keypair.from_seed(bytes.fromhex(one["seed"]))
                         for one in ready["accounts"]]
         file = folder / "payer.key"

@@ -30,8 +30,8 @@ public final class PayoutDesk: Sendable {
         case unavailable(String)
     }
 
-    /// What settling costs now and may draw on.
-    private func quotes() async throws(ChainError) -> SettlementQuotes {
+    /// What settling costs now and may draw on, and why Solana does not tell its part.
+    private func quotes() async throws(ChainError) -> (SettlementQuotes, trouble: ChainError?) {
         guard var quotes = try await settlement.quotes() else {
             throw .inconsistentNode("the house does not settle by plan")
         }
@@ -44,16 +44,17 @@ public final class PayoutDesk: Sendable {
                     "the payer's account on Solana cannot be read: nothing is sent from it",
                     metadata: ["error": "\(error)"])
                 quotes.solanaFloat = .zero
+                return (quotes, error)
             }
         }
-        return quotes
+        return (quotes, nil)
     }
 
     /// The command that settles everything payable; `nil` while the chains do not tell what it
     /// would cost.
     public func settlement() async -> Command? {
         do throws(ChainError) {
-            return .settle(try await quotes())
+            return .settle(try await quotes().0)
         } catch {
             log.warning("settlement waits for its quotes", metadata: ["error": "\(error)"])
             return nil
@@ -67,8 +68,10 @@ public final class PayoutDesk: Sendable {
     ) async throws(Failure) -> Dispersal {
         if let known = try await known(request) { return known }
         let command: Command
+        let trouble: ChainError?
         do throws(ChainError) {
-            command = request.command(try await quotes())
+            let (quotes, unread) = try await quotes()
+            (command, trouble) = (request.command(quotes), unread)
         } catch {
             throw .unavailable("the chain does not tell what a payment costs: \(error)")
         }
@@ -77,6 +80,9 @@ public final class PayoutDesk: Sendable {
             outcome = try await sequencer.submit(command)
         } catch {
             throw .unavailable("\(error)")
+        }
+        if case .failure(.noPayoutRail) = outcome, let trouble {
+            throw .unavailable("Solana does not tell what can be paid there: \(trouble)")
         }
         if case .failure(let rejection) = outcome, rejection != .withdrawalKeyUsed {
             throw .rejected(rejection)
