@@ -417,7 +417,7 @@ def test_the_key_changes_and_the_cap_holds_and_nothing_is_lost(house):
     house.kill()
     house.start_with(
         "--signer", house.socket, "--signer-key", second, "--retiring-signer-key", first)
-    eventually("the second root", lambda: confirmed(house, 2))
+    eventually("the second root", lambda: confirmed(house, 2), seconds=150)
     eventually("it is final", lambda: confirmed(house, 2) and house.report()["open"] == 0)
     report = house.report()
     assert report["key"] == second and report["retiring"] == []
