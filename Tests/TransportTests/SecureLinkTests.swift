@@ -68,7 +68,7 @@ struct SecureLinkTests {
         var options = SecureLinkOptions()
         options.bufferedBytes = 20_000
         let (left, right, _) = try await pair(options: options)
-        let count = 3_000
+        let count = 600
         let sender = Task {
             for number in 0..<count {
                 var frame = [UInt8](repeating: 0, count: 4_096)

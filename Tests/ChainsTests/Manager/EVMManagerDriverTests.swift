@@ -210,7 +210,7 @@ struct EVMManagerDriverTests {
         let before = try await node.chain().balance(of: payee(7))
         let one = try driver()
         let id = intent(5, to: try payee(7)).id
-        try await node.minimumTip(50_000_000_000)
+        try await node.minimumTip(50_000_000_000_000)
         let refusals = Mutex(0)
         try await run(one) {
             try await one.submit(intent(5, to: payee(7)))
