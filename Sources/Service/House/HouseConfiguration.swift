@@ -116,6 +116,8 @@ public struct HouseConfiguration: Sendable {
     public var evidenceSeconds: Int64 = 30 * 86_400
     /// How long nothing is closed as overdue after a house was started again.
     public var gracePeriod = Duration.seconds(60)
+    /// How long a house that ran before waits at its start for chains that do not answer.
+    public var startPatience = Duration.seconds(60)
     /// How long nodes have for what, in milliseconds.
     public var patience = JobSpec.Patience()
 

@@ -73,16 +73,22 @@ struct HouseOpening: Sendable {
         let isOld = sequencer.head.sequence > 0
         var settlement: SettlementService?
         if let options = configuration.settlement {
-            settlement = try await SettlementService(
-                options, folder: folder, sequencer: sequencer, liabilities: liabilities,
-                house: identity.publicKey.value.bytes, metrics: metrics, log: log)
+            settlement = try await patiently(isOld) { () throws(HouseError) in
+                try await SettlementService(
+                    options, folder: folder, sequencer: sequencer, liabilities: liabilities,
+                    house: identity.publicKey.value.bytes, metrics: metrics, log: log)
+            }
         }
-        let payouts = try await desk(settlement, sequencer, metrics)
+        let payouts = try await patiently(isOld) { () throws(HouseError) in
+            try await desk(settlement, sequencer, metrics)
+        }
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
         try journal.remember()
-        try await settlement?.checkKeys(
-            allowsAnyRoles: configuration.settlement?.allowsAnyRoles ?? false)
-        try await checkWindows(settlement, sequencer)
+        try await patiently(isOld) { () throws(HouseError) in
+            try await settlement?.checkKeys(
+                allowsAnyRoles: configuration.settlement?.allowsAnyRoles ?? false)
+            try await checkWindows(settlement, sequencer)
+        }
         let models = try await register(files, sequencer)
         try await putRight(sequencer)
         let evidence: EvidenceStore
@@ -118,6 +124,23 @@ struct HouseOpening: Sendable {
             log: log)
     }
 
+    /// Does what asks a chain; for a house that ran before, again and again while its nodes do not
+    /// answer: it was configured rightly once, and whoever starts it may not be there.
+    private func patiently<Value>(
+        _ isOld: Bool, _ body: () async throws(HouseError) -> Value
+    ) async throws(HouseError) -> Value {
+        let end = ContinuousClock.now + (isOld ? configuration.startPatience : .zero)
+        while true {
+            do throws(HouseError) {
+                return try await body()
+            } catch {
+                guard error.kind == .network, ContinuousClock.now < end else { throw error }
+                log.warning("the start waits for a chain", metadata: ["why": "\(error)"])
+                try? await Task.sleep(for: .seconds(1))
+            }
+        }
+    }
+
     /// The desk that pays, if the house settles by plan.
     private func desk(
         _ settlement: SettlementService?, _ sequencer: Sequencer, _ metrics: HouseMetrics
@@ -131,7 +154,7 @@ struct HouseOpening: Sendable {
         if let options = configuration.solana {
             solana = try await SolanaSettlement(
                 options, claimant: settlement.key, folder: folder, sequencer: sequencer,
-                metrics: metrics, log: log)
+                sealing: settlement.sealing, metrics: metrics, log: log)
         }
         return PayoutDesk(
             sequencer: sequencer, settlement: settlement, solana: solana, log: log)
