@@ -27,6 +27,18 @@ struct Index: Sendable {
     var withdrawalByKey: [WithdrawalKey: DispersalID] = [:]
     var costByTransaction: [[UInt8]: Int] = [:]
     var costsBySubject: [ChainCost.Subject: [Int]] = [:]
+    /// Up to which dispersals the books were stated on Solana, ascending, and by which cost.
+    var statements: [(last: DispersalID, place: Int)] = []
+
+    mutating func add(_ cost: ChainCost, at place: Int) {
+        costByTransaction[cost.transaction] = place
+        costsBySubject[cost.subject, default: []].append(place)
+        if case .books(let last) = cost.subject,
+            last.rawValue > statements.last?.last.rawValue ?? 0
+        {
+            statements.append((last, place))
+        }
+    }
 
     struct ChannelOwner: Hashable, Sendable {
         let party: PartyID
@@ -53,6 +65,17 @@ struct Index: Sendable {
 }
 
 extension Array {
+    /// How many elements there are before the first that is not so, all of which come first.
+    /// O(log count).
+    func places(before isBefore: (Element) -> Bool) -> Int {
+        var (low, high) = (0, count)
+        while low < high {
+            let middle = (low + high) / 2
+            if isBefore(self[middle]) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
     /// Whether there is one with this number; nothing is copied.
     func has<Kind>(_ id: Identifier<Kind>) -> Bool {
         id.rawValue > 0 && id.rawValue <= UInt64(count)

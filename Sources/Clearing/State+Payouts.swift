@@ -29,8 +29,7 @@ extension ClearingHouse {
             }
         }
         for (place, cost) in costs.enumerated() {
-            index.costByTransaction[cost.transaction] = place
-            index.costsBySubject[cost.subject, default: []].append(place)
+            index.add(cost, at: place)
         }
         passEndedDispersals()
     }

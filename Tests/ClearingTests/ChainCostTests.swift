@@ -33,6 +33,54 @@ import Testing
         #expect(copy.canonicalBytes() == world.house.canonicalBytes())
     }
 
+    /// The cost of saying under which books dispersals were made names the last of them, and covers
+    /// those before it that no earlier one covers.
+    @Test func statementsOfBooksCoverADispersalEach() throws {
+        var world = World()
+        for key in 1...6 as ClosedRange<UInt64> {
+            world.run(
+                .payOut(
+                    World.buyer, asset: .usd, amount: Amount(1_000_000), key: World.digest(key),
+                    quotes: World.quotes()))
+        }
+        func books(_ sequence: UInt64) -> LiabilityCommitment {
+            LiabilityCommitment(
+                batch: .none, sequence: sequence, head: World.digest(sequence), depth: 4,
+                totals: .zero, top: World.digest(1_000 + sequence))
+        }
+        func said(_ last: UInt64, _ number: UInt64) -> Command {
+            .bookCost(
+                ChainCost(
+                    .books(DispersalID(last)), .lamports, units: 5_100,
+                    transaction: transaction(number)))
+        }
+        #expect(world.apply(said(1, 1)) == .failure(.nothingToSeal))
+        for (first, last) in [(1, 2), (3, 3), (4, 5)] as [(UInt64, UInt64)] {
+            world.run(
+                .sealDispersals(
+                    first: DispersalID(first), last: DispersalID(last), books: books(10 + last)))
+        }
+        #expect(world.apply(said(6, 1)) == .failure(.nothingToSeal))
+        #expect(world.house.lastStatedDispersal == 0)
+        world.run(said(3, 1))
+        world.run(said(5, 2))
+        // Said again, it is a cost and nothing more.
+        world.run(said(3, 3))
+        #expect(world.house.lastStatedDispersal == 5)
+        let found = (0...6).map { world.house.statement(of: DispersalID($0)) }
+        #expect(found.map { $0?.books.sequence } == [nil, 13, 13, 13, 15, 15, nil])
+        #expect(
+            found.map { $0?.transaction }
+                == [nil] + Array(repeating: transaction(1), count: 3)
+                + Array(repeating: transaction(2), count: 2) + [nil])
+        #expect(world.house.expense(.lamports) == Amount(15_300))
+        let copy = try world.house.restored()
+        #expect(copy.canonicalBytes() == world.house.canonicalBytes())
+        #expect(copy.lastStatedDispersal == 5)
+        let command = said(3, 1)
+        #expect(try Command(canonicalBytes: command.canonicalBytes()) == command)
+    }
+
     @Test func rentThatComesBackIsNoExpense() throws {
         var world = World()
         func cost(

@@ -16,14 +16,21 @@ payer's, to the contract, and was carried out; its name, token, payees and amoun
 house; the tokens moved; behind the arguments there are the books that the house names, or nothing
 if it names none. And every `Dispersed` log of the payer is of one of these.
 
+With `--solana-rpc` and `--solana-payer` those on Solana too: where the house says by which
+transaction their books are stated, that is the payer's, was carried out, and its memo says these
+books of a run of dispersals with this one.
+
 Exit code: 0 everything agrees, 1 something does not, 2 the check could not be made.
 """
 
 import argparse
 import json
+import re
 import sys
+import urllib.request
 from collections import Counter
 
+import base58
 from eth_abi import decode, encode
 from eth_abi.exceptions import DecodingError
 from web3 import Web3
@@ -34,6 +41,8 @@ SELECTOR = bytes(Web3.keccak(text=f"disperse({','.join(TYPES)})")[:4])
 DISPERSED = bytes(Web3.keccak(text="Dispersed(address,bytes32,address,uint256)"))
 TRANSFER = bytes(Web3.keccak(text="Transfer(address,address,uint256)"))
 BOOKS = 64
+MEMO = "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr"
+STATEMENT = re.compile("exchequer books ([1-9][0-9]*)-([1-9][0-9]*) ([0-9a-f]{64}) ([0-9a-f]{64})")
 LOG_RANGE = 5_000
 
 
@@ -125,10 +134,57 @@ class Check:
                     self.findings.append(f"the payer made {name}, of which the house knows nothing")
 
 
+class Statements:
+    """What the payer on Solana said of its books."""
+
+    def __init__(self, rpc, payer):
+        self.rpc, self.payer = rpc, payer
+        self.known = {}  # transaction -> first, last, head, root
+        self.findings = []
+
+    def memo(self, name):
+        call = {"jsonrpc": "2.0", "id": 1, "method": "getTransaction", "params": [name, {
+            "commitment": "finalized", "encoding": "json", "maxSupportedTransactionVersion": 0}]}
+        request = urllib.request.Request(
+            self.rpc, json.dumps(call).encode(), {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as response:
+            found = json.load(response).get("result")
+        if not found or found["meta"]["err"] is not None:
+            raise BadInput(f"the cluster has no {name} that was carried out")
+        message = found["transaction"]["message"]
+        keys = message["accountKeys"]
+        if keys[0] != self.payer:
+            raise BadInput(f"{name} is of {keys[0]}")
+        texts = [base58.b58decode(one["data"]).decode() for one in message["instructions"]
+                 if keys[one["programIdIndex"]] == MEMO]
+        if len(texts) != 1 or not (said := STATEMENT.fullmatch(texts[0])):
+            raise BadInput(f"{name} has no statement but {texts}")
+        return int(said[1]), int(said[2]), said[3], said[4]
+
+    def dispersal(self, record):
+        what, books = f"dispersal {record['dispersal']}", record["books"]
+        name = books["transaction"]
+        try:
+            if name not in self.known:
+                self.known[name] = self.memo(name)
+        except BadInput as error:
+            return self.findings.append(f"{what}: {error}")
+        first, last, head, root = self.known[name]
+        if not first <= record["dispersal"] <= last:
+            self.findings.append(f"{what}: {name} is of {first} to {last}")
+        if (head, root) != (books["journal_head"], books["liabilities_root"]):
+            self.findings.append(f"{what}: {name} says other books")
+
+
 def run(arguments) -> int:
     with open(arguments.dispersals) as file:
         document = json.load(file)
     records = document["data"] if isinstance(document, dict) else document
+    statements = Statements(arguments.solana_rpc, arguments.solana_payer)
+    stated = [one for one in records if one["rail"] == "solana"
+              and one.get("books", {}).get("transaction")] if arguments.solana_rpc else []
+    for record in stated:
+        statements.dispersal(record)
     records = [one for one in records if one["rail"] == "push"]
     web3 = Web3(Web3.HTTPProvider(arguments.rpc))
     named = (arguments.contract, arguments.usdc, arguments.tly, arguments.payer)
@@ -140,8 +196,11 @@ def run(arguments) -> int:
     for record in made:
         check.dispersal(record)
     check.strangers({digest(one["name"]).hex() for one in records})
+    check.findings += statements.findings
     for finding in check.findings:
         print(f"WRONG: {finding}")
+    if arguments.solana_rpc:
+        print(f"{len(stated)} dispersals on Solana, by {len(statements.known)} statements")
     carrying = sum(1 for one in made if one.get("books"))
     print(f"{len(made)} dispersals, {carrying} with their books, at block {check.block}")
     if not check.findings:
@@ -153,6 +212,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name in ("--rpc", "--contract", "--usdc", "--tly", "--payer"):
         parser.add_argument(name, required=True)
+    parser.add_argument("--solana-rpc", help="a node of the cluster")
+    parser.add_argument("--solana-payer", help="whose statements they are, in base58")
     parser.add_argument("dispersals", help="what GET /v1/dispersals answers")
     arguments = parser.parse_args()
     try:

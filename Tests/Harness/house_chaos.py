@@ -38,6 +38,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import child
+from check_dispersals import Statements
 from eth_abi import encode
 from eth_account import Account
 from eth_account.messages import encode_defunct
@@ -581,6 +582,10 @@ class Run:
         breakers = set(self.house.told()["breakers"])
         assert not breakers & {"deep_reorganisation", "key_used_elsewhere"}, breakers
 
+    def sent(self):
+        """The dispersals on Solana."""
+        return [one for one in self.house.listed("/v1/dispersals") if one["rail"] == "solana"]
+
     # ---- the end
 
     def settle_all(self):
@@ -610,7 +615,8 @@ class Run:
                 said = time.monotonic()
                 self.say(f"waiting for {late[:8]}, {self.payments()[1]} payments, {told['open']} "
                          f"orders, {told['solana']['unbooked']} costs")
-            if not late and told["solana"]["unbooked"] == 0 and self.payments()[1] == 0:
+            if (not late and told["solana"]["unbooked"] == 0 and self.payments()[1] == 0
+                    and all("transaction" in one["books"] for one in self.sent())):
                 return
             time.sleep(0.5)
         raise AssertionError(f"stuck for good: {late}, {house.told()}")
@@ -632,6 +638,7 @@ class Run:
         sent = sum(pair[1] for pair in arrived.values())
         assert before[2] - held[2] == sent, "the payer's dollars on Solana"
         self.audit_costs(before[1] - held[1], before[3] - held[3])
+        self.audit_statements()
         report = json.loads(exchequer(
             "reconcile", "--data", house.folder / "house", "--json"))
         assert report["balanced"] and report["stranded"] == [], report
@@ -667,6 +674,16 @@ class Run:
                     name = receipt["transactionHash"].removeprefix("0x")
                     charged[name] = int(receipt["gasUsed"], 16) * price
         assert booked == charged, "wei by transaction"
+
+    def audit_statements(self):
+        """For each dispersal on Solana the cluster has a memo that says under which books it was
+        made."""
+        house = self.house
+        statements = Statements(house.solana.rpc, house.solana.keys[0][1])
+        for dispersal in self.sent():
+            statements.dispersal(dispersal)
+        assert not statements.findings, statements.findings[:5]
+        self.say(f"{len(statements.known)} memos say the books of what was sent on Solana")
 
     def audit_again(self, arrived):
         """Nothing more arrives when the house starts anew and time passes."""

@@ -96,7 +96,7 @@ def test_what_solana_charges_outlives_kills(payer):
     name = paid["payments"][0]["transaction"]
     assert [cost["transaction"] for cost in paid["costs"]] == [name]
     assert paid["costs"][0]["units"] == str(charged(house, name)[1])
-    upkeep = [one for one in spent_on_solana(house) if one["subject"] == "upkeep"]
+    upkeep = upkeep_on_solana(house)
     for one in upkeep:
         assert one["units"] == str(charged(house, one["transaction"])[0])
     # A token account with its rent, and a table.
@@ -160,6 +160,10 @@ def is_exact_after_ticks(solana, is_exact):
 
 def spent_on_solana(house):
     return [one for one in house.get("/v1/costs")["data"] if one["coin"] == "lamports"]
+
+
+def upkeep_on_solana(house):
+    return [one for one in spent_on_solana(house) if one["subject"] == "upkeep"]
 
 
 def failed(solana, name):

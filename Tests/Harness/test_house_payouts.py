@@ -171,7 +171,8 @@ def check(house, code=0, change=lambda found: found):
     done = subprocess.run(
         [sys.executable, ROOT / "Tests/Harness/check_dispersals.py", "--rpc", house.chain.rpc,
          "--contract", house.addresses["contract"], "--usdc", house.addresses["usdc"], "--tly",
-         house.addresses["tly"], "--payer", house.chain.keys[0][1], file],
+         house.addresses["tly"], "--payer", house.chain.keys[0][1], "--solana-rpc",
+         house.solana.rpc, "--solana-payer", house.solana.keys[0][1], file],
         capture_output=True, text=True, timeout=60)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
@@ -261,13 +262,19 @@ def test_everybody_is_paid_once_on_both_chains(house):
     meta = house.solana.call("getTransaction", sent["payments"][0]["transaction"])["meta"]
     assert sent["costs"][0]["units"] == str(meta["fee"])
 
-    # The transaction carries under which books it was made, and another hand finds them there.
-    check(house)
+    # The transaction carries under which books it was made, and another hand finds them there. On
+    # Solana a transaction of its own says it.
+    def is_stated():
+        return "transaction" in house.get(f"/v1/dispersals/{sent['dispersal']}")["books"]
+
+    eventually("the books are stated on Solana", is_stated)
+    assert "1 dispersals on Solana, by 1 statements" in check(house)
+    (stated,) = [one for one in house.get("/v1/costs")["data"] if one["subject"] == "books"]
+    meta = house.solana.call("getTransaction", stated["transaction"])["meta"]
+    assert stated["units"] == str(meta["fee"]) and stated["number"] >= sent["dispersal"]
     books = pushed["books"]
     assert house.chain.call("eth_getTransactionByHash", transaction)["input"].endswith(
         books["journal_head"] + books["liabilities_root"])
-    assert "books" not in sent
-
     # On demand, under a key: asked for twice, and paid once, whatever happens in between.
     before = house.dollars(1)
     made = house.withdraw(1, "4", key="june")

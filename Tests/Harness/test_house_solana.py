@@ -133,6 +133,29 @@ def test_an_older_copy_of_the_record_is_refused(house):
     audit(house)
 
 
+def test_a_restart_waits_for_chains_that_do_not_answer(house):
+    open_for(house)
+    pay(house, "1.00", "june")
+    stop(house)
+    house.chain.fault("eth_chainId", "error", count=2)
+    house.solana.everywhere("test_fault", {"method": "getGenesisHash", "kind": "error", "count": 2})
+    house.begin()
+    said = (house.folder / "house.log").read_text()
+    assert "the start waits for a chain" in said and "Solana cluster does not answer" in said
+    pay(house, "0.50", "july")
+    assert received(house) == 1_500_000
+    # A first start is told at once what is wrong.
+    folder = house.folder / "other"
+    folder.mkdir()
+    other = Payer(folder)
+    try:
+        other.solana.everywhere(
+            "test_fault", {"method": "getGenesisHash", "kind": "error", "count": 1})
+        refused(other, "Solana cluster does not answer")
+    finally:
+        other.stop()
+
+
 def test_what_is_over_is_forgotten_and_an_older_journal_is_refused(house):
     open_for(house)
     for key in ("june", "july", "august"):
@@ -272,6 +295,6 @@ def test_a_payment_on_a_durable_nonce_outlives_an_outage(house):
     pay(house, "0.75", "august")
     assert received(house) == 4 * DOLLARS
     assert {one["subject"] for one in spent_on_solana(house)} == {
-        "dispersal", "upkeep", "rent_return"}
+        "books", "dispersal", "upkeep", "rent_return"}
     exchequer("reconcile", "--data", house.folder / "house")
     audit(house)

@@ -2,7 +2,7 @@
 
 import pytest
 from test_house_chain import MODEL, eventually, exchequer
-from test_house_costs import dollars_for, lamports, spent_on_solana, totals
+from test_house_costs import dollars_for, lamports, totals, upkeep_on_solana
 from test_house_payouts import Payer
 from test_keys import House, Secrets, files_in, memory, phrase, run, sealed
 
@@ -68,7 +68,9 @@ def test_on_solana_a_signer_signs_all_that_the_house_does_and_nothing_above_its_
     second = house.withdraw(3, "3.50", key="july")
     eventually("the refusal is told", lambda: house.breakers() == ["no_signature"])
     assert "Solana's payouts wait for a signature" in house.log_text()
-    eventually("a table is made and filled", lambda: len(spent_on_solana(house)) >= 4)
+    eventually("a table is made and filled", lambda: len(upkeep_on_solana(house)) >= 3)
+    eventually("the books are stated", lambda: totals(house, "lamports")["books"] != "0")
+    assert "signed the books" in house.log_text("signer.log")
     assert solana.tokens(payee) == 1_250_000 and not house.is_paid(second)
     assert "signed a lookup table" in house.log_text("signer.log")
 

@@ -14,7 +14,7 @@ from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
 from test_house_chain import EXCHEQUER, eventually, exchequer
-from test_house_costs import dollars_for, freeze, lamports, settlement, spent_on_solana, totals
+from test_house_costs import dollars_for, freeze, lamports, settlement, totals, upkeep_on_solana
 from test_house_payouts import Payer
 
 ASSOCIATED = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
@@ -186,7 +186,7 @@ def test_dollars_of_token_2022_are_paid_as_any_others(house_2022):
     house.kill()
     house.begin(*tables, "--solana-day-fee-cap", "0.000001", "--solana-coin-price", "100")
     second = house.withdraw(3, "0.75", key="july")
-    eventually("a table is made and filled", lambda: len(spent_on_solana(house)) == 4)
+    eventually("a table is made and filled", lambda: len(upkeep_on_solana(house)) == 3)
     assert solana.tokens(solana.keys[1][1]) == 1_250_000
     house.kill()
     house.begin(*tables)

@@ -1,3 +1,5 @@
+public import Primitives
+
 /// Several nodes of one chain, and how many of them must say the same until it is believed.
 public struct ChainNodes<Node: Sendable>: Sendable {
     /// The nodes, each as it is asked.
@@ -96,6 +98,26 @@ extension ChainNodes<SolanaChain> {
             try await node.blockHeight(.finalized)
         }
         return try reached(answers)
+    }
+
+    /// Signs instructions, with a blockhash that is final, and gives them to all nodes. Returns the
+    /// transaction and the last height whose block may take it; `nil` while no node says a hash.
+    /// What becomes of it, the chain says.
+    public func send(
+        _ instructions: [SolanaInstruction], by key: any SolanaSigner
+    ) async throws -> (id: Signature, lastValidHeight: UInt64)? {
+        let recent = await answers { node throws(ChainError) in
+            let (hash, height) = try await node.latestBlockhash(.finalized)
+            return SolanaRecentHash(hash, height: height)
+        }.compactMap { try? $0.get() }.first
+        guard let recent else { return nil }
+        let message = try SolanaMessage(instructions, payer: key.address, blockhash: recent.hash)
+        let transaction = try SolanaTransaction(message, try await key.signature(of: message))
+        let bytes = transaction.bytes
+        _ = await answers { node throws(ChainError) in
+            await node.submit(bytes, named: transaction.id)
+        }
+        return (transaction.id, recent.height)
     }
 
     private func reached(

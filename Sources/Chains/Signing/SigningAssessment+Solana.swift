@@ -4,8 +4,8 @@ import Primitives
 /// What a key on Solana may sign: what a house that pays there has to do with it, and nothing else.
 extension SigningPolicy {
     /// As for an EVM transaction. Allowed are transfers of the policy's mints by the key, making
-    /// accounts for them, prices, and the key's own lookup tables and nonces; nothing that another
-    /// key signs too.
+    /// accounts for them, prices, the key's own lookup tables and nonces, and statements of books;
+    /// nothing that another key signs too.
     func assess(
         message bytes: [UInt8], from account: SolanaAddress
     ) throws(SignerRefusal) -> SigningAssessment {
@@ -67,6 +67,10 @@ private struct SolanaAssessor {
         case .computeBudget: try takePrice(instruction)
         case .system: try takeNonce(instruction)
         case .lookupTables: try takeTable(instruction)
+        case .memo:
+            // A text could say whom a transfer is for: none but this one, which says nothing of it.
+            guard BooksStatement(text: instruction.data) != nil else { throw Self.foreign }
+            name = "the books"
         case .associatedToken:
             guard instruction.data == [1] else { throw Self.foreign }
             try require(instruction.account(3))

@@ -135,20 +135,11 @@ public actor LookupTableKeeper {
         case .close(let table):
             instruction = .closeLookupTable(table, authority: payer, refund: payer)
         }
-        let recent = try await nodes.answers { node throws(ChainError) in
-            let (hash, height) = try await node.latestBlockhash(.finalized)
-            return SolanaRecentHash(hash, height: height)
-        }.first { (try? $0.get()) != nil }?.get()
-        guard let recent else { return nil }
-        let message = try SolanaMessage(
-            [.computeLimit(Self.units), .computePrice(price), instruction], payer: payer,
-            blockhash: recent.hash)
-        let transaction = try SolanaTransaction(message, try await key.signature(of: message))
-        sent = (tables, recent.height)
-        let bytes = transaction.bytes
-        _ = await nodes.answers { node throws(ChainError) in
-            await node.submit(bytes, named: transaction.id)
-        }
-        return transaction.id
+        guard
+            let made = try await nodes.send(
+                [.computeLimit(Self.units), .computePrice(price), instruction], by: key)
+        else { return nil }
+        sent = (tables, made.lastValidHeight)
+        return made.id
     }
 }

@@ -126,21 +126,12 @@ public actor NonceKeeper {
     private func send(
         _ steps: [SolanaInstruction], _ held: [Held]
     ) async throws -> Signature? {
-        let recent = await nodes.answers { node throws(ChainError) in
-            let (hash, height) = try await node.latestBlockhash(.finalized)
-            return SolanaRecentHash(hash, height: height)
-        }.compactMap { try? $0.get() }.first
-        guard let recent else { return nil }
-        let message = try SolanaMessage(
-            [.computeLimit(Self.units), .computePrice(price)] + steps, payer: key.address,
-            blockhash: recent.hash)
-        let transaction = try SolanaTransaction(message, try await key.signature(of: message))
-        sent = (held, recent.height)
-        let bytes = transaction.bytes
-        _ = await nodes.answers { node throws(ChainError) in
-            await node.submit(bytes, named: transaction.id)
-        }
-        return transaction.id
+        guard
+            let made = try await nodes.send(
+                [.computeLimit(Self.units), .computePrice(price)] + steps, by: key)
+        else { return nil }
+        sent = (held, made.lastValidHeight)
+        return made.id
     }
 }
 

@@ -39,18 +39,13 @@ public struct BatchLine: Hashable, Sendable {
 extension [BatchLine] {
     /// The line of a party in an asset, of a batch's lines; `nil` if there is none. O(log lines).
     public func line(of party: PartyID, in asset: Asset) -> BatchLine? {
-        var (low, high) = (0, count)
-        while low < high {
-            let middle = (low + high) / 2
-            let line = self[middle]
-            if (line.party.rawValue, line.asset.rawValue) < (party.rawValue, asset.rawValue) {
-                low = middle + 1
-            } else {
-                high = middle
-            }
+        let place = places { line in
+            (line.party.rawValue, line.asset.rawValue) < (party.rawValue, asset.rawValue)
         }
-        guard low < count, self[low].party == party, self[low].asset == asset else { return nil }
-        return self[low]
+        guard place < count, self[place].party == party, self[place].asset == asset else {
+            return nil
+        }
+        return self[place]
     }
 }
 

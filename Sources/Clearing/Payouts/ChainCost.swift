@@ -28,6 +28,8 @@ public struct ChainCost: Hashable, Sendable {
         /// No cost but the contrary: rent of Solana's that came back when something was closed,
         /// less the fee of closing it.
         case rentReturn
+        /// Saying on Solana under which books its dispersals up to this one were made.
+        case books(DispersalID)
     }
 
     /// What it was for.
@@ -78,13 +80,13 @@ extension ClearingHouse {
         case .dispersal(let id): if dispersals.at(id) == nil { throw .dispersalNotFound }
         case .channel(let id): if channels.at(id) == nil { throw .channelNotFound }
         case .verdict(let id): if verdicts.at(id) == nil { throw .verdictNotFound }
+        case .books(let id): if books(of: id) == nil { throw .nothingToSeal }
         case .upkeep, .rentReturn: break
         }
         if index.costByTransaction[cost.transaction] != nil { throw .costBooked }
         let isReturn = cost.subject == .rentReturn
         if isReturn, expense(cost.coin).units < cost.units { throw .insufficientBalance }
-        index.costByTransaction[cost.transaction] = costs.count
-        index.costsBySubject[cost.subject, default: []].append(costs.count)
+        index.add(cost, at: costs.count)
         costs.append(cost)
         let mirror = AccountID(.chain, cost.coin)
         let charged = AccountID(.networkCost, cost.coin)
@@ -129,6 +131,9 @@ extension ChainCost: CanonicalCodable {
             writer.write(UInt8(5))
             writer.write(id)
         case .rentReturn: writer.write(UInt8(6))
+        case .books(let id):
+            writer.write(UInt8(7))
+            writer.write(id)
         }
         writer.write(coin.rawValue)
         writer.write(units)
@@ -144,6 +149,7 @@ extension ChainCost: CanonicalCodable {
         case 4: subject = .channel(try reader.read())
         case 5: subject = .verdict(try reader.read())
         case 6: subject = .rentReturn
+        case 7: subject = .books(try reader.read())
         default: throw .invalidValue("cost")
         }
         guard let coin = NativeCoin(rawValue: try reader.readUInt32()) else {

@@ -34,19 +34,25 @@ extension ClearingHouse {
     /// Under which books a dispersal is made; `nil` before that is fixed, and for those of before
     /// there were seals. O(log seals).
     public func books(of dispersal: DispersalID) -> LiabilityCommitment? {
-        var (low, high) = (0, dispersalSeals.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if dispersalSeals[middle].last.rawValue < dispersal.rawValue {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        guard low < dispersalSeals.count,
-            dispersalSeals[low].first.rawValue <= dispersal.rawValue
+        let found = dispersalSeals.places { $0.last.rawValue < dispersal.rawValue }
+        guard found < dispersalSeals.count,
+            dispersalSeals[found].first.rawValue <= dispersal.rawValue
         else { return nil }
-        return dispersalSeals[low].books
+        return dispersalSeals[found].books
+    }
+
+    /// Up to which dispersal the books of those on Solana are stated there; 0 if none are.
+    public var lastStatedDispersal: UInt64 { index.statements.last?.last.rawValue ?? 0 }
+
+    /// The statement on Solana that covers a dispersal: under which books it was made at the
+    /// latest, and the transaction that says so. `nil` if there is none yet. O(log statements).
+    public func statement(
+        of dispersal: DispersalID
+    ) -> (books: LiabilityCommitment, transaction: [UInt8])? {
+        let found = index.statements.places { $0.last.rawValue < dispersal.rawValue }
+        guard found < index.statements.count, dispersal.rawValue > 0 else { return nil }
+        let (last, place) = index.statements[found]
+        return books(of: last).map { ($0, costs[place].transaction) }
     }
 
     mutating func restoreSeals(from reader: inout ByteReader) throws(CodecError) {

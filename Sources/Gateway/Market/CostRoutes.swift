@@ -22,7 +22,7 @@ enum CostRoutes {
     /// A cost with what it is for.
     private struct Listed: Encodable, Sendable {
         let subject: String
-        /// The batch, dispersal, channel or verdict.
+        /// The batch, dispersal, channel or verdict; of books the last dispersal.
         let number: UInt64?
         let coin, units: String
         let gas: UInt64
@@ -44,7 +44,7 @@ enum CostRoutes {
         let coin: String
         /// What was charged, less what was given back.
         let units: String
-        let batch, dispersal, channel, verdict, upkeep, rentReturn: String
+        let batch, dispersal, channel, verdict, books, upkeep, rentReturn: String
         let transactions: Int
 
         /// The sums of each coin that was spent. O(costs).
@@ -64,6 +64,7 @@ enum CostRoutes {
             dispersal = text("dispersal")
             channel = text("channel")
             verdict = text("verdict")
+            books = text("books")
             upkeep = text("upkeep")
             rentReturn = text("rent_return")
             transactions = sums.count
@@ -90,6 +91,7 @@ extension ChainCost.Subject {
         case .dispersal: "dispersal"
         case .channel: "channel"
         case .verdict: "verdict"
+        case .books: "books"
         case .upkeep: "upkeep"
         case .rentReturn: "rent_return"
         }
@@ -101,6 +103,7 @@ extension ChainCost.Subject {
         case .dispersal(let id): id.rawValue
         case .channel(let id): id.rawValue
         case .verdict(let id): id.rawValue
+        case .books(let id): id.rawValue
         case .upkeep, .rentReturn: nil
         }
     }

@@ -32,10 +32,14 @@ enum PayoutViews {
         let dispersal: Clearing.Dispersal
         let costs: [ChainCost]
         let books: LiabilityCommitment?
+        /// The transaction that states them, where that is not the payment's own.
+        let statement: [UInt8]?
 
         init(_ dispersal: Clearing.Dispersal, _ house: borrowing ClearingHouse) {
             self.dispersal = dispersal
-            books = dispersal.rail == .push ? house.books(of: dispersal.id) : nil
+            let stated = dispersal.rail == .solana ? house.statement(of: dispersal.id) : nil
+            statement = stated?.transaction
+            books = stated?.books ?? house.books(of: dispersal.id)
             costs = house.costs(of: .dispersal(dispersal.id))
         }
     }
@@ -47,10 +51,12 @@ enum PayoutViews {
             let transaction: String?
         }
 
-        /// What its transaction carries behind the arguments, and where it is in the journal.
+        /// What its transaction carries behind the arguments, and where it is in the journal; on
+        /// Solana, what a transaction of its own states.
         struct Books: Encodable, Sendable {
             let sequence: UInt64
             let journalHead, liabilitiesRoot: String
+            let transaction: String?
         }
 
         let dispersal, madeAt, payer: UInt64
@@ -83,7 +89,10 @@ enum PayoutViews {
             books = source.books.map {
                 Books(
                     sequence: $0.sequence, journalHead: $0.head.hex,
-                    liabilitiesRoot: $0.root.hex)
+                    liabilitiesRoot: $0.root.hex,
+                    transaction: source.statement.flatMap { Signature($0) }.map {
+                        PayoutOwner.text($0)
+                    })
             }
             open = record.isOpen
             paid = record.payments.count { $0.state == .paid }

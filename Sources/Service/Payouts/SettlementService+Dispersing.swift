@@ -76,7 +76,7 @@ extension SettlementService {
     func sendDispersals() async throws {
         guard let payer else { return }
         try await approve(payer)
-        let last = try await sealDispersals()
+        let last = try await sealing.seal()
         let open = try await sequencer.read { house in
             house.openDispersals.compactMap { $0.isOpen ? PushedDispersal($0, house) : nil }
         }
@@ -182,39 +182,6 @@ extension SettlementService {
             let mined = try await node.transactionCount(of: account)
             return try await node.transactionCount(of: account, pending: true) <= mined
         }
-    }
-
-    /// Fixes under which books the dispersals are made that are new, before any of them is handed
-    /// over: what a transaction carries follows from the journal, whatever is lost and sent again.
-    /// Returns the last one that may be; later ones wait for their books.
-    private func sealDispersals() async throws -> UInt64 {
-        let (sealed, new) = try await sequencer.read { house in
-            let sealed = house.lastSealedDispersal
-            let new = house.openDispersals.last { $0.rail == .push && $0.isOpen }
-            return (sealed, new?.id.rawValue ?? 0)
-        }
-        if new <= sealed { return sealed }
-        let before = sealed > 0 ? sealed : try await lastSentWithoutBooks()
-        if new <= before { return before }
-        let (books, count) = try await liabilities.books(from: sequencer)
-        let outcome = try await sequencer.submit(
-            .sealDispersals(first: DispersalID(before + 1), last: DispersalID(count), books: books))
-        guard case .failure(let rejection) = outcome else { return count }
-        log.error("dispersals wait for their books", metadata: ["why": "\(rejection)"])
-        return before
-    }
-
-    /// The last dispersal that was handed over before there were seals; 0 in a house that always
-    /// had them.
-    private func lastSentWithoutBooks() async throws -> UInt64 {
-        let pushed = try await sequencer.read { house in
-            house.dispersals.filter { $0.rail == .push }
-        }
-        let sent = pushed.last { dispersal in
-            let id = SettlementOrder.key(ofDispersal: dispersal.name)
-            return !dispersal.isOpen || driver.status(of: id) != .absent
-        }
-        return sent?.id.rawValue ?? 0
     }
 
     /// What the chain is asked to do for a dispersal.

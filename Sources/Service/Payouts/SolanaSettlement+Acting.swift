@@ -9,8 +9,8 @@ import Synchronization
 extension SolanaSettlement {
     /// After so many records a state takes their place.
     private static let recordsKept: Int64 = 2_000
-    /// How long after a table could not be made it is tried again.
-    private static let tableRetry = Duration.seconds(10)
+    /// How long after an errand came to nothing it is tried again.
+    private static let errandRetry = Duration.seconds(10)
 
     func drive() async {
         do throws(SolanaManagerDriverError) {
@@ -28,8 +28,9 @@ extension SolanaSettlement {
             try? await Task.sleep(for: .milliseconds(250))
             do {
                 try await follow()
-                await tryTables()
+                await attempt(.tables, "lookup tables on Solana wait", keepTables)
                 try await bookCosts()
+                await attempt(.books, "the books are not said on Solana", sayBooks)
                 try await keepNonces()
                 let made = records.lastNumber - firstRecord
                 let isFirst = try await mayForgetFirst()
@@ -75,6 +76,7 @@ extension SolanaSettlement {
 
     /// Hands over what is new and books what is over.
     private func follow() async throws {
+        let sealed = try await sealing.seal()
         var notes: [Command] = []
         for one in try await due() {
             let payment = one.dispersal.payments[one.place]
@@ -86,7 +88,10 @@ extension SolanaSettlement {
             }
             switch driver.status(of: id) {
             case .absent:
-                guard let amount = UInt64(exactly: payment.units) else { continue }
+                // One that was decided since the books were looked at waits for the next ones.
+                guard one.dispersal.id.rawValue <= sealed,
+                    let amount = UInt64(exactly: payment.units)
+                else { continue }
                 self.notes.name(id, "payment \(one.place) of dispersal \(one.dispersal.id)")
                 try await driver.submit(
                     SolanaPayout(id: id, to: SolanaAddress(owner), amount: amount))
@@ -131,23 +136,39 @@ extension SolanaSettlement {
         }
     }
 
-    // MARK: Lookup tables
+    // MARK: Errands
 
-    /// Payouts and their costs do not wait for a table, which only makes them cheaper.
-    private func tryTables() async {
+    /// Payments and their costs do not wait for an errand.
+    private func attempt(
+        _ errand: Errand, _ failure: String,
+        _ body: () async throws -> Void
+    ) async {
         do {
-            try await keepTables()
-            state.withLock { $0.tableTrouble = nil }
+            try await body()
+            state.withLock { $0.errands[errand]?.trouble = nil }
         } catch {
             let isNews = state.withLock { state in
-                defer { state.tableTrouble = "\(error)" }
-                state.nextTables = ContinuousClock.now + Self.tableRetry
-                return state.tableTrouble != "\(error)"
+                let before = state.errands[errand]?.trouble
+                state.errands[errand] = Round(
+                    next: ContinuousClock.now + Self.errandRetry, trouble: "\(error)")
+                return before != "\(error)"
             }
-            if isNews {
-                log.warning("lookup tables on Solana wait", metadata: ["why": "\(error)"])
-            }
+            if isNews { log.warning("\(failure)", metadata: ["why": "\(error)"]) }
         }
+    }
+
+    /// Whether an errand is due, which it is every second.
+    private func isTime(for errand: Errand) -> Bool {
+        state.withLock { state in
+            let now = ContinuousClock.now
+            guard now >= state.errands[errand]?.next ?? now else { return false }
+            state.errands[errand, default: Round()].next = now + .seconds(1)
+            return true
+        }
+    }
+
+    private func sayBooks() async throws {
+        if isTime(for: .books) { try await books.look() }
     }
 
     private func keepTables() async throws {
@@ -164,24 +185,14 @@ extension SolanaSettlement {
         let owners = try await sequencer.read { house in
             house.parties.compactMap(\.payout.solana)
         }
-        guard isTimeForTables(owners.isEmpty, await tables.hasTables) else { return }
+        // Not at all while nobody is paid here and no table is left whose rent could come back.
+        if owners.isEmpty, await !tables.hasTables { return }
+        guard isTime(for: .tables) else { return }
         let round = try await tables.look(wanted: owners.map(account), due: due.map(account))
         let isNews = state.withLock { state in
             defer { state.tables = round.usable }
             return state.tables != round.usable
         }
         if isNews { try await driver.use(round.usable) }
-    }
-
-    /// Tables are looked at every second, and not at all as long as nobody is paid here and none is
-    /// left whose rent could come back.
-    private func isTimeForTables(_ isIdle: Bool, _ hasTables: Bool) -> Bool {
-        state.withLock { state in
-            if isIdle, !hasTables { return false }
-            let now = ContinuousClock.now
-            guard now >= state.nextTables else { return false }
-            state.nextTables = now + .seconds(1)
-            return true
-        }
     }
 }

@@ -119,6 +119,9 @@ extension SolanaSettlement {
             guard let dispersal else { return false }
             return try await book(.dispersal(dispersal), transaction, charge.fee)
         }
+        if let last = note.books, !charge.isUndone {
+            return try await book(.books(DispersalID(last)), transaction, charge.fee)
+        }
         if charge.gained > 0 { return try await book(.rentReturn, transaction, charge.gained) }
         return try await book(.upkeep, transaction, charge.spent)
     }

@@ -51,7 +51,23 @@ public final class SolanaSettlement: Sendable {
     let pinning: SolanaPinning
     /// The durable nonces that payments use.
     let nonces: NonceKeeper
+    /// Under which books payments are made.
+    let books: SolanaBooks
+    let sealing: DispersalSealing
     let state = Mutex(State())
+
+    /// Work beside the payments, which do not wait for it.
+    enum Errand {
+        case tables
+        case books
+    }
+
+    /// When an errand is done next, and how it went.
+    struct Round {
+        var next = ContinuousClock.now
+        /// Why the last look came to nothing.
+        var trouble: String?
+    }
 
     struct State {
         /// The tables that the manager was told of last.
@@ -67,9 +83,7 @@ public final class SolanaSettlement: Sendable {
         /// The nonces that the manager was told of last.
         var nonces: [SolanaAddress] = []
         var nextNonces: ContinuousClock.Instant? = ContinuousClock.now
-        var nextTables = ContinuousClock.now
-        /// Why the last look at the tables came to nothing.
-        var tableTrouble: String?
+        var errands: [Errand: Round] = [:]
         var nextCosts = ContinuousClock.now
     }
 
@@ -78,7 +92,7 @@ public final class SolanaSettlement: Sendable {
     /// - Parameter claimant: who takes over the claims of those that are paid.
     init(
         _ options: HouseConfiguration.Solana, claimant: EVMAddress, folder: String,
-        sequencer: Sequencer,
+        sequencer: Sequencer, sealing: DispersalSealing,
         metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
         try await Self.checkRecord(folder, sequencer)
@@ -92,6 +106,7 @@ public final class SolanaSettlement: Sendable {
         endpoints = (nodes.all.count, nodes.quorum.needed)
         finality = options.finality
         self.sequencer = sequencer
+        self.sealing = sealing
         self.metrics = metrics
         self.log = log
         let notes = SolanaNotes(metrics: metrics, log: log)
@@ -126,6 +141,7 @@ public final class SolanaSettlement: Sendable {
                 clock: { .systemNow }, tick: .milliseconds(250))
             if !isNew { _ = try Self.begin(check(driver.mark, false), log) }
             nonces = NonceKeeper(nodes, key: key, count: options.durableNonces)
+            books = SolanaBooks(nodes, key: key, sequencer: sequencer)
             tables = try Self.tables(nodes, key, options, found.program, tableRecords)
             let (mint, program) = (options.mint, found.program)
             watch = try SolanaWatch(

@@ -19,6 +19,8 @@ actor SolanaSpending {
         /// The durable nonce that it uses up, with the value: as long as that stands, a block may
         /// take it.
         let nonce: Nonce?
+        /// The last dispersal whose books it states, if it does.
+        let books: UInt64?
 
         struct Nonce: Hashable, Sendable {
             let account: SolanaAddress
@@ -61,7 +63,8 @@ actor SolanaSpending {
     func note(_ transaction: Signature, of message: SolanaMessage) async throws {
         let note = Note(
             transaction: transaction, pays: message.movesTokens, after: finalSlot,
-            nonce: message.durableNonce.map { Note.Nonce(account: $0.account, value: $0.value) })
+            nonce: message.durableNonce.map { Note.Nonce(account: $0.account, value: $0.value) },
+            books: message.booksStatement?.last)
         // Asked for again, a signature is the same.
         if !open.contains(where: { $0.transaction == transaction }) { open.append(note) }
         try await write { try await $0.append([note.canonicalBytes()]) }
@@ -112,24 +115,27 @@ actor SolanaSpending {
 extension SolanaSpending.Note: CanonicalCodable {
     func encode(into writer: inout ByteWriter) {
         writer.write(transaction)
-        writer.write(UInt8(pays ? 1 : 0) | UInt8(nonce == nil ? 0 : 2))
+        writer.write(
+            UInt8(pays ? 1 : 0) | UInt8(nonce == nil ? 0 : 2) | UInt8(books == nil ? 0 : 4))
         writer.write(after)
         if let nonce {
             writer.write(nonce.account)
             writer.write(nonce.value)
         }
+        if let books { writer.write(books) }
     }
 
     init(from reader: inout ByteReader) throws(CodecError) {
         transaction = try reader.read()
-        // Bit 0: whether it pays; bit 1: whether a nonce follows.
+        // Bit 0: whether it pays; bit 1: whether a nonce follows; bit 2: whether books do.
         let kind = try reader.readUInt8()
-        guard kind < 4 else { throw .invalidValue("note") }
+        guard kind < 8 else { throw .invalidValue("note") }
         pays = kind & 1 != 0
         after = try reader.readUInt64()
         nonce =
             kind & 2 == 0
             ? nil : Nonce(account: try reader.read(), value: try reader.readDigest())
+        books = kind & 4 == 0 ? nil : try reader.readUInt64()
     }
 }
 

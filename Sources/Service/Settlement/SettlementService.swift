@@ -48,6 +48,11 @@ public final class SettlementService: Sendable {
     let pollInterval = Duration.milliseconds(250)
     let state: Mutex<State>
     private let trees = ClaimTrees()
+    /// Under which books dispersals are made.
+    var sealing: DispersalSealing {
+        DispersalSealing(
+            sequencer: sequencer, liabilities: liabilities, driver: driver, log: log)
+    }
     /// Whose tokens are sent, if the house settles by plan.
     let payer: DispersalPayer?
     /// Who pays through channels.

@@ -86,6 +86,31 @@ import Testing
         #expect(try ask(seen).signature != nil)
     }
 
+    /// A memo beside a transfer could say whom it is for: none but a statement is signed.
+    @Test func statementsOfBooksAreSignedAndNoOtherMemo() throws {
+        let said = BooksStatement(
+            first: 3, last: 12, journalHead: try digest(0x31), liabilities: try digest(0x32))
+        func reply(_ text: [UInt8]) throws -> SignerReply {
+            try ask(
+                message([
+                    .computeLimit(100_000), .computePrice(1_000), .memo(text, signer: payer),
+                ]))
+        }
+        #expect(try reply(said.text).signature != nil)
+        #expect(bench.decisions.last?.added == SigningCost(coin: 5_100))
+        let text = try #require(String(validating: said.text, as: UTF8.self))
+        for other in [
+            text + " ", " " + text, text.uppercased(), text + "\n",
+            text.replacing("3-12", with: "03-12"), text.replacing("3-12", with: "+3-12"),
+            text.replacing("3-12", with: "12-3"), text.replacing("3-12", with: "0-12"),
+            text.replacing("3-12", with: "12"), text.replacing("books ", with: "books  "),
+            text.replacing("books", with: "pool"), String(text.dropLast(1)), "",
+        ] {
+            #expect(try reply(Array(other.utf8)).error?.code == 8, "\(other)")
+        }
+        #expect(try reply([0xFF, 0xFE]).error?.code == 8)
+    }
+
     // MARK: Tables and nonces
 
     private func instruction(
