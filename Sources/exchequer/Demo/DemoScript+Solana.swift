@@ -25,9 +25,14 @@ extension DemoScript {
                 let receiver, amount, stage: String
                 let transaction: String?
             }
+            struct Books: Decodable {
+                let sequence: UInt64
+                let transaction: String?
+            }
             let rail: String
             let open: Bool
             let cost_per_payout: String?
+            let books: Books?
             let payments: [Payment]
         }
         let data: [Dispersal]
@@ -73,8 +78,10 @@ extension DemoScript {
 
     /// What was sent there, and what the chain charged for it.
     func checkSolana() async throws {
-        try await wait("the payout on Solana to be final and its cost booked") {
-            try await sent().contains { !$0.open && $0.cost_per_payout != nil }
+        try await wait("the payout on Solana to be final, its cost booked and its books said") {
+            try await sent().contains {
+                !$0.open && $0.cost_per_payout != nil && $0.books?.transaction != nil
+            }
         }
         for dispersal in try await sent() {
             for payment in dispersal.payments {
@@ -82,6 +89,11 @@ extension DemoScript {
                     "\(DemoSolana.payee) was sent $\(payment.amount) on Solana, "
                         + "\(payment.stage) in \(payment.transaction?.prefix(12) ?? "?")..., "
                         + "\(dispersal.cost_per_payout ?? "?") lamports each")
+            }
+            if let books = dispersal.books, let said = books.transaction {
+                tell(
+                    "a memo says the books by which that was decided, at \(books.sequence) of the "
+                        + "journal, in \(said.prefix(12))...")
             }
         }
     }
