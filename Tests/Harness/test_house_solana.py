@@ -12,6 +12,7 @@ from test_house_costs import (
     audit,
     dollars_for,
     is_exact_after_ticks,
+    is_signed,
     lamports,
     payout,
     spent_on_solana,
@@ -102,7 +103,7 @@ def test_an_older_copy_of_the_record_is_refused(house):
     pay(house, "2.00", "july")
     house.solana.call("test_drop", 1_000_000)
     waits = house.withdraw(3, "0.50", key="august")
-    eventually("it is signed", lambda: house.told()["solana"]["unbooked"] > 0)
+    eventually("it is signed", lambda: is_signed(house, waits))
     house.kill()
     newest = take_aside(house, "solana.sqlite", "newest")
     put_back(house, "solana.sqlite", older)

@@ -5,6 +5,7 @@ import base64
 import json
 import struct
 import subprocess
+import time
 
 import pytest
 from solders.hash import Hash
@@ -76,6 +77,12 @@ def look(house):
     """What a reconciliation finds, right or wrong."""
     line = [EXCHEQUER, "reconcile", "--data", house.folder / "house", "--json"]
     done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+    for _ in range(50):
+        # After a start the chain's logs have to be read first.
+        if "not read yet" not in done.stderr:
+            break
+        time.sleep(0.1)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 5), done.stdout + done.stderr
     return json.loads(done.stdout)
 
