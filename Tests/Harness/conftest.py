@@ -132,7 +132,8 @@ class House:
     def authorization(self, signer, receiver, amount, token=None, **changes):
         """Arguments of receiveWithAuthorization or, by kind, of transferWithAuthorization."""
         token = token or self.usdc
-        now = self.web3.eth.get_block("latest").timestamp
+        # The clock goes on while no block is made.
+        now = self.node.chain.coming_timestamp()
         kind = changes.pop("kind", "ReceiveWithAuthorization")
         message = {
             "from": signer.address,
