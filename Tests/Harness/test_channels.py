@@ -2,6 +2,7 @@
 what it refuses, and that what is signed is claimed once though it is killed in between."""
 
 import hashlib
+import base64
 import json
 import struct
 import subprocess
@@ -238,6 +239,16 @@ class Cluster(Chain):
         seeds = [bytes(owner), bytes(TOKEN), bytes(self.mint)]
         return Pubkey.find_program_address(seeds, ASSOCIATED)[0]
 
+    def freeze(self, owner, is_frozen=True):
+        """As the mint's authority can: the byte of the state."""
+        account = str(self.tokens(owner))
+        asked = {"encoding": "base64", "commitment": "processed"}
+        found = self.call("getAccountInfo", account, asked)["value"]
+        content = bytearray(base64.b64decode(found["data"][0]))
+        content[108] = 2 if is_frozen else 1
+        self.call("test_setAccount", account, found["lamports"], found["owner"],
+                  base64.b64encode(bytes(content)).decode())
+
     def balance(self, owner):
         found = self.call("getTokenAccountBalance", str(self.tokens(owner)),
                           {"commitment": "processed"})
@@ -287,11 +298,21 @@ def test_on_solana(cluster):
     assert cluster.balance(cluster.keys[1][1]) == 250
     assert run("show", *store)[0]["claimed"] == "250"
     assert run(*claim)["sent"] == 0
-    # The payee seals at once; the payer has the rest.
+    # The payee seals at once, but not over a voucher that is kept and not claimed.
     close = ["close", *payee, "--channel", channel, "--treasury", cluster.treasury]
-    assert run(*close)["step"] == "distributed"
-    assert cluster.balance(cluster.keys[1][1]) == 250
-    assert cluster.balance(cluster.keys[0][1]) == 4_750
+    run(*asked, stdin=json.dumps(run(
+        "voucher", "--channel", channel, "--key-file", cluster.keys[0][0], "--cumulative", 260)))
+    assert "a voucher over 260 units is kept, and 250 are claimed" in run(*close, *store, code=5)
+    assert run(*claim)["settled"] == 1
+    # Nor while somebody's account is frozen, whose money the program would give away.
+    cluster.freeze(cluster.keys[0][1])
+    assert "cannot be paid (frozen)" in run(*close, *store, code=5)
+    assert cluster.balance(cluster.keys[0][1]) == 4_000
+    cluster.freeze(cluster.keys[0][1], False)
+    # The payer has the rest.
+    assert run(*close, *store)["step"] == "distributed"
+    assert cluster.balance(cluster.keys[1][1]) == 260
+    assert cluster.balance(cluster.keys[0][1]) == 4_740
     # Its account stays for 1,500 slots.
     assert run(*close)["step"] in ("distributed", "closed")
 

@@ -101,14 +101,13 @@ public struct PaymentSettler: Sendable {
             guard let state = answer?.state,
                 state.status == .sealed || state.status == .open && state.settled > state.paidOut
             else { continue }
-            let terms = channel.terms
-            var owners = [terms.payee, treasury] + terms.splits.map(\.recipient)
-            if state.status == .sealed { owners.append(terms.payer) }
-            guard try await areReady(owners, of: channel) else {
+            let owners = channel.recipients(treasury: treasury, isSealed: state.status == .sealed)
+            guard try await nodes.recipients(owners, of: channel).allSatisfy({ $0 == .ready })
+            else {
                 held.append(channel.address)
                 continue
             }
-            let units = 60_000 + 20_000 * UInt32(terms.splits.count)
+            let units = 60_000 + 20_000 * UInt32(channel.terms.splits.count)
             let message = try SolanaMessage(
                 [.computeLimit(units), channel.distribute(treasury: treasury)],
                 payer: plan.payer, blockhash: try await nodes.blockhash().hash,
@@ -117,20 +116,6 @@ public struct PaymentSettler: Sendable {
             if await nodes.submit(transaction.bytes, named: transaction.id) { sent += 1 }
         }
         return (sent, held)
-    }
-
-    /// Whether enough nodes say that all of a channel's recipients can be paid.
-    private func areReady(
-        _ owners: [SolanaAddress], of channel: PaymentChannel
-    ) async throws(ChainError) -> Bool {
-        try await nodes.agreed { node throws(ChainError) in
-            let found = try await node.accounts(owners.map { channel.tokenAccount(of: $0) })
-            return zip(owners, found).allSatisfy { owner, account in
-                TokenRecipient(
-                    account, owner: owner, mint: channel.terms.mint, program: channel.token)
-                    == .ready
-            }
-        }
     }
 
     private func channel(_ id: Digest) -> PaymentChannel? {
@@ -200,6 +185,30 @@ public struct PaymentSettler: Sendable {
         case .refused, .unknown:
             await nodes.submit(claim.transaction, named: id)
             round.open += 1
+        }
+    }
+}
+
+extension PaymentChannel {
+    /// Whom `distribute` pays: the payee, the splits and the treasury, and the payer what is left
+    /// once the channel is sealed.
+    public func recipients(treasury: SolanaAddress, isSealed: Bool) -> [SolanaAddress] {
+        [terms.payee, treasury] + terms.splits.map(\.recipient) + (isSealed ? [terms.payer] : [])
+    }
+}
+
+extension ChainNodes<SolanaChain> {
+    /// How enough nodes say that the accounts of a channel's recipients are, in their order. What
+    /// the program cannot pay it gives to the treasury for good.
+    public func recipients(
+        _ owners: [SolanaAddress], of channel: PaymentChannel
+    ) async throws(ChainError) -> [TokenRecipient] {
+        try await agreed { node throws(ChainError) in
+            let found = try await node.accounts(owners.map { channel.tokenAccount(of: $0) })
+            return zip(owners, found).map { owner, account in
+                TokenRecipient(
+                    account, owner: owner, mint: channel.terms.mint, program: channel.token)
+            }
         }
     }
 }

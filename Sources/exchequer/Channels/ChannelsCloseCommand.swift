@@ -13,16 +13,22 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
         abstract: "Take the next step towards a channel's end.",
         discussion: """
             As the payer: starts taking the deposit back, and once the delay is over takes it. As \
-            the receiver: gives back what is not claimed (claim first). On Solana the payer asks \
-            to close, and after the grace period anybody seals and distributes; the payee seals \
-            at once. Repeat it until the channel is closed.
+            the receiver: gives back what is not claimed, so claim first; with --store it is \
+            refused while a voucher kept there says more than was claimed. On Solana the payer \
+            asks to close, and after the grace period anybody seals and distributes; the payee \
+            seals at once. Nothing is distributed while somebody's token account cannot be paid: \
+            the program would give it away. Repeat it until the channel is closed.
 
             EXAMPLES
               exchequer channels close --channel channel.json --rpc URL --key-file my.key
+              exchequer channels close --channel channel.json --store shop --rpc URL \
+                --key-file shop.key
             """)
 
     @OptionGroup var chain: ChainOptions
     @Option(help: "File with the channel's terms.", completion: .file()) var channel: String
+    @Option(help: "Receiver: the folder with the vouchers kept.", completion: .directory)
+    var store: String?
     @Option(help: "EVM: how much; all that is not claimed unless told otherwise.")
     var amount: String?
     @Option(help: "Solana: the owner that the program sends rounding to.")
@@ -67,6 +73,7 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
         let config = channel.config
         if own == config.receiver || own == config.receiverAuthorizer {
             guard free > 0 else { return try say(terms, "closed") }
+            try await requireClaimed(terms, UInt128(state.totalClaimed))
             let data = BatchCall.refund(channel, amount: wanted)
             try session.require(
                 "refund", await session.sender.send(to: channel.contract, data: data))
@@ -95,7 +102,6 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
     private func closeOnSolana(_ channel: PaymentChannel, _ terms: ChannelTerms) async throws {
         let key = try ChannelFiles.solanaKey(ChannelFiles.keyFile(chain), chain.keys)
         let own = SolanaAddress(key.publicKey)
-        let distribute = channel.distribute(treasury: try ChannelFiles.solanaAddress(treasury))
         let nodes = SolanaNodes(SolanaChain(rpc: JSONRPC(url: chain.rpc)))
         guard let found = try await ChannelChain.payment(channel, nodes) else {
             return try say(terms, "closed")
@@ -104,11 +110,17 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
         func send(_ instructions: [SolanaInstruction], _ what: String) async throws {
             try await ChannelChain.send(instructions, what, rpc: chain.rpc, payer: key)
         }
+        func distribute(after first: [SolanaInstruction], _ what: String) async throws {
+            let made = try await preparation(of: channel, nodes, payer: own)
+            let treasury = try ChannelFiles.solanaAddress(treasury)
+            try await send(made + first + [channel.distribute(treasury: treasury)], what)
+        }
         switch state.status {
         case .open,
             .closing where own == channel.terms.payee:
             if own == channel.terms.payee, let seal = channel.settleAndSeal(nil) {
-                try await send(seal + [distribute], "seal and distribute")
+                try await requireClaimed(terms, UInt128(state.settled))
+                try await distribute(after: seal, "seal and distribute")
                 return try say(terms, "distributed")
             }
             guard own == channel.terms.payer else {
@@ -122,10 +134,10 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
             let end = state.closureStartedAt + Int64(channel.terms.gracePeriod)
             let now = Int64(Timestamp.systemNow.nanoseconds / 1_000_000_000)
             if now < end { return try say(terms, "closing", end) }
-            try await send([channel.seal(), distribute], "seal and distribute")
+            try await distribute(after: [channel.seal()], "seal and distribute")
             try say(terms, "distributed")
         case .sealed:
-            try await send([distribute], "distribute")
+            try await distribute(after: [], "distribute")
             try say(terms, "distributed")
         case .distributed:
             guard found.slot > channel.terms.openSlot + PaymentChannel.openWindow else {
@@ -133,6 +145,50 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
             }
             try await send([channel.reclaim()], "reclaim")
             try say(terms, "closed")
+        }
+    }
+
+    /// Makes token accounts for recipients that have none. Ends the command if somebody's cannot be
+    /// paid now.
+    private func preparation(
+        of channel: PaymentChannel, _ nodes: SolanaNodes, payer: SolanaAddress
+    ) async throws -> [SolanaInstruction] {
+        let owners = channel.recipients(
+            treasury: try ChannelFiles.solanaAddress(treasury), isSealed: true)
+        let found: [TokenRecipient]
+        do throws(ChainError) {
+            found = try await nodes.recipients(owners, of: channel)
+        } catch {
+            Console.say("\(chain.rpc) does not say how the recipients' accounts are: \(error)")
+            throw Exit.network
+        }
+        for (owner, account) in zip(owners, found) {
+            guard case .quarantined(let why) = account else { continue }
+            Console.say(
+                "the token account of \(owner) cannot be paid (\(why.rawValue)), and the program "
+                    + "would give the treasury what is \(owner)'s: have it put right first; "
+                    + "nothing was sent")
+            throw Exit.checkFailed
+        }
+        return zip(owners, found).filter { $0.1 == .missing }.map { owner, _ in
+            .makeTokenAccount(
+                of: owner, mint: channel.terms.mint, payer: payer, program: channel.token)
+        }
+    }
+
+    /// Ends the command if a voucher that is kept says more than was claimed: whoever closes gives
+    /// the rest back.
+    private func requireClaimed(_ terms: ChannelTerms, _ claimed: UInt128) async throws {
+        guard let store else { return }
+        let now = Int64(Timestamp.systemNow.nanoseconds / 1_000_000_000)
+        try await ChannelFolder(store).use { kept in
+            let voucher = kept.look { $0.entry(terms.id)?.claimable(at: now) }
+            guard let voucher, voucher.cumulative > claimed else { return }
+            Console.say(
+                "a voucher over \(voucher.cumulative) units is kept, and \(claimed) are claimed: "
+                    + "exchequer channels claim --store \(store) first, or close without --store "
+                    + "to give the rest back; nothing was sent")
+            throw Exit.checkFailed
         }
     }
 }
