@@ -148,9 +148,12 @@ class Statements:
         request = urllib.request.Request(
             self.rpc, json.dumps(call).encode(), {"content-type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as response:
-            found = json.load(response).get("result")
+            answer = json.load(response)
+        if "error" in answer:
+            raise OSError(f"{self.rpc} does not tell of {name}: {answer['error']}")
+        found = answer.get("result")
         if not found or found["meta"]["err"] is not None:
-            raise BadInput(f"the cluster has no {name} that was carried out")
+            raise BadInput(f"the node knows no {name} that was carried out")
         message = found["transaction"]["message"]
         keys = message["accountKeys"]
         if keys[0] != self.payer:

@@ -34,6 +34,8 @@ private struct SolanaAssessor {
     /// What the log calls the message.
     private(set) var name = "transfers"
     private var cost = SigningCost(coin: 5_000)
+    private var movesTokens = false
+    private var hasMemo = false
     private var units = Self.computeLimit
     private var price: UInt128 = 0
     /// Accounts that were given lamports, and those of them that became nonce accounts and are
@@ -68,9 +70,9 @@ private struct SolanaAssessor {
         case .system: try takeNonce(instruction)
         case .lookupTables: try takeTable(instruction)
         case .memo:
-            // A text could say whom a transfer is for: none but this one, which says nothing of it.
             guard BooksStatement(text: instruction.data) != nil else { throw Self.foreign }
             name = "the books"
+            hasMemo = true
         case .associatedToken:
             guard instruction.data == [1] else { throw Self.foreign }
             try require(instruction.account(3))
@@ -83,6 +85,7 @@ private struct SolanaAssessor {
                 let amount: UInt64 = instruction.number(at: 1)
             else { throw Self.foreign }
             cost.usd = cost.usd.saturatingSum(UInt128(amount))
+            movesTokens = true
         default: throw Self.foreign
         }
     }
@@ -93,6 +96,8 @@ private struct SolanaAssessor {
             throw SignerRefusal(
                 .function, "lamports go to an account that is not made a nonce of the key's")
         }
+        // A text beside a transfer could say whom it is for.
+        if movesTokens, hasMemo { throw Self.foreign }
         var total = cost
         total.coin = total.coin.saturatingSum((units * price + 999_999) / 1_000_000)
         return total

@@ -45,12 +45,14 @@ extension ClearingHouse {
     public var lastStatedDispersal: UInt64 { index.statements.last?.last.rawValue ?? 0 }
 
     /// The statement on Solana that covers a dispersal: under which books it was made at the
-    /// latest, and the transaction that says so. `nil` if there is none yet. O(log statements).
+    /// latest, and the transaction that says so. `nil` if there is none yet, and for one that was
+    /// made before there were seals. O(log statements).
     public func statement(
         of dispersal: DispersalID
     ) -> (books: LiabilityCommitment, transaction: [UInt8])? {
+        guard books(of: dispersal) != nil else { return nil }
         let found = index.statements.places { $0.last.rawValue < dispersal.rawValue }
-        guard found < index.statements.count, dispersal.rawValue > 0 else { return nil }
+        guard found < index.statements.count else { return nil }
         let (last, place) = index.statements[found]
         return books(of: last).map { ($0, costs[place].transaction) }
     }

@@ -6,44 +6,74 @@ import Primitives
 /// Fixes under which books dispersals are made, before any of them is handed over: what a
 /// transaction carries follows from the journal, whatever is lost and sent again. Neither chain
 /// waits for the other.
-struct DispersalSealing: Sendable {
-    let sequencer: Sequencer
-    let liabilities: LiabilityBook
+actor DispersalSealing {
+    private let sequencer: Sequencer
+    private let liabilities: LiabilityBook
     /// What of the EVM chain's was handed over.
-    let driver: EVMManagerDriver
-    let log: Logger
+    private let driver: EVMManagerDriver
+    /// What of Solana's was, if parties are paid there.
+    private var solana: SolanaManagerDriver?
+    private let log: Logger
+    private var underWay: Task<UInt64, any Error>?
 
-    /// Fixes it for all that are new. Returns the last dispersal that may be handed over; later
-    /// ones wait for their books.
+    /// What seals for a house that sends through `driver`.
+    init(
+        sequencer: Sequencer, liabilities: LiabilityBook, driver: EVMManagerDriver, log: Logger
+    ) {
+        self.sequencer = sequencer
+        self.liabilities = liabilities
+        self.driver = driver
+        self.log = log
+    }
+
+    /// From now on dispersals go through this one too.
+    func use(_ solana: SolanaManagerDriver) { self.solana = solana }
+
+    /// Fixes it for all that are new: whoever asks meanwhile has the same answer. Returns the last
+    /// dispersal that may be handed over; later ones wait for their books.
     func seal() async throws -> UInt64 {
+        if let underWay { return try await underWay.value }
+        let task = Task { try await sealNew() }
+        underWay = task
+        defer { underWay = nil }
+        return try await task.value
+    }
+
+    private func sealNew() async throws -> UInt64 {
         let (sealed, new) = try await sequencer.read { house in
             let sealed = house.lastSealedDispersal
             return (sealed, house.openDispersals.last { $0.isOpen }?.id.rawValue ?? 0)
         }
         if new <= sealed { return sealed }
-        let before = sealed > 0 ? sealed : try await lastSentWithoutBooks()
+        let before = max(sealed, try await lastSentWithoutBooks(after: sealed))
         if new <= before { return before }
         let (books, count) = try await liabilities.books(from: sequencer)
         let outcome = try await sequencer.submit(
             .sealDispersals(first: DispersalID(before + 1), last: DispersalID(count), books: books))
         guard case .failure(let rejection) = outcome else { return count }
-        // The other chain's dispersals may have been sealed in between, with these.
-        let after = try await sequencer.read { $0.lastSealedDispersal }
-        if after > sealed { return after }
         log.error("dispersals wait for their books", metadata: ["why": "\(rejection)"])
         return before
     }
 
-    /// The last dispersal that was handed over before there were seals; 0 in a house that always
-    /// had them.
-    private func lastSentWithoutBooks() async throws -> UInt64 {
-        let pushed = try await sequencer.read { house in
-            house.dispersals.filter { $0.rail == .push }
-        }
-        let sent = pushed.last { dispersal in
+    /// The last dispersal after this one that was handed over before there were seals on its
+    /// chain; 0 in a house that always had them. O(dispersals after it).
+    private func lastSentWithoutBooks(after sealed: UInt64) async throws -> UInt64 {
+        let new = try await sequencer.read { Array($0.dispersals.dropFirst(Int(sealed))) }
+        return new.last { wasSent($0, hadSeals: sealed > 0) }?.id.rawValue ?? 0
+    }
+
+    private func wasSent(_ dispersal: Dispersal, hadSeals: Bool) -> Bool {
+        switch dispersal.rail {
+        case .solana:
+            guard let solana else { return false }
+            return dispersal.payments.indices.contains { place in
+                !dispersal.payments[place].state.isOpen
+                    || solana.status(of: solana.id(of: dispersal, payment: place)) != .absent
+            }
+        default:
+            if hadSeals { return false }
             let id = SettlementOrder.key(ofDispersal: dispersal.name)
             return !dispersal.isOpen || driver.status(of: id) != .absent
         }
-        return sent?.id.rawValue ?? 0
     }
 }

@@ -8,8 +8,8 @@ import Primitives
 /// payments wait for none.
 ///
 /// A memo is said when the books have its cost, which is when it is in a final block. One that is
-/// on its way is among what was signed and is not booked; if no block will have it any more, the
-/// next is sent.
+/// on its way is among what was signed and is not booked; once no block can take it any more, the
+/// next is sent, whether nodes know what became of it or have forgotten.
 actor SolanaBooks {
     private let nodes: SolanaNodes
     private let key: any SolanaSigner
@@ -33,12 +33,20 @@ actor SolanaBooks {
 
     /// Sends what is to be said, unless something is on its way.
     func look() async throws {
-        guard await spending.notes.allSatisfy({ $0.books == nil }) else { return }
+        let said = await spending.notes.filter { $0.books != nil }
+        if !said.isEmpty {
+            let height = try await nodes.finalHeight()
+            for note in said {
+                let bound = await spending.bound(of: note.transaction, final: height)
+                guard height > bound else { return }
+            }
+        }
         let (statement, end) = try await sequencer.read { [looked] house in
             let sealed = house.lastSealedDispersal
             return sealed > looked ? (house.nextStatement(after: looked), sealed) : (nil, looked)
         }
         guard let statement else { return looked = end }
+        await spending.passed(try await nodes.finalSlot())
         let memo = SolanaInstruction.memo(statement.text, signer: key.address)
         _ = try await nodes.send(
             [.computeLimit(Self.units), .computePrice(Self.price), memo], by: key)

@@ -30,7 +30,6 @@ extension SolanaSettlement {
                 try await follow()
                 await attempt(.tables, "lookup tables on Solana wait", keepTables)
                 try await bookCosts()
-                await attempt(.books, "the books are not said on Solana", sayBooks)
                 try await keepNonces()
                 let made = records.lastNumber - firstRecord
                 let isFirst = try await mayForgetFirst()
@@ -138,11 +137,18 @@ extension SolanaSettlement {
 
     // MARK: Errands
 
-    /// Payments and their costs do not wait for an errand.
+    /// Does an errand if it is its time, which it is every second. Payments and their costs do not
+    /// wait for it.
     private func attempt(
-        _ errand: Errand, _ failure: String,
-        _ body: () async throws -> Void
+        _ errand: Errand, _ failure: String, _ body: () async throws -> Void
     ) async {
+        let isTime = state.withLock { state in
+            let now = ContinuousClock.now
+            guard now >= state.errands[errand]?.next ?? now else { return false }
+            state.errands[errand, default: Round()].next = now + .seconds(1)
+            return true
+        }
+        guard isTime else { return }
         do {
             try await body()
             state.withLock { $0.errands[errand]?.trouble = nil }
@@ -157,18 +163,12 @@ extension SolanaSettlement {
         }
     }
 
-    /// Whether an errand is due, which it is every second.
-    private func isTime(for errand: Errand) -> Bool {
-        state.withLock { state in
-            let now = ContinuousClock.now
-            guard now >= state.errands[errand]?.next ?? now else { return false }
-            state.errands[errand, default: Round()].next = now + .seconds(1)
-            return true
+    /// Says under which books payments are made. Beside everything else: nothing waits for it.
+    func sayBooks() async {
+        while !Task.isCancelled {
+            await attempt(.books, "the books are not said on Solana", books.look)
+            try? await Task.sleep(for: .milliseconds(250))
         }
-    }
-
-    private func sayBooks() async throws {
-        if isTime(for: .books) { try await books.look() }
     }
 
     private func keepTables() async throws {
@@ -187,7 +187,6 @@ extension SolanaSettlement {
         }
         // Not at all while nobody is paid here and no table is left whose rent could come back.
         if owners.isEmpty, await !tables.hasTables { return }
-        guard isTime(for: .tables) else { return }
         let round = try await tables.look(wanted: owners.map(account), due: due.map(account))
         let isNews = state.withLock { state in
             defer { state.tables = round.usable }

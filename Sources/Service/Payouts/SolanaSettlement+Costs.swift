@@ -119,8 +119,13 @@ extension SolanaSettlement {
             guard let dispersal else { return false }
             return try await book(.dispersal(dispersal), transaction, charge.fee)
         }
-        if let last = note.books, !charge.isUndone {
-            return try await book(.books(DispersalID(last)), transaction, charge.fee)
+        if let said = note.books, !charge.isUndone {
+            let last = DispersalID(said.last)
+            // A journal put back to an older copy may have sealed others since.
+            let head = try await sequencer.read { $0.books(of: last)?.head }
+            if head == said.journalHead {
+                return try await book(.books(last), transaction, charge.fee)
+            }
         }
         if charge.gained > 0 { return try await book(.rentReturn, transaction, charge.gained) }
         return try await book(.upkeep, transaction, charge.spent)

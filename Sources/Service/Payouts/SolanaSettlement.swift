@@ -140,6 +140,7 @@ public final class SolanaSettlement: Sendable {
                     pin: { try await pinning.pin($0) }),
                 clock: { .systemNow }, tick: .milliseconds(250))
             if !isNew { _ = try Self.begin(check(driver.mark, false), log) }
+            await sealing.use(driver)
             nonces = NonceKeeper(nodes, key: key, count: options.durableNonces)
             books = SolanaBooks(nodes, key: key, sequencer: sequencer)
             tables = try Self.tables(nodes, key, options, found.program, tableRecords)
@@ -332,6 +333,7 @@ public final class SolanaSettlement: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.drive() }
             group.addTask { await self.act() }
+            group.addTask { await self.sayBooks() }
             group.addTask { await self.watch.run() }
             await group.waitForAll()
         }

@@ -19,8 +19,8 @@ actor SolanaSpending {
         /// The durable nonce that it uses up, with the value: as long as that stands, a block may
         /// take it.
         let nonce: Nonce?
-        /// The last dispersal whose books it states, if it does.
-        let books: UInt64?
+        /// The books that it states, if it does.
+        let books: BooksStatement?
 
         struct Nonce: Hashable, Sendable {
             let account: SolanaAddress
@@ -64,7 +64,7 @@ actor SolanaSpending {
         let note = Note(
             transaction: transaction, pays: message.movesTokens, after: finalSlot,
             nonce: message.durableNonce.map { Note.Nonce(account: $0.account, value: $0.value) },
-            books: message.booksStatement?.last)
+            books: message.booksStatement)
         // Asked for again, a signature is the same.
         if !open.contains(where: { $0.transaction == transaction }) { open.append(note) }
         try await write { try await $0.append([note.canonicalBytes()]) }
@@ -122,7 +122,7 @@ extension SolanaSpending.Note: CanonicalCodable {
             writer.write(nonce.account)
             writer.write(nonce.value)
         }
-        if let books { writer.write(books) }
+        if let books { writer.write(books.text) }
     }
 
     init(from reader: inout ByteReader) throws(CodecError) {
@@ -135,7 +135,12 @@ extension SolanaSpending.Note: CanonicalCodable {
         nonce =
             kind & 2 == 0
             ? nil : Nonce(account: try reader.read(), value: try reader.readDigest())
-        books = kind & 4 == 0 ? nil : try reader.readUInt64()
+        if kind & 4 != 0 {
+            books = BooksStatement(text: try reader.readBytes(limit: 256))
+            if books == nil { throw .invalidValue("books") }
+        } else {
+            books = nil
+        }
     }
 }
 

@@ -109,6 +109,8 @@ import Testing
             #expect(try reply(Array(other.utf8)).error?.code == 8, "\(other)")
         }
         #expect(try reply([0xFF, 0xFE]).error?.code == 8)
+        let both = try message([.memo(said.text, signer: payer), try transfer(1)])
+        #expect(try ask(both).error?.code == 8)
     }
 
     // MARK: Tables and nonces
