@@ -86,6 +86,57 @@ def begin(house, deposit="50.00"):
     return provider
 
 
+def test_what_is_not_final_is_not_believed_where_finality_is_asked_for(house):
+    """However deep it lies: the nodes' finalized block decides, and it may stand still."""
+    final = ["--finality", "finalized"]
+    house.start(extra=final)
+    provider = house.chain.keys[2][1]
+
+    def mine():
+        house.chain.call("anvil_mine", "0x2")
+
+    house.chain.call("test_stallFinality")
+    house.pay("deposit", 2, "50.00")
+    for _ in range(12):
+        mine()
+        time.sleep(0.2)
+    assert house.usd(provider).get("available") != "50.00"
+    # Neither is what a restarted house reads.
+    house.kill()
+    house.start(extra=final)
+    time.sleep(1.5)
+    assert house.usd(provider).get("available") != "50.00"
+    house.chain.call("test_stallFinality", False)
+    mine()
+    eventually("the deposit", lambda: house.usd(provider).get("available") == "50.00")
+
+    # A root waits for it as well.
+    house.chain.call("test_stallFinality")
+    withdraw(house, 2, "20")
+    house.operate("settle")
+
+    def rail():
+        mine()
+        return house.get("/v1/batches/1")["rail"]
+
+    eventually("the root is sent", lambda: rail().get("transaction"))
+    for _ in range(8):
+        told = rail()
+        time.sleep(0.2)
+    assert (told["finality"], told["stage"]) == ("finalized", "submitted")
+    assert house.get("/v1/batches/1")["state"] == "sealed"
+    house.chain.call("test_stallFinality", False)
+    eventually("the root is final", lambda: rail()["stage"] == "finalized")
+    assert house.get("/v1/batches/1")["state"] == "confirmed"
+
+
+def test_a_house_says_that_nobody_can_object(house):
+    """Its contract has a delay for roots and none for slashes."""
+    house.start()
+    said = (house.folder / "house.log").read_text()
+    assert "a slash counts at once" in said and "a root pays at once" not in said
+
+
 def test_a_root_is_made_to_pay_and_claims_make_themselves(house):
     provider = begin(house)
     settle(house, "20", 1)

@@ -71,23 +71,25 @@ struct HouseOpening: Sendable {
     ) async throws(HouseError) -> House {
         let metrics = HouseMetrics()
         let isOld = sequencer.head.sequence > 0
+        let end = ContinuousClock.now + (isOld ? configuration.startPatience : .zero)
         var settlement: SettlementService?
         if let options = configuration.settlement {
-            settlement = try await patiently(isOld) { () throws(HouseError) in
+            settlement = try await patiently(until: end) { () throws(HouseError) in
                 try await SettlementService(
                     options, folder: folder, sequencer: sequencer, liabilities: liabilities,
                     house: identity.publicKey.value.bytes, metrics: metrics, log: log)
             }
         }
-        let payouts = try await patiently(isOld) { () throws(HouseError) in
+        let payouts = try await patiently(until: end) { () throws(HouseError) in
             try await desk(settlement, sequencer, metrics)
         }
         try await configure(sequencer, chain: settlement?.chainID ?? 0)
         try journal.remember()
-        try await patiently(isOld) { () throws(HouseError) in
+        try await patiently(until: end) { () throws(HouseError) in
             try await settlement?.checkKeys(
                 allowsAnyRoles: configuration.settlement?.allowsAnyRoles ?? false)
             try await checkWindows(settlement, sequencer)
+            try await settlement?.checkDelays()
         }
         let models = try await register(files, sequencer)
         try await putRight(sequencer)
@@ -127,9 +129,8 @@ struct HouseOpening: Sendable {
     /// Does what asks a chain; for a house that ran before, again and again while its nodes do not
     /// answer: it was configured rightly once, and whoever starts it may not be there.
     private func patiently<Value>(
-        _ isOld: Bool, _ body: () async throws(HouseError) -> Value
+        until end: ContinuousClock.Instant, _ body: () async throws(HouseError) -> Value
     ) async throws(HouseError) -> Value {
-        let end = ContinuousClock.now + (isOld ? configuration.startPatience : .zero)
         while true {
             do throws(HouseError) {
                 return try await body()

@@ -49,10 +49,7 @@ public final class SettlementService: Sendable {
     let state: Mutex<State>
     private let trees = ClaimTrees()
     /// Under which books dispersals are made.
-    var sealing: DispersalSealing {
-        DispersalSealing(
-            sequencer: sequencer, liabilities: liabilities, driver: driver, log: log)
-    }
+    let sealing: DispersalSealing
     /// Whose tokens are sent, if the house settles by plan.
     let payer: DispersalPayer?
     /// Who pays through channels.
@@ -167,6 +164,8 @@ public final class SettlementService: Sendable {
                 path: Self.recordFile(in: folder), owner: "eip155:\(chainID):\(contract.hex)")
             firstRecord = records.lastNumber
             driver = try Self.driver(nodes, options, records, notes)
+            sealing = DispersalSealing(
+                sequencer: sequencer, liabilities: liabilities, driver: driver, log: log)
         } catch {
             throw HouseError(.storage, "the record of settlement cannot be read: \(error)")
         }
@@ -250,6 +249,25 @@ public final class SettlementService: Sendable {
         do {
             let value = try await Self.read("UNBONDING_DELAY", of: contract, artifact, nodes)
             return .seconds(try value.uint64("UNBONDING_DELAY"))
+        } catch {
+            throw HouseError(.network, "the contract does not answer: \(error)")
+        }
+    }
+
+    /// Says so if the contract gives nobody time to object to what the house's key does.
+    func checkDelays() async throws(HouseError) {
+        let delays = [
+            ("ACTIVATION_DELAY", "a root pays at once", "--activation-delay"),
+            ("VETO_WINDOW", "a slash counts at once", "--veto-window"),
+        ]
+        do {
+            for (getter, effect, option) in delays {
+                let delay = try await Self.read(getter, of: contract, artifact, nodes)
+                guard try delay.uint64(getter) == 0 else { continue }
+                log.warning(
+                    "\(effect): nobody can object if the key is stolen",
+                    metadata: ["advice": "deploy with \(option) where there is money"])
+            }
         } catch {
             throw HouseError(.network, "the contract does not answer: \(error)")
         }
