@@ -66,6 +66,11 @@ PATIENCE = 240
 MANY = 2_000
 # Payments of so many rounds may be open at once: what a storm takes is sent again after a while.
 OPEN_ROUNDS = 5
+# What a storm is about, by chain; it goes on until all of it has happened, but not for ever.
+COMMON = ["dropped send", "error", "lost", "garbage", "hang", "stall", "down", "lag"]
+WANTED = {"evm": ["reorganisation", "other words", *COMMON], "solana": ["fork", *COMMON]}
+LIES = 4
+LONGEST_STORM = 1_200
 # The house allows ten withdrawals at once an hour.
 KEYED_EACH = 10
 KEYED_EVERY = 3
@@ -483,7 +488,7 @@ class Run:
         killer.start()
         try:
             rounds = made = 0
-            while made < self.payouts:
+            while made < self.payouts or self.is_too_calm():
                 self.one_round()
                 rounds += 1
                 begun = time.monotonic()
@@ -501,6 +506,16 @@ class Run:
             raise house.failure
         if house.process.poll() is not None:
             house.up()
+
+    def met(self):
+        """How often each kind of misbehaviour happened, by chain."""
+        house = self.house
+        return {"evm": house.chain.call("test_met"), "solana": house.solana.call("test_met"),
+                "house": {"kill": house.kills, "refused start": house.refused_starts}}
+
+    def is_too_calm(self):
+        """Whether something has not happened yet that a storm is about."""
+        return time.monotonic() - self.begun < LONGEST_STORM and bool(missing(self.met()))
 
     def kill_now_and_then(self):
         draw = random.Random(f"{self.seed}/kills")
@@ -706,6 +721,17 @@ class Run:
                   f"{state['sequence']}:{state['head']}")
 
 
+def missing(met):
+    """What has not happened, in words."""
+    found = [] if met["house"]["kill"] else ["no kill of the house"]
+    for chain, kinds in WANTED.items():
+        found += [f"no {kind} on {chain}" for kind in kinds if not met[chain].get(kind)]
+        lies = sum(kind.startswith("lie ") for kind in met[chain])
+        if lies < LIES:
+            found.append(f"{lies} kinds of lies on {chain}")
+    return found
+
+
 def run(payouts, parties, seed, folder=None):
     """One run, in a folder that is kept if it fails."""
     folder = Path(folder or tempfile.mkdtemp(prefix="house-chaos-"))
@@ -714,9 +740,7 @@ def run(payouts, parties, seed, folder=None):
     whole = Run(folder, seed, payouts, parties)
     try:
         whole.perform()
-        house = whole.house
-        met = {"evm": house.chain.call("test_met"), "solana": house.solana.call("test_met"),
-               "house": {"kill": house.kills, "refused start": house.refused_starts}}
+        met = whole.met()
     except BaseException:
         print(f"FAILED with seed {seed}; the folder is {folder}", flush=True)
         raise
