@@ -6,6 +6,39 @@ import Primitives
 import Service
 import Transport
 
+/// Gas of one operation that settles.
+struct GasArgument: ExpressibleByArgument {
+    private enum Operation: String, CaseIterable {
+        case commit, activate, claim, dispersal, payee
+    }
+
+    static var names: String {
+        Operation.allCases.map(\.rawValue).joined(separator: ", ")
+    }
+
+    private let operation: Operation
+    private let units: UInt64
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+        guard parts.count == 2, let units = UInt64(parts[1]), (1...100_000_000).contains(units),
+            let operation = Operation(rawValue: parts[0])
+        else { return nil }
+        self.operation = operation
+        self.units = units
+    }
+
+    func enter(in table: inout GasTable) {
+        switch operation {
+        case .commit: table.commit = units
+        case .activate: table.activate = units
+        case .claim: table.claim = units
+        case .dispersal: table.dispersal = units
+        case .payee: table.payee = units
+        }
+    }
+}
+
 /// The options of `serve` that say how payees are paid.
 struct PayoutArguments: ParsableArguments {
     @Option(
@@ -16,6 +49,12 @@ struct PayoutArguments: ParsableArguments {
     var payouts = "root"
     @Option(help: "Whose gas counts for a plan: house, or everyone (the claims too).")
     var gasBearing = "house"
+    @Option(
+        help: """
+            Gas of an operation where the chain's differs from ours, for a plan: NAME=UNITS with \
+            \(GasArgument.names); may be repeated. What a rollup charges beside gas is asked.
+            """)
+    var gas: [GasArgument] = []
     @Option(help: "How many batches a payee lets pass between two claims, for a plan.")
     var batchesPerClaim: UInt16 = 1
     @Option(help: "The least that is sent, or that calls for a root, in whole coins.")
@@ -86,6 +125,7 @@ struct PayoutArguments: ParsableArguments {
         case "everyone": plan.bearing = .everyone
         default: throw ValidationError("--gas-bearing is house or everyone.")
         }
+        for argument in gas { argument.enter(in: &plan.gas) }
         guard batchesPerClaim > 0 else {
             throw ValidationError("--batches-per-claim is at least 1.")
         }

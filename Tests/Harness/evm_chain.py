@@ -17,6 +17,7 @@ from eth.vm.forks.prague import PragueVM
 from eth.vm.spoof import SpoofTransaction
 from eth_account import Account
 from eth_utils import ValidationError, decode_hex, keccak
+from evm_rollup import RollupFees, make_state_class
 
 DEV_BALANCE = 10**24
 COINBASE = b"\xc0" * 20
@@ -62,9 +63,12 @@ class Reverted(Exception):
         self.output = output
 
 
-def make_chain_class(chain_id: int) -> type:
+def make_chain_class(chain_id: int, fees: RollupFees) -> type:
+    class DevVM(PragueVM):
+        _state_class = make_state_class(fees)
+
     class DevChain(MiningChain):
-        vm_configuration = ((0, PragueVM),)
+        vm_configuration = ((0, DevVM),)
 
         def create_header_from_parent(self, parent, **fields):
             fields.setdefault("gas_limit", parent.gas_limit)
@@ -96,7 +100,8 @@ class Chain:
             "transaction_root": BLANK_ROOT_HASH,
             "timestamp": int(time.time()) - 5,
         }
-        chain_class = make_chain_class(chain_id)
+        self.rollup = RollupFees()
+        chain_class = make_chain_class(chain_id, self.rollup)
         self.chain = chain_class.from_genesis(get_db_backend(), genesis, state)
         self.chain_id = chain_id
         self.safe = safe
@@ -184,6 +189,11 @@ class Chain:
         current = max(now + self.clock_offset, self.head.timestamp)
         self.clock_offset = current + seconds - now
 
+    def most(self, transaction) -> int:
+        """What a transaction may take from its sender."""
+        gas = transaction.gas * transaction.max_fee_per_gas
+        return gas + transaction.value + self.rollup.most(transaction)
+
     def choose(self) -> list:
         """The transactions of the next block: best tip first, nonces without gaps, affordable."""
 
@@ -194,7 +204,7 @@ class Chain:
         for sender in sorted(self.pool, key=best_tip, reverse=True):
             nonce, balance = state.get_nonce(sender), state.get_balance(sender)
             while transaction := self.pool[sender].get(nonce):
-                cost = transaction.gas * transaction.max_fee_per_gas + transaction.value
+                cost = self.most(transaction)
                 too_cheap = transaction.max_fee_per_gas < self.next_base_fee
                 if transaction.gas > left or too_cheap or cost > balance:
                     break
@@ -421,7 +431,8 @@ class Chain:
                 "logsBloom": data(receipt.bloom.to_bytes(256, "big")),
                 "logs": logs,
             }
-            formatted.append(fields | place)
+            extra = self.rollup.charged.get((header.block_number, transaction.hash), {})
+            formatted.append(fields | extra | place)
             used = receipt.gas_used
         return formatted
 

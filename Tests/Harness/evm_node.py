@@ -16,6 +16,9 @@ and
                                         as a token refuses whom it has on a list;
                                         without one nobody is any more
     test_setMinimumTip [wei]            the pool takes nothing with a lower tip from now on
+    test_setRollupFees [wei a byte, operator scalar, operator constant]
+                                        it is a rollup of the OP stack from now on, and charges that
+                                        beside gas (evm_rollup.py); zeros: a chain like another
     test_stallFinality [stalls]         the block of the tag "finalized" stays what it is
     test_mute [on]                      reverts come without their reasons, as from some nodes
 """
@@ -188,7 +191,8 @@ class Node(RpcNode):
     # ---- execution
 
     def eth_call(self, call, tag="latest", _overrides=None):
-        return data(self.chain.call(call, tag))
+        quoted = self.chain.rollup.answer(call)
+        return data(self.chain.call(call, tag) if quoted is None else quoted)
 
     def eth_estimateGas(self, call, tag="latest"):
         content = str(call.get("data") or call.get("input") or "").lower()
@@ -225,8 +229,7 @@ class Node(RpcNode):
         if tip < self.minimum_tip:
             refuse(
                 f"transaction underpriced: gas tip cap {tip}, minimum needed {self.minimum_tip}")
-        cost = transaction.gas * transaction.max_fee_per_gas + transaction.value
-        if cost > state.get_balance(sender):
+        if self.chain.most(transaction) > state.get_balance(sender):
             refuse("insufficient funds for gas * price + value")
         if old := self.chain.pool.get(sender, {}).get(transaction.nonce):
             if old.hash == transaction.hash:
@@ -247,6 +250,11 @@ class Node(RpcNode):
     def test_setMinimumTip(self, wei="0x0"):
         """What the pool takes nothing below: a node's own setting, as geth's --txpool.pricelimit."""
         self.minimum_tip = number(wei)
+        return True
+
+    def test_setRollupFees(self, byte_price="0x0", operator_scalar="0x0", operator_constant="0x0"):
+        prices = number(byte_price), number(operator_scalar), number(operator_constant)
+        self.chain.rollup.set(*prices)
         return True
 
     def test_stallFinality(self, stalls=True):

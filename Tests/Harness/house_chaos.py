@@ -442,6 +442,9 @@ class Run:
 
     def __init__(self, folder, seed, payouts, parties):
         self.random = random.Random(seed)
+        self.weather = random.Random(f"{seed}/rollup")
+        # With an even seed the EVM chain is a rollup, whose prices change with each round.
+        self.is_rollup = seed % 2 == 0
         self.seed, self.payouts = seed, payouts
         self.parties = [Party(place, self.random) for place in range(parties)]
         self.house = ChaosHouse(folder, seed, self.parties)
@@ -546,6 +549,9 @@ class Run:
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(act, zip(self.parties, draws)))
         middle = time.monotonic()
+        if self.is_rollup:
+            prices = (self.weather.randrange(10**top) for top in (11, 5, 14))
+            house.chain.call("test_setRollupFees", *map(hex, prices))
         house.settle()
         self.spent[0] += middle - begun
         self.spent[1] += time.monotonic() - middle
@@ -687,7 +693,7 @@ class Run:
                 if receipt["from"] == house.chain.keys[HOUSE][1]:
                     price = int(receipt["effectiveGasPrice"], 16)
                     name = receipt["transactionHash"].removeprefix("0x")
-                    charged[name] = int(receipt["gasUsed"], 16) * price
+                    charged[name] = int(receipt["gasUsed"], 16) * price + beside_gas(receipt)
         assert booked == charged, "wei by transaction"
 
     def audit_statements(self):
@@ -719,6 +725,13 @@ class Run:
         house.process.wait(30)
         exchequer("audit", "--data", house.folder / "house", "--expect",
                   f"{state['sequence']}:{state['head']}")
+
+
+def beside_gas(receipt):
+    """What a rollup took beside gas, in wei."""
+    fee, scalar, constant = (int(receipt.get(name, "0x0"), 16) for name in (
+        "l1Fee", "operatorFeeScalar", "operatorFeeConstant"))
+    return fee + 100 * scalar * int(receipt["gasUsed"], 16) + constant
 
 
 def missing(met):

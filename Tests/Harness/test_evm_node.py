@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from eth_abi import encode
 from eth_account import Account
 from eth_utils import keccak
 from web3 import Web3
@@ -258,6 +259,36 @@ def test_a_pool_with_a_minimum(client):
     assert client.result("eth_sendRawTransaction", better).startswith("0x")
     client.result("test_setMinimumTip", "0x0")
     assert client.result("eth_sendRawTransaction", raw(0, 1)).startswith("0x")
+
+
+def test_a_rollup_charges_for_data_and_for_its_operator(client):
+    eth = client.web3.eth
+    sender, oracle = KEYS[0].address, "0x420000000000000000000000000000000000000F"
+    data_vault, operator_vault = oracle[:-2] + "1A", oracle[:-2] + "1b"
+    assert client.result("eth_call", {"to": oracle, "data": "0x49948e0e"}, "latest") == "0x"
+    client.result("test_setRollupFees", "0x3e8", "0x2", "0x7")
+    try:
+        sent = raw(0, 0)
+        held = eth.get_balance(sender)
+        receipt = client.result(
+            "eth_getTransactionReceipt", client.result("eth_sendRawTransaction", sent))
+        fee = 1_000 * (len(sent) // 2 - 1)
+        assert int(receipt["l1Fee"], 16) == fee == eth.get_balance(data_vault)
+        assert receipt["operatorFeeScalar"] == "0x2" and receipt["operatorFeeConstant"] == "0x7"
+        operator = 21_000 * 200 + 7
+        assert eth.get_balance(operator_vault) == operator
+        gas = 21_000 * int(receipt["effectiveGasPrice"], 16)
+        assert held - eth.get_balance(sender) == gas + fee + operator + 1
+        asked = "0x49948e0e" + encode(["bytes"], [bytes(100)]).hex()
+        quote = client.result("eth_call", {"to": oracle, "data": asked}, "latest")
+        assert int(quote, 16) == 1_000 * (100 + 68)
+        # Who cannot pay for the data is told so, and a price of later changes no receipt.
+        client.result("test_setRollupFees", hex(10**30))
+        assert "insufficient funds" in client.error("eth_sendRawTransaction", raw(0, 1))
+        again = client.result("eth_getTransactionReceipt", receipt["transactionHash"])
+        assert again == receipt
+    finally:
+        client.result("test_setRollupFees")
 
 
 def test_finality_can_stand_still(client):

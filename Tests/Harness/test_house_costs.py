@@ -223,6 +223,48 @@ def test_a_root_costs_its_making_it_pay_as_well(guarded):
         assert int(receipt["gasUsed"], 16) == cost["gas"]
 
 
+def test_what_a_rollup_charges_is_quoted_and_booked(payer):
+    house = payer
+    house.chain.call("test_setRollupFees", hex(5 * 10**9), "0x7a120", hex(10**9))
+    held = wei(house)
+    house.begin()
+    house.fill(2, 3)
+    house.withdraw(3, "1.25", key="june")
+    eventually("it is paid", lambda: house.are_over(1))
+    house.kill()
+    # What was charged stays, whatever prices come.
+    house.chain.call("test_setRollupFees", hex(8 * 10**9), "0x0", "0x0")
+    house.begin("--gas", "payee=9100")
+    for account in (2, 3):
+        house.withdraw(account, "0.50")
+    house.operate("settle")
+    eventually("both are paid", lambda: house.are_over(2))
+
+    def is_exact():
+        house.chain.call("anvil_mine", "0x1")
+        return totals(house, "wei")["units"] == str(held - wei(house))
+
+    eventually("all of it is booked", is_exact)
+    first, second = house.get("/v1/dispersals")["data"]
+    for one, operator in ((first, 0x7A120 * 100), (second, 0)):
+        (cost,) = one["costs"]
+        receipt = house.chain.call("eth_getTransactionReceipt", "0x" + cost["transaction"])
+        gas, price, fee = (
+            int(receipt[name], 16) for name in ("gasUsed", "effectiveGasPrice", "l1Fee"))
+        constant = 10**9 if operator else 0
+        assert fee > 0 and cost["gas"] == gas
+        assert cost["units"] == str(gas * (price + operator) + fee + constant)
+    # The plan was made with what the chain's oracle had said of such transactions.
+    quotes = house.get("/v1/settlements")["data"][0]["quotes"]
+    price = int(quotes["gas_price"])
+    fees = fee // price
+    quoted = quotes["gas"]["dispersal"] + 2 * quotes["gas"]["payee"]
+    assert fees > 2_000 and quotes["gas"]["payee"] >= 9_100 + 64 * 8 * 10**9 // price - 1
+    assert 0.95 < quoted / (63_400 + 2 * 9_100 + fees) < 1.05
+    assert quotes["gas"]["commit"] > 39_535 + 260 * 8 * 10**9 // price
+    audit(house)
+
+
 def test_the_leave_to_disperse_is_upkeep(payer):
     house = payer
     held = wei(house)

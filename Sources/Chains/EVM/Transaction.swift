@@ -43,10 +43,11 @@ public struct EVMTransaction: Hashable, Sendable {
         ]
     }
 
+    /// Its bytes without a signature.
+    var unsignedBytes: [UInt8] { [0x02] + RLP.list(fields).encoded }
+
     /// What is signed.
-    public var signingHash: Digest {
-        Keccak256.hash([0x02] + RLP.list(fields).encoded)
-    }
+    public var signingHash: Digest { Keccak256.hash(unsignedBytes) }
 
     /// The transaction signed with `key`. Its hash is known before anybody sees it.
     public func signed(by key: Secp256k1.PrivateKey) -> SignedTransaction {

@@ -22,23 +22,38 @@ extension EVMIntent: CanonicalCodable {
 }
 
 extension EVMInclusion: CanonicalCodable {
+    /// The second bit of the byte that says whether it succeeded: a rollup's fee follows at the
+    /// end. Without one the bytes are those of before there were fees.
+    private static let hasRollupFee: UInt8 = 2
+
     /// The fields in order.
     public func encode(into writer: inout ByteWriter) {
         writer.write(transaction)
         writer.write(blockNumber)
         writer.write(blockHash)
         writer.write(index)
-        writer.write(succeeded)
+        writer.write((succeeded ? 1 : 0) | (rollupFee > 0 ? Self.hasRollupFee : 0))
         writer.write(gasUsed)
         writer.write(gasPrice)
+        if rollupFee > 0 { writer.write(rollupFee) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
+        let transaction = try reader.readDigest()
+        let blockNumber = try reader.readUInt64()
+        let blockHash = try reader.readDigest()
+        let index = try reader.readUInt64()
+        let flags = try reader.readUInt8()
+        guard flags < 2 * Self.hasRollupFee else { throw .invalidValue("flags") }
+        let gasUsed = try reader.readUInt64()
+        let gasPrice = try reader.readUInt128()
+        let hasFee = flags & Self.hasRollupFee != 0
+        let fee = hasFee ? try reader.readUInt128() : 0
+        guard hasFee == (fee > 0) else { throw .invalidValue("fee") }
         self.init(
-            transaction: try reader.readDigest(), blockNumber: try reader.readUInt64(),
-            blockHash: try reader.readDigest(), index: try reader.readUInt64(),
-            succeeded: try reader.readBool(), gasUsed: try reader.readUInt64(),
-            gasPrice: try reader.readUInt128())
+            transaction: transaction, blockNumber: blockNumber, blockHash: blockHash,
+            index: index, succeeded: flags & 1 != 0, gasUsed: gasUsed, gasPrice: gasPrice,
+            rollupFee: fee)
     }
 }
 

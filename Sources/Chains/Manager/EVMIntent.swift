@@ -55,11 +55,19 @@ public struct EVMInclusion: Hashable, Sendable {
     public let gasUsed: UInt64
     /// Wei paid per unit of gas.
     public let gasPrice: UInt128
+    /// Wei that a rollup charged beside gas: for data, and for its operator.
+    public let rollupFee: UInt128
+
+    /// All that the transaction was charged in wei, without what it sent along.
+    public var cost: UInt128 {
+        let (gas, overflow) = gasPrice.multipliedReportingOverflow(by: UInt128(gasUsed))
+        return (overflow ? .max : gas).saturatingSum(rollupFee)
+    }
 
     /// An inclusion of these fields.
     public init(
         transaction: Digest, blockNumber: UInt64, blockHash: Digest, index: UInt64,
-        succeeded: Bool, gasUsed: UInt64, gasPrice: UInt128
+        succeeded: Bool, gasUsed: UInt64, gasPrice: UInt128, rollupFee: UInt128 = 0
     ) {
         self.transaction = transaction
         self.blockNumber = blockNumber
@@ -68,6 +76,7 @@ public struct EVMInclusion: Hashable, Sendable {
         self.succeeded = succeeded
         self.gasUsed = gasUsed
         self.gasPrice = gasPrice
+        self.rollupFee = rollupFee
     }
 }
 

@@ -188,13 +188,14 @@ private struct ReceiptForm: Decodable, Sendable {
             throw DecodingError.dataCorruptedError(
                 forKey: .status, in: fields, debugDescription: "a status is 0 or 1")
         }
+        let gasUsed = try fields.decode(Quantity<UInt64>.self, forKey: .gasUsed).value
         inclusion = EVMInclusion(
             transaction: try fields.decode(HexDigest.self, forKey: .transactionHash).value,
             blockNumber: try fields.decode(Quantity<UInt64>.self, forKey: .blockNumber).value,
             blockHash: try fields.decode(HexDigest.self, forKey: .blockHash).value,
             index: try fields.decode(Quantity<UInt64>.self, forKey: .transactionIndex).value,
             succeeded: status == 1,
-            gasUsed: try fields.decode(Quantity<UInt64>.self, forKey: .gasUsed).value,
-            gasPrice: price?.value ?? 0)
+            gasUsed: gasUsed, gasPrice: price?.value ?? 0,
+            rollupFee: try RollupFees(from: decoder).wei(gasUsed: gasUsed))
     }
 }

@@ -55,10 +55,8 @@ struct NonceSlot: Hashable, Sendable {
     /// What its transaction in a block cost, in wei.
     var included: UInt128 {
         guard let inclusion else { return 0 }
-        let (gas, overflow) = inclusion.gasPrice.multipliedReportingOverflow(
-            by: UInt128(inclusion.gasUsed))
         let value = isIntentIncluded && inclusion.succeeded ? intent?.value ?? 0 : 0
-        return (overflow ? .max : gas).saturatingSum(value)
+        return inclusion.cost.saturatingSum(value)
     }
 
     /// Whether the included transaction is the intent's own.

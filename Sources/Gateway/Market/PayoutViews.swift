@@ -115,6 +115,12 @@ enum PayoutViews {
 
     struct Settlement: Encodable, Sendable {
         struct Quotes: Encodable, Sendable {
+            /// Gas of each operation, with what a rollup charges beside it.
+            struct Gas: Encodable, Sendable {
+                let commit, activate, claim, dispersal, payee: UInt64
+            }
+
+            let gas: Gas
             let gasPrice, bearing, minimumUsd, minimumTly: String
             let batchesPerClaim: UInt16
             let signatureLamports, priorityLamports: UInt64
@@ -140,7 +146,11 @@ enum PayoutViews {
             vouchers = record.vouchers
             netted = Asset.usd.format(record.netted)
             let told = record.quotes
+            let table = told.gas
             quotes = Quotes(
+                gas: Quotes.Gas(
+                    commit: table.commit, activate: table.activate, claim: table.claim,
+                    dispersal: table.dispersal, payee: table.payee),
                 gasPrice: "\(told.gasPrice)", bearing: "\(told.bearing)",
                 minimumUsd: Asset.usd.format(told.minimum[.usd]),
                 minimumTly: Asset.tly.format(told.minimum[.tly]),

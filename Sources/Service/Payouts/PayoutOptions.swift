@@ -7,6 +7,8 @@ extension HouseConfiguration {
     public struct Payouts: Hashable, Sendable {
         /// Whose gas counts when ways to pay are compared.
         public var bearing = GasBearing.house
+        /// Gas of what settles, without what a rollup charges beside it.
+        public var gas = GasTable()
         /// How many batches a payee lets pass from one claim to the next.
         public var batchesPerClaim: UInt16 = 1
         /// The least that is sent or calls for a root: a cent, a hundredth of a TLY.

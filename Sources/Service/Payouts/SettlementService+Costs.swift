@@ -149,11 +149,9 @@ extension SettlementService {
     private static func cost(
         _ subject: ChainCost.Subject, _ inclusion: EVMInclusion
     ) -> Command {
-        let (wei, overflow) = inclusion.gasPrice.multipliedReportingOverflow(
-            by: UInt128(inclusion.gasUsed))
-        return .bookCost(
+        .bookCost(
             ChainCost(
-                subject, .wei, units: overflow ? .max : wei, gas: inclusion.gasUsed,
+                subject, .wei, units: inclusion.cost, gas: inclusion.gasUsed,
                 transaction: inclusion.transaction.bytes))
     }
 }

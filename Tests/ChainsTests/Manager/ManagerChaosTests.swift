@@ -54,7 +54,7 @@ import Testing
         #expect(kept + total + chain.feesPaid == chain.funded, "seed \(seed)")
         // And the manager knows whatever the chain charged.
         let charged = world.manager.charges(after: EVMChargeMark()).found.reduce(UInt128(0)) {
-            $0 + $1.gasPrice * UInt128($1.gasUsed)
+            $0 + $1.cost
         }
         #expect(charged == chain.feesPaid, "seed \(seed)")
         #expect(world.fillers > 0 && world.crashes > 0 && chain.reorganisations > 0)

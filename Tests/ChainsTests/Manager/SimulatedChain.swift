@@ -15,7 +15,10 @@ struct SimulatedChain {
         let transaction: Transaction
         let gasUsed: UInt64
         let gasPrice: UInt128
+        let rollupFee: UInt128
         let succeeded: Bool
+
+        var fee: UInt128 { gasPrice * UInt128(gasUsed) + rollupFee }
     }
 
     struct Block {
@@ -91,16 +94,19 @@ struct SimulatedChain {
         let account = senders[transaction.sender]
         guard let to = draft.to, draft.maxFeePerGas >= baseFee else { return nil }
         let worst = draft.maxFeePerGas * UInt128(draft.gasLimit) + draft.value
-        guard balance(account) >= worst else { return nil }
+        // A rollup, in half of the blocks: what it charges beside gas nobody signs for.
+        let rollupFee = blocks.count % 2 == 0 ? 0 : baseFee * 977 + UInt128(draft.data.count)
+        guard balance(account) >= worst + rollupFee else { return nil }
         let price = min(draft.maxFeePerGas, baseFee + draft.maxPriorityFeePerGas)
         let refusal = to == vault?.address ? vault?.call(draft.data) : nil
         let succeeded = to.bytes[0] != 0xEE && refusal == nil
         counts[transaction.sender] += 1
-        pay(account, fee: price * UInt128(Self.transferGas))
         if succeeded { move(draft.value, from: account, to: to) }
-        return Mined(
+        let mined = Mined(
             transaction: transaction, gasUsed: Self.transferGas, gasPrice: price,
-            succeeded: succeeded)
+            rollupFee: rollupFee, succeeded: succeeded)
+        pay(account, fee: mined.fee)
+        return mined
     }
 
     private mutating func pay(_ account: EVMAddress, fee: UInt128) {
@@ -145,12 +151,11 @@ struct SimulatedChain {
 
     private mutating func undo(_ mined: Mined) {
         let account = senders[mined.transaction.sender]
-        let fee = mined.gasPrice * UInt128(mined.gasUsed)
         if mined.succeeded, let to = mined.transaction.draft.to {
             move(mined.transaction.draft.value, from: to, to: account)
         }
-        balances[account, default: 0] += fee
-        feesPaid -= fee
+        balances[account, default: 0] += mined.fee
+        feesPaid -= mined.fee
     }
 
     private func inclusion(
@@ -159,7 +164,7 @@ struct SimulatedChain {
         EVMInclusion(
             transaction: mined.transaction.hash, blockNumber: UInt64(height),
             blockHash: block.hash, index: UInt64(index), succeeded: mined.succeeded,
-            gasUsed: mined.gasUsed, gasPrice: mined.gasPrice)
+            gasUsed: mined.gasUsed, gasPrice: mined.gasPrice, rollupFee: mined.rollupFee)
     }
 
     /// The receipt as of a head at `height`.
