@@ -65,8 +65,8 @@ extension ClearingHouse {
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
         case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,
-            .sealDispersals, .payOut, .openChannel, .fundChannel, .closeChannel, .pinSolana,
-            .forgetSolana:
+            .sealDispersals, .sealVouchers, .payOut, .openChannel, .fundChannel, .closeChannel,
+            .pinSolana, .forgetSolana:
             try decidePayouts(command, at: time, into: &events)
         case .registerDepositor, .removeDepositor, .takeDeposits, .bookDeposit:
             try decideDeposits(command, at: time, into: &events)
@@ -91,6 +91,8 @@ extension ClearingHouse {
             try returnDispersal(dispersal, at: time, into: &events)
         case .sealDispersals(let first, let last, let books):
             try sealDispersals(first, last, books, into: &events)
+        case .sealVouchers(let sums, let books):
+            try sealVouchers(sums, books, into: &events)
         case .payOut(let party, let asset, let amount, let key, let quotes):
             try payOut(party, asset, amount, key: key, quotes, at: time, into: &events)
         case .openChannel(let draft): try openChannel(draft, at: time, into: &events)

@@ -43,6 +43,8 @@ public struct ClearingHouse: Sendable {
     public internal(set) var dispersals: [Dispersal] = []
     /// Under which books dispersals are made, in the order of their numbers.
     public internal(set) var dispersalSeals: [DispersalSeal] = []
+    /// Under which books the last voucher of each channel is signed, in the order of the channels.
+    public internal(set) var voucherSeals: [VoucherSeal] = []
     /// Every settlement by plan, in order.
     public internal(set) var settlements: [SettlementRecord] = []
     /// What the chains charged, in the order it was booked.

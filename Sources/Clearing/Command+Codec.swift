@@ -138,6 +138,9 @@ extension Command: CanonicalCodable {
             writer.write(first)
             writer.write(last)
             writer.write(books)
+        case .sealVouchers(let sums, let books):
+            writer.write(sums)
+            writer.write(books)
         default: break
         }
     }
@@ -196,6 +199,7 @@ extension Command: CanonicalCodable {
         case .bookDeposit: 84
         case .removeDepositor: 85
         case .sealDispersals: 86
+        case .sealVouchers: 87
         case .forgoSlash: 90
         }
     }
@@ -309,6 +313,9 @@ extension Command: CanonicalCodable {
         case 86:
             return .sealDispersals(
                 first: try reader.read(), last: try reader.read(), books: try reader.read())
+        case 87:
+            return .sealVouchers(
+                try reader.readArray(limit: Limits.openChannels), books: try reader.read())
         case 90: return .forgoSlash(try reader.read(), isRequested: try reader.readBool())
         default: throw .invalidValue("command")
         }

@@ -99,6 +99,8 @@ public enum Command: Hashable, Sendable {
     /// These dispersals are made under these books: what the house owed at a head of its journal.
     case sealDispersals(
         first: DispersalID, last: DispersalID, books: LiabilityCommitment)
+    /// So much is promised through these channels under these books.
+    case sealVouchers([VoucherSum], books: LiabilityCommitment)
     /// Pays a party at once what it asks for, under a key of its own.
     case payOut(
         PartyID, asset: Asset, amount: Amount, key: Digest, quotes: SettlementQuotes)

@@ -117,6 +117,8 @@ public enum Event: Hashable, Sendable {
     case channelBalance(ChannelID, units: UInt128)
     /// A party is promised so much in all through its channel, in chain units.
     case voucherDue(ChannelID, cumulative: UInt128)
+    /// It is fixed under which books that is promised.
+    case voucherSealed(ChannelID, cumulative: UInt128)
     /// A payee has claimed through its channel.
     case voucherClaimed(ChannelID, units: UInt128)
     /// More was claimed through a channel than the house has promised: somebody else signs.

@@ -62,6 +62,10 @@ struct Index: Sendable {
     var channelByKey: [Digest: ChannelID] = [:]
     /// The last channel of a party in an asset.
     var channelByOwner: [ChannelOwner: ChannelID] = [:]
+    /// Channels through which more is promised than is sealed.
+    var unsealedVouchers: Set<ChannelID> = []
+    /// The journal's place of the newest books of vouchers.
+    var voucherBooks: UInt64 = 0
 }
 
 extension Array {

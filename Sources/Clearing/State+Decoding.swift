@@ -54,6 +54,7 @@ extension ClearingHouse {
         if rest >> 123 & 1 == 1 { try restoreSolanaRecords(from: &reader) }
         if rest >> 122 & 1 == 1 { try restoreDeposits(from: &reader) }
         if rest >> 121 & 1 == 1 { try restoreSeals(from: &reader) }
+        if rest >> 120 & 1 == 1 { try restoreVoucherSeals(from: &reader) }
         guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }

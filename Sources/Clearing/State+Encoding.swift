@@ -35,7 +35,7 @@ extension ClearingHouse {
         // The top bit says that the policy's state follows, as with a batch's commitment below;
         // the next one that payouts do, at the end, and the third that channels do behind them; the
         // fifth that records of Solana do behind those, the sixth that deposits do after them, and
-        // the seventh that seals of dispersals do last.
+        // the seventh and the eighth that seals of dispersals and of vouchers do last.
         var rest = emissionRest.units
         if emissionState != .none { rest |= 1 << 127 }
         if hasPayouts { rest |= 1 << 126 }
@@ -43,6 +43,7 @@ extension ClearingHouse {
         if !solanaRecords.isEmpty { rest |= 1 << 123 }
         if hasDeposits { rest |= 1 << 122 }
         if !dispersalSeals.isEmpty { rest |= 1 << 121 }
+        if !voucherSeals.isEmpty { rest |= 1 << 120 }
         writer.write(rest)
         if emissionState != .none { writer.write(emissionState) }
         writer.write(lastBeacon)
@@ -62,6 +63,7 @@ extension ClearingHouse {
         if !solanaRecords.isEmpty { writer.write(solanaRecords) }
         if hasDeposits { encodeDeposits(into: &writer) }
         if !dispersalSeals.isEmpty { writer.write(dispersalSeals) }
+        if !voucherSeals.isEmpty { writer.write(voucherSeals) }
     }
 
     /// What every encoding starts with.

@@ -19,9 +19,7 @@ import Testing
     }
 
     private func books(_ sequence: UInt64, batch: BatchID = .none) -> LiabilityCommitment {
-        LiabilityCommitment(
-            batch: batch, sequence: sequence, head: World.digest(sequence), depth: 4,
-            totals: .zero, top: World.digest(1_000 + sequence))
+        World.books(sequence, batch: batch)
     }
 
     private func seal(_ first: UInt64, _ last: UInt64, _ books: LiabilityCommitment) -> Command {

@@ -39,6 +39,15 @@ extension World {
         observe(.channelMoved(draft.key, .deposited(deposit)))
     }
 
+    /// Some books, as if of a place of the journal.
+    public static func books(
+        _ sequence: UInt64, batch: BatchID = .none
+    ) -> LiabilityCommitment {
+        LiabilityCommitment(
+            batch: batch, sequence: sequence, head: digest(sequence), depth: 4, totals: .zero,
+            top: digest(1_000 + sequence))
+    }
+
     /// A command about payment channels, sensible or senseless.
     public mutating func channelCommand(_ random: inout SplitMix64) -> Command {
         let party = PartyID(1 + random.below(4))
@@ -46,7 +55,7 @@ extension World {
         let last = house.channel(of: party, .usd)
         let key = last?.terms.key ?? World.digest(1)
         let units = UInt128(random.below(60_000))
-        switch random.below(9) {
+        switch random.below(10) {
         case 0: return .setPayout(party, PayoutSettings(channel: World.receiver(party)))
         case 1:
             let draft = World.channel(party, deposit: units, number: number + 1)
@@ -64,6 +73,12 @@ extension World {
             return .fundChannel(last?.id ?? ChannelID(1), total: total)
         case 6: return .closeChannel(last?.id ?? ChannelID(1))
         case 7: return .observeChain(nextReference(), .channelMoved(key, .withdrawing))
+        case 8:
+            let wrong = random.below(4) == 0
+            let sums = house.unsealedVouchers.map {
+                VoucherSum($0.channel, cumulative: $0.cumulative + (wrong ? 1 : 0))
+            }
+            return .sealVouchers(sums, books: World.books(random.below(1_000)))
         default:
             let rest = last?.rest ?? units
             let move = random.below(3) == 0 ? ChannelMove.refunded(rest) : .withdrawn(rest)

@@ -10,6 +10,7 @@ from eth_account.messages import encode_typed_data
 from test_channels import COUNTERPARTS, run
 from test_house_chain import ROOT, House, eventually, exchequer
 from test_house_payouts import DOLLARS, Payer
+from test_keys import House as SignedHouse
 from web3 import Web3
 
 PAYEE, PAYER = 1, 0
@@ -38,8 +39,11 @@ class Opener(Payer):
         receipt = self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
         return self.web3.eth.contract(receipt.contractAddress, abi=record["abi"])
 
+    # Whose key it pays with; the deployer's by itself.
+    key_words = ()
+
     def begin(self):
-        self.start(extra=[
+        self.start(key=self.key_words, extra=[
             "--payouts", "plan", "--refund-above", "1000", "--channels", "--channel-deposit",
             "12", "--channel-refill", "5", "--channel-after", "1", "--channel-contract",
             self.contract.address, "--channel-collector", self.collector.address,
@@ -92,8 +96,9 @@ class Opener(Payer):
         self.withdraw(PAYEE, amount)
         self.operate("settle")
 
-    def with_a_payout(self):
-        """The payee asks for a channel and is sent two dollars, after which it is worth one."""
+    def with_a_payout(self, lost=True):
+        """The payee asks for a channel and is sent two dollars, after which it is worth one; the
+        answer to the deposit is lost or not."""
         self.begin()
         self.pay("deposit", PAYEE, "30.00")
         self.chain.call("anvil_mine", "0x3")
@@ -110,7 +115,8 @@ class Opener(Payer):
             return not self.get("/v1/dispersals")["data"][0]["open"]
 
         eventually("the first payout", is_paid)
-        self.chain.fault("eth_sendRawTransaction", "lost")
+        if lost:
+            self.chain.fault("eth_sendRawTransaction", "lost")
 
 
 @pytest.fixture
@@ -146,6 +152,22 @@ def test_vouchers_are_a_rail(house):
                      {"name": "maxClaimableAmount", "type": "uint128"}]},
         {"channelId": bytes.fromhex(terms["channelId"][2:]), "maxClaimableAmount": 3_000_000})
     assert Account.recover_message(message, signature=signed["signature"]) == house.owner.address
+    # And so are the books they are signed under, which the journal has.
+    books = json.loads(voucher["books"])
+    message = encode_typed_data(
+        {"name": "Exchequer Voucher Books", "version": "1", "chainId": 31337,
+         "verifyingContract": house.contract.address},
+        {"VoucherBooks": [
+            {"name": "channelId", "type": "bytes32"},
+            {"name": "maxClaimableAmount", "type": "uint128"},
+            {"name": "sequence", "type": "uint64"}, {"name": "journalHead", "type": "bytes32"},
+            {"name": "liabilitiesRoot", "type": "bytes32"}]},
+        {name: bytes.fromhex(books[name][2:]) if books[name][:2] == "0x" else int(books[name])
+         for name in ("channelId", "maxClaimableAmount", "sequence", "journalHead",
+                      "liabilitiesRoot")})
+    assert Account.recover_message(message, signature=books["signature"]) == house.owner.address
+    assert (books["channelId"], books["maxClaimableAmount"]) == (terms["channelId"], "3000000")
+    point = f"{books['sequence']}:{books['journalHead'][2:]}"
     house.earn("4.5")
     plans = house.get("/v1/settlements")["data"]
     assert [(one["dispersals"], one["vouchers"], one["gas"]) for one in plans] == [
@@ -167,9 +189,19 @@ def test_vouchers_are_a_rail(house):
     assert "by the voucher of channel 1" in said
     house.kill()
     shop = ["--store", house.folder / "shop"]
-    taken = run("accept", *shop, "--channel", folder / "1.channel.json", "--voucher",
-                folder / "1.voucher.json", "--rpc", house.chain.rpc)
+    accept = ["accept", *shop, "--channel", folder / "1.channel.json", "--rpc", house.chain.rpc,
+              "--voucher", folder / "1.voucher.json", "--books"]
+    # Books of another sum or that somebody else made are none, and nothing is taken with them.
+    newest = json.loads((folder / "1.books.json").read_text())
+    assert int(newest["sequence"]) > int(books["sequence"])
+    made = newest | {"liabilitiesRoot": "0x" + "11" * 32}
+    for wrong, why in ((books, "another sum"), (made, "refusal 15"),
+                       (newest | {"more": "1"}, "refusal 1:")):
+        (folder / "wrong.json").write_text(json.dumps(wrong))
+        assert why in run(*accept, folder / "wrong.json", code=5)
+    taken = run(*accept, folder / "1.books.json")
     assert (taken["signed"], taken["deposit"]) == ("7500000", "19500000")
+    assert taken["journal_head"] == newest["journalHead"][2:]
     claim = ["claim", *shop, "--rpc", house.chain.rpc, "--key-file", house.chain.keys[PAYEE][0]]
     done = run(*claim)
     assert (done["settled"], done["refused"]) == (1, [])
@@ -212,8 +244,10 @@ def test_vouchers_are_a_rail(house):
     state = house.get("/v1/state")
     house.process.terminate()
     house.process.wait(30)
-    exchequer("audit", "--data", house.folder / "house", "--expect",
-              f"{state['sequence']}:{state['head']}")
+    audit = ["audit", "--data", house.folder / "house", "--expect"]
+    exchequer(*audit, f"{state['sequence']}:{state['head']}")
+    exchequer(*audit, point)
+    exchequer(*audit, point[:-4] + "0000", code=5)
 
 
 def test_a_lost_record_deposits_nothing_twice(house):
@@ -231,3 +265,64 @@ def test_a_lost_record_deposits_nothing_twice(house):
     assert len(house.logs("Deposited")) == 1
     key = bytes.fromhex(house.channel()["key"])
     assert house.contract.functions.channels(key).call() == (12_000_000, 0)
+
+
+class SignedOpener(SignedHouse, Opener):
+    """A house whose key is a signer's, which opens channels."""
+
+    def __init__(self, folder):
+        Opener.__init__(self, folder)
+        self.signers, self.said = [], []
+        self.key_words = ("--signer", self.socket, "--signer-key", self.owner.address,
+                          "--any-roles")
+
+    def signs(self, **more):
+        """A signer with what the policy has besides the usual."""
+        batch, usdc, tly = self.contract.address, self.addresses["usdc"], self.addresses["tly"]
+        terms = "(address,address,address,address,address,uint40,bytes32)"
+        policy = self.policy(self.owner.address, usd_per_day="14", **more)
+        policy["calls"] |= {
+            self.addresses["contract"]: ["disperse(address,bytes32,address[],uint256[])"],
+            usdc: ["approve(address,uint256)"], tly: ["approve(address,uint256)"],
+            batch: [f"deposit({terms},uint128,address,bytes)"]}
+        policy["tokens"] = {"usd": usdc, "tly": tly}
+        return self.signer([self.chain.keys[PAYER][0]], {self.owner.address: policy})
+
+
+@pytest.fixture
+def signed(tmp_path):
+    house = SignedOpener(tmp_path)
+    yield house
+    house.stop()
+
+
+def test_a_signer_signs_for_channels_what_its_policy_has(signed):
+    house = signed
+    signer = house.signs()
+    house.with_a_payout(lost=False)
+    # Without a word about channels it signs for none.
+    eventually("the refusal is told", lambda: "waits for a signature" in house.log_text())
+    assert '"channels" says of which' in house.log_text("signer.log")
+    assert house.logs("Deposited") == []
+    signer.terminate()
+    assert signer.wait(10) == 143
+    channels = {"contract": house.contract.address, "collector": house.collector.address}
+    house.signs(channels=channels)
+    house.becomes("the channel is open", state="open", balance="12.00")
+    house.earn("3")
+    (voucher,) = house.vouchers()
+    terms, books = json.loads(voucher["terms"]), json.loads(voucher["books"])
+    assert terms["channelConfig"]["payer"] == house.owner.address.lower()
+    folder = house.folder / "mine"
+    exchequer("claimable", *house.options(), "--vouchers", folder)
+    taken = run("accept", "--store", house.folder / "shop", "--channel",
+                folder / "1.channel.json", "--voucher", folder / "1.voucher.json", "--books",
+                folder / "1.books.json", "--rpc", house.chain.rpc)
+    assert (taken["signed"], taken["journal_head"]) == ("3000000", books["journalHead"][2:])
+    for name in ("a channel's deposit", "a voucher", "the books of a voucher"):
+        assert f"signed {name}" in house.log_text("signer.log")
+    # Two dollars sent and twelve deposited are all that a day may move; vouchers move nothing more.
+    house.earn("4.5")
+    eventually("the day's cap is told", lambda: "(10)" in house.log_text())
+    assert house.channel()["promised"] == "7.50" and len(house.logs("Deposited")) == 1
+    assert house.vouchers()[0]["cumulative"] == "7500000"

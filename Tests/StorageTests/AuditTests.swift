@@ -63,7 +63,7 @@ struct History {
         }
     }
 
-    private func log(_ block: UInt64) -> ChainReference {
+    func log(_ block: UInt64) -> ChainReference {
         ChainReference(
             chain: 31337, block: block, logIndex: 0, blockHash: .zero, transaction: .zero)
     }
@@ -348,6 +348,62 @@ struct History {
         #expect(try changed(usd: 1)?.contains("are not what the books owe") == true)
         #expect(try changed(head: .zero)?.contains("are of another journal") == true)
         #expect(try changed(sequence: 1)?.contains("are of no moment") == true)
+    }
+
+    /// A history whose last batch says under which books its voucher is.
+    private func promised(
+        more: Bool = false, sums: (ClearingHouse) -> [VoucherSum] = { $0.unsealedVouchers }
+    ) throws -> MemoryJournal {
+        var history = try History()
+        let receiver = try #require(EVMAddress(Array(repeating: 8, count: 20)))
+        let payer = try #require(EVMAddress(Array(repeating: 9, count: 20)))
+        let draft = ChannelDraft(
+            party: PartyID(2), asset: .usd, payer: payer, receiver: receiver, contract: payer,
+            token: receiver, withdrawDelay: 900, salt: .zero, key: Digest(words: (1, 2, 3, 4)),
+            deposit: 1_000_000)
+        history.run(.setPayout(PartyID(2), PayoutSettings(channel: receiver)))
+        history.run(.openChannel(draft))
+        history.run(.observeChain(history.log(90), .channelMoved(draft.key, .deposited(1_000_000))))
+        var quotes = SettlementQuotes(
+            gasPrice: 1, payer: payer, minimum: .zero, refundAbove: .zero, name: .zero)
+        quotes.vouches = true
+        func promise() {
+            history.run(.withdraw(PartyID(2), asset: .usd, amount: Amount(1_000_000_000)))
+            history.run(.settle(quotes))
+        }
+        promise()
+        let journal = MemoryJournal()
+        try history.write(to: journal)
+        let tree = LiabilityTree.booked(
+            history.house.liabilities(), batch: .none, sequence: journal.head.sequence,
+            head: journal.head.hash, salt: salt)
+        if more {
+            for command in [
+                Command.withdraw(PartyID(2), asset: .usd, amount: Amount(1_000_000_000)),
+                .settle(quotes),
+            ] {
+                try journal.append([
+                    JournalEntry(
+                        time: journal.head.time + .seconds(1), command: command.canonicalBytes())
+                ])
+            }
+        }
+        let seal = Command.sealVouchers(sums(history.house), books: tree.commitment)
+        try journal.append([
+            JournalEntry(time: journal.head.time + .seconds(1), command: seal.canonicalBytes())
+        ])
+        return journal
+    }
+
+    @Test func theBooksOfAVoucherAreThoseByWhichItWasPromised() throws {
+        let report = try auditJournal(try promised())
+        #expect(report.liabilityCommitments == 1 && report.isSound)
+        #expect(report.house.seal(ofVouchers: ChannelID(1))?.sum.cumulative == 1_000)
+        // The first sum alone had been promised at those books, so that they are not the second's.
+        #expect(try auditJournal(try promised(more: true)).isSound)
+        let early = try auditJournal(
+            try promised(more: true) { _ in [VoucherSum(ChannelID(1), cumulative: 2_000)] })
+        #expect(early.liabilityFaults.first?.contains("before these were promised") == true)
     }
 
     private func errorOfAudit(_ journal: any Journal) -> JournalError? {

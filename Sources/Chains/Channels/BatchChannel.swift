@@ -127,13 +127,18 @@ public struct BatchChannel: Hashable, Sendable {
     /// Contracts that sign (ERC-1271) are not asked.
     public func check(_ voucher: Voucher) throws(ChannelRefusal) {
         guard voucher.signature.count == 65, voucher.expiresAt == 0 else { throw .malformed }
-        guard voucher.signature[64] >= 27, let signature = RecoverableSignature(voucher.signature)
-        else { throw .notCanonical }
         guard voucher.channel == id else { throw .wrongChannel }
-        guard !signature.isHigh else { throw .highS }
-        guard let found = signature.recover(voucherDigest(voucher.cumulative)) else {
-            throw .badSignature
+        try check(voucher.signature, of: voucherDigest(voucher.cumulative))
+    }
+
+    /// Throws unless these bytes are the signer's signature of a digest, in the one form.
+    func check(_ bytes: [UInt8], of digest: Digest) throws(ChannelRefusal) {
+        guard bytes.count == 65 else { throw .malformed }
+        guard bytes[64] >= 27, let signature = RecoverableSignature(bytes) else {
+            throw .notCanonical
         }
+        guard !signature.isHigh else { throw .highS }
+        guard let found = signature.recover(digest) else { throw .badSignature }
         guard found == signer else { throw .wrongSigner }
     }
 }

@@ -40,6 +40,35 @@ public enum ChannelDocument {
         }
     }
 
+    /// Reads under which books a voucher was signed; they are not checked yet.
+    public static func books(_ json: [UInt8]) throws(ChannelRefusal) -> VoucherBooks {
+        let all = try fields(json)
+        try all.require([
+            "channelId", "maxClaimableAmount", "sequence", "journalHead", "liabilitiesRoot",
+            "signature",
+        ])
+        return VoucherBooks(
+            channel: try all.digest("channelId"),
+            cumulative: try all.number("maxClaimableAmount"),
+            sequence: try all.number("sequence"),
+            books: PushedBooks(
+                journalHead: try all.digest("journalHead"),
+                liabilities: try all.digest("liabilitiesRoot")),
+            signature: try all.hex("signature", count: 65))
+    }
+
+    /// The books of a voucher as JSON.
+    public static func json(_ books: VoucherBooks) -> JSONValue {
+        .object([
+            "channelId": .data(books.channel.bytes),
+            "maxClaimableAmount": .string("\(books.cumulative)"),
+            "sequence": .string("\(books.sequence)"),
+            "journalHead": .data(books.books.journalHead.bytes),
+            "liabilitiesRoot": .data(books.books.liabilities.bytes),
+            "signature": .data(books.signature),
+        ])
+    }
+
     /// Terms as JSON.
     public static func json(_ terms: ChannelTerms) -> JSONValue {
         switch terms {

@@ -57,7 +57,7 @@ public struct SignerSocket: Sendable {
 }
 
 /// An EVM account whose key an external signer holds.
-public struct ExternalEVMSigner: EVMSigner {
+public struct ExternalEVMSigner: ChannelSigner {
     /// The account.
     public let address: EVMAddress
     private let socket: SignerSocket
@@ -75,10 +75,25 @@ public struct ExternalEVMSigner: EVMSigner {
         var request = socket.request("sign")
         request.key = address.hex
         request.evm = SignerRequest.EVM(transaction)
+        return try await checked(request, transaction.signingHash)
+    }
+
+    /// The signer's signature, checked.
+    public func signature(
+        of message: ChannelMessage, in channel: BatchChannel
+    ) async throws(SigningFailure) -> RecoverableSignature {
+        var request = socket.request("sign")
+        request.key = address.hex
+        request.channel = SignerRequest.Channel(message, in: channel)
+        return try await checked(request, message.digest(in: channel))
+    }
+
+    private func checked(
+        _ request: SignerRequest, _ digest: Digest
+    ) async throws(SigningFailure) -> RecoverableSignature {
         let answer = try await socket.call(request)
         guard let bytes = answer.signature.flatMap({ Hex.decode($0) }),
-            let signature = RecoverableSignature(bytes),
-            signature.recover(transaction.signingHash) == address
+            let signature = RecoverableSignature(bytes), signature.recover(digest) == address
         else { throw .badAnswer }
         return signature
     }

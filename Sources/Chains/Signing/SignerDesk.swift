@@ -111,15 +111,22 @@ public final class SignerDesk: Sendable {
     private func assess(
         _ request: SignerRequest, _ key: Key, _ policy: SigningPolicy
     ) throws(SignerRefusal) -> (SigningAssessment, Digest, () -> [UInt8]) {
-        switch (key, request.evm, request.solana) {
-        case (.evm(let key), let fields?, nil):
+        switch (key, request.evm, request.solana, request.channel) {
+        case (.evm(let key), nil, nil, let fields?):
+            let (message, channel) = try fields.message()
+            let digest = message.digest(in: channel)
+            return (
+                try policy.assess(message, in: channel, from: key.address), digest,
+                { key.sign(digest).bytes }
+            )
+        case (.evm(let key), let fields?, nil, nil):
             let transaction = try fields.transaction()
             let digest = transaction.signingHash
             return (
                 try policy.assess(transaction, from: key.address), digest,
                 { key.sign(digest).bytes }
             )
-        case (.solana(let key), nil, let fields?):
+        case (.solana(let key), nil, let fields?, nil):
             guard let message = Data(base64Encoded: fields.message).map({ [UInt8]($0) }) else {
                 throw SignerRefusal(.malformed, "the message is no base64")
             }
@@ -128,7 +135,8 @@ public final class SignerDesk: Sendable {
                 { key.sign(message).bytes }
             )
         default:
-            throw SignerRefusal(.malformed, "the transaction is missing, or not of the key's kind")
+            throw SignerRefusal(
+                .malformed, "what is to be signed is missing, or not of the key's kind")
         }
     }
 

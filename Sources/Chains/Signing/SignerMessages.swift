@@ -24,6 +24,7 @@ struct SignerRequest: Codable, Sendable {
     var key: String?
     var evm: EVM?
     var solana: Solana?
+    var channel: Channel?
 }
 
 /// A signer's line back: one of the three.

@@ -73,12 +73,15 @@ public struct SigningPolicy: Hashable, Sendable {
     public var perDay: SigningCost
     /// What roots had committed before the signer began: only what is above it is moved.
     public var committed: SigningCost
+    /// For which channels it may deposit and sign vouchers; for none unless told otherwise.
+    public var channels: SigningChannels?
 
     /// A policy.
     public init(
         scope: Scope, perTransaction: SigningCost, perDay: SigningCost,
-        committed: SigningCost = SigningCost()
+        committed: SigningCost = SigningCost(), channels: SigningChannels? = nil
     ) {
+        self.channels = channels
         self.scope = scope
         self.perTransaction = perTransaction
         self.perDay = perDay
@@ -116,12 +119,17 @@ public struct SigningPolicies: Hashable, Sendable {
         let calls: [String: [String]]?
         let mints: [String]?
         let tokens: Tokens?
+        let channels: Channels?
         let coin_per_transaction, coin_per_day, usd_per_transaction, usd_per_day: String
         let tly_per_transaction, tly_per_day, committed_usd, committed_tly: String?
     }
 
     private struct Tokens: Decodable {
         let usd, tly: String?
+    }
+
+    private struct Channels: Decodable {
+        let contract, collector: String
     }
 
     /// Reads a file's JSON. Every cap must be there: one that is forgotten is no cap.
@@ -171,7 +179,12 @@ public struct SigningPolicies: Hashable, Sendable {
                         entry.tly_per_transaction),
                     perDay: try cost(
                         entry.coin_per_day, 18, entry.usd_per_day, entry.tly_per_day),
-                    committed: try cost("0", 18, entry.committed_usd ?? "0", entry.committed_tly))
+                    committed: try cost("0", 18, entry.committed_usd ?? "0", entry.committed_tly),
+                    channels: try entry.channels.map { given throws(SigningPolicyError) in
+                        SigningChannels(
+                            contract: try contract(given.contract),
+                            collector: try contract(given.collector))
+                    })
             )
         }
         guard SolanaAddress(name) != nil, let mints = entry.mints else {
@@ -196,10 +209,8 @@ public struct SigningPolicies: Hashable, Sendable {
         _ given: [String: [String]]
     ) throws(SigningPolicyError) -> [EVMAddress: Set<[UInt8]>] {
         var calls: [EVMAddress: Set<[UInt8]>] = [:]
-        for (contract, functions) in given {
-            guard let address = EVMAddress(checking: contract) else {
-                throw SigningPolicyError(description: "\(contract) is no address")
-            }
+        for (name, functions) in given {
+            let address = try contract(name)
             for function in functions {
                 calls[address, default: []].insert(try selector(function))
             }
@@ -207,13 +218,17 @@ public struct SigningPolicies: Hashable, Sendable {
         return calls
     }
 
+    private static func contract(_ text: String) throws(SigningPolicyError) -> EVMAddress {
+        guard let address = EVMAddress(checking: text) else {
+            throw SigningPolicyError(description: "\(text) is no address")
+        }
+        return address
+    }
+
     private static func tokens(_ given: Tokens?) throws(SigningPolicyError) -> SigningTokens {
         func token(_ text: String?) throws(SigningPolicyError) -> EVMAddress? {
             guard let text else { return nil }
-            guard let address = EVMAddress(checking: text) else {
-                throw SigningPolicyError(description: "\(text) is no address")
-            }
-            return address
+            return try contract(text)
         }
         let tokens = SigningTokens(usd: try token(given?.usd), tly: try token(given?.tly))
         if let usd = tokens.usd, usd == tokens.tly {

@@ -1,4 +1,4 @@
-public import Primitives
+import Primitives
 
 /// Under which books a house's dispersals on Solana were made, as a memo says it there: text, since
 /// the memo program takes nothing but UTF-8.
@@ -12,26 +12,23 @@ public struct BooksStatement: Hashable, Sendable {
     public let first: UInt64
     /// The last one.
     public let last: UInt64
-    /// The head hash of the house's journal by which they were decided.
-    public let journalHead: Digest
-    /// The root of everything the house owed then.
-    public let liabilities: Digest
+    /// The books by which they were decided.
+    public let books: PushedBooks
 
     /// The longest text.
     static let mostBytes = 16 + 41 + 2 * 65
 
     /// A statement of dispersals that there are: the first is not after the last.
-    public init(first: UInt64, last: UInt64, journalHead: Digest, liabilities: Digest) {
+    public init(first: UInt64, last: UInt64, _ books: PushedBooks) {
         precondition(first > 0 && first <= last, "a run of dispersals")
         self.first = first
         self.last = last
-        self.journalHead = journalHead
-        self.liabilities = liabilities
+        self.books = books
     }
 
     /// The memo.
     public var text: [UInt8] {
-        let (head, root) = (Hex.encode(journalHead.bytes), Hex.encode(liabilities.bytes))
+        let (head, root) = (books.journalHead.hex, books.liabilities.hex)
         return Array("exchequer books \(first)-\(last) \(head) \(root)".utf8)
     }
 
@@ -46,7 +43,8 @@ public struct BooksStatement: Hashable, Sendable {
             let head = Hex.decode(String(words[3])).flatMap({ Digest($0) }),
             let root = Hex.decode(String(words[4])).flatMap({ Digest($0) })
         else { return nil }
-        self.init(first: run[0], last: run[1], journalHead: head, liabilities: root)
+        self.init(
+            first: run[0], last: run[1], PushedBooks(journalHead: head, liabilities: root))
         if self.text != text { return nil }
     }
 }

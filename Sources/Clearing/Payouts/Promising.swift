@@ -70,6 +70,7 @@ extension ClearingHouse {
         let before = channels[id].settled
         channels[id].promised += units
         channels[id].vouchers += 1
+        indexVouchers(of: id)
         // What was claimed without a promise is set off against the promises that follow.
         moveSettled(id, since: before, at: time)
         events.append(.voucherDue(id, cumulative: channels[id].promised))
@@ -229,6 +230,7 @@ extension ClearingHouse {
                 parties.at(channel.payer) != nil
             else { throw .invalidValue("channel") }
             indexChannel(channel.id)
+            indexVouchers(of: channel.id)
         }
     }
 }

@@ -4,14 +4,14 @@ import Cryptography
 import Primitives
 
 /// Whoever pays through channels on the EVM chain: it signs vouchers, and deposits for the
-/// collector to fetch. Signatures are those of RFC 6979, so what is signed again has the same
-/// bytes, and nothing of it needs to be kept.
+/// collector to fetch, with a key of this process or at a signer. Signatures are those of RFC 6979,
+/// so what is signed again has the same bytes, and nothing of it needs to be kept.
 struct ChannelPayer: Sendable {
     /// How channels are opened; `nil` if no new ones are.
     let options: HouseConfiguration.Channels?
     /// The token's name and version in what it has signed (EIP-712).
     private let tokenName, tokenVersion: String
-    private let keys: [EVMAddress: Secp256k1.PrivateKey]
+    private let keys: [EVMAddress: any ChannelSigner]
     private let chainID: UInt64
     /// What salts are made of: the same for no two houses.
     private let name: Digest
@@ -20,8 +20,8 @@ struct ChannelPayer: Sendable {
     /// keeps it from being carried out when nobody thinks of it any more.
     private static let depositSeconds: UInt64 = 86_400
 
-    /// The payer of a house. Throws if channels are to be opened and its key is at a signer, which
-    /// signs transactions only, or if the contract or the token is not what it must be.
+    /// The payer of a house. Throws if channels are to be opened and its signer signs transactions
+    /// only, or if the contract or the token is not what it must be.
     init(
         _ settlement: HouseConfiguration.Settlement, usd: EVMAddress, _ payer: DispersalPayer?,
         _ nodes: EVMNodes
@@ -29,8 +29,8 @@ struct ChannelPayer: Sendable {
         options = settlement.channels
         chainID = nodes.chainID
         name = payer?.name ?? .zero
-        var keys: [EVMAddress: Secp256k1.PrivateKey] = [:]
-        for case let key as Secp256k1.PrivateKey in [settlement.key] + settlement.retiring {
+        var keys: [EVMAddress: any ChannelSigner] = [:]
+        for case let key as any ChannelSigner in [settlement.key] + settlement.retiring {
             keys[key.address] = key
         }
         self.keys = keys
@@ -44,8 +44,7 @@ struct ChannelPayer: Sendable {
         guard let key = keys[payer.account] else {
             throw HouseError(
                 .configuration,
-                "vouchers are signed with the key of --operator-key: a signer signs transactions "
-                    + "only")
+                "whoever signs for \(payer.account.hex) signs transactions only, and no vouchers")
         }
         let token = payer.token
         do throws(ChainError) {
@@ -122,12 +121,37 @@ struct ChannelPayer: Sendable {
 
     // MARK: Signatures
 
-    /// The voucher for all that is promised; `nil` if the payer's key is not here.
-    func voucher(_ record: HouseChannel) -> Voucher? {
+    /// The voucher for all that is promised; `nil` if the payer's key is not here. Throws if its
+    /// signer gives no signature.
+    func voucher(_ record: HouseChannel) async throws(SigningFailure) -> Voucher? {
+        guard let (key, channel) = payer(of: record) else { return nil }
+        let signature = try await key.signature(
+            of: .voucher(cumulative: record.promised), in: channel)
+        return Voucher(
+            channel: channel.id, cumulative: record.promised, signature: signature.bytes)
+    }
+
+    /// Under which books that voucher is signed; `nil` if the payer's key is not here. Throws if
+    /// its signer gives no signature.
+    func books(
+        _ record: HouseChannel, _ seal: VoucherSeal
+    ) async throws(SigningFailure) -> VoucherBooks? {
+        guard let (key, channel) = payer(of: record) else { return nil }
+        let (sum, books) = (seal.sum.cumulative, seal.books)
+        let signature = try await key.signature(
+            of: .books(cumulative: sum, sequence: books.sequence, books.pushed), in: channel)
+        return VoucherBooks(
+            channel: channel.id, cumulative: sum, sequence: books.sequence, books: books.pushed,
+            signature: signature.bytes)
+    }
+
+    private func payer(
+        of record: HouseChannel
+    ) -> (key: any ChannelSigner, channel: BatchChannel)? {
         guard let key = keys[record.terms.payer], let channel = channel(record.terms),
             channel.id == record.terms.key
         else { return nil }
-        return try? channel.voucher(record.promised, by: key)
+        return (key, channel)
     }
 
     /// Whether its vouchers can be signed.
@@ -138,16 +162,17 @@ struct ChannelPayer: Sendable {
     /// target's.
     func depositCall(
         _ amount: UInt128, into channel: BatchChannel, name: Digest, at now: Timestamp
-    ) -> [UInt8]? {
+    ) async throws(SigningFailure) -> [UInt8]? {
         guard let options, let key = keys[channel.config.payer] else { return nil }
         let end = now.nanoseconds / 1_000_000_000 + Self.depositSeconds
-        let digest = channel.depositDigest(
-            amount, validAfter: 0, validBefore: end, salt: name, collector: options.collector,
+        let deposit = ChannelDeposit(
+            amount, validBefore: end, salt: name, collector: options.collector,
             tokenName: tokenName, tokenVersion: tokenVersion)
+        let signature = try await key.signature(of: .deposit(deposit), in: channel)
         return BatchCall.deposit(
             amount, into: channel, collector: options.collector,
             collectorData: BatchCall.collectorData(
-                validAfter: 0, validBefore: end, salt: name, signature: key.sign(digest)))
+                validAfter: 0, validBefore: end, salt: name, signature: signature))
     }
 }
 

@@ -9,12 +9,15 @@ import Synchronization
 extension SettlementService {
     /// How often it is looked who should have a channel, or one no more.
     private static let channelInterval = Duration.seconds(1)
+    /// How long a signer that gave no signature for a channel is not asked again for it.
+    private static let signerPause = Duration.seconds(10)
 
     /// Deposits and withdrawals that the chain refuses for now.
     public var waitingChannels: Int { state.withLock { $0.waitingChannels } }
 
     /// Sends what is decided, and decides anew from time to time.
     func keepChannels() async throws {
+        try await sealing.sealVouchers()
         let account = key
         let open = try await sequencer.read { house in
             house.channels.filter { !$0.isOver && $0.terms.payer == account }
@@ -47,13 +50,13 @@ extension SettlementService {
     /// Whether an order is on its way or carried out; false if the chain refuses it for now.
     private func send(
         _ order: HouseChannel.Order, of record: HouseChannel, _ name: String,
-        _ data: (BatchChannel, Digest) -> [UInt8]?
+        _ data: (BatchChannel, Digest) async throws(SigningFailure) -> [UInt8]?
     ) async throws -> Bool {
         let key = record.key(of: order)
         switch look(at: key).step {
         case .submit(let id):
             guard let channel = channels.channel(record.terms), channel.id == record.terms.key,
-                let data = data(channel, key)
+                let data = await callData(data, channel, key, of: record)
             else { return false }
             try await submit(
                 id, .call(key: key, contract: channel.contract, data: data),
@@ -68,14 +71,44 @@ extension SettlementService {
         }
     }
 
+    private func callData(
+        _ data: (BatchChannel, Digest) async throws(SigningFailure) -> [UInt8]?,
+        _ channel: BatchChannel, _ key: Digest, of record: HouseChannel
+    ) async -> [UInt8]? {
+        await withSignature(for: record) { () async throws(SigningFailure) in
+            try await data(channel, key)
+        }
+    }
+
+    /// What is made with a signature for a channel; `nil` while there is none. A signer that gives
+    /// none is left alone for a while, whoever asks.
+    func withSignature<Made>(
+        for record: HouseChannel, _ make: () async throws(SigningFailure) -> Made?
+    ) async -> Made? {
+        let asksAgain = state.withLock { $0.unsignedUntil[record.id] ?? .now } <= .now
+        guard asksAgain else { return nil }
+        do throws(SigningFailure) {
+            let made = try await make()
+            state.withLock { $0.unsignedUntil[record.id] = nil }
+            return made
+        } catch {
+            state.withLock { $0.unsignedUntil[record.id] = .now + Self.signerPause }
+            log.warning(
+                "a payment channel waits for a signature",
+                metadata: ["channel": "\(record.id)", "why": "\(error)"])
+            return nil
+        }
+    }
+
     private func sendDeposit(_ record: HouseChannel) async throws -> Bool {
         let target = record.targets.last ?? 0
         let before = record.targets.dropLast().last ?? 0
         let payer = channels
         return try await send(
             .deposit(target: target), of: record, "the deposit in"
-        ) { channel, name in
-            payer.depositCall(target - before, into: channel, name: name, at: .systemNow)
+        ) { channel, name throws(SigningFailure) in
+            try await payer.depositCall(
+                target - before, into: channel, name: name, at: .systemNow)
         }
     }
 

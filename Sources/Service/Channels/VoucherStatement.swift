@@ -1,6 +1,7 @@
 import Chains
 import Clearing
 import Foundation
+import Logging
 public import Primitives
 import Synchronization
 
@@ -24,13 +25,25 @@ public struct VoucherStatement: Codable, Hashable, Sendable {
     /// The channel's terms: the text of a document that `exchequer channels` takes.
     public let terms: String
     /// The voucher: the text of a document too; `nil` if the house does not have the key to sign
-    /// it.
+    /// it, or its signer gives no signature now.
     public let voucher: String?
+    /// Under which books the house signed it: the text of a document too; `nil` as long as that is
+    /// not fixed, and without the key.
+    public let books: String?
 
     enum CodingKeys: String, CodingKey {
-        case channel, asset, amount, cumulative, claimed, deposit, terms, voucher
+        case channel, asset, amount, cumulative, claimed, deposit, terms, voucher, books
         case amountUnits = "amount_units"
     }
+}
+
+/// What was signed for a channel's sum.
+struct SignedVoucher: Sendable {
+    let cumulative: UInt128
+    let seal: VoucherSeal?
+    /// `nil` if the house does not have the key.
+    let voucher: Voucher?
+    let books: VoucherBooks?
 }
 
 extension SettlementService {
@@ -39,32 +52,62 @@ extension SettlementService {
     public func vouchers(
         of party: PartyID, unclaimed: Bool
     ) async throws(SequencerError) -> [VoucherStatement] {
+        await sealVouchers()
         let records = try await sequencer.read { house in
             house.channels.filter { channel in
                 channel.party == party
                     && (unclaimed ? channel.unclaimed > 0 : channel.promised > 0)
-            }
+            }.map { ($0, house.seal(ofVouchers: $0.id)) }
         }
-        return records.compactMap { record in
-            guard let channel = channels.channel(record.terms) else { return nil }
+        var statements: [VoucherStatement] = []
+        for (record, seal) in records {
+            guard let channel = channels.channel(record.terms) else { continue }
             let terms = ChannelTerms.batch(channel)
-            return VoucherStatement(
+            let signed = await signed(record, seal)
+            let statement = VoucherStatement(
                 channel: record.id.rawValue, asset: record.asset.code,
                 amount: record.asset.text(units: record.unclaimed),
                 amountUnits: "\(record.unclaimed)", cumulative: "\(record.promised)",
                 claimed: "\(record.claimed)", deposit: "\(record.balance)",
                 terms: Self.text(ChannelDocument.json(terms)),
-                voucher: voucher(record).map { Self.text(ChannelDocument.json($0, of: terms)) })
+                voucher: signed.voucher.map { Self.text(ChannelDocument.json($0, of: terms)) },
+                books: signed.books.map { Self.text(ChannelDocument.json($0)) })
+            statements.append(statement)
+        }
+        return statements
+    }
+
+    /// Nobody waits for its money because books cannot be fixed: that is told, and tried again.
+    private func sealVouchers() async {
+        do {
+            try await sealing.sealVouchers()
+        } catch {
+            log.error("vouchers wait for their books", metadata: ["why": "\(error)"])
         }
     }
 
-    /// The voucher of a channel. Signed once for each sum: anybody may ask, and a signature takes
-    /// a moment.
-    private func voucher(_ record: HouseChannel) -> Voucher? {
+    /// The voucher of a channel and its books. Signed once for each sum: anybody may ask, and a
+    /// signature takes a moment.
+    private func signed(_ record: HouseChannel, _ seal: VoucherSeal?) async -> SignedVoucher {
+        // Books of an earlier sum say nothing of this one.
+        let seal = seal.flatMap { $0.sum.cumulative == record.promised ? $0 : nil }
         let known = state.withLock { $0.vouchers[record.id] }
-        if let known, known.cumulative == record.promised { return known }
-        let made = channels.voucher(record)
-        state.withLock { $0.vouchers[record.id] = made }
+        if let known, known.cumulative == record.promised, known.seal == seal { return known }
+        let payer = channels
+        let voucher = await withSignature(for: record) { () async throws(SigningFailure) in
+            try await payer.voucher(record)
+        }
+        var books: VoucherBooks?
+        if let seal, voucher != nil {
+            books = await withSignature(for: record) { () async throws(SigningFailure) in
+                try await payer.books(record, seal)
+            }
+        }
+        let made = SignedVoucher(
+            cumulative: record.promised, seal: seal, voucher: voucher, books: books)
+        if voucher != nil, seal == nil || books != nil {
+            state.withLock { $0.vouchers[record.id] = made }
+        }
         return made
     }
 

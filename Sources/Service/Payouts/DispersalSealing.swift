@@ -1,11 +1,12 @@
 import Chains
 import Clearing
+import Cryptography
 import Logging
 import Primitives
 
 /// Fixes under which books dispersals are made, before any of them is handed over: what a
 /// transaction carries follows from the journal, whatever is lost and sent again. Neither chain
-/// waits for the other.
+/// waits for the other. So it does for vouchers, before they are handed out.
 actor DispersalSealing {
     private let sequencer: Sequencer
     private let liabilities: LiabilityBook
@@ -47,12 +48,25 @@ actor DispersalSealing {
         if new <= sealed { return sealed }
         let before = max(sealed, try await lastSentWithoutBooks(after: sealed))
         if new <= before { return before }
-        let (books, count) = try await liabilities.books(from: sequencer)
+        let (books, count) = try await liabilities.books(from: sequencer) {
+            UInt64($0.dispersals.count)
+        }
         let outcome = try await sequencer.submit(
             .sealDispersals(first: DispersalID(before + 1), last: DispersalID(count), books: books))
         guard case .failure(let rejection) = outcome else { return count }
         log.error("dispersals wait for their books", metadata: ["why": "\(rejection)"])
         return before
+    }
+
+    /// Fixes under which books all that is promised by voucher is, if that is not fixed yet.
+    func sealVouchers() async throws {
+        guard try await sequencer.read({ $0.hasUnsealedVouchers }) else { return }
+        let (books, sums) = try await liabilities.books(from: sequencer) { $0.unsealedVouchers }
+        if sums.isEmpty { return }
+        let outcome = try await sequencer.submit(.sealVouchers(sums, books: books))
+        // Whoever else asked may have been first.
+        guard case .failure(let rejection) = outcome, rejection != .nothingToSeal else { return }
+        log.error("vouchers wait for their books", metadata: ["why": "\(rejection)"])
     }
 
     /// The last dispersal after this one that was handed over before there were seals on its
@@ -76,4 +90,9 @@ actor DispersalSealing {
             return !dispersal.isOpen || driver.status(of: id) != .absent
         }
     }
+}
+
+extension LiabilityCommitment {
+    /// What a chain or a signature says of these books.
+    var pushed: PushedBooks { PushedBooks(journalHead: head, liabilities: root) }
 }

@@ -118,7 +118,7 @@ extension SettlementService {
         }
         // One that was decided since the books were looked at waits for the next ones.
         guard dispersal.id.rawValue <= last else { return }
-        let books = pushed.books.map { PushedBooks(journalHead: $0.head, liabilities: $0.root) }
+        let books = pushed.books?.pushed
         let order = order(of: dispersal, under: books)
         switch look(at: order.key).step {
         case .submit(let id):
@@ -333,6 +333,7 @@ extension SettlementService {
         let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
         let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
         var quotes = Self.quotes(payer, price: price, dollars, tallies)
+        quotes.gas = try await gasTable(payer.options.gas, price: price)
         quotes.vouches = channels.options != nil
         quotes.gas.voucher = voucherGas
         return quotes

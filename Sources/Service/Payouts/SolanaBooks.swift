@@ -64,8 +64,7 @@ extension ClearingHouse {
         }
         return new.map {
             BooksStatement(
-                first: $0.id.rawValue, last: seal.last.rawValue, journalHead: seal.books.head,
-                liabilities: seal.books.root)
+                first: $0.id.rawValue, last: seal.last.rawValue, seal.books.pushed)
         }
     }
 }

@@ -123,7 +123,7 @@ extension SolanaSettlement {
             let last = DispersalID(said.last)
             // A journal put back to an older copy may have sealed others since.
             let head = try await sequencer.read { $0.books(of: last)?.head }
-            if head == said.journalHead {
+            if head == said.books.journalHead {
                 return try await book(.books(last), transaction, charge.fee)
             }
         }

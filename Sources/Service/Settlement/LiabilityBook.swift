@@ -48,20 +48,21 @@ public actor LiabilityBook {
         return tree.commitment
     }
 
-    /// What is owed at the journal's head, for the dispersals that are decided by then; and how
-    /// many those are. No proofs are made of it, so that its tree is not kept.
-    func books(
-        from sequencer: Sequencer
-    ) async throws(SequencerError) -> (books: LiabilityCommitment, dispersals: UInt64) {
-        let ((owed, count), head) = try await sequencer.readAtHead {
-            ($0.liabilities(), UInt64($0.dispersals.count))
+    /// What is owed at the journal's head, and something else that the books say there: what is
+    /// sealed with it. No proofs are made of it, so that its tree is not kept.
+    func books<Sealed: Sendable>(
+        from sequencer: Sequencer,
+        with read: @escaping @Sendable (borrowing ClearingHouse) -> Sealed
+    ) async throws(SequencerError) -> (books: LiabilityCommitment, sealed: Sealed) {
+        let ((owed, sealed), head) = try await sequencer.readAtHead {
+            ($0.liabilities(), read($0))
         }
         let books = await queue.run { [salt] in
             LiabilityTree.booked(
                 owed, batch: .none, sequence: head.sequence, head: head.hash, salt: salt
             ).commitment
         }
-        return (books, count)
+        return (books, sealed)
     }
 
     /// The tree behind a commitment of the journal's. O(1) for the newest; O(commands) for another

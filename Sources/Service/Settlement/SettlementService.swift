@@ -88,7 +88,9 @@ public final class SettlementService: Sendable {
         var waitingChannels = 0
         var nextChannels = ContinuousClock.now
         /// The last voucher that was signed, by channel.
-        var vouchers: [ChannelID: Voucher] = [:]
+        var vouchers: [ChannelID: SignedVoucher] = [:]
+        /// When a signer is asked again that gave no signature for a channel.
+        var unsignedUntil: [ChannelID: ContinuousClock.Instant] = [:]
         var costMarks = CostMarks()
         var pulse = HeartbeatMarks()
     }

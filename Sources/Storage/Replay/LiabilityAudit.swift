@@ -1,8 +1,8 @@
 import Clearing
 import Primitives
 
-/// Compares what a journal says was owed at each settlement, and at each run of dispersals, with
-/// what its commands lead to.
+/// Compares what a journal says was owed at each settlement, at each run of dispersals and at each
+/// round of vouchers with what its commands lead to.
 struct LiabilityAudit {
     /// Commitments whose totals and head are those of the books.
     private(set) var agreeing = 0
@@ -10,6 +10,7 @@ struct LiabilityAudit {
     private(set) var faults: [String] = []
     private var batches = Moments()
     private var dispersals = Moments()
+    private var vouchers = Moments()
 
     /// The newest batches of the journal since something waits to be sealed, oldest first.
     private struct Moments {
@@ -37,6 +38,13 @@ struct LiabilityAudit {
         let totals: AssetSums
         /// How many dispersals had been decided.
         let dispersals: UInt64
+        /// What had been promised without books yet.
+        let promised: [VoucherSum]
+
+        /// Whether so much had been promised through its channel.
+        func has(_ sum: VoucherSum) -> Bool {
+            promised.contains { $0.channel == sum.channel && $0.cumulative >= sum.cumulative }
+        }
     }
 
     /// Looks at a command that was accepted.
@@ -53,6 +61,13 @@ struct LiabilityAudit {
                 return faults.append("\(subject) are of a moment before these were decided")
             }
             compare(books, found, since: "between their making and their seal", subject)
+        case .sealVouchers(let sums, let books):
+            let subject = "batch \(sequence): the liabilities of \(sums.count) vouchers"
+            let found = vouchers.take(books)
+            if let found, !sums.allSatisfy({ found.has($0) }) {
+                return faults.append("\(subject) are of a moment before these were promised")
+            }
+            compare(books, found, since: "between their promise and their seal", subject)
         default: return
         }
     }
@@ -70,15 +85,20 @@ struct LiabilityAudit {
         }
     }
 
-    /// Remembers what is owed after a batch, while something waits to be sealed. O(1).
+    /// Remembers what is owed after a batch, while something waits to be sealed. O(vouchers that
+    /// wait).
     mutating func note(_ batch: JournalBatch, _ house: borrowing ClearingHouse) {
         let isCut = house.batches.last?.state == .cut
         let made = UInt64(house.dispersals.count)
         let isUnsealed = made > house.lastSealedDispersal
-        guard isCut || isUnsealed else { return }
+        let isPromised = house.hasUnsealedVouchers
+        guard isCut || isUnsealed || isPromised else { return }
         let totals = AssetSums(usd: house.owed(.usd), tly: house.owed(.tly))
-        let moment = Moment(point: batch.head.point, totals: totals, dispersals: made)
+        let moment = Moment(
+            point: batch.head.point, totals: totals, dispersals: made,
+            promised: house.unsealedVouchers)
         batches.note(moment, if: isCut)
         dispersals.note(moment, if: isUnsealed)
+        vouchers.note(moment, if: isPromised)
     }
 }

@@ -35,6 +35,23 @@ enum ChannelFiles {
         }
     }
 
+    /// The books in a file, which must be signed as the voucher is and for its sum.
+    static func books(
+        _ path: String, of terms: ChannelTerms, _ voucher: Voucher
+    ) throws -> VoucherBooks {
+        let bytes = try content(path)
+        do throws(ChannelRefusal) {
+            guard case .batch(let channel) = terms else { throw .wrongDomain }
+            let books = try ChannelDocument.books(bytes)
+            try channel.check(books)
+            if books.cumulative == voucher.cumulative { return books }
+        } catch {
+            throw refuse(path, error)
+        }
+        Console.say("\(path): these books are of another sum than the voucher's")
+        throw Exit.checkFailed
+    }
+
     private static func content(_ path: String) throws -> [UInt8] {
         if path == "-" {
             return Array(try FileHandle.standardInput.read(upToCount: 1 << 20) ?? Data())

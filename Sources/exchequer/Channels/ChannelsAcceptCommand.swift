@@ -13,7 +13,9 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
             The channel's state is read from the chain when --rpc is given, and must be once for a \
             channel that is not kept yet. Give --rpc several times, with endpoints of different \
             operators: then no one of them alone can make up a deposit. A voucher that is refused \
-            ends with 5 and a number of docs/reference/channels.md.
+            ends with 5 and a number of docs/reference/channels.md. With --books it must be \
+            signed for the same sum under which books that was promised; what their journal says, \
+            exchequer audit --expect tells.
 
             EXAMPLES
               exchequer channels accept --store shop --channel channel.json --rpc URL \
@@ -24,6 +26,10 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
     @Option(help: "File with the channel's terms.", completion: .file()) var channel: String
     @Option(help: "File with the voucher, or - for standard input.", completion: .file())
     var voucher: String
+    @Option(
+        help: "File with the books that the voucher is signed under, as a house gives them.",
+        completion: .file())
+    var books: String?
     @Option(help: "How much of it is spent by what it pays for.") var spends = "0"
     @OptionGroup var nodes: NodeOptions
     @Option(help: "EVM: blocks, its own included, until a deposit counts.")
@@ -34,6 +40,7 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
         let terms = try ChannelFiles.terms(channel)
         let document = try ChannelFiles.voucher(voucher, of: terms)
         let price = try ChannelFiles.amount(spends)
+        let books = try books.map { try ChannelFiles.books($0, of: terms, document) }
         var sighting: ChannelSighting?
         if !nodes.rpc.isEmpty {
             sighting = try await ChannelChain.sighting(
@@ -53,10 +60,11 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
             try await store.take(input)
             guard let entry = store.look({ $0.entry(terms.id) }) else { return }
             if json {
-                try Console.put(json: ChannelReport(entry, at: store.now))
-            } else {
-                Console.put("\(terms.name): \(document.cumulative) taken, \(entry.spent) spent")
+                return try Console.put(json: ChannelReport(entry, books, at: store.now))
             }
+            Console.put("\(terms.name): \(document.cumulative) taken, \(entry.spent) spent")
+            guard let books else { return }
+            Console.put("its books are \(books.sequence):\(books.books.journalHead.hex)")
         }
     }
 }
@@ -66,8 +74,13 @@ struct ChannelReport: Encodable {
     let channel, rail, phase, deposit, claimed, signed, spent, unclaimed: String
     let deadline, expires: Int64?
     let claiming: Bool
+    /// Under which books what was taken now is signed, if they were given.
+    let sequence, journal_head, liabilities_root: String?
 
-    init(_ entry: VoucherEntry, at now: Int64) {
+    init(_ entry: VoucherEntry, _ books: VoucherBooks? = nil, at now: Int64) {
+        sequence = books.map { "\($0.sequence)" }
+        journal_head = books?.books.journalHead.hex
+        liabilities_root = books?.books.liabilities.hex
         channel = entry.terms.name
         rail =
             switch entry.terms {

@@ -33,8 +33,8 @@ struct ClaimableCommand: AsyncParsableCommand {
     var apiKeyFile: String?
     @Option(
         help: """
-            Folder to write vouchers and their channels' terms to, as N.voucher.json and \
-            N.channel.json: what exchequer channels takes.
+            Folder to write vouchers, their channels' terms and the books they are signed under \
+            to, as N.voucher.json, N.channel.json and N.books.json: what exchequer channels takes.
             """,
         completion: .directory)
     var vouchers: String?
@@ -113,6 +113,9 @@ struct ClaimableCommand: AsyncParsableCommand {
                 }
                 try Data((voucher + "\n").utf8).write(
                     to: place.appendingPathComponent(name + ".voucher.json"), options: .atomic)
+                guard let books = one.books else { continue }
+                try Data((books + "\n").utf8).write(
+                    to: place.appendingPathComponent(name + ".books.json"), options: .atomic)
             }
         } catch {
             Console.say("\(folder) cannot be written: \(error.localizedDescription)")

@@ -89,7 +89,8 @@ import Testing
     /// A memo beside a transfer could say whom it is for: none but a statement is signed.
     @Test func statementsOfBooksAreSignedAndNoOtherMemo() throws {
         let said = BooksStatement(
-            first: 3, last: 12, journalHead: try digest(0x31), liabilities: try digest(0x32))
+            first: 3, last: 12,
+            PushedBooks(journalHead: try digest(0x31), liabilities: try digest(0x32)))
         func reply(_ text: [UInt8]) throws -> SignerReply {
             try ask(
                 message([
