@@ -93,8 +93,10 @@ import Testing
             let made = [
                 pool.open(settler: settler, guardian: guardian, delay: 432_000),
                 pool.commit(
-                    epoch: 7, root: root, total: 1 << 63 + UInt64(number),
-                    journalHead: key("journal").value, settler: settler),
+                    PayoutRoot(
+                        epoch: 7, root: root, total: 1 << 63 + UInt64(number),
+                        journalHead: key("journal").value,
+                        liabilities: key("liabilities").value), settler: settler),
                 pool.activate(), pool.dispute(epoch: 7, guardian: guardian),
                 pool.enrol(payee, payer: key("payer")),
                 pool.claim(payee, cumulative: amount, proof: proof),
@@ -127,17 +129,14 @@ import Testing
         let payees = try (0..<5).map { try SVMNode.owner("payee \($0)") }
         let leaves = payees.enumerated().map { pool.leaf(of: $1, cumulative: UInt64($0 + 1) * 10) }
         let tree = ClaimTree(leaves: leaves)
+        let committed = PayoutRoot(
+            epoch: 1, root: tree.root, total: 150, journalHead: key("head").value,
+            liabilities: key("owed").value)
         try await node.run(
-            [
-                pool.commit(
-                    epoch: 1, root: tree.root, total: 150, journalHead: .zero,
-                    settler: settlerAddress)
-            ], signers: [settler])
+            [pool.commit(committed, settler: settlerAddress)], signers: [settler])
         let early = try #require(try await state(of: pool, on: node))
         #expect(early.pool == pool && early.active == nil && early.delay == 3)
-        #expect(
-            early.waiting
-                == PayoutRoot(epoch: 1, root: tree.root, total: 150, journalHead: .zero))
+        #expect(early.waiting == committed)
         try await node.tick(3)
         try await node.run([pool.activate()])
 
@@ -148,7 +147,7 @@ import Testing
         try await node.run([pool.enrol(payee, payer: node.address), claim])
         #expect(try await node.balance(payee) == 40)
         let late = try #require(try await state(of: pool, on: node))
-        #expect(late.claimedTotal == 40 && late.waiting == nil && late.active?.root == tree.root)
+        #expect(late.claimedTotal == 40 && late.waiting == nil && late.active == committed)
         #expect(late.roles.settler == settlerAddress && late.nextRoles == nil)
         let kept = try #require(
             try await node.chain.accounts([pool.record(of: payee)], .processed)[0])

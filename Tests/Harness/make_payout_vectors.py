@@ -46,7 +46,8 @@ def row(number: int) -> dict:
                    for payee, owed in payees.items()],
         "instructions": [told(instruction) for instruction in [
             pool.open(settler, guardian, 432_000),
-            pool.commit(settler, 7, 2**63 + number, tree.root, bytes(key("journal"))),
+            pool.commit(settler, 7, 2**63 + number, tree.root, bytes(key("journal")),
+                        bytes(key("liabilities"))),
             pool.activate(), pool.dispute(guardian, 7), pool.enrol(key("payer"), first),
             pool.claim(first, amount, tree.proof(first)),
             pool.claim(first, amount, tree.proof(first), key("elsewhere"), signs=True),

@@ -18,14 +18,15 @@ TOKEN_2022 = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
 ASSOCIATED = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 SYSTEM = Pubkey.default()
 DOMAIN = keccak(text="exchequer.solana.claim.v1")
-POOL_BYTES, RECORD_BYTES = 624, 80
+POOL_BYTES, RECORD_BYTES = 688, 80
 
 # The pool's fields: nine numbers, bump, two flags, then keys and hashes.
 NUMBERS = ("tag", "delay", "epoch", "active_epoch", "active_total", "claimed_total",
            "waiting_total", "active_from", "roles_from")
 WORDS = ("active_root", "waiting_root", "active_journal", "waiting_journal", "domain", "cluster",
          "address", "mint", "vault", "token", "opener", "admin", "settler", "guardian",
-         "next_admin", "next_settler", "next_guardian")
+         "next_admin", "next_settler", "next_guardian", "active_liabilities",
+         "waiting_liabilities")
 
 
 def token_account(owner: Pubkey, mint: Pubkey, token: Pubkey = TOKEN) -> Pubkey:
@@ -82,8 +83,8 @@ class Pool:
             0, data, (self.opener, "sw"), (self.address, "w"), (self.mint, ""), (self.vault, ""),
             (self.token, ""), (SYSTEM, ""))
 
-    def commit(self, settler, epoch, total, root, journal=bytes(32)):
-        data = struct.pack("<QQ", epoch, total) + root + journal
+    def commit(self, settler, epoch, total, root, journal=b"j" * 32, liabilities=b"l" * 32):
+        data = struct.pack("<QQ", epoch, total) + root + journal + liabilities
         return self.call(1, data, (settler, "s"), (self.address, "w"), (self.vault, ""))
 
     def activate(self):

@@ -151,9 +151,8 @@ class World:
         tree = self.pool.tree(owed)
         epoch = epoch or self.state()["epoch"] + 1
         total = sum(owed.values()) if total is None else total
-        units = self.done(
-            self.pool.commit(self.settler.pubkey(), epoch, total, tree.root, b"j" * 32),
-            signers=[self.settler])
+        units = self.done(self.pool.commit(self.settler.pubkey(), epoch, total, tree.root),
+                          signers=[self.settler])
         if activate:
             self.call.ok("test_tick", self.state()["delay"])
             self.done(self.pool.activate())
@@ -231,7 +230,7 @@ def test_lamports_that_a_stranger_sent_keep_nobody_out(world):
     world.enrol(payee)
     world.refused("AlreadyThere", world.pool.enrol(world.payer.pubkey(), payee),
                   signers=[world.payer])
-    rent = world.call.ok("getMinimumBalanceForRentExemption", 624)
+    rent = world.call.ok("getMinimumBalanceForRentExemption", 688)
     assert world.account(world.pool.address).lamports == rent
     assert world.account(world.pool.record(payee)).lamports == 10**9
 
@@ -271,7 +270,48 @@ def test_the_delay_is_exact(world):
     world.refused("TooLate", world.pool.dispute(world.guardian.pubkey(), 1),
                   signers=[world.guardian])
     world.done(world.pool.activate())
-    assert world.state()["active_journal"] == b"j" * 32
+
+
+def test_a_root_names_its_books(world):
+    """The journal's head and the root of what is owed wait and become active with their root."""
+    world.open(delay=DELAY)
+    world.fund(world.pool.address, 10)
+    pool, settler, root = world.pool, world.settler.pubkey(), b"r" * 32
+    names = [f"{when}_{what}" for when in ("active", "waiting")
+             for what in ("root", "journal", "liabilities")]
+
+    def kept():
+        return [world.state()[name] for name in names]
+
+    nothing = [bytes(32)] * 3
+    assert kept() == nothing * 2
+    for books, error in [((bytes(32), b"o" * 32), "EmptyJournal"),
+                         ((b"h" * 32, bytes(32)), "EmptyLiabilities"),
+                         ((bytes(32), bytes(32)), "EmptyJournal")]:
+        world.refused(error, pool.commit(settler, 1, 10, root, *books), signers=[world.settler])
+    assert kept() == nothing * 2 and world.state()["epoch"] == 0
+    # One bit is enough, wherever it is.
+    for place in range(0, 32, 8):
+        books = [bytes(place + 7) + bytes([shift]) + bytes(24 - place) for shift in (1, 128)]
+        epoch = world.state()["epoch"] + 1
+        world.done(pool.commit(settler, epoch, 10, root, *books), signers=[world.settler])
+        assert kept() == [*nothing, root, *books]
+        world.done(pool.dispute(world.guardian.pubkey(), epoch), signers=[world.guardian])
+    first, second = [b"1" * 32, b"h" * 32, b"o" * 32], [b"2" * 32, b"H" * 32, b"O" * 32]
+    world.done(pool.commit(settler, 5, 10, *first), signers=[world.settler])
+    assert kept() == [*nothing, *first]
+    world.call.ok("test_tick", DELAY)
+    world.done(pool.activate())
+    assert kept() == [*first, *first]
+    world.done(pool.commit(settler, 6, 10, *second), signers=[world.settler])
+    assert kept() == [*first, *second]
+    # A disputed root leaves what pays as it was.
+    world.done(pool.dispute(world.guardian.pubkey(), 6), signers=[world.guardian])
+    assert kept() == [*first, *second]
+    world.done(pool.commit(settler, 7, 10, *second), signers=[world.settler])
+    world.call.ok("test_tick", DELAY)
+    world.done(pool.activate())
+    assert kept() == [*second, *second]
 
 
 def test_roles_change_after_the_delay(world):
@@ -427,6 +467,8 @@ def test_a_forged_pool_is_refused(ready_world, kind):
     for number, (owner, forged) in enumerate([
         (SYSTEM, content), (TOKEN, content), (world.program, content[:-8]),
         (world.program, content + bytes(8)), (world.program, bytes(8) + content[8:]),
+        # A pool of before roots had liabilities: the same but for its size.
+        (world.program, content[:624]),
         (world.program, bytes(world.account(world.pool.record(world.payees[0].pubkey())).data)),
     ]):
         fake = key(f"fake {number}").pubkey()

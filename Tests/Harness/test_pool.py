@@ -18,6 +18,8 @@ from test_house_chain import EXCHEQUER
 
 DELAY = 5_000
 OPENER, SETTLER, GUARDIAN = 0, 1, 2
+BOOKS = ("--journal-head", "ab" * 32, "--liabilities-root", "0x" + "cd" * 32)
+OTHER_BOOKS = ("--journal-head", "ab" * 32, "--liabilities-root", "ce" * 32)
 
 
 class Site(Cluster):
@@ -48,9 +50,18 @@ class Site(Cluster):
     def at(self, command, account, *arguments, code=0):
         return self.run(command, account, "--pool", self.pool.address, *arguments, code=code)
 
+    def commit(self, account, file, code=0, books=BOOKS):
+        return self.at("commit", account, "--leaves", file, *books, code=code)
+
     def refused(self, number, command, account, *arguments):
         said = self.at(command, account, *arguments, code=1)
         assert f"refusal {number}: " in said, said
+
+    def text(self, command):
+        """What a command prints for people."""
+        line = [EXCHEQUER, "pool", command, "--rpc", self.rpc, "--pool", str(self.pool.address)]
+        return subprocess.run(
+            line, capture_output=True, text=True, timeout=60, check=True).stdout
 
     def open(self):
         return self.run("open", OPENER, "--program", self.payout, "--mint", self.mint,
@@ -94,32 +105,43 @@ def test_a_pool_from_its_opening_to_the_last_claim(site):
     owners = [payee.pubkey() for payee in site.payees]
     owed = dict(zip(owners[:3], [100, 250, 50]))
     file = site.leaves(owed)
-    site.refused(122, "commit", SETTLER, "--leaves", file)
+    site.refused(122, "commit", SETTLER, "--leaves", file, *BOOKS)
     assert site.at("fund", OPENER, "--amount", 1_000)["call"] == "fund"
     site.at("fund", OPENER, "--amount", 7, "--memo", "party 7")
     assert site.balance(site.pool.address) == 1_007 and site.balance(site.keys[0][1]) == 3_993
-    site.refused(107, "commit", GUARDIAN, "--leaves", file)
-    site.at("commit", SETTLER, "--leaves", file, "--journal-head", "ab" * 32)
+    site.refused(107, "commit", GUARDIAN, "--leaves", file, *BOOKS)
+    for place, number in [(1, 129), (3, 130)]:
+        empty = [*BOOKS[:place], "00" * 32, *BOOKS[place + 1:]]
+        site.refused(number, "commit", SETTLER, "--leaves", file, *empty)
+    assert site.state()["epoch"] == 0
+    site.commit(SETTLER, file)
     tree = site.pool.tree(owed)
     shown = site.at("show", None)
     assert shown["waiting"] == {"epoch": 1, "root": tree.root.hex(), "total": "400",
-                                "journal_head": "ab" * 32}
+                                "journal_head": "ab" * 32, "liabilities_root": "cd" * 32}
+    assert f"  liabilities root {'cd' * 32}" in site.text("show")
     assert (shown.get("active"), shown["claimed_total"], shown["delay"]) == (None, "0", DELAY)
     assert (shown["settler"], shown["guardian"]) == tuple(str(site.keys[k][1]) for k in (1, 2))
-    # The same file again sends nothing.
-    assert "this root waits already, as epoch 1" in site.at("commit", SETTLER, "--leaves", file)
+    # The same file again sends nothing, and says so if its books are others.
+    said = site.commit(SETTLER, file)
+    assert "this root waits already, as epoch 1" in said and "books" not in said
+    said = site.commit(SETTLER, file, books=OTHER_BOOKS)
+    assert f"stays with the books it was committed with: journal head {'ab' * 32}" in said
+    assert f"liabilities root {'cd' * 32}" in said
     site.refused(118, "activate", OPENER)
     site.refused(107, "dispute", SETTLER, "--epoch", 1)
     site.refused(117, "dispute", GUARDIAN, "--epoch", 2)
     site.at("dispute", GUARDIAN, "--epoch", 1)
     site.refused(117, "activate", OPENER)
     # The number is used up; the next root waits its whole delay.
-    site.at("commit", SETTLER, "--leaves", file)
+    site.commit(SETTLER, file)
     site.call("test_tick", DELAY)
     site.refused(119, "dispute", GUARDIAN, "--epoch", 2)
     site.at("activate", OPENER)
-    assert "this root pays already, as epoch 2" in site.at("commit", SETTLER, "--leaves", file)
-    assert site.at("show", None)["active"]["root"] == tree.root.hex()
+    assert "this root pays already, as epoch 2" in site.commit(SETTLER, file)
+    paying = site.at("show", None)["active"]
+    assert (paying["root"], paying["journal_head"], paying["liabilities_root"]) == (
+        tree.root.hex(), "ab" * 32, "cd" * 32)
     assert site.state()["active_epoch"] == 2
 
     # One payee with its proof alone, one out of the whole file; both without an account yet.
@@ -149,13 +171,13 @@ def test_a_pool_from_its_opening_to_the_last_claim(site):
     for wrong, words in [({owners[0]: 0}, "leave out payees who were paid 100"),
                          ({owners[1]: 249}, f"{owners[1]} was paid 250, and its leaf says 249")]:
         file = site.leaves({k: v for k, v in {**owed, **wrong}.items() if v}, "wrong.csv")
-        assert words in site.at("commit", SETTLER, "--leaves", file, code=5)
+        assert words in site.commit(SETTLER, file, 5)
     more = site.leaves(owed, "more.csv")
-    site.at("commit", SETTLER, "--leaves", more)
+    site.commit(SETTLER, more)
     site.call("test_tick", DELAY)
     site.at("activate", OPENER)
     less = site.leaves({**owed, owners[3]: 39}, "less.csv")
-    site.refused(121, "commit", SETTLER, "--leaves", less)
+    site.refused(121, "commit", SETTLER, "--leaves", less, *BOOKS)
     kept.write_text(json.dumps(proof))
     site.refused(123, *claim)
     for owner, amount in [(owners[1], 300), (owners[2], 60), (owners[3], 40)]:
@@ -166,6 +188,22 @@ def test_a_pool_from_its_opening_to_the_last_claim(site):
     # To the unit: what was paid in is in the vault or with the payees.
     assert shown["claimed_total"] == "500"
     assert site.balance(site.pool.address) == 1_007 - 500
+
+
+def test_a_root_is_committed_with_its_books_only(site):
+    site.open()
+    site.at("fund", OPENER, "--amount", 1_000)
+    file = site.leaves({site.payees[0].pubkey(): 5})
+    for books, words in [
+        ((), "--journal-head"), (BOOKS[:2], "--liabilities-root"), (BOOKS[2:], "--journal-head"),
+        ((*BOOKS[:3], "cd" * 31), "--liabilities-root is a hash of 64 hexadecimal digits"),
+        (("--journal-head", "head", *BOOKS[2:]), "--journal-head is a hash of 64 hexadecimal"),
+    ]:
+        assert words in site.commit(SETTLER, file, 64, books)
+    assert site.state()["epoch"] == 0
+    site.commit(SETTLER, file)
+    assert site.state()["waiting_journal"] == b"\xab" * 32
+    assert site.state()["waiting_liabilities"] == b"\xcd" * 32
 
 
 def test_files_of_leaves_are_read_or_say_what_is_wrong(site):
@@ -181,16 +219,16 @@ def test_files_of_leaves_are_read_or_say_what_is_wrong(site):
         ('[{"owner": 7}]', "is not a list of"), (f"{first},{2**64}\n", "not a whole number"),
     ]:
         file.write_text(text)
-        assert words in site.at("commit", SETTLER, "--leaves", file, code=3)
-    assert "cannot be read" in site.at("commit", SETTLER, "--leaves", site.folder / "x", code=3)
+        assert words in site.commit(SETTLER, file, 3)
+    assert "cannot be read" in site.commit(SETTLER, site.folder / "x", 3)
     # Comments, the header and JSON are the same leaves.
     file.write_text(f"# epoch 1\nowner,cumulative\r\n{first},5\r\n{second},6\r\n")
     owed = [{"owner": str(second), "cumulative": "6"}, {"owner": str(first), "cumulative": "5"}]
     other = site.folder / "leaves.json"
     other.write_text(json.dumps(owed))
-    site.at("commit", SETTLER, "--leaves", file)
+    site.commit(SETTLER, file)
     assert site.state()["waiting_root"] == site.pool.tree({first: 5, second: 6}).root
-    assert "waits already" in site.at("commit", SETTLER, "--leaves", other)
+    assert "waits already" in site.commit(SETTLER, other)
     assert "no pool" in site.run("show", None, "--pool", site.mint, code=3)
 
 

@@ -98,7 +98,9 @@ enum {
     OVER_TOTAL,             /* all claims together would be above the total */
     EMPTY_KEY,              /* a key of zeros where somebody must be able to sign */
     NO_ROLES_WAITING,       /* no change of roles waits */
-    CLOCK_OVERFLOW          /* a slot beyond 64 bits */
+    CLOCK_OVERFLOW,         /* a slot beyond 64 bits */
+    EMPTY_JOURNAL,          /* a journal head of zeros: a root that names no books */
+    EMPTY_LIABILITIES       /* the same of the root of what is owed */
 };
 
 /* ---- constants */
@@ -166,6 +168,8 @@ struct pool {
     u8 next_admin[32];
     u8 next_settler[32];
     u8 next_guardian[32];
+    u8 active_liabilities[32];
+    u8 waiting_liabilities[32];
 };
 
 struct record {
@@ -175,7 +179,7 @@ struct record {
     u64 cumulative; /* what the payee was ever paid */
 };
 
-_Static_assert(sizeof(struct pool) == 624, "the documented size of a pool");
+_Static_assert(sizeof(struct pool) == 688, "the documented size of a pool");
 _Static_assert(sizeof(struct record) == 80, "the documented size of a record");
 
 /* What an instruction was given. */
@@ -332,11 +336,11 @@ static u64 open(struct call *call) {
 }
 
 /* 1: settler (signs), pool, vault
- *    epoch u64, total u64, root 32, journal 32 */
+ *    epoch u64, total u64, root 32, journal 32, liabilities 32 */
 static u64 commit(struct call *call) {
     struct account *a = call->accounts;
     if (call->count != 3) return WRONG_ACCOUNT_COUNT;
-    if (call->data_count != 80) return BAD_INSTRUCTION;
+    if (call->data_count != 112) return BAD_INSTRUCTION;
     struct pool *pool = pool_of(call, &a[1]);
     if (!pool) return NOT_A_POOL;
     if (!a[1].is_writable) return NOT_WRITABLE;
@@ -349,14 +353,18 @@ static u64 commit(struct call *call) {
     if (total < pool->active_total) return TOTAL_SHRINKS;
     if (total - pool->claimed_total > word(a[2].data + 64)) return UNDERFUNDED;
     if (now + pool->delay < now) return CLOCK_OVERFLOW;
-    const u8 *root = call->data + 16;
+    const u8 *root = call->data + 16, *journal = root + 32, *liabilities = root + 64;
     if (is_zero(root)) return EMPTY_ROOT;
+    /* The books that the root is of: which history, and what was owed to everybody then. */
+    if (is_zero(journal)) return EMPTY_JOURNAL;
+    if (is_zero(liabilities)) return EMPTY_LIABILITIES;
     pool->epoch = epoch;
     pool->waiting_total = total;
     pool->active_from = now + pool->delay;
     pool->is_waiting = 1;
     copy(pool->waiting_root, root);
-    copy(pool->waiting_journal, call->data + 48);
+    copy(pool->waiting_journal, journal);
+    copy(pool->waiting_liabilities, liabilities);
     return 0;
 }
 
@@ -375,6 +383,7 @@ static u64 activate(struct call *call) {
     pool->is_waiting = 0;
     copy(pool->active_root, pool->waiting_root);
     copy(pool->active_journal, pool->waiting_journal);
+    copy(pool->active_liabilities, pool->waiting_liabilities);
     return 0;
 }
 

@@ -26,15 +26,15 @@ extension PayoutPool {
         }
     }
 
-    /// Puts a root in waiting: of the last epoch plus one, with the sum of its leaves.
-    public func commit(
-        epoch: UInt64, root: Digest, total: UInt64, journalHead: Digest, settler: SolanaAddress
-    ) -> SolanaInstruction {
+    /// Puts a root in waiting, which is of the last epoch plus one, with the sum of its leaves and
+    /// the books that it is of. The program refuses books of zeros.
+    public func commit(_ root: PayoutRoot, settler: SolanaAddress) -> SolanaInstruction {
         call(1, [.init(settler, isSigner: true), written, .init(vault)]) { data in
-            data.write(epoch)
-            data.write(total)
-            data.write(root)
-            data.write(journalHead)
+            data.write(root.epoch)
+            data.write(root.total)
+            data.write(root.root)
+            data.write(root.journalHead)
+            data.write(root.liabilities)
         }
     }
 

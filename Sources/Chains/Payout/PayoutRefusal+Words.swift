@@ -32,6 +32,10 @@ extension PayoutRefusal {
         case .emptyKey: "a key of zeros, with which nobody could sign"
         case .noRolesWaiting: "no change of roles waits"
         case .clockOverflow: "the slot is beyond 64 bits"
+        case .emptyJournal:
+            "the journal's head hash is all zeros: a root has to name the books that it is of"
+        case .emptyLiabilities:
+            "the liabilities root is all zeros: a root has to say what was owed to everybody"
         }
     }
 }

@@ -58,4 +58,8 @@ public enum PayoutRefusal: UInt32, CaseIterable, Error, Sendable {
     case noRolesWaiting
     /// A slot beyond 64 bits.
     case clockOverflow
+    /// A journal head of zeros: a root that names no books.
+    case emptyJournal
+    /// A liabilities root of zeros.
+    case emptyLiabilities
 }

@@ -10,20 +10,25 @@ public struct PayoutRoot: Hashable, Sendable {
     public let total: UInt64
     /// The head hash of the house's journal then.
     public let journalHead: Digest
+    /// The root of all that the house owed then.
+    public let liabilities: Digest
 
     /// A root of these parts.
-    public init(epoch: UInt64, root: Digest, total: UInt64, journalHead: Digest) {
+    public init(
+        epoch: UInt64, root: Digest, total: UInt64, journalHead: Digest, liabilities: Digest
+    ) {
         self.epoch = epoch
         self.root = root
         self.total = total
         self.journalHead = journalHead
+        self.liabilities = liabilities
     }
 }
 
 /// What a pool's account says. Compare `pool` with the pool you mean before you trust the rest.
 public struct PayoutPoolState: Hashable, Sendable {
     /// The bytes of a pool's account.
-    public static let byteCount = 624
+    public static let byteCount = 688
     private static let tag: UInt64 = 0x314C_4F4F_5048_4358
 
     /// Which pool it is.
@@ -72,7 +77,7 @@ public struct PayoutPoolState: Hashable, Sendable {
         let doRolesWait = try reader.readBool()
         _ = try reader.readRaw(count: 5)
         var words: [Digest] = []
-        for _ in 0..<17 { words.append(try reader.readDigest()) }
+        for _ in 0..<19 { words.append(try reader.readDigest()) }
         pool = PayoutPool(
             program: program, opener: SolanaAddress(words[10]), mint: SolanaAddress(words[7]),
             cluster: words[5], token: SolanaAddress(words[9]))
@@ -83,10 +88,13 @@ public struct PayoutPoolState: Hashable, Sendable {
             activeEpoch == 0
             ? nil
             : PayoutRoot(
-                epoch: activeEpoch, root: words[0], total: activeTotal, journalHead: words[2])
+                epoch: activeEpoch, root: words[0], total: activeTotal, journalHead: words[2],
+                liabilities: words[17])
         waiting =
             isWaiting
-            ? PayoutRoot(epoch: epoch, root: words[1], total: waitingTotal, journalHead: words[3])
+            ? PayoutRoot(
+                epoch: epoch, root: words[1], total: waitingTotal, journalHead: words[3],
+                liabilities: words[18])
             : nil
         roles = Self.roles(words[11...13])
         nextRoles = doRolesWait ? Self.roles(words[14...16]) : nil

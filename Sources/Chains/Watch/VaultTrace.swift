@@ -188,10 +188,11 @@ extension VaultTrace.Instruction {
 
     /// A root that is committed (kind 1).
     fileprivate var committedRoot: PayoutRoot? {
-        guard data.count == 88, kind == 1, let root = Digest(Array(data[24..<56])),
-            let head = Digest(Array(data[56..<88]))
+        guard data.count == 120, kind == 1, let root = Digest(Array(data[24..<56])),
+            let head = Digest(Array(data[56..<88])), let owed = Digest(Array(data[88..<120]))
         else { return nil }
-        return PayoutRoot(epoch: word(8), root: root, total: word(16), journalHead: head)
+        return PayoutRoot(
+            epoch: word(8), root: root, total: word(16), journalHead: head, liabilities: owed)
     }
 
     private var kind: UInt64 { data.count >= 8 ? word(0) : .max }

@@ -132,13 +132,14 @@ struct PoolShowCommand: AsyncParsableCommand {
     private struct Report: Encodable {
         struct Root: Encodable {
             let epoch: UInt64
-            let root, total, journal_head: String
+            let root, total, journal_head, liabilities_root: String
 
             init(_ root: PayoutRoot) {
                 epoch = root.epoch
                 self.root = root.root.hex
                 total = "\(root.total)"
                 journal_head = root.journalHead.hex
+                liabilities_root = root.liabilities.hex
             }
         }
 
@@ -183,6 +184,7 @@ struct PoolShowCommand: AsyncParsableCommand {
         ]
         if let active = report.active {
             lines.append("pays     epoch \(active.epoch), \(active.total) in all: \(active.root)")
+            lines += books(of: active)
         } else {
             lines.append("pays     nothing yet")
         }
@@ -191,6 +193,7 @@ struct PoolShowCommand: AsyncParsableCommand {
             lines.append(
                 "waits    epoch \(waiting.epoch), \(waiting.total) in all, until slot "
                     + "\(report.active_from): \(waiting.root)")
+            lines += books(of: waiting)
         }
         lines += [
             "admin    \(report.admin)", "settler  \(report.settler)",
@@ -199,5 +202,9 @@ struct PoolShowCommand: AsyncParsableCommand {
         if let slot = report.roles_from { lines.append("other keys count from slot \(slot)") }
         if let claimed = report.claimed { lines.append("the payee had \(claimed)") }
         return lines.joined(separator: "\n")
+    }
+
+    private static func books(of root: Report.Root) -> [String] {
+        ["  journal head     \(root.journal_head)", "  liabilities root \(root.liabilities_root)"]
     }
 }

@@ -16,35 +16,52 @@ struct PoolCommitCommand: AsyncParsableCommand {
             hold the sum less what was claimed. If this very root waits or pays already, nothing \
             is sent.
 
+            Each root names the books that it is of: the journal's head hash, with which anybody \
+            can replay how it came about, and the liabilities root, in which each holder finds \
+            its own balance. A house has both of its last sealed batch at GET /v1/liabilities \
+            (head, root).
+
             EXAMPLES
-              exchequer pool commit --rpc URL --key-file settler.key --pool POOL --leaves owed.csv
+              curl -s https://HOUSE/v1/liabilities    # "head": "4f..", "root": "9a.."
+              exchequer pool commit --rpc URL --key-file settler.key --pool POOL \\
+                  --leaves owed.csv --journal-head 4f.. --liabilities-root 9a..
             """)
 
     @OptionGroup var options: PoolOptions
     @Option(help: "The file of leaves.", completion: .file()) var leaves: String
-    @Option(help: "The head hash of a journal that the root is of; zeros if left out.")
-    var journalHead: String?
+    @Option(help: "The journal's head hash, 32 bytes in hex: head of GET /v1/liabilities.")
+    var journalHead: String
+    @Option(help: "The root of all that is owed, 32 bytes in hex: root of GET /v1/liabilities.")
+    var liabilitiesRoot: String
 
     func run() async throws {
         let leaves = try PayoutLeaves(contentsOf: leaves)
-        let head = try journalHead.map { try digest($0, "--journal-head") } ?? .zero
+        let head = try digest(journalHead, "--journal-head")
+        let owed = try digest(liabilitiesRoot, "--liabilities-root")
         let session = try await options.open()
-        let root = leaves.tree(of: session.pool).root
-        if let waiting = session.state.waiting, waiting.root == root {
+        let root = PayoutRoot(
+            epoch: session.state.epoch + 1, root: leaves.tree(of: session.pool).root,
+            total: leaves.total, journalHead: head, liabilities: owed)
+        if let waiting = session.state.waiting, waiting.root == root.root {
             return Console.say(
                 "this root waits already, as epoch \(waiting.epoch), until slot "
-                    + "\(session.state.activeFrom)")
+                    + "\(session.state.activeFrom)\(Self.otherBooks(waiting, root))")
         }
-        if let active = session.state.active, active.root == root {
-            return Console.say("this root pays already, as epoch \(active.epoch)")
+        if let active = session.state.active, active.root == root.root {
+            return Console.say(
+                "this root pays already, as epoch \(active.epoch)\(Self.otherBooks(active, root))")
         }
         try await check(leaves, session)
         try await session.finish(
-            [
-                session.pool.commit(
-                    epoch: session.state.epoch + 1, root: root, total: leaves.total,
-                    journalHead: head, settler: session.sender)
-            ], "commit")
+            [session.pool.commit(root, settler: session.sender)], "commit")
+    }
+
+    /// What to add if the chain has the root with other books than were given now.
+    private static func otherBooks(_ there: PayoutRoot, _ given: PayoutRoot) -> String {
+        there.journalHead == given.journalHead && there.liabilities == given.liabilities
+            ? ""
+            : ", and stays with the books it was committed with: journal head "
+                + "\(there.journalHead.hex), liabilities root \(there.liabilities.hex)"
     }
 
     /// Whether the leaves repeat everybody who was paid. The pool's total counts what was claimed

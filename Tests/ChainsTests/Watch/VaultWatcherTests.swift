@@ -77,9 +77,10 @@ import Transport
         let payee = try SVMNode.owner("payee")
         let leaf = pool.leaf(of: payee, cumulative: 40)
         let settler = SolanaAddress(stage.settler.publicKey)
-        try await node.run(
-            [pool.commit(epoch: 1, root: leaf, total: 40, journalHead: .zero, settler: settler)],
-            signers: [stage.settler])
+        let root = PayoutRoot(
+            epoch: 1, root: leaf, total: 40, journalHead: pool.cluster,
+            liabilities: PayoutPool.domain)
+        try await node.run([pool.commit(root, settler: settler)], signers: [stage.settler])
         try await node.tick(3)
         try await node.run([pool.activate()])
         try await node.give(0, to: payee)
@@ -89,7 +90,6 @@ import Transport
         // Nothing is read before it is final.
         #expect(try await read(watcher(stage), from: stage.start).events.isEmpty)
         try await node.tick(40)
-        let root = PayoutRoot(epoch: 1, root: leaf, total: 40, journalHead: .zero)
         let wanted: [VaultEvent] = [
             .deposited(amount: 100, owner: node.address, memo: "party 1", references: []),
             .deposited(amount: 60, owner: node.address, memo: "party 2", references: []),
