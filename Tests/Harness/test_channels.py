@@ -13,9 +13,13 @@ from base64 import b64encode
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_typed_data
+from solders.hash import Hash
+from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
+from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+from solders.transaction import VersionedTransaction
 from test_house_chain import EXCHEQUER, ROOT, Chain, eventually
 from web3 import Web3
 
@@ -23,6 +27,7 @@ COUNTERPARTS = ROOT / "Tests" / "Harness" / "channels"
 HALF = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 TOKEN = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
 ASSOCIATED = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+SYSTEM = Pubkey.default()
 
 
 def run(*arguments, code=0, stdin=None):
@@ -225,8 +230,7 @@ class Cluster(Chain):
         self.put(self.mint, struct.pack("<I32sQBBI32s", 1, bytes(self.keys[0][1]), 10**9, 6, 1, 0,
                                         bytes(32)))
         for owner, amount in [(self.keys[0][1], 5_000), (self.keys[1][1], 0), (self.treasury, 0)]:
-            self.put(self.tokens(owner), bytes(self.mint) + bytes(owner)
-                     + struct.pack("<Q36sB", amount, bytes(36), 1) + bytes(56))
+            self.hold(owner, amount)
 
     @staticmethod
     def named(label):
@@ -234,6 +238,10 @@ class Cluster(Chain):
 
     def put(self, address, content):
         self.call("test_setAccount", str(address), 10**9, str(TOKEN), b64encode(content).decode())
+
+    def hold(self, owner, amount=0):
+        self.put(self.tokens(owner), bytes(self.mint) + bytes(owner)
+                 + struct.pack("<Q36sB", amount, bytes(36), 1) + bytes(56))
 
     def tokens(self, owner):
         seeds = [bytes(owner), bytes(TOKEN), bytes(self.mint)]
@@ -375,3 +383,143 @@ def voucher(cluster, store, channel, amount):
                "--cumulative", amount)
     run("accept", "--store", store, "--channel", channel, "--rpc", cluster.rpc, "--voucher", "-",
         stdin=json.dumps(made))
+
+
+def opened(cluster, name, *splits):
+    """A channel of 1,000 from the first key to the second, which the shop keeps."""
+    file = cluster.folder / f"{name}.json"
+    shares = [word for owner, share in splits for word in ("--split", f"{owner}:{share}")]
+    run("open", "solana", "--rpc", cluster.rpc, "--key-file", cluster.keys[0][0], "--payee",
+        cluster.keys[1][1], "--mint", cluster.mint, "--deposit", 1_000, "--program",
+        cluster.program, "--out", file, *shares)
+    return file
+
+
+def distribute(cluster, file):
+    """Sends the program's instruction by itself, without guards, as anybody may."""
+    terms = json.loads(file.read_text())
+    channel, payer, payee, rent = (
+        Pubkey.from_string(terms[name]) for name in ("channelId", "payer", "payee", "rentPayer"))
+    splits = [(Pubkey.from_string(split["recipient"]), split["shareBps"])
+              for split in terms["distributionSplits"]]
+    events = Pubkey.find_program_address([b"event_authority"], cluster.program)[0]
+    written = [channel, payer, rent]
+    written += map(cluster.tokens, (channel, payer, payee, cluster.treasury))
+    read = [cluster.mint, TOKEN, events, cluster.program]
+    metas = [AccountMeta(key, False, True) for key in written]
+    metas += [AccountMeta(key, False, False) for key in read]
+    metas += [AccountMeta(cluster.tokens(owner), False, True) for owner, _ in splits]
+    data = b"\7" + struct.pack("<I", len(splits)) + b"".join(
+        bytes(owner) + struct.pack("<H", share) for owner, share in splits)
+    key = Keypair.from_seed(bytes.fromhex(cluster.keys[2][0].read_text()))
+    recent = Hash.from_string(cluster.call("getLatestBlockhash")["value"]["blockhash"])
+    message = MessageV0.try_compile(
+        key.pubkey(), [Instruction(cluster.program, data, metas)], [], recent)
+    sent = bytes(VersionedTransaction(message, [key]))
+    cluster.call("sendTransaction", b64encode(sent).decode(), {"encoding": "base64"})
+
+
+def lie(cluster, owners):
+    """From now on the node tells of these owners' accounts, asked for together, as they are now."""
+    accounts = [str(cluster.tokens(owner)) for owner in owners]
+    now = cluster.call("getMultipleAccounts", [*accounts, str(cluster.mint)],
+                       {"encoding": "base64", "commitment": "confirmed"})
+    cluster.call("test_fault", {"method": "getMultipleAccounts", "kind": "lie", "count": 10**6,
+                                "contains": accounts[-1], "result": now})
+
+
+def test_without_guards_the_treasury_has_what_cannot_be_paid(cluster):
+    payee, store = cluster.keys[1][1], cluster.folder / "shop"
+    file = opened(cluster, "channel")
+    voucher(cluster, store, file, 250)
+    claim = ["claim", "--store", store, "--rail", "solana", "--rpc", cluster.rpc, "--key-file",
+             cluster.keys[1][0], "--treasury", cluster.treasury]
+    cluster.freeze(payee)
+    done = run(*claim)
+    assert done["settled"] == 1 and done["held"] == [json.loads(file.read_text())["channelId"]]
+    assert f"the token account of {payee} cannot be paid (frozen)" in done["reasons"][0]
+    distribute(cluster, file)
+    eventually("it is lost", lambda: cluster.balance(cluster.treasury) == 250)
+    cluster.freeze(payee, False)
+    eventually("nothing is due any more", lambda: run(*claim)["held"] == [])
+    assert cluster.balance(payee) == 0
+
+
+def test_who_is_frozen_between_the_look_and_the_block_loses_nothing(cluster):
+    (_, payer), (_, payee), extra = *cluster.keys[:2], cluster.named("extra")
+    store = cluster.folder / "shop"
+    cluster.hold(extra)
+    shared, plain = opened(cluster, "shared", (extra, 5_000)), opened(cluster, "plain")
+    voucher(cluster, store, shared, 200)
+    voucher(cluster, store, plain, 100)
+    key = ["--rpc", cluster.rpc, "--key-file", cluster.keys[1][0], "--treasury", cluster.treasury]
+    claim = ["claim", "--store", store, "--rail", "solana", *key]
+    lie(cluster, [payee, payer, cluster.treasury, extra])
+    cluster.freeze(extra)
+    done = run(*claim)
+    assert (done["sent"], done["settled"], done["open"]) == (1, 1, 0)
+    # The other channel is paid; of this one nothing is, and nothing is lost.
+    assert done["held"] == [json.loads(shared.read_text())["channelId"]]
+    assert f"the token account of {extra} could not be paid any more" in done["reasons"][0]
+    assert "code 17" in done["reasons"][0] and "nobody lost anything" in done["reasons"][0]
+    holders = (payee, extra, cluster.treasury, payer)
+    assert [cluster.balance(holder) for holder in holders] == [100, 0, 0, 3_000]
+    cluster.call("test_clearFaults")
+    assert f"{extra} cannot be paid (frozen)" in run(*claim)["reasons"][0]
+    cluster.freeze(extra, False)
+    done = run(*claim)
+    assert (done["held"], done["open"]) == ([], 0)
+    assert [cluster.balance(holder) for holder in holders] == [200, 100, 0, 3_000]
+
+    # The same when the payee closes: the seal is undone too.
+    close = ["close", "--channel", shared, *key]
+    lie(cluster, [payee, payer, cluster.treasury, extra])
+    cluster.freeze(payer)
+    said = run(*close, code=1)
+    assert f"the token account of {payer} could not be paid any more" in said, said
+    assert run("show", "--channel", shared, "--rpc", cluster.rpc)["phase"] == "open"
+    assert [cluster.balance(holder) for holder in holders] == [200, 100, 0, 3_000]
+    cluster.call("test_clearFaults")
+    assert f"{payer} cannot be paid (frozen)" in run(*close, code=5)
+    cluster.freeze(payer, False)
+    assert run(*close)["step"] == "distributed"
+    assert [cluster.balance(holder) for holder in holders] == [200, 100, 0, 3_800]
+
+
+def test_many_splits_are_guarded_over_the_stores_table(cluster):
+    owners = [cluster.named(f"owner {number}") for number in range(13)]
+    store, payee = cluster.folder / "shop", cluster.keys[1][1]
+    for owner in owners[:5]:
+        cluster.hold(owner)
+    with pytest.raises(AssertionError, match="13 splits are too many"):
+        opened(cluster, "too many", *((owner, 100) for owner in owners))
+    file = opened(cluster, "five", *((owner, 1_000) for owner in owners[:5]))
+    voucher(cluster, store, file, 100)
+    key = ["--store", store, "--rpc", cluster.rpc, "--key-file", cluster.keys[1][0]]
+    key += ["--treasury", cluster.treasury]
+    done = run("claim", "--rail", "solana", *key)
+    assert done["settled"] == 1 and len(done["held"]) == 1
+    assert "5 splits and a guard for each does not fit" in done["reasons"][0]
+    assert "exchequer channels table make" in done["reasons"][0]
+    close = ["close", "--channel", file, *key]
+    assert "5 splits and a guard for each does not fit" in run(*close, code=5)
+    assert cluster.balance(payee) == 0
+    # The sysvar, the channel, and what its payout names.
+    assert run("table", "make", *key)["entries"] > 2 + 2 * 5
+    assert run("claim", "--rail", "solana", *key)["held"] == []
+    assert [cluster.balance(owner) for owner in (*owners[:5], payee)] == [10] * 5 + [50]
+    assert run(*close)["step"] == "distributed"
+    assert cluster.balance(cluster.keys[0][1]) == 4_900
+    assert cluster.balance(cluster.treasury) == 0
+
+
+def test_closing_makes_the_accounts_that_are_missing(cluster):
+    """Those of four splits, which fit with the seal, and the treasury's own."""
+    owners = [cluster.named(f"owner {number}") for number in range(4)]
+    file = opened(cluster, "four", *((owner, 1_000) for owner in owners))
+    cluster.call("test_setAccount", str(cluster.tokens(cluster.treasury)), 0, str(SYSTEM), "")
+    key = ["--rpc", cluster.rpc, "--key-file", cluster.keys[1][0], "--treasury", cluster.treasury]
+    assert run("close", "--channel", file, *key)["step"] == "distributed"
+    assert cluster.balance(cluster.keys[0][1]) == 5_000
+    for owner in (*owners, cluster.treasury):
+        assert cluster.balance(owner) == 0

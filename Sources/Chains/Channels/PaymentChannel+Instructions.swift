@@ -100,8 +100,8 @@ extension PaymentChannel {
     /// Pays what was settled and not yet paid, each share rounded down over all that was ever
     /// settled; of a sealed channel also gives the payer the rest and frees the accounts. Anybody.
     ///
-    /// Look at the recipients' accounts first (`TokenRecipient`): what cannot be paid goes to the
-    /// treasury for good.
+    /// What cannot be paid goes to the treasury for good: send it in a `DistributePlan`, which sees
+    /// in the same transaction that everybody can be paid.
     ///
     /// - Parameter treasury: the owner that the program was built with.
     public func distribute(

@@ -85,37 +85,85 @@ public struct PaymentSettler: Sendable {
         return round
     }
 
-    /// Pays out what was settled and not yet paid, a transaction for each channel; how many were
-    /// sent, and the channels that must wait because somebody's account cannot be paid: what the
-    /// program cannot pay it would give away for good. Sent twice it pays once. A channel on which
-    /// the nodes do not agree is left for the next time.
+    /// Pays out what was settled and not yet paid, a transaction for each channel, in which guards
+    /// stand before the payout (`DistributePlan`): what the program cannot pay it would give away
+    /// for good. A channel waits while somebody's account cannot be paid. Sent twice it pays once.
     ///
-    /// - Parameter treasury: the owner that the program was built with.
+    /// - Parameters:
+    ///   - treasury: the owner that the program was built with.
+    ///   - earlier: the last round, whose payouts are followed; none is sent beside them, and one
+    ///     that was undone is not tried again.
     public func distribute(
-        treasury: SolanaAddress = PaymentChannel.standardTreasury
-    ) async throws -> (sent: Int, held: [SolanaAddress]) {
+        treasury: SolanaAddress = PaymentChannel.standardTreasury,
+        after earlier: DistributeRound = DistributeRound()
+    ) async throws -> DistributeRound {
         let all = store.look { $0.channels }.compactMap { channel($0) }
-        var sent = 0
-        var held: [SolanaAddress] = []
+        var round = DistributeRound()
         for (channel, answer) in zip(all, try await nodes.states(of: all)) {
-            guard let state = answer?.state,
-                state.status == .sealed || state.status == .open && state.settled > state.paidOut
-            else { continue }
-            let owners = channel.recipients(treasury: treasury, isSealed: state.status == .sealed)
-            guard try await nodes.recipients(owners, of: channel).allSatisfy({ $0 == .ready })
-            else {
-                held.append(channel.address)
+            let sent = earlier.pending.first { $0.plan.channel == channel }
+            guard let answer else {
+                if let sent { round.pending.append(sent) }
                 continue
             }
-            let units = 60_000 + 20_000 * UInt32(channel.terms.splits.count)
-            let message = try SolanaMessage(
-                [.computeLimit(units), channel.distribute(treasury: treasury)],
-                payer: plan.payer, blockhash: try await nodes.blockhash().hash,
-                tables: plan.tables)
-            let transaction = try SolanaTransaction(message, signedBy: [payer])
-            if await nodes.submit(transaction.bytes, named: transaction.id) { sent += 1 }
+            guard let state = answer.state,
+                state.status == .sealed || state.status == .open && state.settled > state.paidOut
+            else { continue }
+            if let sent, await follow(sent, &round) { continue }
+            if let failed = earlier.held.first(where: { $0.channel == channel && $0.isUndone }) {
+                round.held.append(failed)
+                continue
+            }
+            switch try await pay(channel, state, treasury) {
+            case .success(let sent):
+                round.sent += 1
+                round.pending.append(sent)
+            case .failure(let hold): round.held.append(hold)
+            }
         }
-        return (sent, held)
+        return round
+    }
+
+    /// What has become of a payout; whether nothing is to be sent for its channel now.
+    private func follow(
+        _ sent: DistributeRound.Sent, _ round: inout DistributeRound
+    ) async -> Bool {
+        switch await nodes.resolve(sent.id, lastValidHeight: sent.lastHeight) {
+        // Paid, and more was settled since; or in no block.
+        case .settled, .expired: return false
+        case .undone(let words, _): round.held.append(sent.plan.hold(after: words))
+        case .refused, .unknown:
+            await nodes.submit(sent.transaction, named: sent.id)
+            round.pending.append(sent)
+        }
+        return true
+    }
+
+    private func pay(
+        _ channel: PaymentChannel, _ state: PaymentChannelState, _ treasury: SolanaAddress
+    ) async throws -> Result<DistributeRound.Sent, DistributeHold> {
+        let sight: DistributeSight
+        do throws(ChainError) {
+            sight = try await nodes.sight(for: channel, treasury: treasury, sender: plan.payer)
+        } catch {
+            guard case .inconsistentNode(let words) = error else { throw error }
+            return .failure(DistributeHold(channel, .unclear(words)))
+        }
+        let payout: DistributePlan
+        do throws(DistributeHold) {
+            payout = try DistributePlan(
+                channel, state, treasury: treasury, sender: plan.payer, sight, makesMissing: false)
+        } catch { return .failure(error) }
+        let (hash, height) = try await nodes.blockhash()
+        let message: SolanaMessage
+        do throws(SolanaError) {
+            message = try payout.message(blockhash: hash, tables: plan.tables)
+        } catch { return .failure(payout.hold(error)) }
+        let transaction = try SolanaTransaction(message, signedBy: [payer])
+        await nodes.submit(transaction.bytes, named: transaction.id)
+        return .success(
+            DistributeRound.Sent(
+                plan: payout, transaction: transaction.bytes, id: transaction.id,
+                lastHeight: height))
     }
 
     private func channel(_ id: Digest) -> PaymentChannel? {
@@ -185,30 +233,6 @@ public struct PaymentSettler: Sendable {
         case .refused, .unknown:
             await nodes.submit(claim.transaction, named: id)
             round.open += 1
-        }
-    }
-}
-
-extension PaymentChannel {
-    /// Whom `distribute` pays: the payee, the splits and the treasury, and the payer what is left
-    /// once the channel is sealed.
-    public func recipients(treasury: SolanaAddress, isSealed: Bool) -> [SolanaAddress] {
-        [terms.payee, treasury] + terms.splits.map(\.recipient) + (isSealed ? [terms.payer] : [])
-    }
-}
-
-extension ChainNodes<SolanaChain> {
-    /// How enough nodes say that the accounts of a channel's recipients are, in their order. What
-    /// the program cannot pay it gives to the treasury for good.
-    public func recipients(
-        _ owners: [SolanaAddress], of channel: PaymentChannel
-    ) async throws(ChainError) -> [TokenRecipient] {
-        try await agreed { node throws(ChainError) in
-            let found = try await node.accounts(owners.map { channel.tokenAccount(of: $0) })
-            return zip(owners, found).map { owner, account in
-                TokenRecipient(
-                    account, owner: owner, mint: channel.terms.mint, program: channel.token)
-            }
         }
     }
 }

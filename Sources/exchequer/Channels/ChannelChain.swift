@@ -46,7 +46,7 @@ enum ChannelChain {
     static func send(
         _ instructions: [SolanaInstruction], _ what: String, rpc: String,
         payer: Ed25519.PrivateKey, signers: [Ed25519.PrivateKey] = [], units: UInt32? = 200_000,
-        explain: (String) -> String = { $0 }
+        tables: [SolanaLookupTable] = [], explain: (String) -> String = { $0 }
     ) async throws -> (transaction: String, slot: UInt64) {
         let limit = units.map { [SolanaInstruction.computeLimit($0)] } ?? []
         let chain = SolanaChain(rpc: JSONRPC(url: rpc))
@@ -58,7 +58,7 @@ enum ChannelChain {
             transaction = try SolanaTransaction(
                 SolanaMessage(
                     limit + instructions,
-                    payer: SolanaAddress(payer.publicKey), blockhash: hash),
+                    payer: SolanaAddress(payer.publicKey), blockhash: hash, tables: tables),
                 signedBy: [payer] + signers)
         } catch let error as ChainError {
             Console.say("\(rpc) does not answer: \(error)")

@@ -9,6 +9,19 @@ import Transport
 
 /// Files that commands on channels read and write, and what they stand for.
 enum ChannelFiles {
+    /// Ends the command if a channel has more splits than a payout has room to guard, even over a
+    /// lookup table: nobody could be paid without the risk that a share is lost.
+    static func requirePayable(_ terms: ChannelTerms) throws {
+        guard case .payment(let channel) = terms else { return }
+        let payout = DistributePlan(
+            guardingAllOf: channel, sender: SolanaAddress(Digest(words: (0, 0, 0, 1))))
+        guard !payout.fitsOverTable else { return }
+        Console.say(
+            "\(channel.terms.splits.count) splits are too many: a payout with a guard for each "
+                + "fits no transaction, and 12 do")
+        throw Exit.checkFailed
+    }
+
     /// Ends the command with a refusal's number and sentence.
     static func refuse(_ what: String, _ refusal: ChannelRefusal) -> ExitCode {
         Console.say("\(what): \(refusal)")

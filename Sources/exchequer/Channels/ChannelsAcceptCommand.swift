@@ -50,6 +50,7 @@ struct ChannelsAcceptCommand: AsyncParsableCommand {
         let folder = try ChannelFolder(store)
         try await folder.use { store in
             let isKept = store.look { $0.entry(terms.id) != nil }
+            if !isKept { try ChannelFiles.requirePayable(terms) }
             if let sighting {
                 try await store.take(
                     isKept ? .seen(terms.id, sighting) : .opened(terms, sighting))

@@ -17,8 +17,9 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             transfer for each receiver. On Solana up to five a transaction over a lookup table \
             (exchequer channels table), four without. Ended in between, the next one goes on: \
             nothing is claimed twice. Claims that are refused are halved until the bad one is \
-            alone. Give --rpc several times, with endpoints of different operators: what enough \
-            of them say is believed, and no less.
+            alone. What is settled on Solana is paid out unless somebody's token account cannot be \
+            paid: that channel waits, and the others are paid. Give --rpc several times, with \
+            endpoints of different operators: what enough of them say is believed, and no less.
 
             EXAMPLES
               exchequer channels claim --store shop --rpc URL --key-file shop.key
@@ -57,6 +58,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         var refused: [String] = []
         var open = 0
         var held: [String] = []
+        var reasons: [String] = []
     }
 
     func validate() throws { try nodes.require() }
@@ -75,8 +77,8 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             } else {
                 Console.put("\(report.sent) sent, \(report.settled) settled, \(report.open) open")
                 for words in report.refused { Console.say("refused: \(words)") }
-                for channel in report.held {
-                    Console.say("\(channel) cannot be paid out: look at its recipients' accounts")
+                for (channel, reason) in zip(report.held, report.reasons) {
+                    Console.say("\(channel) waits: \(reason)")
                 }
             }
             if report.open > 0 { throw Exit.network }
@@ -135,12 +137,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     private func claimOnSolana(_ store: VoucherStore) async throws -> Report {
         let key = try ChannelFiles.solanaKey(keyFile, keys)
         let cluster = nodes.solana
-        var tables: [SolanaLookupTable] = []
-        if let lookupTable {
-            tables = [try await table(try ChannelFiles.solanaAddress(lookupTable), cluster)]
-        } else if let kept = try ChannelTable.address(in: self.store) {
-            tables = [try await table(kept, cluster)]
-        }
+        let tables = try await ChannelTable.usable(lookupTable, in: self.store, cluster)
         let settler = PaymentSettler(
             store: store, nodes: cluster, payer: key,
             payee: try authorizerKeyFile.map { try ChannelFiles.solanaKey($0, keys) },
@@ -156,12 +153,14 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             return report.open == 0
         }
         let owner = try ChannelFiles.solanaAddress(treasury)
+        var payouts = DistributeRound()
         try await repeated { _ in
-            let (sent, held) = try await settler.distribute(treasury: owner)
-            report.held = held.map(\.description)
-            if sent > 0 { try await Task.sleep(for: .seconds(1)) }
-            return sent == 0
+            payouts = try await settler.distribute(treasury: owner, after: payouts)
+            return payouts.pending.isEmpty
         }
+        report.open += payouts.pending.count
+        report.held = payouts.held.map { $0.channel.address.description }
+        report.reasons = payouts.held.map(\.description)
         return report
     }
 
@@ -174,19 +173,5 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
             isFirst = false
             try await Task.sleep(for: .milliseconds(200))
         }
-    }
-
-    private func table(
-        _ address: SolanaAddress, _ cluster: SolanaNodes
-    ) async throws -> SolanaLookupTable {
-        let account = try await cluster.agreed { node throws(ChainError) in
-            try await node.accounts([address])[0]
-        }
-        guard let account, let table = SolanaLookupTable(account, at: address) else {
-            Console.say(
-                "\(address) is not a lookup table: close it with exchequer channels table close")
-            throw Exit.configuration
-        }
-        return table
     }
 }

@@ -16,13 +16,14 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
             the receiver: gives back what is not claimed, so claim first; with --store it is \
             refused while a voucher kept there says more than was claimed. On Solana the payer \
             asks to close, and after the grace period anybody seals and distributes; the payee \
-            seals at once. Nothing is distributed while somebody's token account cannot be paid: \
-            the program would give it away. Repeat it until the channel is closed.
+            seals at once. Nothing is distributed while somebody's token account cannot be paid, \
+            which the same transaction sees: the program would give it away. Accounts that are \
+            missing are made at the sender's cost. Repeat it until the channel is closed.
 
             EXAMPLES
               exchequer channels close --channel channel.json --rpc URL --key-file my.key
-              exchequer channels close --channel channel.json --store shop --rpc URL \
-                --key-file shop.key
+              exchequer channels close --channel channel.json --store shop --rpc URL \\
+                  --key-file shop.key
             """)
 
     @OptionGroup var chain: ChainOptions
@@ -33,6 +34,8 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
     var amount: String?
     @Option(help: "Solana: the owner that the program sends rounding to.")
     var treasury = PaymentChannel.standardTreasury.description
+    @Option(help: "Solana: a lookup table for many splits, if not the store's own.")
+    var lookupTable: String?
 
     private struct Step: Encodable {
         let channel, step: String
@@ -111,9 +114,15 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
             try await ChannelChain.send(instructions, what, rpc: chain.rpc, payer: key)
         }
         func distribute(after first: [SolanaInstruction], _ what: String) async throws {
-            let made = try await preparation(of: channel, nodes, payer: own)
-            let treasury = try ChannelFiles.solanaAddress(treasury)
-            try await send(made + first + [channel.distribute(treasury: treasury)], what)
+            let tables = try await ChannelTable.usable(lookupTable, in: store, nodes)
+            let plan = try await self.plan(
+                for: channel, state, nodes, sender: own, after: first)
+            try require(plan, tables)
+            try await ChannelChain.send(
+                plan.instructions, what, rpc: chain.rpc, payer: key, units: nil, tables: tables,
+                explain: { words in
+                    plan.culprit(in: words) == nil ? words : plan.hold(after: words).description
+                })
         }
         switch state.status {
         case .open,
@@ -148,31 +157,39 @@ struct ChannelsCloseCommand: AsyncParsableCommand {
         }
     }
 
-    /// Makes token accounts for recipients that have none. Ends the command if somebody's cannot be
-    /// paid now.
-    private func preparation(
-        of channel: PaymentChannel, _ nodes: SolanaNodes, payer: SolanaAddress
-    ) async throws -> [SolanaInstruction] {
-        let owners = channel.recipients(
-            treasury: try ChannelFiles.solanaAddress(treasury), isSealed: true)
-        let found: [TokenRecipient]
+    /// How the channel is paid out, with a guard for each recipient. Ends the command if somebody's
+    /// account cannot be paid now.
+    private func plan(
+        for channel: PaymentChannel, _ state: PaymentChannelState, _ nodes: SolanaNodes,
+        sender: SolanaAddress, after first: [SolanaInstruction]
+    ) async throws -> DistributePlan {
+        let treasury = try ChannelFiles.solanaAddress(treasury)
+        let sight: DistributeSight
         do throws(ChainError) {
-            found = try await nodes.recipients(owners, of: channel)
+            sight = try await nodes.sight(for: channel, treasury: treasury, sender: sender)
         } catch {
             Console.say("\(chain.rpc) does not say how the recipients' accounts are: \(error)")
             throw Exit.network
         }
-        for (owner, account) in zip(owners, found) {
-            guard case .quarantined(let why) = account else { continue }
-            Console.say(
-                "the token account of \(owner) cannot be paid (\(why.rawValue)), and the program "
-                    + "would give the treasury what is \(owner)'s: have it put right first; "
-                    + "nothing was sent")
+        do throws(DistributeHold) {
+            var plan = try DistributePlan(
+                channel, state, isSealing: !first.isEmpty, treasury: treasury, sender: sender,
+                sight, makesMissing: true)
+            plan.first = first
+            return plan
+        } catch {
+            Console.say(error.description)
             throw Exit.checkFailed
         }
-        return zip(owners, found).filter { $0.1 == .missing }.map { owner, _ in
-            .makeTokenAccount(
-                of: owner, mint: channel.terms.mint, payer: payer, program: channel.token)
+    }
+
+    /// Ends the command if a payout does not fit a transaction.
+    private func require(_ plan: DistributePlan, _ tables: [SolanaLookupTable]) throws {
+        do throws(SolanaError) {
+            _ = try plan.message(blockhash: .zero, tables: tables)
+        } catch {
+            Console.say(plan.hold(error).description)
+            throw Exit.checkFailed
         }
     }
 

@@ -90,7 +90,7 @@ struct ChannelsOpenCommand: AsyncParsableCommand {
         var authorizedSigner: String?
         @Option(help: "Seconds from the payer's word that it closes until it can.")
         var grace: UInt32 = 86_400
-        @Option(help: "A share for somebody else: ADDRESS:PARTS of 10,000. Up to 32 times.")
+        @Option(help: "A share for somebody else: ADDRESS:PARTS of 10,000. Up to 12 times.")
         var split: [String] = []
         @Option(help: "The program.") var program = PaymentChannel.standardProgram.description
         @Flag(help: "The mint is of Token-2022.") var token2022 = false
@@ -121,6 +121,7 @@ struct ChannelsOpenCommand: AsyncParsableCommand {
             } catch {
                 throw ChannelFiles.refuse("the channel", error)
             }
+            try ChannelFiles.requirePayable(.payment(channel))
             try ChannelFiles.write(.payment(channel), to: out)
             try await ChannelChain.send(
                 [channel.open(deposit: amount)], "open", rpc: rpc, payer: key)

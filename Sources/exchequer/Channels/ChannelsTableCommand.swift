@@ -11,9 +11,11 @@ struct ChannelsTableCommand: AsyncParsableCommand {
         commandName: "table",
         abstract: "Keep a lookup table of the store's channels on Solana.",
         discussion: """
-            With it five channels are settled a transaction, without it four. Its address is in \
-            the store's folder (lookup-table), where exchequer channels claim finds it. Its rent, \
-            0.0013 SOL and 0.00022 for each channel, comes back when it is closed.
+            With it five channels are settled a transaction, without it four. It also holds the \
+            accounts of channels with so many splits that their payout fits no transaction \
+            without. Its address is in the store's folder (lookup-table), where exchequer \
+            channels claim and close find it. Its rent, 0.0013 SOL and 0.00022 for each address, \
+            comes back when it is closed.
 
             EXAMPLES
               exchequer channels table make --store shop --rpc URL --key-file shop.key
@@ -160,6 +162,8 @@ struct TableOptions: ParsableArguments {
     @Option(help: "File with the key that owns the table and pays.", completion: .file())
     var keyFile: String
     @OptionGroup var keys: KeyOptions
+    @Option(help: "The owner that the program sends rounding to.")
+    var treasury = PaymentChannel.standardTreasury.description
     @Flag(help: "Print one JSON object.") var json = false
 
     private struct Report: Encodable {
@@ -184,28 +188,14 @@ struct TableOptions: ParsableArguments {
             Console.say("the table \(table) is not in use: close it, then make another")
             throw Exit.configuration
         }
-        var wanted = [SolanaAddress.instructions]
-        let folder = try ChannelFolder(store)
-        var channels: [SolanaAddress] = []
-        try await folder.use { store in
-            channels = store.look { book in
-                book.channels.compactMap { id in
-                    guard let entry = book.entry(id), case .payment(let channel) = entry.terms,
-                        entry.sighting.phase != .closed
-                    else { return nil }
-                    return channel.address
-                }
-            }
-        }
-        wanted += channels
-        let held = Set(found.entries)
-        let missing = wanted.filter { !held.contains($0) }
+        let authority = SolanaAddress(key.publicKey)
+        var held = Set(found.entries)
+        let missing = try await wanted(by: authority).filter { held.insert($0).inserted }
         let room = max(ChannelTable.capacity - found.entries.count, 0)
         if missing.count > room {
-            Console.say("\(missing.count - room) channels do not fit: a table holds 256 addresses")
+            Console.say("\(missing.count - room) addresses do not fit: a table holds 256")
         }
         let added = Array(missing.prefix(room))
-        let authority = SolanaAddress(key.publicKey)
         for start in stride(from: 0, to: added.count, by: ChannelTable.perTransaction) {
             let part = added[start...].prefix(ChannelTable.perTransaction)
             try await ChannelChain.send(
@@ -215,6 +205,30 @@ struct TableOptions: ParsableArguments {
                 ], "extend", rpc: rpc, payer: key)
         }
         try report(table, "in use", found.entries.count + added.count)
+    }
+}
+
+extension TableOptions {
+    /// What transactions about the store's open channels name: the instructions sysvar, the
+    /// channels, and all of a guarded payout that does not fit without.
+    private func wanted(by sender: SolanaAddress) async throws -> [SolanaAddress] {
+        var channels: [PaymentChannel] = []
+        try await ChannelFolder(store).use { store in
+            channels = store.look { book in
+                book.channels.compactMap { id in
+                    guard let entry = book.entry(id), case .payment(let channel) = entry.terms,
+                        entry.sighting.phase != .closed
+                    else { return nil }
+                    return channel
+                }
+            }
+        }
+        let treasury = try ChannelFiles.solanaAddress(treasury)
+        let payouts = channels.map {
+            DistributePlan(guardingAllOf: $0, treasury: treasury, sender: sender)
+        }
+        return [.instructions] + channels.map(\.address)
+            + payouts.filter { !$0.fits() }.flatMap(\.lookups)
     }
 }
 
@@ -270,6 +284,24 @@ enum ChannelTable {
 
     static func forget(in store: String) throws {
         try FileManager.default.removeItem(atPath: file(in: store))
+    }
+
+    /// The table of this address, or else that of a store, as what transactions look up in. Ends
+    /// the command if there should be one and is none.
+    static func usable(
+        _ given: String?, in store: String?, _ cluster: SolanaNodes
+    ) async throws -> [SolanaLookupTable] {
+        let named = try given.map(ChannelFiles.solanaAddress)
+        guard let address = try named ?? store.flatMap(address) else { return [] }
+        let account = try await cluster.agreed { node throws(ChainError) in
+            try await node.accounts([address])[0]
+        }
+        guard let account, let table = SolanaLookupTable(account, at: address) else {
+            Console.say(
+                "\(address) is not a lookup table: close it with exchequer channels table close")
+            throw Exit.configuration
+        }
+        return [table]
     }
 
     /// The table as the cluster has it; `nil` if there is none.

@@ -7,97 +7,6 @@ import Testing
 /// Payment channels on a real SVM (LiteSVM), against a counterpart of the `payment-channels`
 /// program (`Tests/Harness/channels/payment_channels.c`).
 @Suite(.timeLimit(.minutes(2))) struct PaymentChainTests {
-    /// A cluster with the program, and payers with tokens.
-    private struct Place {
-        let node: SVMNode
-        let program: SolanaAddress
-        let treasury: SolanaAddress
-        let payers: [Ed25519.PrivateKey]
-        let payee: Ed25519.PrivateKey
-        let slot: UInt64
-
-        static let time: Int64 = 1_800_000_000
-
-        init(payers count: Int) async throws {
-            node = try await SVMNode()
-            program = try SVMNode.owner("channels")
-            let elf = try Data(
-                contentsOf: Project.root.appendingPathComponent(
-                    "Tests/Harness/channels/payment_channels.so"))
-            let _: Bool = try await node.rpc.call(
-                "test_addProgram",
-                [.string(program.description), .string(elf.base64EncodedString())])
-            let _: Bool = try await node.rpc.call("test_setTime", [.integer(Self.time)])
-            let owner: [UInt8] = (0..<16).flatMap { _ in [0xBE, 0xEF] }
-            treasury = SolanaAddress(try #require(Digest(owner)))
-            payers = try (0..<count).map { try SVMNode.key("payer \($0)") }
-            payee = try SVMNode.key("payee")
-            for payer in payers { try await node.give(10_000, to: SolanaAddress(payer.publicKey)) }
-            try await node.give(0, to: SolanaAddress(payee.publicKey))
-            try await node.give(0, to: treasury)
-            slot = try await node.rpc.call("getSlot", [.object(["commitment": "processed"])])
-        }
-
-        func channel(
-            _ number: Int, splits: [PaymentChannel.Split] = [], grace: UInt32 = 900
-        ) throws -> PaymentChannel {
-            try PaymentChannel(
-                PaymentChannel.Terms(
-                    payer: SolanaAddress(payers[number].publicKey),
-                    payee: SolanaAddress(payee.publicKey), mint: node.mint, salt: UInt64(number),
-                    openSlot: slot, gracePeriod: grace, splits: splits, rentPayer: node.address),
-                program: program)
-        }
-
-        func state(_ channel: PaymentChannel) async throws -> PaymentChannelState? {
-            try await node.chain.accounts([channel.address], .processed)[0].flatMap {
-                PaymentChannelState($0, of: channel)
-            }
-        }
-
-        /// Runs instructions, signed by whoever of the parties they need.
-        func run(_ instructions: [SolanaInstruction], _ signers: [Ed25519.PrivateKey] = [])
-            async throws
-        {
-            try await node.run(instructions, signers: signers)
-            // The next one gets another blockhash, and so another name.
-            try await node.tick()
-        }
-
-        /// The program's number for what it refuses; `nil` if it does not.
-        func refusal(
-            _ instructions: [SolanaInstruction], _ signers: [Ed25519.PrivateKey] = []
-        ) async throws -> String? {
-            let hash = try await node.chain.latestBlockhash(.processed).hash
-            let transaction = try SolanaTransaction(
-                SolanaMessage(instructions, payer: node.address, blockhash: hash),
-                signedBy: [node.payer] + signers)
-            guard case .refused(let words)? = await node.chain.broadcast(transaction) else {
-                return nil
-            }
-            return words
-        }
-
-        /// A lookup table of channels, which may be used.
-        func table(of channels: [PaymentChannel]) async throws -> SolanaLookupTable {
-            try await node.tick(40)
-            let (table, make) = SolanaInstruction.makeLookupTable(
-                at: try await node.chain.slot(.finalized), authority: node.address,
-                payer: node.address)
-            let held = [.instructions] + channels.map(\.address)
-            try await run([
-                make,
-                .extendLookupTable(table, by: held, authority: node.address, payer: node.address),
-            ])
-            try await node.tick(2)
-            return SolanaLookupTable(table, held)
-        }
-
-        func time(_ second: Int64) async throws {
-            let _: Bool = try await node.rpc.call("test_setTime", [.integer(second)])
-        }
-    }
-
     private func expect(
         _ fault: PaymentChannelFault, _ words: String?,
         _ location: SourceLocation = #_sourceLocation
@@ -109,7 +18,7 @@ import Testing
     }
 
     @Test func aChannelsLifeWithSplits() async throws {
-        let place = try await Place(payers: 1)
+        let place = try await PaymentPlace(payers: 1)
         let node = place.node
         let extra = try SVMNode.owner("extra")
         try await node.give(0, to: extra)
@@ -139,7 +48,7 @@ import Testing
         // The payer closes; the payee seals with its last voucher in time.
         try await place.run([channel.requestClose()], [payer])
         let closing = try #require(try await place.state(channel))
-        #expect(closing.status == .closing && closing.closureStartedAt == Place.time)
+        #expect(closing.status == .closing && closing.closureStartedAt == PaymentPlace.time)
         let last = try channel.voucher(300, by: payer)
         expect(.invalidChannelStatus, try await place.refusal(try #require(channel.settle(last))))
         expect(.sealGracePeriodNotElapsed, try await place.refusal([channel.seal()]))
@@ -160,7 +69,7 @@ import Testing
     }
 
     @Test func theProgramsOwnNumbers() async throws {
-        let place = try await Place(payers: 2)
+        let place = try await PaymentPlace(payers: 2)
         let (payer, other) = (place.payers[0], place.payers[1])
         let channel = try place.channel(0)
         try await place.run([channel.open(deposit: 500)], [payer])
@@ -183,7 +92,7 @@ import Testing
             (.voucherWatermarkNotMonotonic, try settle(100)),
             (.voucherWatermarkNotMonotonic, try settle(99)),
             (.voucherOverDeposit, try settle(501)),
-            (.voucherExpired, try settle(200, expires: Place.time)),
+            (.voucherExpired, try settle(200, expires: PaymentPlace.time)),
             (.voucherExpired, try settle(200, expires: -1)),
             (.missingEd25519Verification, [good[1]]),
             (.missingEd25519Verification, [good[0], .computeLimit(50_000), good[1]]),
@@ -209,7 +118,7 @@ import Testing
         expect(.depositMustBeNonZero, try await place.refusal([channel.topUp(0)], [payer]))
         // The grace period ends: anybody seals, and the payer has the rest.
         try await place.run([channel.requestClose()], [payer])
-        try await place.time(Place.time + 900)
+        try await place.time(PaymentPlace.time + 900)
         try await place.run([channel.seal()])
         try await place.run([channel.distribute(treasury: place.treasury)])
         #expect(try await place.node.balance(channel.terms.payer) == 9_900)
@@ -217,7 +126,7 @@ import Testing
     }
 
     @Test func whatOneNodeMakesUpIsNotBelieved() async throws {
-        let place = try await Place(payers: 2)
+        let place = try await PaymentPlace(payers: 2)
         let node = place.node
         let (channel, unopened) = (try place.channel(0), try place.channel(1))
         try await place.run([channel.open(deposit: 500)], [place.payers[0]])
@@ -246,7 +155,7 @@ import Testing
     }
 
     @Test func sevenChannelsAreSettledFiveAndTwoThoughOneIsBad() async throws {
-        let place = try await Place(payers: 7)
+        let place = try await PaymentPlace(payers: 7)
         let node = place.node
         let channels = try (0..<7).map { try place.channel($0) }
         for (number, channel) in channels.enumerated() {
@@ -292,14 +201,18 @@ import Testing
         // Who cannot be paid is waited for: what the program cannot pay it gives away.
         try await place.run([node.about(channels[0].terms.payee, 10)])
         try await node.tick(2)
-        let (none, waiting) = try await settler.distribute(treasury: place.treasury)
-        #expect(none == 0 && waiting.count == 7)
+        let waiting = try await settler.distribute(treasury: place.treasury)
+        #expect(waiting.sent == 0 && waiting.held.count == 7)
+        for hold in waiting.held {
+            #expect(hold.owner == channels[0].terms.payee && hold.reason == .unfit(.frozen))
+        }
         try await place.run([node.about(channels[0].terms.payee, 11)])
         try await node.tick(2)
-        let (sent, still) = try await settler.distribute(treasury: place.treasury)
-        #expect(sent == 7 && still.isEmpty)
+        let paying = try await settler.distribute(treasury: place.treasury)
+        #expect(paying.sent == 7 && paying.held.isEmpty && paying.pending.count == 7)
         try await node.tick(2)
-        #expect(try await settler.distribute(treasury: place.treasury).sent == 0)
+        let after = try await settler.distribute(treasury: place.treasury, after: paying)
+        #expect(after == DistributeRound())
         #expect(try await node.balance(channels[0].terms.payee) == 721)
         for (number, channel) in channels.enumerated() {
             let state = try #require(try await place.state(channel))

@@ -4,8 +4,8 @@
  * bytes, accounts, order of checks and error numbers. It is not that program and must never hold
  * money.
  *
- * It lacks events, Token-2022's extensions, and the redirection of what cannot be paid, which fails
- * here instead. The treasury is the owner that the program's default build names (0xbe 0xef).
+ * It lacks events, and looks at no extensions of Token-2022's mints. The treasury is the owner that
+ * the program's default build names (0xbe 0xef).
  *
  * Freestanding C for `clang --target=bpfel`, linked by sbpf_link.py, as contracts-abi/solana.
  */
@@ -101,6 +101,7 @@ enum {
     ALREADY_WITHDRAWN = 2300,
     NOT_DISTRIBUTABLE = 2400,
     TREASURY_MISMATCH = 2401,
+    INVALID_TREASURY = 2402,
     RECIPIENT_MISMATCH = 2404,
     DISTRIBUTION_HASH = 2407,
     NOTHING_TO_DISTRIBUTE = 2408,
@@ -223,6 +224,27 @@ static u64 move(
                             {a[r->authority].key, 0, 1}};
     struct instruction transfer = {a[r->token].key, metas, 4, data, 10};
     return sol_invoke_signed_c(&transfer, a, call->count, signature, signature ? 1 : 0);
+}
+
+/* Whether the account is one of the token program's at all. */
+INLINE int is_readable(const struct account *account, const u8 *token) {
+    return same(account->owner, token) && account->data_count >= TOKEN_ACCOUNT_BYTES;
+}
+
+/* Whether it is ready, and still of its owner and mint: mint 0, owner 32, state 108. */
+static int can_be_paid(
+    const struct account *account, const u8 *owner, const u8 *token, const u8 *mint) {
+    if (!is_readable(account, token) || account->data[108] != 1 || !same(account->data, mint) ||
+        !same(account->data + 32, owner))
+        return 0;
+    /* Token-2022: from 166 on kinds u16 and lengths u16; all but ImmutableOwner (7) are refused. */
+    for (u64 at = TOKEN_ACCOUNT_BYTES + 1; at + 4 <= account->data_count;) {
+        u64 kind = number(account->data + at, 2);
+        if (kind == 0) break;
+        if (kind != 7) return 0;
+        at += 4 + number(account->data + at + 2, 2);
+    }
+    return 1;
 }
 
 /* Seeds by which the channel signs. */
@@ -462,6 +484,14 @@ static void deallocate(struct account *account, struct account *rent_payer) {
     *(u64 *)(account->data - 8) = 0;
 }
 
+/* distribute's transfer to a recipient; to the treasury, for good, if it cannot take it. */
+static u64 pay(
+    struct call *call, u64 place, const u8 *owner, u64 amount, const struct seeds *signature) {
+    struct account *a = call->accounts;
+    u64 to = can_be_paid(&a[place], owner, a[8].key, a[7].key) ? place : 6;
+    return move(call, &(struct route){3, 7, to, 0, 8}, amount, signature);
+}
+
 /* 7: channel, payer, rent payer, escrow, payer's, payee's and treasury's tokens, mint, token, event
  * authority, self, recipients' tokens */
 static u64 distribute(struct call *call) {
@@ -479,6 +509,8 @@ static u64 distribute(struct call *call) {
     if (!same(a[2].key, channel->rent_payer)) return INVALID_RENT_PAYER;
     if (!is_token_account_of(&a[3], a[0].key, a[8].key, a[7].key)) return INVALID_ESCROW;
     if (!is_token_account_of(&a[6], treasury_owner, a[8].key, a[7].key)) return TREASURY_MISMATCH;
+    if (!is_readable(&a[6], a[8].key)) return INVALID_TREASURY;
+    if (!can_be_paid(&a[6], treasury_owner, a[8].key, a[7].key)) return TREASURY_MISMATCH;
     u8 hash[32];
     struct slice preimage = {call->data, call->data_count};
     sol_sha256(&preimage, 1, hash);
@@ -493,14 +525,14 @@ static u64 distribute(struct call *call) {
         u64 bps = number(entry + 32, 2);
         if (!is_token_account_of(&a[11 + i], entry, a[8].key, a[7].key)) return RECIPIENT_MISMATCH;
         u64 amount = share(settled, bps) - share(paid, bps);
-        fault = move(call, &(struct route){3, 7, 11 + i, 0, 8}, amount, &signer.seeds);
+        fault = pay(call, 11 + i, entry, amount, &signer.seeds);
         if (fault) return fault;
     }
     if (!is_token_account_of(&a[5], channel->payee, a[8].key, a[7].key))
         return PAYEE_ACCOUNT_MISMATCH;
     u64 rest = 10000 - shares;
     u64 amount = share(settled, rest) - share(paid, rest);
-    fault = move(call, &(struct route){3, 7, 5, 0, 8}, amount, &signer.seeds);
+    fault = pay(call, 5, channel->payee, amount, &signer.seeds);
     if (fault) return fault;
     channel->paid_out = settled;
     if (status == OPEN) return 0;
@@ -508,7 +540,7 @@ static u64 distribute(struct call *call) {
         if (!is_token_account_of(&a[4], channel->payer, a[8].key, a[7].key))
             return PAYER_ACCOUNT_MISMATCH;
         amount = channel->deposit - settled;
-        fault = move(call, &(struct route){3, 7, 4, 0, 8}, amount, &signer.seeds);
+        fault = pay(call, 4, channel->payer, amount, &signer.seeds);
         if (fault) return fault;
     }
     amount = number(a[3].data + 64, 8);
