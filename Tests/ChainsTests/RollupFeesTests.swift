@@ -19,6 +19,9 @@ struct RollupFeesTests {
         // Since Isthmus a millionth of the scalar for a unit of gas, rounded down.
         let isthmus = #""operatorFeeScalar":"0x5a","operatorFeeConstant":"0x3e8""#
         #expect(try wei("{\"l1Fee\":\"0x1f4\",\(isthmus)}") == 500 + 4 + 1_000)
+        // A field that is there and says nothing is none.
+        let none = isthmus + #","daFootprintGasScalar":null"#
+        #expect(try wei("{\"l1Fee\":null,\(none)}") == 4 + 1_000)
         // Since Jovian a hundred times the scalar.
         let jovian = isthmus + #","daFootprintGasScalar":"0x190""#
         #expect(try wei("{\"l1Fee\":\"0x1f4\",\(jovian)}") == 500 + 90 * 100 * 50_000 + 1_000)

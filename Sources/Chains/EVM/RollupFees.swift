@@ -20,13 +20,13 @@ public struct RollupFees: Decodable, Hashable, Sendable {
     /// Reads the fields of a receipt, each of which may be missing.
     public init(from decoder: any Decoder) throws {
         let fields = try decoder.container(keyedBy: CodingKeys.self)
-        func number(_ key: CodingKeys) throws -> UInt128 {
-            try fields.decodeIfPresent(Quantity<UInt128>.self, forKey: key)?.value ?? 0
+        func number(_ key: CodingKeys) throws -> UInt128? {
+            try fields.decodeIfPresent(Quantity<UInt128>.self, forKey: key)?.value
         }
-        data = try number(.l1Fee)
-        scalar = try number(.operatorFeeScalar)
-        constant = try number(.operatorFeeConstant)
-        isJovian = fields.contains(.daFootprintGasScalar)
+        data = try number(.l1Fee) ?? 0
+        scalar = try number(.operatorFeeScalar) ?? 0
+        constant = try number(.operatorFeeConstant) ?? 0
+        isJovian = try number(.daFootprintGasScalar) != nil
     }
 
     /// All of it in wei, for a transaction that used so much gas; at most 2^128 - 1.
