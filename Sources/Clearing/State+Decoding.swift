@@ -30,7 +30,7 @@ extension ClearingHouse {
         }
         epochStartedAt = try reader.read()
         let rest = try reader.readUInt128()
-        emissionRest = Amount(rest & ~(7 << 125 | 7 << 121))
+        emissionRest = Amount(rest & ~(7 << 125 | 15 << 120))
         if rest >> 127 == 1 {
             emissionState = try reader.read()
             if emissionState == .none { throw .invalidValue("emission state") }

@@ -49,6 +49,8 @@ import Testing
         #expect(again.canonicalBytes() == bytes)
         #expect(again.unsealedVouchers == [sum(1, 20_000)])
         #expect(again.voucherSeals == world.house.voucherSeals)
+        // The bit that says so is no part of what is left to emit.
+        #expect(again.emissionRest == world.house.emissionRest)
     }
 
     @Test func whatIsFixedStaysAndNothingElseIs() {
