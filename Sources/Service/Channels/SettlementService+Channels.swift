@@ -75,7 +75,7 @@ extension SettlementService {
         _ data: (BatchChannel, Digest) async throws(SigningFailure) -> [UInt8]?,
         _ channel: BatchChannel, _ key: Digest, of record: HouseChannel
     ) async -> [UInt8]? {
-        await withSignature(for: record) { () async throws(SigningFailure) in
+        await withSignature(.deposit, for: record) { () async throws(SigningFailure) in
             try await data(channel, key)
         }
     }
@@ -83,16 +83,18 @@ extension SettlementService {
     /// What is made with a signature for a channel; `nil` while there is none. A signer that gives
     /// none is left alone for a while, whoever asks.
     func withSignature<Made>(
-        for record: HouseChannel, _ make: () async throws(SigningFailure) -> Made?
+        _ paper: UnsignedPaper.Kind, for record: HouseChannel,
+        _ make: () async throws(SigningFailure) -> Made?
     ) async -> Made? {
-        let asksAgain = state.withLock { $0.unsignedUntil[record.id] ?? .now } <= .now
+        let name = UnsignedPaper(channel: record.id, kind: paper)
+        let asksAgain = state.withLock { $0.unsignedUntil[name] ?? .now } <= .now
         guard asksAgain else { return nil }
         do throws(SigningFailure) {
             let made = try await make()
-            state.withLock { $0.unsignedUntil[record.id] = nil }
+            state.withLock { $0.unsignedUntil[name] = nil }
             return made
         } catch {
-            state.withLock { $0.unsignedUntil[record.id] = .now + Self.signerPause }
+            state.withLock { $0.unsignedUntil[name] = .now + Self.signerPause }
             log.warning(
                 "a payment channel waits for a signature",
                 metadata: ["channel": "\(record.id)", "why": "\(error)"])

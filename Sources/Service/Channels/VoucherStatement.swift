@@ -37,6 +37,15 @@ public struct VoucherStatement: Codable, Hashable, Sendable {
     }
 }
 
+/// What a signer gave no signature for: each kind is asked for again by itself, so that a refused
+/// deposit keeps nobody's voucher back.
+struct UnsignedPaper: Hashable, Sendable {
+    enum Kind: Hashable, Sendable { case deposit, voucher, books }
+
+    let channel: ChannelID
+    let kind: Kind
+}
+
 /// What was signed for a channel's sum.
 struct SignedVoucher: Sendable {
     let cumulative: UInt128
@@ -44,6 +53,9 @@ struct SignedVoucher: Sendable {
     /// `nil` if the house does not have the key.
     let voucher: Voucher?
     let books: VoucherBooks?
+
+    /// Whether nothing of it is to be asked for again.
+    var isWhole: Bool { voucher != nil && (seal == nil || books != nil) }
 }
 
 extension SettlementService {
@@ -92,22 +104,26 @@ extension SettlementService {
         // Books of an earlier sum say nothing of this one.
         let seal = seal.flatMap { $0.sum.cumulative == record.promised ? $0 : nil }
         let known = state.withLock { $0.vouchers[record.id] }
-        if let known, known.cumulative == record.promised, known.seal == seal { return known }
+        let isKnown = known?.cumulative == record.promised
+        if let known, isKnown, known.seal == seal, known.isWhole { return known }
         let payer = channels
-        let voucher = await withSignature(for: record) { () async throws(SigningFailure) in
-            try await payer.voucher(record)
+        var voucher = isKnown ? known?.voucher : nil
+        if voucher == nil {
+            voucher = await withSignature(.voucher, for: record) {
+                () async throws(SigningFailure) in
+                try await payer.voucher(record)
+            }
         }
         var books: VoucherBooks?
         if let seal, voucher != nil {
-            books = await withSignature(for: record) { () async throws(SigningFailure) in
+            books = await withSignature(.books, for: record) {
+                () async throws(SigningFailure) in
                 try await payer.books(record, seal)
             }
         }
         let made = SignedVoucher(
             cumulative: record.promised, seal: seal, voucher: voucher, books: books)
-        if voucher != nil, seal == nil || books != nil {
-            state.withLock { $0.vouchers[record.id] = made }
-        }
+        if voucher != nil { state.withLock { $0.vouchers[record.id] = made } }
         return made
     }
 

@@ -16,6 +16,7 @@ actor DispersalSealing {
     private var solana: SolanaManagerDriver?
     private let log: Logger
     private var underWay: Task<UInt64, any Error>?
+    private var vouchersUnderWay: Task<Void, any Error>?
 
     /// What seals for a house that sends through `driver`.
     init(
@@ -58,10 +59,21 @@ actor DispersalSealing {
         return before
     }
 
-    /// Fixes under which books all that is promised by voucher is, if that is not fixed yet.
+    /// Fixes under which books all that is promised by voucher is, if that is not fixed yet:
+    /// whoever asks meanwhile waits for the same answer.
     func sealVouchers() async throws {
+        if let vouchersUnderWay { return try await vouchersUnderWay.value }
+        let task = Task { try await sealNewVouchers() }
+        vouchersUnderWay = task
+        defer { vouchersUnderWay = nil }
+        try await task.value
+    }
+
+    private func sealNewVouchers() async throws {
         guard try await sequencer.read({ $0.hasUnsealedVouchers }) else { return }
-        let (books, sums) = try await liabilities.books(from: sequencer) { $0.unsealedVouchers }
+        let (books, sums) = try await liabilities.books(from: sequencer) {
+            Array($0.unsealedVouchers.prefix(Limits.openChannels))
+        }
         if sums.isEmpty { return }
         let outcome = try await sequencer.submit(.sealVouchers(sums, books: books))
         // Whoever else asked may have been first.

@@ -90,7 +90,7 @@ public final class SettlementService: Sendable {
         /// The last voucher that was signed, by channel.
         var vouchers: [ChannelID: SignedVoucher] = [:]
         /// When a signer is asked again that gave no signature for a channel.
-        var unsignedUntil: [ChannelID: ContinuousClock.Instant] = [:]
+        var unsignedUntil: [UnsignedPaper: ContinuousClock.Instant] = [:]
         var costMarks = CostMarks()
         var pulse = HeartbeatMarks()
     }

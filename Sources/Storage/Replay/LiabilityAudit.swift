@@ -28,7 +28,7 @@ struct LiabilityAudit {
 
         /// The moment of a commitment; earlier ones are no longer needed.
         mutating func take(_ books: LiabilityCommitment) -> Moment? {
-            defer { all = [] }
+            defer { all.removeAll { $0.point.sequence < books.sequence } }
             return all.first { $0.point.sequence == books.sequence }
         }
     }
