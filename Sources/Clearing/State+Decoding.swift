@@ -29,9 +29,9 @@ extension ClearingHouse {
             try EpochRecord(state: &reader)
         }
         epochStartedAt = try reader.read()
-        let rest = try reader.readUInt128()
-        emissionRest = Amount(rest & ~(7 << 125 | 15 << 120))
-        if rest >> 127 == 1 {
+        let (rest, parts) = try StateParts.read(from: &reader)
+        emissionRest = rest
+        if parts.contains(.emission) {
             emissionState = try reader.read()
             if emissionState == .none { throw .invalidValue("emission state") }
         }
@@ -42,19 +42,23 @@ extension ClearingHouse {
         chainBlock = try reader.readDigest()
         undrawn = try reader.list()
         nextTransfer = try reader.readUInt128()
+        var last: Agenda.Entry?
         for _ in 0..<(try reader.readCount(limit: .max)) {
             let time: Timestamp = try reader.read()
             guard let due = Due(rank: (try reader.readUInt8(), try reader.readUInt64())),
                 holds(due)
             else { throw .invalidValue("agenda") }
+            let entry = Agenda.Entry(time: time, due: due)
+            if let last, Agenda.Entry.precedes(entry, last) { throw .invalidValue("agenda") }
             agenda.add(due, at: time)
+            last = entry
         }
-        if rest >> 126 & 1 == 1 { try restorePayouts(from: &reader) }
-        if rest >> 125 & 1 == 1 { try restoreChannels(from: &reader) }
-        if rest >> 123 & 1 == 1 { try restoreSolanaRecords(from: &reader) }
-        if rest >> 122 & 1 == 1 { try restoreDeposits(from: &reader) }
-        if rest >> 121 & 1 == 1 { try restoreSeals(from: &reader) }
-        if rest >> 120 & 1 == 1 { try restoreVoucherSeals(from: &reader) }
+        if parts.contains(.payouts) { try restorePayouts(from: &reader) }
+        if parts.contains(.channels) { try restoreChannels(from: &reader) }
+        if parts.contains(.solana) { try restoreSolanaRecords(from: &reader) }
+        if parts.contains(.deposits) { try restoreDeposits(from: &reader) }
+        if parts.contains(.dispersalSeals) { try restoreSeals(from: &reader) }
+        if parts.contains(.voucherSeals) { try restoreVoucherSeals(from: &reader) }
         guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }

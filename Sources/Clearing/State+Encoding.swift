@@ -32,20 +32,9 @@ extension ClearingHouse {
         encode(batches, into: &writer) { $1.write($0) }
         encode(epochs, into: &writer) { $1.write($0) }
         writer.write(epochStartedAt)
-        // The top bit says that the policy's state follows, as with a batch's commitment below;
-        // the next one that payouts do, at the end, and the third that channels do behind them; the
-        // fifth that records of Solana do behind those, the sixth that deposits do after them, and
-        // the seventh and the eighth that seals of dispersals and of vouchers do last.
-        var rest = emissionRest.units
-        if emissionState != .none { rest |= 1 << 127 }
-        if hasPayouts { rest |= 1 << 126 }
-        if !channels.isEmpty { rest |= 1 << 125 }
-        if !solanaRecords.isEmpty { rest |= 1 << 123 }
-        if hasDeposits { rest |= 1 << 122 }
-        if !dispersalSeals.isEmpty { rest |= 1 << 121 }
-        if !voucherSeals.isEmpty { rest |= 1 << 120 }
-        writer.write(rest)
-        if emissionState != .none { writer.write(emissionState) }
+        let parts = StateParts(of: self)
+        parts.encode(with: emissionRest, into: &writer)
+        if parts.contains(.emission) { writer.write(emissionState) }
         writer.write(lastBeacon)
         writer.write(chainCursor.any)
         writer.write(chainCursor.block)
@@ -58,12 +47,12 @@ extension ClearingHouse {
             writer.write(entry.due.rank.0)
             writer.write(entry.due.rank.1)
         }
-        if hasPayouts { encodePayouts(into: &writer) }
-        if !channels.isEmpty { writer.write(channels) }
-        if !solanaRecords.isEmpty { writer.write(solanaRecords) }
-        if hasDeposits { encodeDeposits(into: &writer) }
-        if !dispersalSeals.isEmpty { writer.write(dispersalSeals) }
-        if !voucherSeals.isEmpty { writer.write(voucherSeals) }
+        if parts.contains(.payouts) { encodePayouts(into: &writer) }
+        if parts.contains(.channels) { writer.write(channels) }
+        if parts.contains(.solana) { writer.write(solanaRecords) }
+        if parts.contains(.deposits) { encodeDeposits(into: &writer) }
+        if parts.contains(.dispersalSeals) { writer.write(dispersalSeals) }
+        if parts.contains(.voucherSeals) { writer.write(voucherSeals) }
     }
 
     /// What every encoding starts with.

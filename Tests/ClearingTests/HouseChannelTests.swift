@@ -366,13 +366,19 @@ import Testing
         for _ in 0..<400 {
             let before = world.house.channels
             let party = PartyID(1 + random.below(4))
-            switch random.below(4) {
+            switch random.below(5) {
             case 0: due(UInt128(1 + random.below(4)), in: &world, to: party)
             case 1:
                 _ = world.apply(.settle(World.vouching()))
                 for sent in world.house.openDispersals {
                     world.observe(.dispersed(name: sent.name))
                 }
+            case 2:
+                // Refused while nothing is promised, or the epoch runs on.
+                let books = World.books(UInt64(world.accepted.count))
+                _ = world.apply(.sealVouchers(world.house.unsealedVouchers, books: books))
+                _ = world.apply(.closeEpoch)
+                world.house = try world.house.restored()
             default: _ = world.apply(world.channelCommand(&random))
             }
             for (old, new) in zip(before, world.house.channels) {
@@ -392,6 +398,7 @@ import Testing
             #expect(world.house.ledger.checkInvariants().isEmpty)
         }
         #expect(world.house.channels.contains { $0.promised > 0 })
+        #expect(!world.house.voucherSeals.isEmpty)
         var replay = start
         for (command, time) in world.accepted.dropFirst(already) {
             let copy = try Command(canonicalBytes: command.canonicalBytes())

@@ -68,6 +68,8 @@ import Testing
             [], [sum(3, 1)], [sum(1, 10_001)], [sum(1, 0)], [sum(2, 10), sum(1, 10)],
             [sum(1, 10), sum(1, 11)],
         ] { #expect(refusal(sums) == .nothingToSeal, "\(sums)") }
+        let tooMany = Array(repeating: sum(1, 10_000), count: Limits.openChannels + 1)
+        #expect(refusal(tooMany) == .limitExceeded)
         #expect(refusal([sum(1, 10_000)], World.books(9, batch: BatchID(1))) == .wrongBooks)
         world.run(.sealVouchers([sum(1, 10_000)], books: World.books(9)))
         #expect(refusal([sum(1, 10_000)]) == .nothingToSeal)

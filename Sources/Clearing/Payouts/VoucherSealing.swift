@@ -24,10 +24,12 @@ public struct VoucherSeal: Hashable, Sendable {
 }
 
 extension ClearingHouse {
-    /// Fixes under which books these sums are promised. They are in the order of their channels.
+    /// Fixes under which books these sums are promised. They are in the order of their channels,
+    /// and no more than channels may be open: a journal takes no longer list.
     mutating func sealVouchers(
         _ sums: [VoucherSum], _ books: LiabilityCommitment, into events: inout [Event]
     ) throws(Rejection) {
+        if sums.count > Limits.openChannels { throw .limitExceeded }
         var last: UInt64 = 0
         for sum in sums {
             guard let channel = channels.at(sum.channel), sum.channel.rawValue > last,
