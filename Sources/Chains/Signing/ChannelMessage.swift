@@ -111,21 +111,20 @@ extension SigningPolicy {
             throw SignerRefusal(
                 .contract, "the channel is not this account's, or not of the policy's dollars")
         }
-        let place = message.digest(in: channel)
         switch message {
         case .voucher:
             return SigningAssessment(
-                place: place, cost: SigningCost(), movement: .each, name: "a voucher")
+                place: nil, cost: SigningCost(), movement: .each, name: "a voucher")
         case .books:
             return SigningAssessment(
-                place: place, cost: SigningCost(), movement: .each, name: "the books of a voucher")
+                place: nil, cost: SigningCost(), movement: .each, name: "the books of a voucher")
         case .deposit(let deposit):
             guard deposit.collector == channels.collector else {
                 throw SignerRefusal(
                     .contract, "\(deposit.collector.hex) is not the policy's collector")
             }
             return SigningAssessment(
-                place: place, cost: SigningCost(usd: deposit.amount),
+                place: message.digest(in: channel), cost: SigningCost(usd: deposit.amount),
                 movement: .once(Keccak256.hash(channel.id, deposit.salt)),
                 name: "a channel's deposit")
         }

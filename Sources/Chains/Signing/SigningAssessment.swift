@@ -15,7 +15,8 @@ struct SigningAssessment: Hashable, Sendable {
     }
 
     /// What the transaction replaces if it is signed again: the nonce, or the message itself.
-    let place: Digest
+    /// `nil` for what neither costs nor moves anything: nothing is taken down for it.
+    let place: Digest?
     /// What it costs and moves.
     let cost: SigningCost
     let movement: Movement
@@ -85,7 +86,11 @@ extension SigningPolicy {
                 "commitRoot"
             )
         case .slash(let verdict, let usd):
-            return (SigningCost(usd: usd), .once(verdict), "slash")
+            // Bytes of another length than a dispersal's or a deposit's are hashed: whoever asks
+            // chooses the verdict, and must not choose the name of something else by it.
+            place.write("slash")
+            place.write(verdict)
+            return (SigningCost(usd: usd), .once(Keccak256.hash(place.bytes)), "slash")
         case .disperse(let token, let name, let units):
             // The contract takes a name once: what is signed again under it counts as it grows.
             place.write(name)

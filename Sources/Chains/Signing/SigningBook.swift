@@ -65,7 +65,8 @@ public struct SigningBook: Hashable, Sendable {
                 .transactionCap, "\(wanted.name) is above what one transaction may cost or move")
         }
         book.spent = book.spent.plus(added)
-        guard book.spent.isWithin(policy.perDay) else {
+        // What adds nothing is signed also where the day's cap was lowered meanwhile.
+        guard added == SigningCost() || book.spent.isWithin(policy.perDay) else {
             throw SignerRefusal(
                 .dayCap, "\(wanted.name) is above what the key may spend or move in a day")
         }
@@ -83,19 +84,27 @@ public struct SigningBook: Hashable, Sendable {
 }
 
 extension SigningBook.KeyBook {
+    /// Takes down what a place costs, known or not; returns what of it is new.
+    private mutating func take(_ coin: UInt128, at place: Digest, _ known: Int?) -> UInt128 {
+        guard let known else {
+            recent.append(SigningBook.Recent(place: place, coin: coin))
+            if recent.count > SigningBook.recentKept { recent.removeFirst() }
+            return coin
+        }
+        defer { recent[known].coin = max(recent[known].coin, coin) }
+        return coin - min(coin, recent[known].coin)
+    }
+
     /// Takes a transaction down; returns what is new about it.
     fileprivate mutating func take(
         _ wanted: SigningAssessment, committed: SigningCost
     ) -> SigningCost {
         var added = wanted.cost
         var isAgain = false
-        if let place = recent.firstIndex(where: { $0.place == wanted.place }) {
-            isAgain = true
-            added.coin = wanted.cost.above(SigningCost(coin: recent[place].coin)).coin
-            recent[place].coin = max(recent[place].coin, wanted.cost.coin)
-        } else {
-            recent.append(SigningBook.Recent(place: wanted.place, coin: wanted.cost.coin))
-            if recent.count > SigningBook.recentKept { recent.removeFirst() }
+        if let place = wanted.place {
+            let known = recent.firstIndex { $0.place == place }
+            isAgain = known != nil
+            added.coin = take(wanted.cost.coin, at: place, known)
         }
         switch wanted.movement {
         case .each:

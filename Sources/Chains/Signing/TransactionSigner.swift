@@ -106,6 +106,15 @@ public struct SignerRefusal: Error, Hashable, Sendable, CustomStringConvertible 
         self.message = message
     }
 
+    /// Whether it says of a channel's message that the signer takes none, or none of such a
+    /// channel, whatever day it is and whatever was signed before.
+    public var isOfChannels: Bool {
+        switch SignerCode(rawValue: code) {
+        case .malformed, .version, .method, .noSuchKey, .chain, .contract: true
+        case .otherDigest, .function, .transactionCap, .dayCap, .notDurable, nil: false
+        }
+    }
+
     /// Whether the policy does not allow what was asked, now or ever. Any other refusal says
     /// nothing about the transaction.
     var isOfThePolicy: Bool {

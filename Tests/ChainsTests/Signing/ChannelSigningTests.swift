@@ -17,12 +17,12 @@ import Transport
         collector = try #require(EVMAddress([UInt8](repeating: 0xE0, count: 20)))
     }
 
-    private func desk() throws -> SignerDesk {
+    private func desk(_ change: (String) -> String = { $0 }) throws -> SignerDesk {
         let channels = #""channels": {"contract": "\#(SignerBench.contract.hex)", "#
         let whole = channels + #""collector": "\#(collector.hex)"}, "tokens""#
         return try bench.desk {
             // The first key's, not Solana's.
-            $0.replacingOccurrences(of: #""tokens""#, with: whole)
+            change($0.replacingOccurrences(of: #""tokens""#, with: whole))
         }
     }
 
@@ -126,6 +126,12 @@ import Transport
             #expect(try code(message, channel(contract: stranger)) == 7)
             #expect(try code(message, channel { $0.payer = stranger }) == 7)
             #expect(try code(message, channel { $0.payerAuthorizer = stranger }) == 7)
+            // Somebody else's money, however much it is this key that may sign for it.
+            let others = try channel {
+                $0.payer = stranger
+                $0.payerAuthorizer = bench.key.address
+            }
+            #expect(try code(message, others) == 7)
             #expect(try code(message, channel { $0.token = SignerBench.tly }) == 7)
             #expect(try code(message, good, changed: ["receiver": stranger.hex]) == 5)
             #expect(try code(message, good, changed: ["digest": "0x12"]) == 5)
@@ -157,6 +163,46 @@ import Transport
         #expect(try ask(deposit(50), second).signature != nil)
         let now = Timestamp(seconds: 20_000 * 86_400 + 200)
         #expect(bench.book.spent(by: bench.key.address.hex, at: now).usd == 250_000_000)
+    }
+
+    /// Whoever asks chooses a slash's verdict, and a deposit's name with it if they had one list.
+    @Test func aSlashIsNoDepositsNameAndCountsBesideIt() throws {
+        let channel = try channel()
+        let desk = try desk()
+        let salt = Digest(words: (0, 0, 0, 1))
+        var data = SignerBench.slash(usd: 100, verdict: 0)
+        data.removeLast(32)
+        data += Keccak256.hash(channel.id, salt).bytes
+        let slash = bench.transaction(1, data)
+        #expect(try desk.ask(slash, key: bench.key.address).signature != nil)
+        #expect(bench.decisions.last?.added.usd == 100_000_000)
+        #expect(try desk.ask(slash, key: bench.key.address).signature != nil)
+        #expect(bench.decisions.last?.added.usd == 0)
+        #expect(try ask(deposit(100), channel, in: desk).signature != nil)
+        #expect(bench.decisions.last?.added.usd == 100_000_000)
+        #expect(try ask(deposit(51, salt: 2), channel, in: desk).error?.code == 10)
+    }
+
+    /// What neither costs nor moves anything is neither written down nor forgets anything else.
+    @Test func vouchersTakeNoPlaceInTheBook() throws {
+        let channel = try channel()
+        let desk = try desk()
+        let root = bench.transaction(1, SignerBench.root(usd: 1_001), thousandths: 9)
+        #expect(try desk.ask(root, key: bench.key.address).signature != nil)
+        let (saves, book) = (bench.saves, bench.book)
+        for sum in 1...UInt128(300) {
+            #expect(try ask(.voucher(cumulative: sum), channel, in: desk).signature != nil)
+        }
+        #expect(try ask(books, channel, in: desk).signature != nil)
+        #expect(bench.saves == saves && bench.book == book)
+        #expect(try desk.ask(root, key: bench.key.address).signature != nil)
+        #expect(bench.decisions.last?.added == SigningCost())
+        // The day's cap is lowered below what was spent: what adds nothing is signed all the same.
+        let strict = try self.desk {
+            $0.replacingOccurrences(of: "250.000000", with: "0")
+        }
+        #expect(try ask(.voucher(cumulative: 301), channel, in: strict).signature != nil)
+        #expect(try ask(deposit(1), channel, in: strict).error?.code == 10)
     }
 
     @Test func aSignatureComesOverTheSocket() async throws {
