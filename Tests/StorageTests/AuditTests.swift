@@ -352,7 +352,8 @@ struct History {
 
     /// A history whose last batch says under which books its voucher is.
     private func promised(
-        more: Bool = false, sums: (ClearingHouse) -> [VoucherSum] = { $0.unsealedVouchers }
+        more: Bool = false, late: Bool = false,
+        sums: (ClearingHouse) -> [VoucherSum] = { $0.unsealedVouchers }
     ) throws -> MemoryJournal {
         var history = try History()
         let receiver = try #require(EVMAddress(Array(repeating: 8, count: 20)))
@@ -374,9 +375,14 @@ struct History {
         promise()
         let journal = MemoryJournal()
         try history.write(to: journal)
-        let tree = LiabilityTree.booked(
-            history.house.liabilities(), batch: .none, sequence: journal.head.sequence,
-            head: journal.head.hash, salt: salt)
+        // A promise leaves what is owed as it was.
+        func books() -> LiabilityCommitment {
+            LiabilityTree.booked(
+                history.house.liabilities(), batch: .none, sequence: journal.head.sequence,
+                head: journal.head.hash, salt: salt
+            ).commitment
+        }
+        let early = books()
         if more {
             for command in [
                 Command.withdraw(PartyID(2), asset: .usd, amount: Amount(1_000_000_000)),
@@ -388,7 +394,7 @@ struct History {
                 ])
             }
         }
-        let seal = Command.sealVouchers(sums(history.house), books: tree.commitment)
+        let seal = Command.sealVouchers(sums(history.house), books: late ? books() : early)
         try journal.append([
             JournalEntry(time: journal.head.time + .seconds(1), command: seal.canonicalBytes())
         ])
@@ -404,6 +410,11 @@ struct History {
         let early = try auditJournal(
             try promised(more: true) { _ in [VoucherSum(ChannelID(1), cumulative: 2_000)] })
         #expect(early.liabilityFaults.first?.contains("before these were promised") == true)
+        let late = try auditJournal(
+            try promised(more: true, late: true) { _ in
+                [VoucherSum(ChannelID(1), cumulative: 2_000)]
+            })
+        #expect(late.liabilityCommitments == 1 && late.isSound)
     }
 
     private func errorOfAudit(_ journal: any Journal) -> JournalError? {

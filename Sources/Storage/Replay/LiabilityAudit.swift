@@ -11,6 +11,9 @@ struct LiabilityAudit {
     private var batches = Moments()
     private var dispersals = Moments()
     private var vouchers = Moments()
+    /// What is promised without books yet; `nil` if a command may have changed it since. Moments
+    /// share it: a journal of before there were such books would have a copy for each batch.
+    private var promised: [VoucherSum]?
 
     /// The newest batches of the journal since something waits to be sealed, oldest first.
     private struct Moments {
@@ -50,6 +53,7 @@ struct LiabilityAudit {
     /// Looks at a command that was accepted.
     mutating func check(_ command: Command, sequence: UInt64) {
         switch command {
+        case .settle: promised = nil
         case .sealBatch(_, _, let books?):
             compare(
                 books, batches.take(books), since: "between its cut and its seal",
@@ -62,6 +66,7 @@ struct LiabilityAudit {
             }
             compare(books, found, since: "between their making and their seal", subject)
         case .sealVouchers(let sums, let books):
+            promised = nil
             let subject = "batch \(sequence): the liabilities of \(sums.count) vouchers"
             let found = vouchers.take(books)
             if let found, !sums.allSatisfy({ found.has($0) }) {
@@ -86,7 +91,7 @@ struct LiabilityAudit {
     }
 
     /// Remembers what is owed after a batch, while something waits to be sealed. O(vouchers that
-    /// wait).
+    /// wait) after a settlement or a seal, otherwise O(1).
     mutating func note(_ batch: JournalBatch, _ house: borrowing ClearingHouse) {
         let isCut = house.batches.last?.state == .cut
         let made = UInt64(house.dispersals.count)
@@ -94,9 +99,10 @@ struct LiabilityAudit {
         let isPromised = house.hasUnsealedVouchers
         guard isCut || isUnsealed || isPromised else { return }
         let totals = AssetSums(usd: house.owed(.usd), tly: house.owed(.tly))
+        let waiting = promised ?? house.unsealedVouchers
+        promised = waiting
         let moment = Moment(
-            point: batch.head.point, totals: totals, dispersals: made,
-            promised: house.unsealedVouchers)
+            point: batch.head.point, totals: totals, dispersals: made, promised: waiting)
         batches.note(moment, if: isCut)
         dispersals.note(moment, if: isUnsealed)
         vouchers.note(moment, if: isPromised)
