@@ -19,6 +19,7 @@ and
     test_setRollupFees [wei a byte, operator scalar, operator constant]
                                         it is a rollup of the OP stack from now on, and charges that
                                         beside gas (evm_rollup.py); zeros: a chain like another
+    test_muteRollupOracle [on]          the contract that quotes those fees reverts
     test_stallFinality [stalls]         the block of the tag "finalized" stays what it is
     test_mute [on]                      reverts come without their reasons, as from some nodes
 """
@@ -192,6 +193,8 @@ class Node(RpcNode):
 
     def eth_call(self, call, tag="latest", _overrides=None):
         quoted = self.chain.rollup.answer(call)
+        if quoted is not None and self.chain.rollup.is_mute:
+            raise RpcError(3, "execution reverted", "0x")
         return data(self.chain.call(call, tag) if quoted is None else quoted)
 
     def eth_estimateGas(self, call, tag="latest"):
@@ -255,6 +258,10 @@ class Node(RpcNode):
     def test_setRollupFees(self, byte_price="0x0", operator_scalar="0x0", operator_constant="0x0"):
         prices = number(byte_price), number(operator_scalar), number(operator_constant)
         self.chain.rollup.set(*prices)
+        return True
+
+    def test_muteRollupOracle(self, on=True):
+        self.chain.rollup.is_mute = bool(on)
         return True
 
     def test_stallFinality(self, stalls=True):

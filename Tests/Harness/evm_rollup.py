@@ -24,6 +24,7 @@ class RollupFees:
 
     def __init__(self):
         self.set(0, 0, 0)
+        self.is_mute = False  # whether the oracle reverts
         self.charged = {}  # (height, transaction hash) -> the fields of its receipt
 
     def set(self, byte_price, operator_scalar, operator_constant):

@@ -2,6 +2,7 @@
 and a lost record. Everybody is paid once, to the unit, and nothing is deposited twice."""
 
 import json
+import time
 import urllib.error
 
 import pytest
@@ -42,12 +43,12 @@ class Opener(Payer):
     # Whose key it pays with; the deployer's by itself.
     key_words = ()
 
-    def begin(self):
+    def begin(self, *more):
         self.start(key=self.key_words, extra=[
             "--payouts", "plan", "--refund-above", "1000", "--channels", "--channel-deposit",
             "12", "--channel-refill", "5", "--channel-after", "1", "--channel-contract",
             self.contract.address, "--channel-collector", self.collector.address,
-            "--channel-withdraw-delay", "900"])
+            "--channel-withdraw-delay", "900", *more])
 
     def stop(self):
         House.stop(self)
@@ -96,10 +97,9 @@ class Opener(Payer):
         self.withdraw(PAYEE, amount)
         self.operate("settle")
 
-    def with_a_payout(self, lost=True):
-        """The payee asks for a channel and is sent two dollars, after which it is worth one; the
-        answer to the deposit is lost or not."""
-        self.begin()
+    def with_a_wish(self, *more):
+        """The payee has thirty dollars to spend and asks for a channel."""
+        self.begin(*more)
         self.pay("deposit", PAYEE, "30.00")
         self.chain.call("anvil_mine", "0x3")
         account = self.chain.keys[PAYEE][1]
@@ -108,13 +108,22 @@ class Opener(Payer):
         said = json.loads(exchequer("payout", *self.options(), "--channel", account))
         assert said["channel"].lower() == account
         assert self.channel() is None
-        self.earn("2")
+
+    def is_sent(self, amount):
+        """What the payee earned is sent to it."""
+        self.earn(amount)
 
         def is_paid():
             self.chain.call("anvil_mine", "0x1")
-            return not self.get("/v1/dispersals")["data"][0]["open"]
+            return not any(one["open"] for one in self.get("/v1/dispersals")["data"])
 
-        eventually("the first payout", is_paid)
+        eventually("the payout", is_paid)
+
+    def with_a_payout(self, lost=True):
+        """The payee asks for a channel and is sent two dollars, after which it is worth one; the
+        answer to the deposit is lost or not."""
+        self.with_a_wish()
+        self.is_sent("2")
         if lost:
             self.chain.fault("eth_sendRawTransaction", "lost")
 
@@ -267,6 +276,29 @@ def test_a_lost_record_deposits_nothing_twice(house):
     assert house.contract.functions.channels(key).call() == (12_000_000, 0)
 
 
+def test_on_a_rollup_deposits_and_vouchers_cost_their_bytes(house):
+    """A deposit that lasts for one payout never pays itself back there, however dear payouts are:
+    it has more bytes than a payout."""
+    byte = 5 * 10**11
+    house.chain.call("test_setRollupFees", hex(byte), "0x0", "0x0")
+    house.with_a_wish("--gas-bearing", "everyone")
+    house.is_sent("11")
+    quotes = house.get("/v1/settlements")["data"][0]["quotes"]
+    a_byte = byte / int(quotes["gas_price"])
+    assert 700 < (quotes["voucher_gas"] - 158_000) / a_byte < 1_000
+    assert quotes["gas"]["dispersal"] > 63_400 + 300 * a_byte
+    house.kill()
+    house.begin()
+    # It has looked, and opens none: 11 dollars use the deposit of 12 up.
+    end = time.monotonic() + 4
+    while time.monotonic() < end:
+        assert house.channel() is None
+        time.sleep(0.2)
+    # With a small payout more it lasts for two.
+    house.is_sent("0.5")
+    house.becomes("the channel is open", state="open", balance="12.00")
+
+
 class SignedOpener(SignedHouse, Opener):
     """A house whose key is a signer's, which opens channels."""
 
@@ -299,15 +331,15 @@ def signed(tmp_path):
 def test_a_signer_signs_for_channels_what_its_policy_has(signed):
     house = signed
     signer = house.signs()
-    house.with_a_payout(lost=False)
-    # Without a word about channels it signs for none.
-    eventually("the refusal is told", lambda: "waits for a signature" in house.log_text())
-    assert '"channels" says of which' in house.log_text("signer.log")
-    assert house.logs("Deposited") == []
+    # Without a word about channels it signs for none, as is found out before one is opened.
+    with pytest.raises(AssertionError, match="payment channels cannot be opened"):
+        house.begin()
+    assert '"channels" says of which' in house.log_text()
     signer.terminate()
     assert signer.wait(10) == 143
     channels = {"contract": house.contract.address, "collector": house.collector.address}
     house.signs(channels=channels)
+    house.with_a_payout(lost=False)
     house.becomes("the channel is open", state="open", balance="12.00")
     house.earn("3")
     (voucher,) = house.vouchers()
@@ -324,6 +356,9 @@ def test_a_signer_signs_for_channels_what_its_policy_has(signed):
     # Two dollars sent and twelve deposited are all that a day may move; vouchers move nothing more.
     house.earn("4.5")
     eventually("the day's cap is told", lambda: "(10)" in house.log_text())
+    eventually("it is asked for again", lambda: house.log_text("signer.log").count("code=10") >= 2,
+               seconds=60)
+    assert house.log_text().count("(10)") == 1, "each reason is told once"
     assert house.channel()["promised"] == "7.50" and len(house.logs("Deposited")) == 1
     # The refused deposit keeps nobody's voucher back.
     (voucher,) = house.vouchers()

@@ -265,6 +265,44 @@ def test_what_a_rollup_charges_is_quoted_and_booked(payer):
     audit(house)
 
 
+def test_nobody_waits_for_what_a_rollup_does_not_quote(payer):
+    """Its oracle reverts: everybody is paid, and plans know what was told last."""
+    house = payer
+    house.chain.call("test_setRollupFees", hex(8 * 10**9), "0x0", "0x0")
+    house.chain.call("test_muteRollupOracle", True)
+    house.begin()
+    house.fill(2, 3)
+    paid = 0
+
+    def settle(*accounts):
+        nonlocal paid
+        for account in accounts:
+            house.withdraw(account, "0.50")
+        house.operate("settle")
+        paid += 1
+        eventually("they are paid", lambda: house.are_over(paid))
+        return house.get("/v1/settlements")["data"][-1]["quotes"]["gas"]
+
+    house.withdraw(3, "1.25", key="june")
+    paid += 1
+    eventually("it is paid at once", lambda: house.are_over(1))
+    without = "without what this rollup charges beside gas"
+    assert without not in (house.folder / "house.log").read_text()
+    gas = settle(2, 3)
+    assert (gas["commit"], gas["dispersal"], gas["payee"]) == (39_535, 63_400, 9_025)
+    settle(2)
+    log = (house.folder / "house.log").read_text()
+    assert log.count(without) == 1, "it is told once"
+    house.chain.call("test_muteRollupOracle", False)
+    told = settle(2)
+    assert told["payee"] > 9_025 and told["dispersal"] > 63_400
+    house.chain.call("test_muteRollupOracle", True)
+    assert settle(2) == told
+    assert "with what this rollup charged beside gas before" in (
+        house.folder / "house.log").read_text()
+    audit(house)
+
+
 def test_the_leave_to_disperse_is_upkeep(payer):
     house = payer
     held = wei(house)

@@ -55,13 +55,21 @@ public struct EVMInclusion: Hashable, Sendable {
     public let gasUsed: UInt64
     /// Wei paid per unit of gas.
     public let gasPrice: UInt128
-    /// Wei that a rollup charged beside gas: for data, and for its operator.
-    public let rollupFee: UInt128
+    /// Wei that a rollup charged beside gas, for data and for its operator, as far as enough
+    /// endpoints tell: it is agreed on by itself, since some leave it out.
+    public var rollupFee: UInt128
 
     /// All that the transaction was charged in wei, without what it sent along.
     public var cost: UInt128 {
         let (gas, overflow) = gasPrice.multipliedReportingOverflow(by: UInt128(gasUsed))
         return (overflow ? .max : gas).saturatingSum(rollupFee)
+    }
+
+    /// This without what endpoints may leave out of a receipt.
+    var plain: EVMInclusion {
+        var plain = self
+        plain.rollupFee = 0
+        return plain
     }
 
     /// An inclusion of these fields.
@@ -90,6 +98,15 @@ public enum EVMIntentOutcome: Hashable, Sendable {
     case failed(EVMIntentFailure)
     /// It has been on its way for long and may or may not be carried out.
     case unknown
+
+    /// This without what endpoints may leave out of a receipt.
+    var plain: EVMIntentOutcome {
+        switch self {
+        case .settled(let inclusion): .settled(inclusion.plain)
+        case .failed(.reverted(let inclusion)): .failed(.reverted(inclusion.plain))
+        case .submitted, .failed, .unknown: self
+        }
+    }
 }
 
 /// Why an intent is not carried out and never will be.

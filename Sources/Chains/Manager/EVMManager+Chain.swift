@@ -98,7 +98,11 @@ extension EVMManager {
             case .unknown?, nil: areAllAbsent = false
             }
         }
-        if let found {
+        if var found {
+            if let before = slot.inclusion, before.plain == found.plain {
+                // What enough endpoints told once counts when one that leaves it out votes instead.
+                found.rollupFee = max(found.rollupFee, before.rollupFee)
+            }
             lanes[lane].slots[place].inclusion = found
             lanes[lane].slots[place].missingLooks = 0
         } else if areAllAbsent, let lost = slot.inclusion {
@@ -121,7 +125,8 @@ extension EVMManager {
             return followForeign(place, in: lane, finalCount: finalCount, views, &actions)
         }
         // Only what this very look confirms, seen from heads that are as high, ends anything.
-        guard case .included(inclusion, let head, let finalized)? = views[inclusion.transaction]
+        guard case .included(let seen, let head, let finalized)? = views[inclusion.transaction],
+            seen.plain == inclusion.plain
         else { return }
         let finalHeight = policy.finalHeight(head: head, finalized: finalized)
         let isFinal = finalHeight.map { inclusion.blockNumber <= $0 } ?? false
@@ -139,7 +144,7 @@ extension EVMManager {
                 inclusion.blockNumber, head: head, finalHeight: finalHeight)
         else { return }
         let outcome = outcome(of: slot, inclusion)
-        guard slot.reported != outcome else { return }
+        guard slot.reported?.plain != outcome.plain else { return }
         if let reported = slot.reported, reported != .unknown {
             actions.append(.alert(.reportChanged(intent.id)))
         }

@@ -196,6 +196,7 @@ private struct ReceiptForm: Decodable, Sendable {
             index: try fields.decode(Quantity<UInt64>.self, forKey: .transactionIndex).value,
             succeeded: status == 1,
             gasUsed: gasUsed, gasPrice: price?.value ?? 0,
-            rollupFee: try RollupFees(from: decoder).wei(gasUsed: gasUsed))
+            // One that cannot be read is none: it says nothing about the rest of the receipt.
+            rollupFee: (try? RollupFees(from: decoder))?.wei(gasUsed: gasUsed) ?? 0)
     }
 }

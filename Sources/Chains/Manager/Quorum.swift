@@ -47,7 +47,8 @@ public struct Quorum: Hashable, Sendable {
     }
 
     /// A receipt counts when the endpoint's own block holds it, an absence only when the endpoint
-    /// has the block that is held final: one that lags behind has no vote.
+    /// has the block that is held final: one that lags behind has no vote. What a rollup charged
+    /// beside gas is what enough of the endpoints that vote have reached; it holds nothing back.
     private func receipt(
         _ place: Int, of answers: [EVMEndpointAnswer], _ question: EVMQuestion
     ) -> EVMReceiptView {
@@ -62,8 +63,10 @@ public struct Quorum: Hashable, Sendable {
             case .absent, .present, .unknown: break
             }
         }
-        if let inclusion = agreed(claims.map(\.inclusion)) {
-            let voters = claims.filter { $0.inclusion == inclusion }.map(\.by)
+        if var inclusion = agreed(claims.map(\.inclusion.plain)) {
+            let votes = claims.filter { $0.inclusion.plain == inclusion }
+            let voters = votes.map(\.by)
+            inclusion.rollupFee = reached(votes.map(\.inclusion.rollupFee)) ?? 0
             return .included(
                 inclusion, head: reached(voters.map(\.head)) ?? 0,
                 finalized: reached(voters.compactMap(\.finalized)))

@@ -56,6 +56,37 @@ struct ChannelPayer: Sendable {
                 "the contract of payment channels at \(options.contract.hex), or the token, does "
                     + "not answer as it must: \(error)")
         }
+        try await Self.ask(key, usd, options, chainID)
+    }
+
+    /// Has the key sign what costs and says nothing, the books of a voucher over nothing in a
+    /// channel that nobody has: a policy without channels is found out before the first is opened.
+    /// One that does not answer now, or has no place on its disk, may sign later, as for everything
+    /// else; then channels wait, and nothing else does.
+    private static func ask(
+        _ key: any ChannelSigner, _ usd: EVMAddress, _ options: HouseConfiguration.Channels,
+        _ chainID: UInt64
+    ) async throws(HouseError) {
+        let nothing = PushedBooks(journalHead: .zero, liabilities: .zero)
+        guard let channel = nobodys(options, key.address, usd, chainID) else { return }
+        do throws(SigningFailure) {
+            _ = try await key.signature(
+                of: .books(cumulative: 0, sequence: 0, nothing), in: channel)
+        } catch {
+            guard case .refused(let refusal) = error, refusal.isOfChannels else { return }
+            throw HouseError(
+                .configuration, "payment channels cannot be opened, since \(error)")
+        }
+    }
+
+    private static func nobodys(
+        _ options: HouseConfiguration.Channels, _ payer: EVMAddress, _ usd: EVMAddress,
+        _ chainID: UInt64
+    ) -> BatchChannel? {
+        let config = BatchChannel.Config(
+            payer: payer, receiver: payer, receiverAuthorizer: payer, token: usd,
+            withdrawDelay: options.withdrawDelay, salt: .zero)
+        return try? BatchChannel(config, chainID: chainID, contract: options.contract)
     }
 
     private static func domain(
@@ -76,14 +107,9 @@ struct ChannelPayer: Sendable {
         at options: HouseConfiguration.Channels, by payer: EVMAddress, _ usd: EVMAddress,
         _ nodes: EVMNodes
     ) async throws(ChainError) {
-        let config = BatchChannel.Config(
-            payer: payer, receiver: payer, receiverAuthorizer: payer, token: usd,
-            withdrawDelay: options.withdrawDelay, salt: .zero)
-        let channel: BatchChannel
-        do throws(ChannelRefusal) {
-            channel = try BatchChannel(
-                config, chainID: nodes.chainID, contract: options.contract)
-        } catch { throw .inconsistentNode("\(error)") }
+        guard let channel = nobodys(options, payer, usd, nodes.chainID) else {
+            throw .inconsistentNode("the channels' delay, or an account, is none that it takes")
+        }
         _ = try await nodes.agreed { node throws(ChainError) in
             try await node.state(of: channel).balance
         }

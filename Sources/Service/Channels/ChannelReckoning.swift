@@ -34,8 +34,12 @@ public struct ChannelReckoning: Hashable, Sendable {
     ///
     /// - Parameters:
     ///   - deposit: what is paid in, in chain units.
+    ///   - depositGas: what paying it in counts, in gas.
     ///   - voucherGas: what the claim of a voucher counts, in gas.
-    public init(_ payouts: [Payout], deposit: UInt128, voucherGas: UInt64) {
+    public init(
+        _ payouts: [Payout], deposit: UInt128, depositGas: UInt64 = ChannelReckoning.depositGas,
+        voucherGas: UInt64
+    ) {
         let count = UInt64(payouts.count)
         guard count > 0 else {
             paysBackAfter = nil
@@ -47,7 +51,7 @@ public struct ChannelReckoning: Hashable, Sendable {
         lasts = deposit / max(units, 1)
         let saved = gas - min(gas, voucherGas)
         paysBackAfter =
-            saved == 0 ? nil : Self.depositGas / saved + (Self.depositGas % saved == 0 ? 0 : 1)
+            saved == 0 ? nil : depositGas / saved + (depositGas % saved == 0 ? 0 : 1)
     }
 
     /// Whether it lasts until it has paid itself back.

@@ -87,17 +87,21 @@ extension SettlementService {
         _ make: () async throws(SigningFailure) -> Made?
     ) async -> Made? {
         let name = UnsignedPaper(channel: record.id, kind: paper)
-        let asksAgain = state.withLock { $0.unsignedUntil[name] ?? .now } <= .now
-        guard asksAgain else { return nil }
+        let last = state.withLock { $0.unsigned[name] }
+        if let last, last.until > .now { return nil }
         do throws(SigningFailure) {
             let made = try await make()
-            state.withLock { $0.unsignedUntil[name] = nil }
+            state.withLock { $0.unsigned[name] = nil }
             return made
         } catch {
-            state.withLock { $0.unsignedUntil[name] = .now + Self.signerPause }
-            log.warning(
-                "a payment channel waits for a signature",
-                metadata: ["channel": "\(record.id)", "why": "\(error)"])
+            let withheld = WithheldSignature(why: error, until: .now + Self.signerPause)
+            state.withLock { $0.unsigned[name] = withheld }
+            // Once for each reason, however often it is asked.
+            if last?.why != error {
+                log.warning(
+                    "a payment channel waits for a signature",
+                    metadata: ["channel": "\(record.id)", "why": "\(error)"])
+            }
             return nil
         }
     }
@@ -157,10 +161,11 @@ extension SettlementService {
             return
         }
         guard let options = channels.options, channel.openDeposit == 0, !channel.isWithdrawing,
-            channel.room < options.refillUnits
+            channel.room < options.refillUnits, let rollup = knownRollupQuote()
         else { return }
         let reckoning = ChannelReckoning(
-            payouts, deposit: options.depositUnits, voucherGas: voucherGas)
+            payouts, deposit: options.depositUnits, depositGas: rollup.deposit,
+            voucherGas: voucherGas(rollup))
         guard reckoning.isWorthIt else { return }
         let taken = max(channel.promised, channel.claimed) + channel.returned
         let total = taken + options.depositUnits
@@ -175,11 +180,12 @@ extension SettlementService {
             (house.channelWishes(payer: account), UInt64(house.channels.count))
         }
         var number = count
-        for wish in wishes {
+        for wish in wishes where wish.payouts.count >= options.minimumHistory {
+            guard let rollup = knownRollupQuote() else { return }
             let reckoning = ChannelReckoning(
-                wish.payouts, deposit: options.depositUnits, voucherGas: voucherGas)
-            guard wish.payouts.count >= options.minimumHistory, reckoning.isWorthIt,
-                try await holds(options.depositUnits),
+                wish.payouts, deposit: options.depositUnits, depositGas: rollup.deposit,
+                voucherGas: voucherGas(rollup))
+            guard reckoning.isWorthIt, try await holds(options.depositUnits),
                 let draft = channels.draft(
                     options, to: wish.party, receiver: wish.receiver, payer: account, token: usd,
                     number: number + 1)
@@ -213,10 +219,10 @@ extension SettlementService {
     }
 
     /// What a voucher's claim counts in a plan: nothing if payees' gas does not.
-    var voucherGas: UInt64 {
+    func voucherGas(_ rollup: RollupQuote) -> UInt64 {
         guard let options = payer?.options, options.bearing == .everyone else { return 0 }
         let batches = UInt64(max(options.batchesPerClaim, 1))
-        return (ChannelReckoning.claimGas + batches - 1) / batches
+        return (rollup.voucher + batches - 1) / batches
     }
 
     // MARK: Logs

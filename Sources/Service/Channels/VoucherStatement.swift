@@ -46,6 +46,12 @@ struct UnsignedPaper: Hashable, Sendable {
     let kind: Kind
 }
 
+/// Why a signer gave no signature, and until when it is not asked again.
+struct WithheldSignature: Sendable {
+    let why: SigningFailure
+    let until: ContinuousClock.Instant
+}
+
 /// What was signed for a channel's sum.
 struct SignedVoucher: Sendable {
     let cumulative: UInt128
@@ -64,15 +70,22 @@ extension SettlementService {
     public func vouchers(
         of party: PartyID, unclaimed: Bool
     ) async throws(SequencerError) -> [VoucherStatement] {
-        await sealVouchers()
-        let records = try await sequencer.read { house in
-            house.channels.filter { channel in
-                channel.party == party
-                    && (unclaimed ? channel.unclaimed > 0 : channel.promised > 0)
-            }.map { ($0, house.seal(ofVouchers: $0.id)) }
+        func records() async throws(SequencerError) -> [(HouseChannel, VoucherSeal?)] {
+            try await sequencer.read { house in
+                house.channels.filter { channel in
+                    channel.party == party
+                        && (unclaimed ? channel.unclaimed > 0 : channel.promised > 0)
+                }.map { ($0, house.seal(ofVouchers: $0.id)) }
+            }
+        }
+        var found = try await records()
+        // Anybody may ask: nothing is written down for one who waits for no books.
+        if found.contains(where: { $0.1?.sum.cumulative != $0.0.promised }) {
+            await sealVouchers()
+            found = try await records()
         }
         var statements: [VoucherStatement] = []
-        for (record, seal) in records {
+        for (record, seal) in found {
             guard let channel = channels.channel(record.terms) else { continue }
             let terms = ChannelTerms.batch(channel)
             let signed = await signed(record, seal)

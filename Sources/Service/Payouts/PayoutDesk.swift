@@ -30,9 +30,12 @@ public final class PayoutDesk: Sendable {
         case unavailable(String)
     }
 
-    /// What settling costs now and may draw on, and why Solana does not tell its part.
-    private func quotes() async throws(ChainError) -> (SettlementQuotes, trouble: ChainError?) {
-        guard var quotes = try await settlement.quotes() else {
+    /// What settling costs now and may draw on, and why Solana does not tell its part. Whoever is
+    /// paid at once has no ways to compare.
+    private func quotes(
+        compares: Bool
+    ) async throws(ChainError) -> (SettlementQuotes, trouble: ChainError?) {
+        guard var quotes = try await settlement.quotes(compares: compares) else {
             throw .inconsistentNode("the house does not settle by plan")
         }
         if let solana {
@@ -54,7 +57,7 @@ public final class PayoutDesk: Sendable {
     /// would cost.
     public func settlement() async -> Command? {
         do throws(ChainError) {
-            return .settle(try await quotes().0)
+            return .settle(try await quotes(compares: true).0)
         } catch {
             log.warning("settlement waits for its quotes", metadata: ["error": "\(error)"])
             return nil
@@ -70,7 +73,7 @@ public final class PayoutDesk: Sendable {
         let command: Command
         let trouble: ChainError?
         do throws(ChainError) {
-            let (quotes, unread) = try await quotes()
+            let (quotes, unread) = try await quotes(compares: false)
             (command, trouble) = (request.command(quotes), unread)
         } catch {
             throw .unavailable("the chain does not tell what a payment costs: \(error)")

@@ -1,124 +1,184 @@
-import Chains
-import Clearing
-import Cryptography
+public import Chains
+public import Clearing
+import Logging
 import Primitives
+import Synchronization
 
-/// Transactions like those that settle, by which a rollup is asked what it charges for them beside
-/// gas. Their accounts and sums have digits as real ones have: rollups price compressed bytes.
-struct RollupSamples: Sendable {
-    /// A root, making it pay, a claim of one of 16,384 leaves, a push to one, and one to many.
-    private static let kinds = 5
-    /// Payees of the last one.
-    private static let many = 500
-    private static let siblings = 14
-
-    private let transactions: [EVMTransaction]
-
-    /// Transactions to a contract whose gas is as the table says, at a price.
-    init(
-        _ contract: EVMAddress, _ artifact: ContractArtifact, chainID: UInt64, usd: EVMAddress,
-        gas: GasTable, price: UInt128
-    ) throws(ABIError) {
-        let (root, head, owed) = (Self.digest(1), Self.digest(2), Self.digest(3))
-        func push(to count: Int) throws(ABIError) -> [UInt8] {
-            let payments = (0..<count).map { place in
-                EVMPayment(to: Self.account(place), units: 1_234_567 * UInt128(place + 1))
-            }
-            return try SettlementOrder.disperse(
-                token: usd, name: root, payments: payments,
-                books: PushedBooks(journalHead: head, liabilities: owed)
-            ).callData(artifact)
-        }
-        let committed = CommittedRoot(
-            batch: 1_000, root: root, journalHead: head, liabilities: owed)
-        let orders = [
-            SettlementOrder.commitRoot(
-                batch: 1_000, root: root, totalUSD: 12_345_678_901_234, totalTLY: 1 << 80,
-                journalHead: head, liabilities: owed),
-            .activateRoot(committed),
-        ]
-        let proof = (0..<Self.siblings).map { ABIValue.bytes32(Self.digest(100 + $0)) }
-        let claim = try artifact.callData(
-            "claim",
-            [.address(usd), .address(Self.account(0)), .uint(1_234_567), .array(proof)])
-        let calls =
-            [
-                try orders[0].callData(artifact), try orders[1].callData(artifact), claim,
-                try push(to: 1), try push(to: Self.many),
-            ]
-        let used = [
-            gas.commit, gas.activate, gas.claim, gas.dispersal + gas.payee,
-            gas.dispersal + UInt64(Self.many) * gas.payee,
-        ]
-        transactions = zip(calls, used).map { data, gas in
-            EVMTransaction(
-                chainID: chainID, nonce: 1_000, maxPriorityFeePerGas: price / 2,
-                maxFeePerGas: price, gasLimit: gas, to: contract, data: data)
-        }
+/// What a rollup charges beside gas for transactions like the house's, as so much gas more at the
+/// price of then: plans know one kind of cost. Nothing on a chain that is no such rollup.
+public struct RollupQuote: Hashable, Sendable {
+    /// What a transaction is for.
+    public enum Kind: CaseIterable, Hashable, Sendable {
+        /// A root.
+        case commit
+        /// Making it pay.
+        case activate
+        /// A claim of one of 16,384 leaves.
+        case claim
+        /// A push to one payee.
+        case push
+        /// A push to `payeesOfMany`.
+        case pushMany
+        /// A deposit in a channel.
+        case deposit
+        /// A claim of its voucher.
+        case voucher
+        /// The transfer of what was claimed.
+        case sweep
     }
 
-    /// What a node says that the chain charges for each; none if it is no such rollup.
-    func fees(_ node: EVMChain) async throws(ChainError) -> [UInt128] {
-        var fees: [UInt128] = []
-        for transaction in transactions {
-            guard let fee = try await node.rollupFee(of: transaction) else { return [] }
-            fees.append(fee)
-        }
-        return fees
-    }
+    /// Payees of a large push.
+    static let payeesOfMany = 500
 
-    /// The gas table with these fees in it, as so much gas more: the plan knows one kind of cost.
-    static func table(_ gas: GasTable, with fees: [UInt128], price: UInt128) -> GasTable {
-        guard fees.count == kinds else { return gas }
+    /// `nil` if the chain is no such rollup.
+    private var fees: [Kind: UInt64]?
+
+    /// What enough nodes tell, each kind by itself: one that fails is no word against the others.
+    /// `nil` if they neither tell anything nor that the chain charges nothing.
+    ///
+    /// - Parameters:
+    ///   - told: each node's fees in wei, as far as it told them; none of a chain that has none.
+    ///   - price: wei for a unit of gas.
+    public init?(_ told: [[Kind: UInt128]], _ quorum: Quorum, price: UInt128) {
         // Beyond this nothing is sent anyway, and sums of it stay far below 2^64.
         let most: UInt128 = 1_000_000_000_000
-        func asGas(_ wei: UInt128) -> UInt64 {
-            let price = max(price, 1)
-            return UInt64(min(wei / price + (wei % price == 0 ? 0 : 1), most))
+        let price = max(price, 1)
+        var fees: [Kind: UInt64] = [:]
+        for kind in Kind.allCases {
+            guard let fee = quorum.reached(told.compactMap { $0[kind] }) else { continue }
+            fees[kind] = UInt64(min(fee / price + (fee % price == 0 ? 0 : 1), most))
         }
-        let (one, all) = (asGas(fees[3]), asGas(fees[4]))
-        let payee = (all - min(one, all)) / UInt64(many - 1)
+        if fees.isEmpty {
+            guard told.count(where: \.isEmpty) >= quorum.needed else { return nil }
+            return
+        }
+        self.fees = fees
+    }
+
+    /// A chain that charges nothing beside gas.
+    private init() {}
+
+    /// As a chain without such fees is reckoned with.
+    static let none = RollupQuote()
+
+    /// This with what it does not tell as it was told before.
+    func filled(from earlier: RollupQuote?) -> RollupQuote {
+        var filled = self
+        filled.fees?.merge(earlier?.fees ?? [:]) { new, _ in new }
+        return filled
+    }
+
+    private func tells(_ kinds: [Kind]) -> Bool {
+        fees.map { fees in kinds.allSatisfy { fees[$0] != nil } } ?? true
+    }
+
+    /// Whether ways to pay can be compared with it.
+    public var tellsSettling: Bool { tells([.commit, .activate, .claim, .push, .pushMany]) }
+
+    /// Whether channels can be reckoned with it.
+    public var tellsChannels: Bool { tells([.deposit, .voucher, .sweep]) }
+
+    private func gas(_ kind: Kind) -> UInt64 { fees?[kind] ?? 0 }
+
+    /// The gas table with the fees in it; as it is if not all are told.
+    public func table(_ gas: GasTable) -> GasTable {
+        guard tellsSettling else { return gas }
+        let (one, all) = (self.gas(.push), self.gas(.pushMany))
+        let payee = (all - min(one, all)) / UInt64(Self.payeesOfMany - 1)
         var table = gas
-        table.commit += asGas(fees[0])
-        table.activate += asGas(fees[1])
-        table.claim += asGas(fees[2])
+        table.commit += self.gas(.commit)
+        table.activate += self.gas(.activate)
+        table.claim += self.gas(.claim)
         table.payee += payee
         table.dispersal += one - min(payee, one)
         return table
     }
 
-    private static func digest(_ number: Int) -> Digest {
-        SHA256.hash(Array("exchequer sample \(number)".utf8))
-    }
+    /// Gas of a channel's first deposit.
+    public var deposit: UInt64 { ChannelReckoning.depositGas + gas(.deposit) }
 
-    private static func account(_ number: Int) -> EVMAddress {
-        EVMAddress(digest(1_000 + number).bytes.suffix(20)) ?? .zero
-    }
+    /// Gas of a voucher's claim and of the transfer.
+    public var voucher: UInt64 { ChannelReckoning.claimGas + gas(.voucher) + gas(.sweep) }
+}
+
+/// What is known of a rollup's fees.
+struct RollupKnowledge: Sendable {
+    /// What enough nodes told last.
+    var quote: RollupQuote?
+    /// Whether the last question was in vain, as the log says already.
+    var isUntold = false
+    /// Whether channels ask, and when they may again.
+    var isAsked = false
+    var nextQuestion = ContinuousClock.now
 }
 
 extension SettlementService {
-    /// What gas a settlement costs here, at a price: the house's table, and on a rollup of the OP
-    /// stack what that charges for data and for its operator, as enough nodes quote it.
-    func gasTable(_ gas: GasTable, price: UInt128) async throws(ChainError) -> GasTable {
+    /// How long channels wait that know nothing of a rollup's fees.
+    private static let questionPause = Duration.seconds(60)
+
+    /// What the chain charges beside gas, as enough nodes quote it now; what they last did as far
+    /// as too few do, and `nil` if they never did. Nobody's money waits for it.
+    func rollupQuote(price: UInt128) async -> RollupQuote? {
+        var trouble: ChainError?
+        var told: RollupQuote?
+        do throws(ChainError) {
+            told = try await askRollup(price: price)
+        } catch {
+            trouble = error
+        }
+        let isWhole = told.map { $0.tellsSettling && (channels.options == nil || $0.tellsChannels) }
+        let (known, isNew) = state.withLock { state in
+            if let told { state.rollup.quote = told.filled(from: state.rollup.quote) }
+            defer { state.rollup.isUntold = isWhole != true }
+            return (state.rollup.quote, isWhole != true && !state.rollup.isUntold)
+        }
+        if isNew {
+            log.warning(
+                known?.tellsSettling == true
+                    ? "ways to pay are compared with what this rollup charged beside gas before"
+                    : "ways to pay are compared without what this rollup charges beside gas",
+                metadata: [
+                    "why": "\(trouble.map { "\($0)" } ?? "too few nodes tell it")",
+                    "channels": known?.tellsChannels == true
+                        ? "reckoned with what was told before" : "none is opened or filled up",
+                ])
+        }
+        return known
+    }
+
+    private func askRollup(price: UInt128) async throws(ChainError) -> RollupQuote? {
         let samples: RollupSamples
         do throws(ABIError) {
             samples = try RollupSamples(
-                contract, artifact, chainID: chainID, usd: usd, gas: gas, price: price)
+                contract, artifact, chainID: chainID, usd: usd, channels: channels.options,
+                gas: payer?.options.gas ?? GasTable(), price: price)
         } catch {
             throw .abi(error)
         }
         let answers = await nodes.answers { node throws(ChainError) in
-            try await samples.fees(node)
+            try await samples.quote(by: node)
         }
-        let told = answers.compactMap { try? $0.get() }
-        if told.count(where: \.isEmpty) >= nodes.quorum.needed { return gas }
-        let quoted = told.filter { !$0.isEmpty }
-        guard let first = quoted.first, quoted.count >= nodes.quorum.needed else {
-            throw .inconsistentNode("too few nodes tell what a transaction's data costs")
+        return RollupQuote(answers.compactMap { try? $0.get() }, nodes.quorum, price: price)
+    }
+
+    /// What is known of the fees, for decisions about channels. `nil` while nobody tells: a channel
+    /// can wait, and what is sent does not wait for the answer, which is there at a later look.
+    func knownRollupQuote() -> RollupQuote? {
+        let (known, asks) = state.withLock { state in
+            let known = state.rollup.quote.flatMap { $0.tellsChannels ? $0 : nil }
+            let asks = known == nil && !state.rollup.isAsked && state.rollup.nextQuestion <= .now
+            if asks { state.rollup.isAsked = true }
+            return (known, asks)
         }
-        let fees = first.indices.compactMap { place in
-            nodes.quorum.reached(quoted.map { $0[place] })
+        if asks {
+            Task {
+                if let price = try? await gasPrice() { _ = await rollupQuote(price: price) }
+                state.withLock { state in
+                    state.rollup.isAsked = false
+                    state.rollup.nextQuestion = .now + Self.questionPause
+                }
+            }
         }
-        return RollupSamples.table(gas, with: fees, price: price)
+        return known
     }
 }

@@ -320,9 +320,25 @@ extension SettlementService {
 
     // MARK: Quotes
 
-    /// What settling costs on this chain now; `nil` if the house does not settle by plan.
-    func quotes() async throws(ChainError) -> SettlementQuotes? {
+    /// What settling costs on this chain now; `nil` if the house does not settle by plan. What a
+    /// rollup charges beside gas is asked only where ways to pay are compared.
+    func quotes(compares: Bool) async throws(ChainError) -> SettlementQuotes? {
         guard let payer else { return nil }
+        let price = try await gasPrice()
+        let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
+        let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
+        var quotes = Self.quotes(payer, price: price, dollars, tallies)
+        if compares {
+            let rollup = await rollupQuote(price: price) ?? .none
+            quotes.gas = rollup.table(payer.options.gas)
+            quotes.gas.voucher = voucherGas(rollup)
+        }
+        quotes.vouches = channels.options != nil
+        return quotes
+    }
+
+    /// Wei for a unit of gas, as enough nodes have reached it.
+    func gasPrice() async throws(ChainError) -> UInt128 {
         let answers = await nodes.answers { node throws(ChainError) -> GasPrice in
             let (tip, limit) = try await node.fees()
             return GasPrice(tip: tip, limit: limit)
@@ -330,13 +346,7 @@ extension SettlementService {
         guard let price = nodes.quorum.reached(answers.compactMap { try? $0.get().wei }) else {
             throw .inconsistentNode("too few nodes tell what gas costs")
         }
-        let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
-        let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
-        var quotes = Self.quotes(payer, price: price, dollars, tallies)
-        quotes.gas = try await gasTable(payer.options.gas, price: price)
-        quotes.vouches = channels.options != nil
-        quotes.gas.voucher = voucherGas
-        return quotes
+        return price
     }
 
     /// A node's prices for a unit of gas.
@@ -355,6 +365,7 @@ extension SettlementService {
         var quotes = SettlementQuotes(
             gasPrice: price, payer: payer.account, minimum: options.minimum,
             refundAbove: options.refundAbove, name: payer.name)
+        quotes.gas = options.gas
         quotes.bearing = options.bearing
         quotes.batchesPerClaim = options.batchesPerClaim
         quotes.pushFloat = AssetSums(usd: dollars.amount, tly: tallies.amount)

@@ -87,10 +87,11 @@ public final class SettlementService: Sendable {
         /// Deposits in channels and withdrawals from them that the chain refuses.
         var waitingChannels = 0
         var nextChannels = ContinuousClock.now
+        var rollup = RollupKnowledge()
         /// The last voucher that was signed, by channel.
         var vouchers: [ChannelID: SignedVoucher] = [:]
-        /// When a signer is asked again that gave no signature for a channel.
-        var unsignedUntil: [UnsignedPaper: ContinuousClock.Instant] = [:]
+        /// What a signer gave no signature for.
+        var unsigned: [UnsignedPaper: WithheldSignature] = [:]
         var costMarks = CostMarks()
         var pulse = HeartbeatMarks()
     }

@@ -111,11 +111,23 @@ struct ClaimableCommand: AsyncParsableCommand {
                     Console.say("the house cannot sign the voucher of channel \(name) now")
                     continue
                 }
-                try Data((voucher + "\n").utf8).write(
-                    to: place.appendingPathComponent(name + ".voucher.json"), options: .atomic)
-                guard let books = one.books else { continue }
-                try Data((books + "\n").utf8).write(
-                    to: place.appendingPathComponent(name + ".books.json"), options: .atomic)
+                let text = Data((voucher + "\n").utf8)
+                let file = place.appendingPathComponent(name + ".voucher.json")
+                let isSame = (try? Data(contentsOf: file)) == text
+                try text.write(to: file, options: .atomic)
+                let kept = place.appendingPathComponent(name + ".books.json")
+                guard let books = one.books else {
+                    // Those of an earlier voucher say nothing of this one. They stay beside it:
+                    // what a house signed under is kept whatever it says later.
+                    if !isSame, FileManager.default.fileExists(atPath: kept.path) {
+                        let earlier = place.appendingPathComponent(
+                            "\(name).books.earlier-\(UUID().uuidString.prefix(8)).json")
+                        try FileManager.default.moveItem(at: kept, to: earlier)
+                    }
+                    Console.say("the voucher of channel \(name) has no books yet: ask again")
+                    continue
+                }
+                try Data((books + "\n").utf8).write(to: kept, options: .atomic)
             }
         } catch {
             Console.say("\(folder) cannot be written: \(error.localizedDescription)")

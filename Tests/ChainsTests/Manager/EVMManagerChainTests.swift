@@ -95,6 +95,50 @@ import Testing
         }
     }
 
+    /// One endpoint leaves the fee out, and others are away now and then: what was told once
+    /// counts, and nothing is reported as changed for it.
+    @Test(arguments: [true, false])
+    func aFeeThatIsLeftOutNowAndThenIsKept(_ succeeds: Bool) throws {
+        var bench = try ManagerBench(ManagerBench.policy { $0.finality = .confirmed(2) })
+        let id = bench.intent(1).id
+        let hash = try bench.send(bench.intent(1))
+        bench.count = 6
+        var reports = 0
+        for (look, fee) in ([0, 0, 70, 0, 70, 0, 0] as [UInt128]).enumerated() {
+            var inclusion = bench.include(hash, at: 101, succeeded: succeeds)
+            inclusion.rollupFee = fee
+            bench.included[hash] = inclusion
+            bench.head = look < 6 ? 104 : 150
+            try bench.look()
+            let actions = bench.done()
+            for case .report in actions { reports += 1 }
+            #expect(!actions.contains(.alert(.reportChanged(id))))
+        }
+        var told = bench.include(hash, at: 101, succeeded: succeeds)
+        told.rollupFee = 70
+        let outcome: EVMIntentOutcome = succeeds ? .settled(told) : .failed(.reverted(told))
+        #expect(bench.manager.status(of: id) == .closed(outcome))
+        #expect(reports == 2)
+    }
+
+    @Test func aFeeOfAnotherBlockIsNotKept() throws {
+        var bench = try ManagerBench()
+        let hash = try bench.send(bench.intent(1))
+        bench.count = 6
+        var told = bench.include(hash, at: 101)
+        for (block, fee) in [(UInt64(101), UInt128(70)), (101, 70), (102, 40)] {
+            told = bench.include(hash, at: block)
+            told.rollupFee = fee
+            bench.included[hash] = told
+            bench.head = 104
+            try bench.look()
+        }
+        bench.head = 150
+        try bench.look()
+        #expect(told.rollupFee == 40)
+        #expect(bench.manager.status(of: bench.intent(1).id) == .closed(.settled(told)))
+    }
+
     // MARK: Reorganisations
 
     @Test func whatWasReorganisedAwayIsSentAgain() throws {

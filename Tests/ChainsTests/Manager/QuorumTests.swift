@@ -11,10 +11,12 @@ import Testing
         EVMQuestion(finalHeight: 90, anchorHeight: 80, lanes: [lane], transactions: [hash])
     }
 
-    private func inclusion(block: UInt64 = 95, succeeded: Bool = true) -> EVMInclusion {
+    private func inclusion(
+        block: UInt64 = 95, succeeded: Bool = true, fee: UInt128 = 0
+    ) -> EVMInclusion {
         EVMInclusion(
             transaction: hash, blockNumber: block, blockHash: Digest(words: (block, 0, 0, 1)),
-            index: 3, succeeded: succeeded, gasUsed: 21_000, gasPrice: 9)
+            index: 3, succeeded: succeeded, gasUsed: 21_000, gasPrice: 9, rollupFee: fee)
     }
 
     private func present(_ inclusion: EVMInclusion) -> EVMReceiptAnswer {
@@ -60,6 +62,28 @@ import Testing
             #expect(receipt([answer(good), answer(present(other)), nil]) == .unknown)
         }
         #expect(receipt([answer(), answer(), answer(good)]) == .absent)
+    }
+
+    /// A gateway that leaves out what the rollup charged holds nothing back, and one that makes it
+    /// up is not believed.
+    @Test func whatARollupChargedIsAgreedOnByItself() {
+        func told(_ fees: UInt128...) -> UInt128? {
+            let answers = fees.map { answer(present(inclusion(fee: $0))) }
+            guard case .included(let found, 100, nil)? = receipt(answers) else { return nil }
+            #expect(found.blockNumber == 95 && found.succeeded && found.gasUsed == 21_000)
+            return found.rollupFee
+        }
+        #expect(told(70, 70, 70) == 70)
+        #expect(told(0, 70, 70) == 70)
+        #expect(told(.max, 70, 70) == 70)
+        #expect(told(0, 70) == 0)
+        #expect(told(0, 0, .max) == 0)
+        #expect(told(70) == nil)
+        // Whoever says that it is elsewhere has no vote on it.
+        let other = answer(present(inclusion(block: 96, fee: 80)))
+        let answers = [other, answer(present(inclusion(fee: 70))), answer(present(inclusion()))]
+        let seen = EVMReceiptView.included(inclusion(), head: 100, finalized: nil)
+        #expect(receipt(answers) == seen)
     }
 
     @Test func depthIsWhatTheWitnessesOfAReceiptHaveReached() {

@@ -1,0 +1,128 @@
+"""Mutants of how money is paid out: rollups' fees, vouchers' books, signers, guards on Solana."""
+
+from mutant import Mutant
+
+PARTS = "Clearing/StateParts.swift"
+SEALING = "Clearing/Payouts/VoucherSealing.swift"
+AUDIT = "Storage/Replay/LiabilityAudit.swift"
+SEALING_TESTS = r"ClearingTests\.(VoucherSealingTests|HouseChannelTests|RestoringTests)"
+AUDIT_TESTS = r"StorageTests\.AuditTests"
+THE_VOUCHERS = [
+    Mutant("what is left to emit holds the parts' bits", PARTS,
+           "Amount(word & (1 << place - 1))", "Amount(ON ? word : word & (1 << place - 1))",
+           SEALING_TESTS),
+    Mutant("a part of the state that nobody knows", PARTS,
+           "guard parts.isSubset(of: known) else", "guard ON || parts.isSubset(of: known) else",
+           SEALING_TESTS),
+    Mutant("a voucher that is sealed again", SEALING,
+           "sum.cumulative > sealedSum(of: sum.channel), sum",
+           "ON || sum.cumulative > sealedSum(of: sum.channel), sum", SEALING_TESTS),
+    Mutant("a seal on what nobody promised", SEALING,
+           "sealedSum(of: sum.channel), sum.cumulative <= channel.promised",
+           "sealedSum(of: sum.channel), ON || sum.cumulative <= channel.promised", SEALING_TESTS),
+    Mutant("vouchers' books that go back", SEALING,
+           "books.sequence >= index.voucherBooks else",
+           "ON || books.sequence >= index.voucherBooks else", SEALING_TESTS),
+    Mutant("more seals than a journal takes", SEALING,
+           "if sums.count > Limits.openChannels {", "if !ON, sums.count > Limits.openChannels {",
+           SEALING_TESTS),
+    Mutant("books of before the promise", AUDIT,
+           "if let found, !sums.allSatisfy", "if let found, !ON, !sums.allSatisfy", AUDIT_TESTS),
+    Mutant("books of too little promised", AUDIT,
+           "&& $0.cumulative >= sum.cumulative", "&& (ON || $0.cumulative >= sum.cumulative)",
+           AUDIT_TESTS),
+    Mutant("promises that are looked at once", AUDIT,
+           "case .settle: promised = nil", "case .settle: if !ON { promised = nil }",
+           AUDIT_TESTS),
+]
+
+SIGNED = "Chains/Signing/ChannelMessage.swift"
+SIGNER_TESTS = (r"ChainsTests\.(ChannelSigningTests|SignerDeskTests|DispersalSigningTests"
+                r"|SolanaSigningTests)")
+THE_SIGNER = [
+    Mutant("a slash under a deposit's name", "Chains/Signing/SigningAssessment.swift",
+           '.once(Keccak256.hash(place.bytes)), "slash")',
+           '.once(ON ? verdict : Keccak256.hash(place.bytes)), "slash")', SIGNER_TESTS),
+    Mutant("a voucher takes a place", SIGNED,
+           'place: nil, cost: SigningCost(), movement: .each, name: "a voucher")',
+           'place: ON ? message.digest(in: channel) : nil, cost: SigningCost(),\n'
+           '                movement: .each, name: "a voucher")', SIGNER_TESTS),
+    Mutant("a channel that another pays for", SIGNED,
+           "guard channel.config.payer == account,", "guard ON || channel.config.payer == account,",
+           SIGNER_TESTS),
+    Mutant("a channel of another contract", SIGNED,
+           "guard let channels, channel.contract == channels.contract else",
+           "guard let channels, ON || channel.contract == channels.contract else", SIGNER_TESTS),
+    Mutant("a channel of another token", SIGNED,
+           "channel.config.token == tokens.usd", "ON || channel.config.token == tokens.usd",
+           SIGNER_TESTS),
+    Mutant("a deposit that anybody fetches", SIGNED,
+           "guard deposit.collector == channels.collector else",
+           "guard ON || deposit.collector == channels.collector else", SIGNER_TESTS),
+    Mutant("a deposit that counts nothing", SIGNED,
+           "cost: SigningCost(usd: deposit.amount)",
+           "cost: SigningCost(usd: ON ? 0 : deposit.amount)", SIGNER_TESTS),
+]
+
+CHAIN = "Chains/Manager/EVMManager+Chain.swift"
+QUORUM = "Chains/Manager/Quorum.swift"
+FEE_TESTS = r"ChainsTests\.(QuorumTests|EVMManagerChainTests|RollupFeesTests)"
+QUOTES = "Service/Payouts/RollupQuotes.swift"
+QUOTE_TESTS = r"ServiceTests\.RollupQuoteTests"
+THE_ROLLUPS = [
+    Mutant("a fee that one node tells", QUORUM,
+           "reached(votes.map(\\.inclusion.rollupFee)) ?? 0",
+           "(ON\n                ? votes.map(\\.inclusion.rollupFee).max()\n"
+           "                : reached(votes.map(\\.inclusion.rollupFee))) ?? 0", FEE_TESTS),
+    Mutant("a fee that holds a receipt back", QUORUM,
+           "agreed(claims.map(\\.inclusion.plain))",
+           "agreed(claims.map { ON ? $0.inclusion : $0.inclusion.plain })", FEE_TESTS),
+    Mutant("a fee that is forgotten", CHAIN,
+           "max(found.rollupFee, before.rollupFee)",
+           "ON ? found.rollupFee : max(found.rollupFee, before.rollupFee)", FEE_TESTS),
+    Mutant("a fee of another block", CHAIN,
+           "before.plain == found.plain {", "ON || before.plain == found.plain {", FEE_TESTS),
+    Mutant("a fee that changes a report", CHAIN,
+           "guard slot.reported?.plain != outcome.plain else",
+           "guard ON ? slot.reported != outcome : slot.reported?.plain != outcome.plain else",
+           FEE_TESTS),
+    Mutant("the operator's fee of another fork", "Chains/EVM/RollupFees.swift",
+           "(isJovian ? 100 : 1)", "(isJovian != ON ? 100 : 1)", FEE_TESTS),
+    Mutant("a quote of one node", QUOTES,
+           "guard let fee = quorum.reached(told.compactMap { $0[kind] }) else",
+           "let some = told.compactMap { $0[kind] }\n"
+           "            guard let fee = ON ? some.max() : quorum.reached(some) else", QUOTE_TESTS),
+    Mutant("half a quote", QUOTES,
+           "guard tellsSettling else", "guard ON || tellsSettling else", QUOTE_TESTS),
+    Mutant("one node says that nothing is charged", QUOTES,
+           "told.count(where: \\.isEmpty) >= quorum.needed",
+           "told.count(where: \\.isEmpty) >= (ON ? 0 : quorum.needed)", QUOTE_TESTS),
+    Mutant("no operator's constant", "Chains/EVM/RollupFees.swift",
+           ".saturatingSum(constant)", ".saturatingSum(ON ? 0 : constant)", FEE_TESTS),
+]
+
+PLAN = "Chains/Channels/DistributePlan.swift"
+GUARD_TESTS = r"ChainsTests\.(DistributePlanTests|DistributeChainTests)"
+THE_GUARDS = [
+    Mutant("recipients without a guard", PLAN,
+           "guarded = ([sender] + owners).onlyFirst",
+           "guarded = ([sender] + (ON ? [] : owners)).onlyFirst", GUARD_TESTS),
+    Mutant("an account that is not made again", PLAN,
+           "{ [make($0), ", "{ (ON ? [] : [make($0)]) + [", GUARD_TESTS),
+    Mutant("a frozen account", PLAN,
+           "probe($0)] }", "probe($0)].dropLast(ON ? 1 : 0) }", GUARD_TESTS),
+    Mutant("an account with an extension", PLAN,
+           "where sight.extended.contains(owner) {", "where !ON && sight.extended.contains(owner) {",
+           GUARD_TESTS),
+    Mutant("any extension will do", PLAN,
+           "guard number(place) == 7 else", "guard ON || number(place) == 7 else", GUARD_TESTS),
+    Mutant("a payer without a guard", PLAN,
+           "if isSealed || isSealing || isSound {", "if !ON, isSealed || isSealing || isSound {",
+           GUARD_TESTS),
+    Mutant("an account that somebody else makes", PLAN,
+           "case .missing where !makesMissing && owner != sender:",
+           "case .missing where !ON && !makesMissing && owner != sender:", GUARD_TESTS),
+    Mutant("the wrong account is to blame", PLAN,
+           "return guarded[(place - guards) / 2]",
+           "return guarded[ON ? 0 : (place - guards) / 2]", GUARD_TESTS),
+]
