@@ -22,6 +22,7 @@ from eth_utils import to_checksum_address
 from solders.keypair import Keypair
 from test_house_chain import EXCHEQUER, MODEL, ROOT, eventually, exchequer, withdraw
 from test_house_chain import House as PlainHouse
+from test_house_payouts import DOLLARS, Payer
 
 PASSPHRASE = "zealous-otter-copper-lantern"
 OTHER = "granite-velvet-anchor-plume"
@@ -72,6 +73,15 @@ class Secrets:
             for form, needle in forms.items()
             if needle in data
         ]
+
+    def found_in(self, process, name):
+        """What a dump of a running process's memory and its environment hold of them."""
+        assert process.poll() is None, name
+        dump = memory(process.pid)
+        # The control: what is public about the process is there to be found.
+        assert len(dump) > 1 << 20 and b"exchequer" in dump
+        found = self.found(dump, f"the memory of the {name}")
+        return found + self.found(environ(process.pid), f"the environment of the {name}")
 
 
 def sealed(folder, name, secret=None, passphrase=PASSPHRASE):
@@ -535,12 +545,7 @@ def test_no_secret_is_in_logs_files_environment_or_dumps(house):
     secrets.add("provider", secret)
     identity, secret = sealed(house.folder, "node.identity")
     secrets.add("identity", secret)
-    # A plain key, which is read from its digits.
-    (house.folder / "house").mkdir(mode=0o700)
-    own = os.urandom(32)
-    (house.folder / "house" / "house.key").write_text(own.hex() + "\n")
-    (house.folder / "house" / "house.key").chmod(0o600)
-    secrets.add("house", own)
+    secrets.add("house", own_key(house))
     address = address_of(operator)
     house.fund(address)
     house.roles("grant", address, "settler,slasher")
@@ -564,31 +569,134 @@ def test_no_secret_is_in_logs_files_environment_or_dumps(house):
         eventually("a node", lambda: b"registered" in (house.folder / "node.log").read_bytes()
                    or b"waiting" in (house.folder / "node.log").read_bytes())
         said = drive_errors(house, operator, provider, identity)
-        found = []
-        for process, name in ((signer, "signer"), (house.process, "house"), (node, "node")):
-            assert process.poll() is None, name
-            dump = memory(process.pid)
-            # The control: what is public about the process is there to be found.
-            assert len(dump) > 1 << 20 and (b"exchequer" in dump)
-            found += secrets.found(dump, f"the memory of the {name}")
-            found += secrets.found(environ(process.pid), f"the environment of the {name}")
-        found += secrets.found("".join(said + house.said).encode(), "what commands said")
+        found = secrets.found("".join(said + house.said).encode(), "what commands said")
+        processes = {"node": node, "house": house.process, "signer": signer}
+        for name, process in processes.items():
+            found += secrets.found_in(process, name)
         assert found == []
-        # Each ends as badly as can be, in a world that wants a core dump.
-        for process, name in ((node, "node"), (house.process, "house"), (signer, "signer")):
-            assert resource.prlimit(process.pid, resource.RLIMIT_CORE) == (0, 0), name
-            status = crash(process)
-            assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSEGV, name
-            assert not os.WCOREDUMP(status), f"{name} left a core dump"
+        for name, process in processes.items():
+            end_badly(process, name)
     finally:
         if node.returncode is None:
             node.kill()
             node.wait(10)
         node_log.close()
-    but = {"house.key", phrase(house.folder).name}
-    for path, data in files_in(house.folder, but):
-        found += secrets.found(data, path.relative_to(house.folder))
-    assert found == []
+    assert left_behind(house, secrets) == []
+
+
+class BothChains(Payer, House):
+    """A house that settles and pays on two chains, with keys of its own."""
+
+
+def test_no_secret_of_a_house_with_its_own_keys_is_seen(tmp_path, monkeypatch):
+    """The house opens the sealed keys of both chains itself, and works with them: it commits a
+    root, makes it pay, sends on both chains and says the books."""
+    house = BothChains(tmp_path)
+    try:
+        secrets, public = plain_and_sealed(house)
+        monkeypatch.setenv("EXCHEQUER_PASSPHRASE", PASSPHRASE)
+        words = ["--log-level", "trace"]
+        operator = house.folder / "operator.key"
+        house.begin(*words, key=("--operator-key", operator))
+        # It was given the passphrase by its environment, and wiped it.
+        monkeypatch.delenv("EXCHEQUER_PASSPHRASE")
+        assert b"EXCHEQUER_PASSPHRASE=" in environ(house.process.pid)
+        settle_on_both(house)
+        said = drive_errors(house, operator, house.solana.keys[0][0])
+        found = secrets.found("".join(said).encode(), "what commands said")
+        found += secrets.found_in(house.process, "house")
+        assert found == []
+        # The control: the same search finds the public half of each key in memory and log.
+        dump = memory(house.process.pid)
+        for name in public.forms:
+            assert any(name in line for line in public.found(dump, "memory")), name
+        end_badly(house.process, "house")
+        # Once more, from what it left behind, with the passphrase in a file.
+        house.begin(*words, "--passphrase-file", phrase(house.folder),
+                    key=("--operator-key", operator))
+        eventually("it may settle", lambda: house.report()["may_disperse"])
+        assert secrets.found_in(house.process, "house") == []
+        end_badly(house.process, "house")
+        assert left_behind(house, secrets) == []
+        assert left_behind(house, public) != []
+        # A file that held one of them would be found.
+        for name, forms in secrets.forms.items():
+            (house.folder / "house" / "slip").write_bytes(forms["raw"])
+            (slip,) = left_behind(house, secrets)
+            assert slip.startswith(f"{name} in raw") and slip.endswith("slip")
+    finally:
+        house.stop()
+
+
+def plain_and_sealed(house):
+    """Gives the house sealed keys for both chains, and a plain one of its own. What must not be
+    seen of them, and what may."""
+    secrets, public = Secrets(), Secrets()
+    secrets.add("passphrase", PASSPHRASE.encode())
+    del secrets.forms["passphrase"]["list"]
+    operator, secret = sealed(house.folder, "operator.key")
+    secrets.add("operator", secret)
+    address = address_of(operator)
+    public.add("operator", bytes.fromhex(address[2:]))
+    house.fund(address)
+    house.roles("grant", address, "settler,slasher")
+    house.run("send", 0, "--token", house.addresses["usdc"], "--to", address, "--amount", "100")
+    payer, account = house.solana.keys[0]
+    secrets.add("payer on Solana", bytes.fromhex(payer.read_text().removeprefix("0x")))
+    public.add("payer on Solana", base58.b58decode(account))
+    run("keys", "seal", payer, *QUICK, "--passphrase-file", phrase(house.folder))
+    secrets.add("house", own_key(house))
+    return secrets, public
+
+
+def own_key(house):
+    """Gives the house a plain key, which is read from its digits; the key."""
+    (house.folder / "house").mkdir(mode=0o700)
+    own = os.urandom(32)
+    file = house.folder / "house" / "house.key"
+    file.write_text(own.hex() + "\n")
+    file.chmod(0o600)
+    return own
+
+
+def settle_on_both(house):
+    """One payee is sent its money, one has it on Solana, one is refused and becomes a leaf."""
+    house.fill(1, 2, 3)
+    exchequer("payout", "--house", house.base, "--api-key-file", house.key(3),
+              "--solana-key-file", house.solana.keys[1][0])
+    for account in (1, 2, 3):
+        house.withdraw(account, "2")
+    house.chain.call("test_refuse", house.chain.keys[2][1])
+    house.operate("settle")
+
+    def are_paid():
+        house.chain.call("anvil_mine", "0x1")
+        found = house.get("/v1/dispersals")["data"]
+        return len(found) > 2 and not any(one["open"] for one in found)
+
+    eventually("two are paid, one is refused", are_paid, seconds=60)
+    assert house.solana.tokens(house.solana.keys[1][1]) == 2 * DOLLARS
+    house.operate("settle")
+    eventually("the root pays", lambda: confirmed(house))
+    sent = lambda: [one for one in house.get("/v1/dispersals")["data"] if one["rail"] == "solana"]
+    eventually("the books are stated",
+               lambda: all("transaction" in one["books"] for one in sent()) and sent())
+
+
+def end_badly(process, name):
+    """A process ends as badly as can be, in a world that wants a core dump, and leaves none."""
+    assert resource.prlimit(process.pid, resource.RLIMIT_CORE) == (0, 0), name
+    status = crash(process)
+    assert os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGSEGV, name
+    assert not os.WCOREDUMP(status), f"{name} left a core dump"
+
+
+def left_behind(house, secrets):
+    """What a house's folder holds of these, logs included, but where they are kept."""
+    return [
+        line for path, data in files_in(house.folder, {"house.key", phrase(house.folder).name})
+        for line in secrets.found(data, path.relative_to(house.folder))
+    ]
 
 
 def writes_dumps():
