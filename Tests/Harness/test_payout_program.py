@@ -37,7 +37,8 @@ CODES = {error["name"]: error["code"] for error in IDL["errors"]}
 SEEN = Counter()
 CLUSTER = bytes(range(32))
 DELAY = 40
-CLAIM_UNITS = 5_000
+# With 20 siblings. What Token-2022 takes more is its own transfer.
+CLAIM_UNITS = {TOKEN: 5_000, TOKEN_2022: 7_000}
 
 
 def key(label) -> Keypair:
@@ -648,8 +649,8 @@ def test_a_slot_beyond_the_end_of_time_is_refused(world):
 # ---- what it costs
 
 
-def test_a_claim_takes_few_compute_units():
-    world = World()
+def test_a_claim_takes_few_compute_units(any_world):
+    world = any_world
     world.open(delay=0)
     world.fund(world.pool.address, 10**12)
     world.enrol(world.payees[0].pubkey())
@@ -670,7 +671,7 @@ def test_a_claim_takes_few_compute_units():
         figures[depth] = world.done(pool.claim(payee, amount, proof))
     assert world.balance(payee) == amount
     # A million payees.
-    assert figures[20] <= CLAIM_UNITS, figures
+    assert figures[20] <= CLAIM_UNITS[world.token], figures
     assert figures["commit"] <= 1_000 and figures["activate"] <= 600, figures
 
 
