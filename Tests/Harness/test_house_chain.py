@@ -1,6 +1,7 @@
 """The house and its chain: real processes, faults of the node, `kill -9`. Each deposit, bond and
 root is booked once, whatever happens."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -143,10 +145,11 @@ class House:
                     return float(line.split()[1])
         raise AssertionError(f"there is no metric {name}")
 
-    def operate(self, path):
+    def operate(self, path, body=None):
         token = (self.folder / "house" / "operator.token").read_text().strip()
         request = urllib.request.Request(
-            self.base + "/v1/operator/" + path, b"{}", {"authorization": f"Bearer {token}"}
+            self.base + "/v1/operator/" + path, json.dumps(body or {}).encode(),
+            {"authorization": f"Bearer {token}"},
         )
         with urllib.request.urlopen(request, timeout=30) as response:
             return json.load(response)
@@ -461,6 +464,140 @@ def test_a_chain_that_was_rewritten_halts_settlement(house):
     assert audit["sound"] and audit["transfers"] == 3
     report = reconcile(house)
     assert report["balanced"] and report["stranded"] == []
+
+
+BUYER, PROVIDER, VERIFIER, OWNER = 1, 2, 3, 4
+
+
+@contextlib.contextmanager
+def nodes(house):
+    """A provider's node and a verifier's, which are on the market."""
+    running = []
+    with open(house.folder / "nodes.log", "w") as log:
+        try:
+            for account, words in ((PROVIDER, ["--layers", "all"]), (VERIFIER, ["--verifier"])):
+                running.append(subprocess.Popen(
+                    [EXCHEQUER, "node", "--house", house.base, "--model", MODEL, "--key-file",
+                     house.chain.keys[account][0], "--identity",
+                     house.folder / f"{account}.identity", "--name", f"node-{account}",
+                     "--input-price", "1000", "--output-price", "10000", "--threads", "1", *words],
+                    stdout=log, stderr=log))
+            eventually("the provider is on the market", lambda: any(
+                offer["online"] for offer in house.get("/v1/offers")["data"]), 60)
+            yield
+        finally:
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait(30)
+
+
+def api_key(house, account):
+    line = ["keys", "api", "--house", house.base, "--key-file", house.chain.keys[account][0]]
+    return exchequer(*line).strip()
+
+
+def ask(house, key, path, body=None):
+    """What a house says to the owner of an API key."""
+    request = urllib.request.Request(
+        house.base + path, None if body is None else json.dumps(body).encode(),
+        {"authorization": f"Bearer {key}"})
+    with urllib.request.urlopen(request, timeout=60) as response:
+        return json.load(response)
+
+
+def test_each_role_sees_what_is_its_own(house):
+    """A buyer, a provider, a verifier and whoever has the house's fees, after a job that was served
+    and audited: what waits, what is claimed, and a bond on its way out."""
+    keys = house.chain.keys
+    rules = RULES | {"audit_rate_per_million": 1_000_000, "audit_fee_basis_points": 100}
+    (house.folder / "rules.json").write_text(json.dumps(rules))
+    house.run("send", 0, "--token", house.addresses["usdc"], "--to", keys[VERIFIER][1],
+              "--amount", "1000")
+    house.start(extra=["--audit-interval", "1"])
+    for account in (PROVIDER, VERIFIER):
+        house.pay("bond", account, "100")
+    house.pay("deposit", BUYER, "10.00")
+    house.chain.call("anvil_mine", "0x3")
+    eventually("money", lambda: house.usd(keys[BUYER][1]).get("available") == "10.00")
+    api = {account: api_key(house, account) for account in (BUYER, PROVIDER, VERIFIER, OWNER)}
+    with nodes(house):
+        answer = ask(house, api[BUYER], "/v1/completions", {
+            "model": "smol", "prompt": "Once upon a time,", "max_tokens": 16, "temperature": 0})
+        cost = int(Decimal(answer["exchequer"]["cost"]) * 10**12)
+        eventually("the job is audited",
+                   lambda: house.get("/v1/jobs/1")["state"] == "paid", 60)
+    # 5 % are the house's, of which 1 % of the cost went to the verifier.
+    fee = cost * 5 // 100 - cost // 100
+    owner = ask(house, api[OWNER], "/v1/balance")["party"]
+    house.operate("collect-fees", {"party": owner, "amount": coins(fee)})
+    ask(house, api[BUYER], "/v1/withdrawals", {"asset": "USD", "amount": "2.00"})
+    due = {BUYER: 2 * 10**12, PROVIDER: cost - cost * 5 // 100, VERIFIER: cost // 100, OWNER: fee}
+    assert min(due.values()) > 10**6
+
+    def told(account):
+        """The same to anyone as to itself, but for what a bond may leave."""
+        public = house.get(f"/v1/claimable/{keys[account][1]}")
+        own = ask(house, api[account], "/v1/claimable")
+        assert "withdrawable" not in public.get("bond", {})
+        bond = {name: value for name, value in own.get("bond", {}).items()
+                if name != "withdrawable"}
+        assert {**own, "bond": bond} == {**public, "bond": public.get("bond", {})}
+        assert own["account"] == keys[account][1]
+        return own
+
+    for account, amount in due.items():
+        found = told(account)
+        assert found["claims"] == [] and "calldata" not in found
+        (line,) = found["waiting"]
+        assert Decimal(line["payable"]) * 10**12 == amount, (account, line, cost)
+        assert ("bond" in found) == (account in (PROVIDER, VERIFIER))
+
+    # A bond is asked back: it is told while it waits, and what of it may leave.
+    house.run("unbond", PROVIDER, "--contract", house.addresses["contract"], "--amount", "40")
+    house.chain.call("anvil_mine", "0x3")
+    leaving = eventually("it is booked", lambda: told(PROVIDER)["bond"]["unbonding"] == "40.00"
+                         and told(PROVIDER)["bond"])
+    assert (leaving["bonded"], leaving["withdrawable"]) == ("60.00", "0.00")
+    house.chain.call("evm_increaseTime", int(DELAY))
+    house.chain.call("anvil_mine", "0x3")
+    eventually("the delay is over", lambda: told(PROVIDER)["bond"]["withdrawable"] == "40.00")
+    assert "withdrawable" not in told(VERIFIER)["bond"]
+
+    house.operate("settle")
+    eventually("the root pays", lambda: confirmed(house) and told(OWNER)["claims"])
+    before = {account: dollars(house, account) for account in due}
+    for account, amount in due.items():
+        found = told(account)
+        (claim,) = found["claims"]
+        assert (found["batch"], claim["asset"]) == (1, "USD")
+        assert claim["amount_units"] == claim["cumulative"] == str(amount // 10**6)
+        house.run("claim", account, "--contract", house.addresses["contract"], "--house",
+                  house.base)
+        assert dollars(house, account) - before[account] == amount // 10**6
+    bond = told(PROVIDER)["bond"]
+    transaction = {"from": keys[PROVIDER][1], "to": house.addresses["contract"],
+                   "data": bond["calldata"]}
+    # The data as it is would pay what was told.
+    assert int(house.chain.call("eth_call", transaction, "latest"), 16) == 40_000_000
+    house.run("withdraw-bond", PROVIDER, "--contract", house.addresses["contract"])
+    house.chain.call("anvil_mine", "0x3")
+    eventually("it is out", lambda: told(PROVIDER)["bond"]["unbonding"] == "0.00")
+    eventually("nothing is left", lambda: not any(told(account)["claims"] for account in due))
+    assert "withdrawable" not in told(PROVIDER)["bond"]
+
+
+def coins(units):
+    """Dollars of a ledger's units, 10^-12 each."""
+    return f"{Decimal(units) / 10**12:f}"
+
+
+def dollars(house, account):
+    """What an account holds of the token, in chain units."""
+    owner = house.chain.keys[account][1][2:].zfill(64)
+    data = "0x" + keccak(text="balanceOf(address)")[:4].hex() + owner
+    asked = {"to": house.addresses["usdc"], "data": data}
+    return int(house.chain.call("eth_call", asked, "latest"), 16)
 
 
 def trial(house):
