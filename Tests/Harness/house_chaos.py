@@ -490,15 +490,15 @@ class Run:
         killer = threading.Thread(target=self.kill_now_and_then)
         killer.start()
         try:
-            rounds = made = 0
-            while made < self.payouts or self.is_too_calm():
+            rounds = paid = 0
+            while paid < self.payouts or self.is_too_calm():
                 self.one_round()
                 rounds += 1
                 begun = time.monotonic()
-                made = self.catch_up(OPEN_ROUNDS * len(self.parties))
+                paid = self.catch_up(OPEN_ROUNDS * len(self.parties))
                 self.spent[2] += time.monotonic() - begun
-                if rounds % 5 == 0 or made >= self.payouts:
-                    self.say(f"round {rounds}: {made} payments are made or on their way, "
+                if rounds % 5 == 0 or paid >= self.payouts:
+                    self.say(f"round {rounds}: {paid} payments are made, "
                              f"{house.kills} kills; {house.seconds_down:.0f} s down, "
                              "{:.0f} s of withdrawals, {:.0f} of settling, {:.0f} of waiting"
                              .format(*self.spent))
@@ -571,26 +571,26 @@ class Run:
             house.choose(party, 1)
 
     def payments(self):
-        """How many payments are made or open, and how many of them are open. Those of the first
-        dispersals that are over are counted once."""
-        made, is_open, is_prefix = self.counted, 0, True
+        """How many payments are made, and how many are open, some of which may still come back.
+        Those of the first dispersals that are over are counted once."""
+        paid, is_open, is_prefix = self.counted, 0, True
         for dispersal in self.house.listed("/v1/dispersals", self.over):
             stages = [payment["stage"] for payment in dispersal["payments"]]
-            made += sum(stage not in ("returned", "moved") for stage in stages)
+            paid += stages.count("paid")
             is_open += sum(stage not in ("returned", "moved", "paid") for stage in stages)
             is_prefix = is_prefix and not dispersal["open"]
             if is_prefix:
-                self.over, self.counted = dispersal["dispersal"], made
-        return made, is_open
+                self.over, self.counted = dispersal["dispersal"], paid
+        return paid, is_open
 
     def catch_up(self, most):
-        """Waits until at most so many payments are open; returns how many there are. Nothing may
+        """Waits until at most so many payments are open; returns how many are made. Nothing may
         stand still for long, or wait for a person."""
         last, since = None, time.monotonic()
         while True:
-            made, is_open = self.payments()
+            paid, is_open = self.payments()
             if is_open <= most:
-                return made
+                return paid
             self.check_health()
             if is_open != last:
                 last, since = is_open, time.monotonic()
@@ -664,9 +664,10 @@ class Run:
             "reconcile", "--data", house.folder / "house", "--json"))
         assert report["balanced"] and report["stranded"] == [], report
         self.audit_again(arrived)
-        made, _ = self.payments()
+        paid, is_open = self.payments()
+        assert paid >= self.payouts and is_open == 0, (paid, is_open)
         claimers = sum(party.isolated for party in self.parties)
-        self.say(f"{made} payments and the claims of {claimers} parties: {pushed} units were sent "
+        self.say(f"{paid} payments and the claims of {claimers} parties: {pushed} units were sent "
                  f"on the EVM chain, {claimed} claimed, {sent} sent on Solana; "
                  f"{house.kills} kills, {house.refused_starts} starts that the chains refused")
         self.audit_journal()
