@@ -13,7 +13,7 @@ extension DemoScript {
             return jobs.count >= asked.count && jobs.allSatisfy(\.isFinal)
         }
         try await wait("the slash to be final on chain", seconds: 60) {
-            // A second conviction takes the whole bond; a third finds nothing left to take.
+            // Convictions that come together take their part each: five percent of what is left.
             let slashes = try await house.verdicts().filter { verdict in
                 verdict.accused != nil && verdict.state == "executed"
                     && Asset.usd.parse(verdict.captured) != Amount.zero
@@ -91,9 +91,25 @@ extension DemoScript {
         let data: [Epoch]
     }
 
+    /// What an account sees of its own before it claims.
+    private func showClaimable(_ address: String) async throws {
+        let words = ["claimable", "--house", house.base, "--address", address]
+        var shown = ""
+        try await wait("the root to pay") {
+            shown = try command("claimable", words)
+            return shown.contains("now, of batch")
+        }
+        tell("exchequer claimable --address \(address)")
+        for line in shown.split(separator: "\n") { tell("  \(line)") }
+    }
+
     func claim() async throws {
         announce("providers claim; a script without our code checks what each address received")
         guard let last = try await house.batches().last else { return }
+        let batch = try await house.get(
+            "/v1/batches/\(last.batch)", as: DemoHouseClient.Batch.self)
+        let lines = batch.lines ?? []
+        if let first = lines.first { try await showClaimable(first.address) }
         for provider in DemoProvider.all {
             try command(
                 "claim",
@@ -102,9 +118,6 @@ extension DemoScript {
                     "--key-file", path("\(provider.name).key"), "--house", house.base,
                 ])
         }
-        let batch = try await house.get(
-            "/v1/batches/\(last.batch)", as: DemoHouseClient.Batch.self)
-        let lines = batch.lines ?? []
         for line in lines { claimed[line.address, default: [:]][line.asset] = line.cumulative }
         let claims = lines.map { line in
             [
@@ -213,8 +226,13 @@ extension DemoScript {
     }
 
     func audit() async throws {
-        announce("the journal is replayed into an empty house")
+        announce("books and chains are compared; the journal is replayed into an empty house")
         let state = try await house.get("/v1/state", as: DemoHouseClient.State.self)
+        let compared = try command("reconcile", ["reconcile", "--data", path("house")])
+        // The checks, and what they come to.
+        let parts = compared.components(separatedBy: "\n\n")
+        for line in parts.dropFirst().prefix(1).joined().split(separator: "\n") { tell("\(line)") }
+        if let last = parts.last { tell(last.trimmingCharacters(in: .newlines)) }
         supervisor.stop("house")
         for provider in DemoProvider.all { supervisor.stop(provider.name) }
         let report = try command(
