@@ -181,6 +181,8 @@ enum MarketViews {
         let lineCount: Int
         /// What the chain charged for the root.
         let costs: [PayoutViews.Cost]
+        /// That in all, and for each leaf, rounded up.
+        let costUnits, costPerLeaf: String?
         let lines: [Line]?
 
         init(
@@ -188,6 +190,10 @@ enum MarketViews {
             costs: [PayoutViews.Cost], withLines: Bool
         ) {
             self.costs = costs
+            let charged = costs.reduce(UInt128(0)) { $0 + (UInt128($1.units) ?? 0) }
+            let leaves = UInt128(max(batch.lines.count, 1))
+            costUnits = costs.isEmpty ? nil : "\(charged)"
+            costPerLeaf = costs.isEmpty ? nil : "\((charged + leaves - 1) / leaves)"
             self.batch = batch.id.rawValue
             rail = settlement.map { settlement in
                 let rail = settlement.rail(of: batch)

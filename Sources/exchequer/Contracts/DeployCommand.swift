@@ -11,17 +11,27 @@ struct DeployCommand: AsyncParsableCommand {
         abstract: "Deploy two test tokens and the settlement contract.",
         discussion: """
             The sender becomes owner with every role and holds both supplies, of which it pays the \
-            TLY reserve into the contract's vault. For a real chain give --usdc and --tly, and \
-            delays for roots, slashes and roles: without them each counts at once.
+            TLY reserve into the contract's vault. For a real chain give --usdc and --tly: then \
+            roots pay an hour after they are committed, slashes count after a day and roles after \
+            two, unless you say otherwise. With test tokens each counts at once.
+
+            EXAMPLES
+              exchequer contracts deploy --rpc URL --key-file my.key --out addresses.json
+              exchequer contracts deploy --rpc URL --key-file owner.key --usdc 0x.. --tly 0x.. \\
+                  --operator-account 0x..
             """)
 
     @OptionGroup var chain: ChainOptions
     @Option(help: "Seconds a bond takes to leave.") var unbondingDelay: UInt64 = 604_800
-    @Option(help: "Seconds in which a committed root can be disputed.")
-    var activationDelay: UInt64 = 0
-    @Option(help: "Seconds in which a slash can be appealed and vetoed.")
-    var vetoWindow: UInt64 = 0
-    @Option(help: "Seconds until granted roles count.") var roleDelay: UInt64 = 0
+    @Option(help: "Seconds in which a root can be disputed (default: 3600 with --usdc, or 0).")
+    var activationDelay: UInt64?
+    @Option(
+        help: """
+            Seconds in which a slash can be appealed and vetoed (default: 86400 with --usdc, or 0).
+            """)
+    var vetoWindow: UInt64?
+    @Option(help: "Seconds until granted roles count (default: 172800 with --usdc, or 0).")
+    var roleDelay: UInt64?
     @Option(help: "Seconds of silence until anyone may declare the house abandoned.")
     var escapeDelay: UInt64 = 7_776_000
     @Option(help: "The dollar token, if there is one already.") var usdc: String?
@@ -37,7 +47,17 @@ struct DeployCommand: AsyncParsableCommand {
         let contract, vault, usdc, tly: String
     }
 
+    /// What the options say, or what is safe where the dollars are real.
+    private var delays: SettlementDelays {
+        let isReal = usdc != nil
+        return SettlementDelays(
+            unbonding: unbondingDelay, activation: activationDelay ?? (isReal ? 3_600 : 0),
+            veto: vetoWindow ?? (isReal ? 86_400 : 0), roles: roleDelay ?? (isReal ? 172_800 : 0),
+            escape: escapeDelay)
+    }
+
     func run() async throws {
+        let delays = delays
         let session = try await ChainSession(chain)
         let usd = try await token(
             session, usdc, name: "USD Coin", symbol: "USDC", version: "2",
@@ -50,9 +70,7 @@ struct DeployCommand: AsyncParsableCommand {
             settlement = try await SettlementContract.deploy(
                 try session.artifact("Exchequer"), vault: try session.artifact("Vault"),
                 usd: usd.address, tly: incentive.address,
-                delays: SettlementDelays(
-                    unbonding: unbondingDelay, activation: activationDelay, veto: vetoWindow,
-                    roles: roleDelay, escape: escapeDelay),
+                delays: delays,
                 from: session.sender)
         } catch let error as TransactionError {
             try session.require("deploy", error.outcome)
@@ -72,10 +90,10 @@ struct DeployCommand: AsyncParsableCommand {
                 "roles of \(account.checksummed)",
                 await settlement.contract.send(
                     "grantRoles", [.address(account), .uint(UInt128(3))], from: session.sender))
-            if roleDelay > 0 {
+            if delays.roles > 0 {
                 Console.say(
                     "the roles count once `exchequer contracts roles enact` was run after "
-                        + "\(roleDelay) s")
+                        + "\(delays.roles) s")
             }
         }
         let addresses = Addresses(
