@@ -55,6 +55,12 @@ struct PayoutArguments: ParsableArguments {
             \(GasArgument.names); may be repeated. What a rollup charges beside gas is asked.
             """)
     var gas: [GasArgument] = []
+    @Option(
+        help: """
+            An account to which the paying account may send tokens without the books, such as your \
+            treasury; may be repeated. Whatever else leaves it is an alert.
+            """)
+    var treasury: [String] = []
     @Option(help: "How many batches a payee lets pass between two claims, for a plan.")
     var batchesPerClaim: UInt16 = 1
     @Option(help: "The least that is sent, or that calls for a root, in whole coins.")
@@ -80,8 +86,10 @@ struct PayoutArguments: ParsableArguments {
     var solanaKey: String?
     @Option(help: "The account that pays there, in base58, if --signer has its key.")
     var solanaSignerKey: String?
-    @Option(help: "The most lamports that one transaction there may cost.")
-    var solanaFeeLimit: UInt64 = 1_000_000
+    @Option(help: "The most lamports that one transaction there may cost (default: 1000000).")
+    var solanaFeeLimit: UInt64?
+    @Option(help: "The same in dollars; wants --solana-coin-price.")
+    var solanaFeeCap: String?
     @Option(
         help: """
             The most that the transactions of a day (UTC) there may cost, with the accounts that \
@@ -89,7 +97,7 @@ struct PayoutArguments: ParsableArguments {
             day.
             """)
     var solanaDayFeeCap: String?
-    @Option(help: "What SOL is reckoned at for --solana-day-fee-cap, in dollars.")
+    @Option(help: "What SOL is reckoned at for fee caps there, in dollars.")
     var solanaCoinPrice: String?
     @Option(help: "How many accounts must be due in no lookup table before one is made.")
     var solanaTableThreshold = 20
@@ -126,6 +134,7 @@ struct PayoutArguments: ParsableArguments {
         default: throw ValidationError("--gas-bearing is house or everyone.")
         }
         for argument in gas { argument.enter(in: &plan.gas) }
+        plan.treasuries = try treasury.map { try evmAddress($0) }
         guard batchesPerClaim > 0 else {
             throw ValidationError("--batches-per-claim is at least 1.")
         }
@@ -168,11 +177,11 @@ struct PayoutArguments: ParsableArguments {
     ) throws -> HouseConfiguration.Solana? {
         guard !solanaRPCURL.isEmpty else {
             if solanaMint != nil || solanaKey != nil || solanaSignerKey != nil
-                || solanaDayFeeCap != nil
+                || solanaFeeCap != nil || solanaDayFeeCap != nil
             {
                 throw ValidationError(
-                    "--solana-mint, --solana-key, --solana-signer-key and --solana-day-fee-cap "
-                        + "go with --solana-rpc-url.")
+                    "--solana-mint, --solana-key, --solana-signer-key, --solana-fee-cap and "
+                        + "--solana-day-fee-cap go with --solana-rpc-url.")
             }
             return nil
         }
@@ -190,10 +199,18 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-finality is submitted, confirmed or finalized.")
         }
         settings.finality = finality
-        settings.feeLimit = solanaFeeLimit
-        if solanaDayFeeCap == nil, solanaCoinPrice != nil {
-            throw ValidationError("--solana-coin-price goes with --solana-day-fee-cap.")
+        if solanaDayFeeCap == nil, solanaFeeCap == nil, solanaCoinPrice != nil {
+            throw ValidationError(
+                "--solana-coin-price goes with --solana-fee-cap and --solana-day-fee-cap.")
         }
+        if solanaFeeCap != nil, solanaFeeLimit != nil {
+            throw ValidationError("--solana-fee-limit and --solana-fee-cap say the same: give one.")
+        }
+        if let solanaFeeLimit { settings.feeLimit = solanaFeeLimit }
+        let each = try dollarCap(
+            solanaFeeCap, "--solana-fee-cap", coinPrice: solanaCoinPrice, "--solana-coin-price",
+            unitsPerCoin: 1_000_000_000)
+        if let each { settings.feeLimit = UInt64(clamping: each) }
         let limit = try dollarCap(
             solanaDayFeeCap, "--solana-day-fee-cap", coinPrice: solanaCoinPrice,
             "--solana-coin-price", unitsPerCoin: 1_000_000_000)

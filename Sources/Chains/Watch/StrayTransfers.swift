@@ -28,7 +28,6 @@ public struct StrayTransfers: Sendable {
 
     private let reader: SettlementReader
     private static let blocksPerPage: UInt64 = 2_000
-    private static let transfer = Keccak256.hash(Array("Transfer(address,address,uint256)".utf8))
 
     /// None yet, from a block on.
     public init(_ reader: SettlementReader, from block: UInt64) {
@@ -64,20 +63,18 @@ public struct StrayTransfers: Sendable {
     private static func page(
         of node: EVMChain, _ reader: SettlementReader, from first: UInt64, to last: UInt64
     ) async throws(ChainError) -> [StrayTransfer] {
-        guard let before = try await node.block(last) else {
-            throw .inconsistentNode("block \(last) is not there yet: the node is behind")
-        }
         let ours = [reader.vault, reader.contract].map { EIP712.word($0) }
-        let dollars = try await node.logs(
-            LogFilter(contract: reader.usd, topics: [[transfer], [], ours]), from: first, to: last)
-        let tallies = try await node.logs(
-            LogFilter(contract: reader.tly, topics: [[transfer], [], [ours[1]]]), from: first,
-            to: last)
-        let known = try await reader.paymentsIn(from: first, to: last, node)
-        guard let after = try await node.block(last), after.hash == before.hash else {
-            throw .inconsistentNode("block \(last) changed while it was looked at")
+        let transfer = TokenTransfer.topic
+        return try await node.steady(at: last) { () async throws(ChainError) in
+            let dollars = try await node.logs(
+                LogFilter(contract: reader.usd, topics: [[transfer], [], ours]), from: first,
+                to: last)
+            let tallies = try await node.logs(
+                LogFilter(contract: reader.tly, topics: [[transfer], [], [ours[1]]]), from: first,
+                to: last)
+            let known = try await reader.paymentsIn(from: first, to: last, node)
+            return strays(dollars, .usd, reader, known) + strays(tallies, .tly, reader, [:])
         }
-        return strays(dollars, .usd, reader, known) + strays(tallies, .tly, reader, [:])
     }
 
     /// Transfers from outside less those that a deposit or bond of the same transaction explains.
@@ -87,20 +84,18 @@ public struct StrayTransfers: Sendable {
     ) -> [StrayTransfer] {
         var known = known
         var found: [StrayTransfer] = []
-        for log in logs where log.topics.count == 3 {
-            guard let sender = EVMAddress(log.topics[1].bytes.suffix(20)),
-                let receiver = EVMAddress(log.topics[2].bytes.suffix(20)),
-                let amount = Digest(log.data).flatMap({ UInt256($0).exactly128 }), amount > 0,
-                sender != reader.vault, sender != reader.contract
+        for log in logs {
+            guard let one = TokenTransfer(log), one.units > 0, one.sender != reader.vault,
+                one.sender != reader.contract
             else { continue }
-            if let place = known[log.transaction]?.firstIndex(of: amount) {
+            if let place = known[log.transaction]?.firstIndex(of: one.units) {
                 known[log.transaction]?.remove(at: place)
                 continue
             }
             found.append(
                 StrayTransfer(
-                    asset: asset, amount: amount, sender: sender,
-                    isInContract: receiver == reader.contract, block: log.blockNumber,
+                    asset: asset, amount: one.units, sender: one.sender,
+                    isInContract: one.receiver == reader.contract, block: log.blockNumber,
                     transaction: log.transaction))
         }
         return found

@@ -17,6 +17,9 @@ extension HouseConfiguration {
         public var refundAbove = AssetSums(
             usd: Amount(100_000_000_000_000), tly: Amount(100_000_000_000_000))
 
+        /// Accounts whose receiving from the account that pays is the house's own.
+        public var treasuries: [EVMAddress] = []
+
         /// The usual numbers.
         public init() {}
     }

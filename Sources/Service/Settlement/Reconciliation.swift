@@ -22,6 +22,8 @@ public struct Reconciliation: Sendable {
         case solanaBalance = 7
         /// What came to that account as deposits, and what the books say did.
         case solanaDeposited = 8
+        /// What left the account that pays on the EVM chain, and what of it the house sent.
+        case payerSent = 9
     }
 
     /// One comparison, in chain units.
@@ -111,6 +113,8 @@ public struct StrandedItem: Hashable, Sendable {
         /// A batch on Solana of whose transactions nobody knows anything, so old that nodes may
         /// have forgotten them.
         case payoutStuck = 16
+        /// Tokens that left the house's account on the EVM chain and that the house did not send.
+        case payerOutflow = 17
         /// A deposit on Solana that is not credited for long.
         case depositWaiting = 18
         /// A slash that found no bond: the contract holds the request for it.
@@ -173,6 +177,7 @@ extension StrandedItem.Kind {
         case .solanaUnread: "solana_unread"
         case .dispersalOpen: "dispersal_open"
         case .payoutStuck: "payout_stuck"
+        case .payerOutflow: "payer_outflow"
         case .depositWaiting: "deposit_waiting"
         case .slashForgone: "slash_forgone"
         }
@@ -191,6 +196,7 @@ extension Reconciliation.Check {
         case .solanaPaid: "solana_paid"
         case .solanaBalance: "solana_balance"
         case .solanaDeposited: "solana_deposited"
+        case .payerSent: "payer_sent"
         }
     }
 }

@@ -106,14 +106,35 @@ extension SettlementService {
         stranded += try await bondsLeft(books, at: block)
         stranded += try await slashesLeft(books, at: block, rules)
         stranded += Self.left(books, holdings, at: now, chainNow: chainNow, rules)
+        let payer = try await payerOutflows(upTo: block, at: now)
+        stranded += payer.items
         let solana = try await state.withLock { $0.solana }?.reconciliation(rules)
         stranded += solana?.stranded ?? []
         return Reconciliation(
             network: network, madeAt: now, holdings: holdings,
-            lines: Self.lines(books, holdings, strays) + (solana?.lines ?? []), owed: books.owed,
+            lines: Self.lines(books, holdings, strays) + payer.lines + (solana?.lines ?? []),
+            owed: books.owed,
             claimable: Self.claimable(books, holdings), stranded: stranded,
             inFlight: books.inFlight, openSlashes: books.openSlashes.count,
             isSearched: isSearched, solana: solana)
+    }
+
+    /// What left the account that pays here, and what of it nobody ordered.
+    private func payerOutflows(
+        upTo block: UInt64, at now: Timestamp
+    ) async throws -> (lines: [Reconciliation.Line], items: [StrandedItem]) {
+        guard let payerWatch else { return ([], []) }
+        let isBusy = driver.openIntents > 0
+        let marks = state.withLock { $0.costMarks.charges }
+        let charges = Set(driver.charges(after: marks).found.map(\.transaction))
+        let found = try await payerWatch.look(
+            upTo: block, sequencer, charges: charges, at: now)
+        let items = found.unordered(at: now, isBusy: isBusy).map { one in
+            StrandedItem(
+                .payerOutflow, one.asset, one.units, account: one.receiver,
+                transaction: one.transaction, since: one.seenAt)
+        }
+        return (found.lines(at: now, isBusy: isBusy), items)
     }
 
     /// The stray transfers: searched for only while there is more on chain than they explain.

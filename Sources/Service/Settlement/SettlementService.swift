@@ -52,6 +52,8 @@ public final class SettlementService: Sendable {
     let sealing: DispersalSealing
     /// Whose tokens are sent, if the house settles by plan.
     let payer: DispersalPayer?
+    /// What leaves its account.
+    let payerWatch: PayerWatch?
     /// Who pays through channels.
     let channels: ChannelPayer
 
@@ -167,6 +169,13 @@ public final class SettlementService: Sendable {
                 path: Self.recordFile(in: folder), owner: "eip155:\(chainID):\(contract.hex)")
             firstRecord = records.lastNumber
             driver = try Self.driver(nodes, options, records, notes)
+            if let payer {
+                payerWatch = try await PayerWatch(
+                    reader, account: payer.account, treasuries: payer.options.treasuries,
+                    folder: folder, owner: "eip155:\(nodes.chainID):\(options.contract.hex)")
+            } else {
+                payerWatch = nil
+            }
             sealing = DispersalSealing(
                 sequencer: sequencer, liabilities: liabilities, driver: driver, log: log)
         } catch {
@@ -262,6 +271,7 @@ public final class SettlementService: Sendable {
         let delays = [
             ("ACTIVATION_DELAY", "a root pays at once", "--activation-delay"),
             ("VETO_WINDOW", "a slash counts at once", "--veto-window"),
+            ("ROLE_DELAY", "a granted role counts at once", "--role-delay"),
         ]
         do {
             for (getter, effect, option) in delays {
@@ -314,8 +324,11 @@ public final class SettlementService: Sendable {
         }
     }
 
-    /// Closes the file of records.
-    func close() { records.close() }
+    /// Closes the files of records.
+    func close() {
+        records.close()
+        payerWatch?.close()
+    }
 
     /// Takes an account on Solana into every reconciliation from now on.
     func reconcile(with solana: SolanaWatch) { state.withLock { $0.solana = solana } }

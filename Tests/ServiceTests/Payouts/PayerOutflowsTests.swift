@@ -1,0 +1,84 @@
+import Chains
+import Primitives
+import Service
+import Testing
+
+/// What left the payer's account, held against what the house sent.
+@Suite struct PayerOutflowsTests {
+    private static let now = Timestamp(seconds: 1_000)
+
+    private func account(_ number: UInt8) throws -> EVMAddress {
+        try #require(EVMAddress([UInt8](repeating: number, count: 20)))
+    }
+
+    private func flow(
+        _ transaction: UInt64, _ units: UInt128, to receiver: UInt8 = 7, _ asset: Asset = .usd
+    ) throws -> TokenOutflow {
+        TokenOutflow(
+            asset, units: units, to: try account(receiver), block: transaction,
+            transaction: Digest(words: (0, 0, 0, transaction)))
+    }
+
+    private func name(_ transaction: UInt64) -> Digest { Digest(words: (0, 0, 0, transaction)) }
+
+    /// Chain, books and explained of an asset.
+    private func line(
+        _ outflows: PayerOutflows, _ asset: Asset = .usd, at now: Timestamp = now,
+        isBusy: Bool = false
+    ) -> [UInt128] {
+        outflows.lines(at: now, isBusy: isBusy).filter { $0.asset == asset }
+            .flatMap { [$0.chain, $0.books, $0.explained] }
+    }
+
+    @Test func whatTheHouseSentIsInTheBooks() throws {
+        var outflows = PayerOutflows(of: try account(1), from: 5)
+        // A dispersal to three, one of tallies, and one that goes to the house's own vault.
+        outflows.take(
+            [
+                try flow(6, 10), try flow(6, 20, to: 8), try flow(6, 30, to: 9),
+                try flow(7, 99, to: 3, .tly), try flow(8, 40, to: 2),
+            ], upTo: 100, at: Self.now, places: [try account(2)]
+        ) { [name(6), name(7)].contains($0) }
+        #expect(line(outflows) == [100, 60, 40] && line(outflows, .tly) == [99, 99, 0])
+        #expect(outflows.unordered(at: Self.now, isBusy: false) == [])
+        #expect(outflows.nextBlock == 101 && outflows.items == [])
+        let bytes = outflows.canonicalBytes()
+        #expect(try PayerOutflows(canonicalBytes: bytes) == outflows)
+    }
+
+    @Test func whatNobodyOrderedStaysUntilSomebodyKnowsIt() throws {
+        var outflows = PayerOutflows(of: try account(1), from: 5)
+        outflows.take(
+            [try flow(6, 10), try flow(6, 5, to: 8), try flow(9, 70, to: 4)], upTo: 10,
+            at: Self.now, places: []
+        ) { _ in false }
+        let items = outflows.unordered(at: Self.now, isBusy: false)
+        #expect(items.map(\.units) == [15, 70])
+        #expect(items.map(\.receiver) == [nil, try account(4)])
+        #expect(line(outflows) == [85, 0, 0])
+        // While something is under way it may be that, for ten minutes.
+        #expect(line(outflows, isBusy: true) == [85, 0, 85])
+        let later = Self.now + .seconds(600)
+        #expect(outflows.unordered(at: later, isBusy: true) == items)
+        #expect(line(outflows, at: later, isBusy: true) == [85, 0, 0])
+        outflows = try PayerOutflows(canonicalBytes: outflows.canonicalBytes())
+        // The books learn of one, and the other turns out to be a treasury.
+        outflows.take([], upTo: 10, at: later, places: [try account(4)]) { $0 == name(6) }
+        #expect(outflows.items == [] && line(outflows) == [85, 15, 70])
+        #expect(outflows.nextBlock == 11)
+    }
+
+    @Test func thousandsOfThemAreKeptAsASum() throws {
+        var outflows = PayerOutflows(of: try account(1), from: 0)
+        let most = UInt64(PayerOutflows.mostItems)
+        outflows.take(
+            try (1...most + 500).map { try flow($0, 2) }, upTo: 10_000, at: Self.now, places: []
+        ) { _ in false }
+        #expect(outflows.items.count == PayerOutflows.mostItems)
+        #expect(line(outflows) == [UInt128(2 * (most + 500)), 0, 0])
+        #expect(outflows.items.last?.receiver == nil)
+        // What nobody knows whose it is is not lost with the one that it was added to.
+        outflows.take([], upTo: 10_000, at: Self.now, places: [try account(7)]) { _ in false }
+        #expect(line(outflows) == [UInt128(2 * (most + 500)), 0, UInt128(2 * (most - 1))])
+    }
+}
