@@ -38,7 +38,8 @@ public struct StrayTransfers: Sendable {
     /// All of an asset, in chain units; of the contract itself only, if asked for.
     public func sum(_ asset: Asset, inContract: Bool = false) -> UInt128 {
         found.reduce(0) { sum, one in
-            one.asset == asset && (one.isInContract || !inContract) ? sum + one.amount : sum
+            one.asset == asset && (one.isInContract || !inContract)
+                ? sum.saturatingSum(one.amount) : sum
         }
     }
 

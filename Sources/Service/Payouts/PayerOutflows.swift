@@ -52,11 +52,11 @@ public struct PayerOutflows: Hashable, Sendable {
         var found: [Item] = []
         for flow in flows {
             if places.contains(flow.receiver) {
-                own[flow.asset, default: 0] += flow.units
+                own[flow.asset] = Self.sum(own[flow.asset], flow.units)
             } else if let place = found.indices.last,
                 found[place].transaction == flow.transaction, found[place].asset == flow.asset
             {
-                found[place].units += flow.units
+                found[place].units = Self.sum(found[place].units, flow.units)
                 if found[place].receiver != flow.receiver { found[place].receiver = nil }
             } else {
                 found.append(
@@ -69,13 +69,13 @@ public struct PayerOutflows: Hashable, Sendable {
         items = []
         for item in all {
             if isOurs(item.transaction) {
-                sent[item.asset, default: 0] += item.units
+                sent[item.asset] = Self.sum(sent[item.asset], item.units)
             } else if let receiver = item.receiver, places.contains(receiver) {
-                own[item.asset, default: 0] += item.units
+                own[item.asset] = Self.sum(own[item.asset], item.units)
             } else if items.count >= Self.mostItems,
                 let place = items.lastIndex(where: { $0.asset == item.asset })
             {
-                items[place].units += item.units
+                items[place].units = Self.sum(items[place].units, item.units)
                 items[place].receiver = nil
             } else {
                 items.append(item)
@@ -93,15 +93,21 @@ public struct PayerOutflows: Hashable, Sendable {
     public func lines(at now: Timestamp, isBusy: Bool) -> [Reconciliation.Line] {
         let unordered = unordered(at: now, isBusy: isBusy)
         func sum(_ items: [Item], _ asset: Asset) -> UInt128 {
-            items.reduce(0) { $1.asset == asset ? $0 + $1.units : $0 }
+            items.reduce(0) { $1.asset == asset ? Self.sum($0, $1.units) : $0 }
         }
         return Asset.allCases.map { asset in
             let (sent, own) = (sent[asset] ?? 0, own[asset] ?? 0)
-            let all = sum(items, asset)
+            let (all, known) = (sum(items, asset), Self.sum(sent, own))
             return Reconciliation.Line(
-                check: .payerSent, asset: asset, chain: sent + own + all, books: sent,
-                explained: own + all - sum(unordered, asset))
+                check: .payerSent, asset: asset, chain: Self.sum(known, all), books: sent,
+                explained: Self.sum(own, all - sum(unordered, asset)))
         }
+    }
+
+    /// What a node says is no reason to trap.
+    private static func sum(_ one: UInt128?, _ other: UInt128) -> UInt128 {
+        let (sum, overflow) = (one ?? 0).addingReportingOverflow(other)
+        return overflow ? .max : sum
     }
 }
 

@@ -41,8 +41,9 @@ public struct Reconciliation: Sendable {
 
         /// The chain less the books and what is explained: more on chain if positive.
         public var difference: Int128 {
-            // Sums are of whole tokens and far below 2^120 units.
-            Int128(clamping: chain) - Int128(clamping: books) - Int128(clamping: explained)
+            // Sums of tokens are far below 2^120 units, unless a node makes them up.
+            func bounded(_ units: UInt128) -> Int128 { Int128(min(units, 1 << 124)) }
+            return bounded(chain) - bounded(books) - bounded(explained)
         }
     }
 

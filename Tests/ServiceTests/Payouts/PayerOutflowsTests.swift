@@ -68,6 +68,21 @@ import Testing
         #expect(outflows.nextBlock == 11)
     }
 
+    @Test func whatANodeMakesUpIsNoReasonToTrap() throws {
+        var outflows = PayerOutflows(of: try account(1), from: 0)
+        for _ in 0..<2 {
+            outflows.take(
+                [
+                    try flow(1, .max), try flow(1, .max), try flow(2, .max, to: 2),
+                    try flow(3, .max, to: 5), try flow(4, 1),
+                ], upTo: 10, at: Self.now, places: [try account(2)]
+            ) { $0 == name(3) }
+        }
+        #expect(line(outflows).first == .max)
+        let differences = outflows.lines(at: Self.now, isBusy: false).map(\.difference)
+        #expect(differences.count == 2 && differences[1] == 0)
+    }
+
     @Test func thousandsOfThemAreKeptAsASum() throws {
         var outflows = PayerOutflows(of: try account(1), from: 0)
         let most = UInt64(PayerOutflows.mostItems)
