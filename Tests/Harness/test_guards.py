@@ -281,3 +281,19 @@ def test_who_has_no_coin_signs_and_somebody_else_sends(site, tmp_path):
                  "deposit", ANYONE, "--authorization", late)
     assert "--authorization" in site.call(
         "deposit", ANYONE, "--amount", "1", "--authorization", late, code=64)
+
+
+def test_a_contract_for_a_dollar_that_is_there_has_delays(site):
+    """Without options: roots, slashes and roles count at once for test tokens only."""
+    def delays(addresses):
+        contract = addresses["contract"]
+        names = ("ACTIVATION_DELAY", "VETO_WINDOW", "ROLE_DELAY")
+        calls = [{"to": contract, "data": "0x" + keccak(text=f"{name}()")[:4].hex()}
+                 for name in names]
+        return [int(site.chain.call("eth_call", one, "latest"), 16) for one in calls]
+
+    assert delays(site.run("deploy", 0)) == [0, 0, 0]
+    tokens = ["--usdc", site.addresses["usdc"], "--tly", site.addresses["tly"]]
+    assert delays(site.run("deploy", 0, *tokens)) == [3_600, 86_400, 172_800]
+    said = ["--activation-delay", 0, "--veto-window", 7, "--role-delay", 0]
+    assert delays(site.run("deploy", 0, *tokens, *said)) == [0, 7, 0]

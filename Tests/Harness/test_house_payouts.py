@@ -323,7 +323,13 @@ def test_everybody_is_paid_once_on_both_chains(house):
     eventually("the day's cap", lambda: house.report()["solana"]["breakers"] == ["day_limit"])
     assert house.solana.tokens(house.solana.keys[1][1]) == 6_000_000
     house.kill()
-    house.begin()
+    for words, why in [(["--solana-fee-cap", "0.10"], "goes with --solana-coin-price"),
+                       (["--solana-fee-cap", "0.10", "--solana-fee-limit", "7",
+                         "--solana-coin-price", "100"], "say the same")]:
+        with pytest.raises(AssertionError, match=why):
+            house.begin(*words)
+    # A cent and a half for a transaction, 150,000 lamports, is enough.
+    house.begin("--solana-fee-cap", "0.015", "--solana-coin-price", "100")
     eventually("what waited", is_paid)
     assert house.solana.tokens(house.solana.keys[1][1]) == 6_500_000
 
