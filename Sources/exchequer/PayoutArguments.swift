@@ -122,8 +122,8 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--payouts is root or plan.")
         }
         guard payouts == "plan" else {
-            guard solanaRPCURL.isEmpty else {
-                throw ValidationError("--solana-rpc-url goes with --payouts plan.")
+            guard solanaRPCURL.isEmpty, treasury.isEmpty else {
+                throw ValidationError("--solana-rpc-url and --treasury go with --payouts plan.")
             }
             return nil
         }

@@ -34,7 +34,7 @@ def move(house, units, to):
         "nonce": web3.eth.get_transaction_count(owner.address)})
     sent = web3.eth.send_raw_transaction(signed.raw_transaction)
     assert web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02).status == 1
-    house.chain.call("anvil_mine", "0x3")
+    house.chain.call("anvil_mine", "0x14")
     return sent.hex().removeprefix("0x")
 
 
@@ -42,7 +42,7 @@ def lines(house):
     """What a reconciliation says of the account."""
     token = (house.folder / "house" / "operator.token").read_text().strip()
     request = urllib.request.Request(
-        house.base + "/v1/operator/reconciliation", headers={"authorization": f"Bearer {token}"})
+        house.base + "/v1/operator/reconciliation?days=0", headers={"authorization": f"Bearer {token}"})
 
     def ask():
         try:
@@ -68,7 +68,7 @@ def test_what_the_house_did_not_send_is_an_alert(house):
     eventually("both are paid", lambda: house.are_over(2))
 
     def is_known():
-        house.chain.call("anvil_mine", "0x1")
+        house.chain.call("anvil_mine", "0x2")
         balanced, usd, stuck = lines(house)
         return balanced and not stuck and usd["books"] == str(3_750_000) and usd
 
@@ -86,7 +86,7 @@ def test_what_the_house_did_not_send_is_an_alert(house):
     assert usd["difference"] == str(3 * DOLLARS)
     assert (item["alert"], item["transaction"], item["units"]) == (17, stolen, str(3 * DOLLARS))
     assert item["account"] == THIEF
-    exchequer("reconcile", "--data", house.folder / "house", code=5)
+    exchequer("reconcile", "--data", house.folder / "house", "--days", "0", code=5)
     house.kill()
     moved = move(house, 4 * DOLLARS, TREASURY)
     house.begin()
@@ -111,7 +111,7 @@ def test_deposits_in_channels_are_the_houses(tmp_path):
         house.becomes("the channel is open", state="open", balance="12.00")
 
         def is_known():
-            house.chain.call("anvil_mine", "0x1")
+            house.chain.call("anvil_mine", "0x2")
             balanced, usd, stuck = lines(house)
             return balanced and not stuck and usd["books"] == str(14 * DOLLARS)
 

@@ -85,7 +85,7 @@ def refused(house, account, body, method="POST", path="/v1/depositors"):
 
 def test_buyers_are_credited_once_and_never_with_what_is_not_there(house):
     solana = house.solana
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     dollars_for(house, 3, "20.00")
     exchequer("payout", "--house", house.base, "--api-key-file", house.key(3),
               "--solana-key-file", solana.keys[2][0])
@@ -151,14 +151,14 @@ def test_buyers_are_credited_once_and_never_with_what_is_not_there(house):
 
 def test_deposits_outlive_kills_repeats_and_an_older_copy(house):
     solana = house.solana
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     dollars_for(house, 3)
     depositor(house, 2, "--solana-key-file", solana.keys[1][0])
     folder, aside = house.folder / "house", house.folder / "aside"
     # It is read and not yet booked when the house dies: the first with no time to say anything.
     transfer(solana, 1, 0, 1 * DOLLARS)
     house.kill()
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     transfer(solana, 1, 0, 2 * DOLLARS)
     eventually("both are booked", lambda: len(deposits(house)) == 2)
     house.kill()
@@ -170,7 +170,7 @@ def test_deposits_outlive_kills_repeats_and_an_older_copy(house):
     solana.call("test_tick", 60)
     solana.call("test_fault", {"method": "getSignaturesForAddress", "kind": "lie", "result": []})
     solana.call("test_fault", {"method": "getTransaction", "kind": "garbage", "count": 2})
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     eventually("the third is booked", lambda: len(deposits(house)) == 3)
     eventually("and read", lambda: balanced(house, 6 * DOLLARS))
     # With what was read put back to before the third, it is read again and booked no more.
@@ -179,7 +179,7 @@ def test_deposits_outlive_kills_repeats_and_an_older_copy(house):
         file.unlink()
     for file in aside.iterdir():
         shutil.copy(file, folder / file.name)
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     transfer(solana, 1, 0, 5 * DOLLARS)
     eventually("the fourth is booked", lambda: len(deposits(house)) == 4)
     assert [one["units"] for one in deposits(house)] == [f"{n}000000" for n in (1, 2, 3, 5)]
@@ -199,7 +199,7 @@ def test_deposits_outlive_kills_repeats_and_an_older_copy(house):
     for file in folder.glob("solana-watch.sqlite*"):
         file.unlink()
     transfer(solana, 1, 0, 6 * DOLLARS)
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     wanted.append(("0.00", "6.00"))
     eventually("the fifth is booked", lambda: standing(house) == wanted)
     eventually("from the fourth on", lambda: balanced(house, 11 * DOLLARS))
@@ -218,7 +218,7 @@ def look_at_all(house):
 def test_what_went_back_by_hand_is_credited_to_nobody(house):
     """A stranger's dollars are sent back to the unit; then it registers."""
     solana = house.solana
-    house.begin(*MINIMUM)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
     transfer(solana, 2, 0, 2 * DOLLARS)
     alert = {(11, "solana_inflow", str(2 * DOLLARS))}
     eventually("it is told", lambda: stuck(look(house)) == alert)

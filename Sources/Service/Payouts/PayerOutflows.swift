@@ -1,7 +1,7 @@
 public import Chains
 public import Primitives
 
-/// What left the account that pays on the EVM chain, held against what the house sent: a value.
+/// What left an account that pays on the EVM chain, held against what the house sent: a value.
 ///
 /// The account's key is a hot one. Whoever has it moves tokens without the books, by a transaction
 /// or by a signature that others send; nothing else of the house would notice.
@@ -14,7 +14,9 @@ public struct PayerOutflows: Hashable, Sendable {
         public internal(set) var units: UInt128
         /// Who got it; `nil` if several did.
         public internal(set) var receiver: EVMAddress?
-        /// The transaction; of the last of them once there are too many.
+        /// The block.
+        public let block: UInt64
+        /// The transaction.
         public let transaction: Digest
         /// When it was seen first.
         public let seenAt: Timestamp
@@ -30,11 +32,11 @@ public struct PayerOutflows: Hashable, Sendable {
     public private(set) var own: [Asset: UInt128] = [:]
     /// The rest, oldest first.
     public private(set) var items: [Item] = []
+    /// What of the rest there was no place for.
+    public private(set) var more: [Asset: UInt128] = [:]
 
-    /// So many are kept apart; what comes then is added to the last.
+    /// So many transactions are kept apart; what comes then is a sum.
     public static let mostItems = 1_000
-    /// For how long something may be the house's own that it has not booked yet, in seconds.
-    private static let patience: UInt64 = 600
 
     /// Nothing yet, from a block on.
     public init(of account: EVMAddress, from block: UInt64) {
@@ -49,90 +51,99 @@ public struct PayerOutflows: Hashable, Sendable {
         places: Set<EVMAddress>, isOurs: (Digest) -> Bool
     ) {
         nextBlock = max(nextBlock, last + 1)
-        var found: [Item] = []
+        var all = items
         for flow in flows {
             if places.contains(flow.receiver) {
-                own[flow.asset] = Self.sum(own[flow.asset], flow.units)
-            } else if let place = found.indices.last,
-                found[place].transaction == flow.transaction, found[place].asset == flow.asset
+                own.add(flow.units, of: flow.asset)
+            } else if let place = all.indices.last, all[place].transaction == flow.transaction,
+                all[place].asset == flow.asset
             {
-                found[place].units = Self.sum(found[place].units, flow.units)
-                if found[place].receiver != flow.receiver { found[place].receiver = nil }
+                all[place].units = all[place].units.bounded(adding: flow.units)
+                if all[place].receiver != flow.receiver { all[place].receiver = nil }
             } else {
-                found.append(
+                all.append(
                     Item(
                         asset: flow.asset, units: flow.units, receiver: flow.receiver,
-                        transaction: flow.transaction, seenAt: now))
+                        block: flow.block, transaction: flow.transaction, seenAt: now))
             }
         }
-        let all = items + found
         items = []
         for item in all {
             if isOurs(item.transaction) {
-                sent[item.asset] = Self.sum(sent[item.asset], item.units)
+                sent.add(item.units, of: item.asset)
             } else if let receiver = item.receiver, places.contains(receiver) {
-                own[item.asset] = Self.sum(own[item.asset], item.units)
-            } else if items.count >= Self.mostItems,
-                let place = items.lastIndex(where: { $0.asset == item.asset })
-            {
-                items[place].units = Self.sum(items[place].units, item.units)
-                items[place].receiver = nil
-            } else {
+                own.add(item.units, of: item.asset)
+            } else if items.count < Self.mostItems {
                 items.append(item)
+            } else {
+                more.add(item.units, of: item.asset)
             }
         }
     }
 
-    /// What nobody ordered. While the house has something under way, what was seen just now may be
-    /// that.
-    public func unordered(at now: Timestamp, isBusy: Bool) -> [Item] {
-        items.filter { !isBusy || $0.seenAt + .seconds(Self.patience) <= now }
+    /// Forgets what was seen from a block on, which the chain has no longer. What of it the house
+    /// had sent stays in the sums: that says nothing of what nobody ordered.
+    public mutating func rewind(to block: UInt64) {
+        nextBlock = min(nextBlock, block)
+        items.removeAll { $0.block >= block }
+    }
+
+    /// What nobody ordered. What was seen just now may be the house's and not in its books yet.
+    public func unordered(since start: Timestamp) -> [Item] {
+        items.filter { $0.seenAt <= start }
     }
 
     /// The comparisons: what left, and what the house sent.
-    public func lines(at now: Timestamp, isBusy: Bool) -> [Reconciliation.Line] {
-        let unordered = unordered(at: now, isBusy: isBusy)
-        func sum(_ items: [Item], _ asset: Asset) -> UInt128 {
-            items.reduce(0) { $1.asset == asset ? Self.sum($0, $1.units) : $0 }
-        }
-        return Asset.allCases.map { asset in
+    public func lines(since start: Timestamp) -> [Reconciliation.Line] {
+        Asset.allCases.map { asset in
             let (sent, own) = (sent[asset] ?? 0, own[asset] ?? 0)
-            let (all, known) = (sum(items, asset), Self.sum(sent, own))
+            func sum(_ items: [Item]) -> UInt128 {
+                items.reduce(0) { $1.asset == asset ? $0.bounded(adding: $1.units) : $0 }
+            }
+            let all = sum(items)
+            let rest = all.bounded(adding: more[asset] ?? 0)
             return Reconciliation.Line(
-                check: .payerSent, asset: asset, chain: Self.sum(known, all), books: sent,
-                explained: Self.sum(own, all - sum(unordered, asset)))
+                check: .payerSent, asset: asset,
+                chain: sent.bounded(adding: own).bounded(adding: rest), books: sent,
+                explained: own.bounded(adding: all - sum(unordered(since: start))))
         }
     }
+}
 
+extension UInt128 {
     /// What a node says is no reason to trap.
-    private static func sum(_ one: UInt128?, _ other: UInt128) -> UInt128 {
-        let (sum, overflow) = (one ?? 0).addingReportingOverflow(other)
+    fileprivate func bounded(adding other: UInt128) -> UInt128 {
+        let (sum, overflow) = addingReportingOverflow(other)
         return overflow ? .max : sum
     }
 }
 
+extension [Asset: UInt128] {
+    fileprivate mutating func add(_ units: UInt128, of asset: Asset) {
+        self[asset] = (self[asset] ?? 0).bounded(adding: units)
+    }
+}
+
 extension PayerOutflows: CanonicalCodable {
-    /// A version, then the fields in order.
+    /// The fields in order.
     public func encode(into writer: inout ByteWriter) {
-        writer.write(UInt8(1))
         writer.write(account)
         writer.write(nextBlock)
         for asset in Asset.allCases {
-            writer.write(sent[asset] ?? 0)
-            writer.write(own[asset] ?? 0)
+            for sums in [sent, own, more] { writer.write(sums[asset] ?? 0) }
         }
         writer.write(items)
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
-        guard try reader.readUInt8() == 1 else { throw .invalidValue("version") }
         self.init(of: try reader.read(), from: try reader.readUInt64())
         for asset in Asset.allCases {
-            let (sent, own) = (try reader.readUInt128(), try reader.readUInt128())
-            if sent > 0 { self.sent[asset] = sent }
-            if own > 0 { self.own[asset] = own }
+            for place in [\Self.sent, \.own, \.more] {
+                let sum = try reader.readUInt128()
+                if sum > 0 { self[keyPath: place][asset] = sum }
+            }
         }
-        items = try reader.readArray(limit: 2 * Self.mostItems)
+        items = try reader.readArray(limit: Self.mostItems)
     }
 }
 
@@ -141,6 +152,7 @@ extension PayerOutflows.Item: CanonicalCodable {
         writer.write(asset)
         writer.write(units)
         writer.write(receiver)
+        writer.write(block)
         writer.write(transaction)
         writer.write(seenAt)
     }
@@ -148,7 +160,7 @@ extension PayerOutflows.Item: CanonicalCodable {
     public init(from reader: inout ByteReader) throws(CodecError) {
         self.init(
             asset: try reader.read(), units: try reader.readUInt128(),
-            receiver: try reader.readOptional(), transaction: try reader.readDigest(),
-            seenAt: try reader.read())
+            receiver: try reader.readOptional(), block: try reader.readUInt64(),
+            transaction: try reader.readDigest(), seenAt: try reader.read())
     }
 }

@@ -118,6 +118,8 @@ public struct StrandedItem: Hashable, Sendable {
         case payerOutflow = 17
         /// A deposit on Solana that is not credited for long.
         case depositWaiting = 18
+        /// What leaves the account that pays on the EVM chain was not read for long.
+        case payerUnread = 19
         /// A slash that found no bond: the contract holds the request for it.
         case slashForgone = 22
     }
@@ -180,6 +182,7 @@ extension StrandedItem.Kind {
         case .payoutStuck: "payout_stuck"
         case .payerOutflow: "payer_outflow"
         case .depositWaiting: "deposit_waiting"
+        case .payerUnread: "payer_unread"
         case .slashForgone: "slash_forgone"
         }
     }

@@ -28,6 +28,13 @@ extension SettlementService {
     private static let reconcileInterval = Duration.seconds(60)
     /// Pages of blocks that one look searches for tokens that were sent straight.
     private static let pagesALook = 200
+    /// For how long what left the payer's account may be the house's and not in its books yet,
+    /// while something is under way and otherwise.
+    private static let payerPatience: (busy: Timestamp.Span, idle: Timestamp.Span) = (
+        .seconds(600), .seconds(60)
+    )
+    /// After how long it is told that it cannot be read.
+    private static let unread = Timestamp.Span.seconds(300)
     /// Providers that one look asks the contract about.
     private static let providersALook = 200
 
@@ -106,7 +113,7 @@ extension SettlementService {
         stranded += try await bondsLeft(books, at: block)
         stranded += try await slashesLeft(books, at: block, rules)
         stranded += Self.left(books, holdings, at: now, chainNow: chainNow, rules)
-        let payer = try await payerOutflows(upTo: block, at: now)
+        let payer = try await payerOutflows(upTo: block, at: now, rules)
         stranded += payer.items
         let solana = try await state.withLock { $0.solana }?.reconciliation(rules)
         stranded += solana?.stranded ?? []
@@ -121,20 +128,48 @@ extension SettlementService {
 
     /// What left the account that pays here, and what of it nobody ordered.
     private func payerOutflows(
-        upTo block: UInt64, at now: Timestamp
+        upTo block: UInt64, at now: Timestamp, _ rules: StrandingRules
     ) async throws -> (lines: [Reconciliation.Line], items: [StrandedItem]) {
         guard let payerWatch else { return ([], []) }
-        let isBusy = driver.openIntents > 0
         let marks = state.withLock { $0.costMarks.charges }
         let charges = Set(driver.charges(after: marks).found.map(\.transaction))
+        let isBusy = driver.openIntents > 0
         let found = try await payerWatch.look(
-            upTo: block, sequencer, charges: charges, at: now)
-        let items = found.unordered(at: now, isBusy: isBusy).map { one in
-            StrandedItem(
-                .payerOutflow, one.asset, one.units, account: one.receiver,
-                transaction: one.transaction, since: one.seenAt)
+            upTo: block - min(block, PayerWatch.youngBlocks), sequencer, charges: charges,
+            at: now)
+        // What the house sends it may be about to book.
+        let patience = isBusy ? Self.payerPatience.busy : Self.payerPatience.idle
+        let start = Timestamp(
+            nanoseconds: now.nanoseconds
+                - min(min(patience, rules.overdue).nanoseconds, now.nanoseconds))
+        var items = found.outflows.flatMap { outflows in
+            outflows.unordered(since: start).map { one in
+                StrandedItem(
+                    .payerOutflow, one.asset, one.units, account: one.receiver,
+                    transaction: one.transaction, since: one.seenAt)
+            }
         }
-        return (found.lines(at: now, isBusy: isBusy), items)
+        if let since = found.behindSince, since + min(Self.unread, rules.overdue) <= now {
+            items.append(StrandedItem(.payerUnread, since: since))
+        }
+        let lines = found.outflows.flatMap { $0.lines(since: start) }
+        return (
+            Asset.allCases.map { asset in Self.sum(lines.filter { $0.asset == asset }, asset) },
+            items
+        )
+    }
+
+    /// The lines of several accounts as one.
+    private static func sum(_ lines: [Reconciliation.Line], _ asset: Asset) -> Reconciliation.Line {
+        func sum(_ part: KeyPath<Reconciliation.Line, UInt128>) -> UInt128 {
+            lines.reduce(0) { sum, line in
+                let (next, overflow) = sum.addingReportingOverflow(line[keyPath: part])
+                return overflow ? .max : next
+            }
+        }
+        return Reconciliation.Line(
+            check: .payerSent, asset: asset, chain: sum(\.chain), books: sum(\.books),
+            explained: sum(\.explained))
     }
 
     /// The stray transfers: searched for only while there is more on chain than they explain.

@@ -59,6 +59,7 @@ extension SettlementService {
                     "block": "\(log.reference.block)", "log": "\(log.observation)",
                 ])
         }
+        if let first = booked[kept...].first { payerWatch?.rewind(to: first.reference.block) }
         state.withLock { state in
             for log in booked[kept...] { state.orphans.insert(log.reference.blockHash) }
             state.goneBlock = nil

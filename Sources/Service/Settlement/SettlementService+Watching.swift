@@ -117,6 +117,9 @@ extension SettlementService {
             return nil
         }
         let place = record.reference
+        if case .channelMoved(_, .deposited) = observation {
+            payerWatch?.note(deposit: place.transaction, in: place.blockNumber)
+        }
         return .observeChain(
             Clearing.ChainReference(
                 chain: place.chainID, block: place.blockNumber,

@@ -154,9 +154,11 @@ public final class SettlementService: Sendable {
         let orders = SettlementOrders(
             contract: contract, artifact: artifact, sender: options.key.address,
             feeLimit: options.feeLimit)
+        let height: UInt64
         do {
             reader = try await SettlementReader(
                 nodes: nodes, contract: address, artifact: artifact)
+            height = try await nodes.commonHeight()
         } catch {
             throw HouseError(
                 .network, "the contract at \(options.contract.hex) does not answer: \(error)")
@@ -169,18 +171,30 @@ public final class SettlementService: Sendable {
                 path: Self.recordFile(in: folder), owner: "eip155:\(chainID):\(contract.hex)")
             firstRecord = records.lastNumber
             driver = try Self.driver(nodes, options, records, notes)
-            if let payer {
-                payerWatch = try await PayerWatch(
-                    reader, account: payer.account, treasuries: payer.options.treasuries,
-                    folder: folder, owner: "eip155:\(nodes.chainID):\(options.contract.hex)")
-            } else {
-                payerWatch = nil
-            }
+            payerWatch = try await Self.watch(
+                payer, reader, height: height, folder: folder, sequencer, log)
             sealing = DispersalSealing(
                 sequencer: sequencer, liabilities: liabilities, driver: driver, log: log)
         } catch {
             throw HouseError(.storage, "the record of settlement cannot be read: \(error)")
         }
+    }
+
+    /// The watch over what leaves the payer's account. Without a file it begins at the newest log
+    /// of the books, since what came after it may be news, or now if there is none, since what the
+    /// account did before the house was there is nobody's business.
+    private static func watch(
+        _ payer: DispersalPayer?, _ reader: SettlementReader, height: UInt64, folder: String,
+        _ sequencer: Sequencer, _ log: Logger
+    ) async throws -> PayerWatch? {
+        guard let payer else { return nil }
+        let booked = try await sequencer.read {
+            $0.chainCursor.any ? $0.chainCursor.block : UInt64.max
+        }
+        return try PayerWatch(
+            reader, account: payer.account, treasuries: payer.options.treasuries,
+            from: min(booked, height + 1), folder: folder,
+            owner: "eip155:\(reader.nodes.chainID):\(reader.contract.hex)", log: log)
     }
 
     private static func artifact(in folder: String) throws(HouseError) -> ContractArtifact {

@@ -114,16 +114,16 @@ struct ClaimableCommand: AsyncParsableCommand {
                 let text = Data((voucher + "\n").utf8)
                 let file = place.appendingPathComponent(name + ".voucher.json")
                 let isSame = (try? Data(contentsOf: file)) == text
-                try text.write(to: file, options: .atomic)
                 let kept = place.appendingPathComponent(name + ".books.json")
+                // Those of an earlier voucher say nothing of this one. They stay beside it: what a
+                // house signed under is kept whatever it says later.
+                if one.books == nil, !isSame, FileManager.default.fileExists(atPath: kept.path) {
+                    let earlier = place.appendingPathComponent(
+                        "\(name).books.earlier-\(UUID().uuidString.prefix(8)).json")
+                    try FileManager.default.moveItem(at: kept, to: earlier)
+                }
+                try text.write(to: file, options: .atomic)
                 guard let books = one.books else {
-                    // Those of an earlier voucher say nothing of this one. They stay beside it:
-                    // what a house signed under is kept whatever it says later.
-                    if !isSame, FileManager.default.fileExists(atPath: kept.path) {
-                        let earlier = place.appendingPathComponent(
-                            "\(name).books.earlier-\(UUID().uuidString.prefix(8)).json")
-                        try FileManager.default.moveItem(at: kept, to: earlier)
-                    }
                     Console.say("the voucher of channel \(name) has no books yet: ask again")
                     continue
                 }

@@ -228,7 +228,13 @@ extension DemoScript {
     func audit() async throws {
         announce("books and chains are compared; the journal is replayed into an empty house")
         let state = try await house.get("/v1/state", as: DemoHouseClient.State.self)
-        let compared = try command("reconcile", ["reconcile", "--data", path("house")])
+        var compared = ""
+        try await wait("the books to be compared") {
+            guard let said = try? command("reconcile", ["reconcile", "--data", path("house")])
+            else { return false }
+            compared = said
+            return true
+        }
         // The checks, and what they come to.
         let parts = compared.components(separatedBy: "\n\n")
         for line in parts.dropFirst().prefix(1).joined().split(separator: "\n") { tell("\(line)") }
