@@ -46,7 +46,7 @@ import Transport
     /// An answer that would run into the job's time limit ends before it, signed and paid for.
     @Test func aSlowAnswerIsCutAndPaid() async throws {
         var rules = RunningHouse.rules
-        rules.jobTimeoutSeconds = 4
+        rules.jobTimeoutSeconds = 6
         try await RunningHouse.with(rules: rules) { house in
             try await house.startNode(1, name: "oak")
             let key = try await house.buyer()
