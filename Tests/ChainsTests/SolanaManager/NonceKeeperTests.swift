@@ -156,9 +156,11 @@ import Transport
             try await node.tick(3)
             return second.openPayouts == 0
         }
-        #expect(try await node.balance(owners[0]) == 7)
-        #expect(try await node.balance(owners[1]) == 8)
-        #expect(try await node.balance(node.address) == 985)
+        let held = [
+            try await node.balance(owners[0]), try await node.balance(owners[1]),
+            try await node.balance(node.address),
+        ]
+        #expect(held == [7, 8, 985], "of \(desk.pins.map(\.count)) signed")
         // What was signed was pinned, one by one and in order, after what was there before.
         #expect(desk.pins.map(\.count) == [5, 6, 7, 8])
         #expect(second.mark == desk.pins.last)
