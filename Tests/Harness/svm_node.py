@@ -18,8 +18,9 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
     test_rollback [slots, keep]      a fork takes the place of the last slots, also of confirmed
                                      ones; keep: with their transactions
     test_stallFinality [stalls]      no further slot becomes final
-    test_forget [slot]               nothing is told of transactions of earlier slots any more; 0:
-                                     all of them are known again
+    test_forget [slot, looks]        nothing is told of transactions of earlier slots any more; 0:
+                                     all of them are known again, as they are after so many answers
+                                     about transactions
     test_setAccount [key, lamports, owner, data in base64]
     test_addProgram [key, ELF in base64]
     test_setTime [seconds]           what programs take for the time since 1970
@@ -103,6 +104,7 @@ class Node(RpcNode):
         super().__init__()
         self.chain = Chain(**chain_options)
         self.dropping = 0
+        self.looks_left = 0
         self.keys = []
         for number in range(accounts):
             seed = hashlib.sha256(f"exchequer-dev-{number}".encode()).digest()
@@ -278,7 +280,12 @@ class Node(RpcNode):
     def getSignatureStatuses(self, names, options=None):
         if len(names) > MAX_STATUSES:
             invalid(f"Too many inputs provided; max {MAX_STATUSES}")
-        return self.context([self.status(name) for name in names], options)
+        found = self.context([self.status(name) for name in names], options)
+        if self.looks_left:
+            self.looks_left -= 1
+            if self.looks_left == 0:
+                self.chain.first_kept = 0
+        return found
 
     def status(self, name):
         found = self.chain.landed.get(name)
@@ -358,8 +365,9 @@ class Node(RpcNode):
         self.chain.stall_finality(stalls)
         return True
 
-    def test_forget(self, slot):
+    def test_forget(self, slot, looks=0):
         self.chain.first_kept = slot
+        self.looks_left = looks
         return slot
 
     def test_setAccount(self, text, lamports, owner, content):

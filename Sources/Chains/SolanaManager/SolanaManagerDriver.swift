@@ -244,7 +244,8 @@ public final class SolanaManagerDriver: Sendable {
     }
 
     /// One node's answer. Hashes are asked for before the height that they must not be above, and
-    /// everything that must be older than the statuses before those.
+    /// everything that must be older than the statuses before those. How far back it knows is asked
+    /// before and after them: what a node forgets or learns again meanwhile it may not have had.
     private static func ask(
         _ question: SolanaQuestion, _ candidates: [Digest], of node: SolanaChain,
         payer: SolanaAddress, source: SolanaAddress
@@ -260,6 +261,8 @@ public final class SolanaManagerDriver: Sendable {
         }
         let held = try await node.accounts([payer, source])
         let price = try await node.recentPrice()
+        let asksForIt = question.transactions.contains { $0.since != nil }
+        let before = asksForIt ? try? await node.firstAvailableSlot() : nil
         var statuses: [SolanaStatusAnswer] = []
         let ids = question.transactions.map(\.id)
         for start in stride(from: 0, to: ids.count, by: 256) {
@@ -274,13 +277,11 @@ public final class SolanaManagerDriver: Sendable {
                 }
             }
         }
-        // Last: it may only have forgotten more since it looked.
-        let asksForIt = question.transactions.contains { $0.since != nil }
-        let history = asksForIt ? try? await node.firstAvailableSlot() : nil
+        let after = before == nil ? nil : try? await node.firstAvailableSlot()
         return SolanaEndpointAnswer(
             recent: recent, height: height, price: price, lamports: held[0]?.lamports ?? 0,
             tokens: held[1].flatMap(tokens) ?? 0, nonces: nonces, statuses: statuses, slot: slot,
-            history: history)
+            history: before.flatMap { before in after.map { max(before, $0) } })
     }
 
     /// A token account's amount: eight bytes at 64, the lowest first.

@@ -66,7 +66,7 @@ public enum SolanaStatusAnswer: Hashable, Sendable {
 }
 
 /// What one endpoint answered to a question: first which hashes it holds recent, then its slot and
-/// height and the nonces, then the transactions, and its history last.
+/// height and the nonces, then the transactions, and its history before and after them.
 public struct SolanaEndpointAnswer: Hashable, Sendable {
     /// Which of the candidates are recent blockhashes as of its finalized block.
     public var recent: [Digest]

@@ -96,12 +96,15 @@ extension SolanaSettlement {
             // The nonce too: what has used it up by now is known below.
             let used = try await node.accounts(note.nonce.map { [$0.account] } ?? [], .finalized)
             let value = used.first??.durableNonce?.value
+            // How far back it knows before and after, since it may forget or learn again meanwhile.
+            let before = try await node.firstAvailableSlot()
             if let charge = try await node.charge(of: note.transaction) { return .charged(charge) }
             guard height > bound, note.nonce == nil || value != note.nonce?.value else {
                 return .open
             }
             // Of the time before its history a node knows nothing.
-            return try await node.firstAvailableSlot() <= note.after + 1 ? .never : .open
+            let after = try await node.firstAvailableSlot()
+            return max(before, after) <= note.after + 1 ? .never : .open
         }
     }
 

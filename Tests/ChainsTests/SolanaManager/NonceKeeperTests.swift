@@ -84,7 +84,7 @@ import Transport
     }
 
     private func driver(
-        _ node: SVMNode, _ desk: Desk, after mark: SolanaMark? = nil
+        _ node: SVMNode, _ desk: Desk, after mark: SolanaMark? = nil, endpoints: Int = 2
     ) throws -> SolanaManagerDriver {
         var policy = SolanaManagerPolicy(mint: node.mint, decimals: 6, payer: node.address)
         policy.pollInterval = .milliseconds(400)
@@ -93,7 +93,8 @@ import Transport
         // Everything is old at once.
         policy.historyKept = .milliseconds(1)
         return try SolanaManagerDriver(
-            nodes: [node.chain, node.chain], quorum: Quorum(needed: 2), policy: policy,
+            nodes: Array(repeating: node.chain, count: endpoints),
+            quorum: Quorum(needed: endpoints), policy: policy,
             key: node.payer, records: desk.records, after: mark, hooks: desk.hooks,
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
             tick: .milliseconds(100))
@@ -105,6 +106,35 @@ import Transport
             try await Task.sleep(for: .milliseconds(20))
         }
         Issue.record(what)
+    }
+
+    /// A node that gets its history back between what it says of a transaction and how far back it
+    /// knows: it knew nothing of the transaction, and nothing is paid again for that.
+    @Test func whatANodeLearnsWhileItIsAskedItDidNotKnow() async throws {
+        let node = try await SVMNode()
+        let owner = try SVMNode.owner("one")
+        try await node.give(0, to: owner)
+        try await node.give(1_000, to: node.address)
+        try await node.tick(40)
+        let desk = Desk()
+        let driver = try driver(
+            node, desk, after: SolanaMark(base: .zero, count: 5, hash: .zero, forgettings: 0),
+            endpoints: 1)
+        let running = Task { try await driver.run() }
+        defer { running.cancel() }
+        try await driver.submit(
+            SolanaPayout(id: Digest(words: (3, 3, 3, 9)), to: owner, amount: 7))
+        try await wait("it is carried out") { try await node.balance(owner) == 7 }
+        let _: UInt64 = try await node.rpc.call("test_forget", [.integer(1 << 40)])
+        try await node.tick(400)
+        try await wait("it is stuck") { driver.stuckBatches.count == 1 }
+        let _: UInt64 = try await node.rpc.call("test_forget", [.integer(1 << 40), .integer(1)])
+        try await wait("it ends") {
+            try await node.tick(3)
+            return driver.openPayouts == 0
+        }
+        #expect(try await node.balance(owner) == 7)
+        #expect(desk.pins.map(\.count) == [5, 6])
     }
 
     /// One payout never lands and one does, and the nodes forget the time of both: nothing is paid
