@@ -134,4 +134,10 @@ struct AssetTests {
         #expect(Asset.usd.roundedUp(.zero) == .zero)
         #expect(Asset.usd.roundedUp(Amount(.max)) == nil)
     }
+
+    @Test func whatDoesNotFitIsTheGreatest() {
+        #expect(UInt64(3).saturatingSum(4) == 7)
+        #expect(UInt64.max.saturatingSum(1) == .max && (UInt64.max - 1).saturatingSum(1) == .max)
+        #expect(UInt128.max.saturatingSum(.max) == .max && UInt128(0).saturatingSum(0) == 0)
+    }
 }

@@ -186,10 +186,3 @@ struct NonceLane: Sendable {
         self.spent = spent
     }
 }
-
-extension UInt128 {
-    func saturatingSum(_ other: UInt128) -> UInt128 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
-    }
-}

@@ -42,10 +42,3 @@ extension SolanaManager {
             policy.cost(batch.kind, batch.ids.count, price: price, isUndone: isUndone))
     }
 }
-
-extension UInt64 {
-    func saturatingSum(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
-    }
-}

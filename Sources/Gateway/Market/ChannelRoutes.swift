@@ -78,12 +78,10 @@ enum ChannelRoutes {
             unclaimed = text(channel.unclaimed)
             room = text(channel.room)
             vouchers = channel.vouchers
-            let charged = house.costs(of: .channel(channel.id))
-            costs = charged.map(PayoutViews.Cost.init)
-            let sum = charged.reduce(UInt128(0)) { $0 + $1.units }
-            let made = UInt128(max(channel.vouchers, 1))
-            costUnits = charged.isEmpty ? nil : "\(sum)"
-            costPerVoucher = charged.isEmpty ? nil : "\((sum + made - 1) / made)"
+            let costs = house.costs(of: .channel(channel.id))
+            self.costs = costs.map(PayoutViews.Cost.init)
+            let charged = PayoutViews.Charged(costs, among: Int(channel.vouchers))
+            (costUnits, costPerVoucher) = (charged.total, charged.each)
         }
 
         private static func state(of channel: HouseChannel) -> String {

@@ -187,13 +187,11 @@ enum MarketViews {
 
         init(
             _ batch: Clearing.Batch, _ settlement: SettlementService?,
-            costs: [PayoutViews.Cost], withLines: Bool
+            costs: [ChainCost], withLines: Bool
         ) {
-            self.costs = costs
-            let charged = costs.reduce(UInt128(0)) { $0 + (UInt128($1.units) ?? 0) }
-            let leaves = UInt128(max(batch.lines.count, 1))
-            costUnits = costs.isEmpty ? nil : "\(charged)"
-            costPerLeaf = costs.isEmpty ? nil : "\((charged + leaves - 1) / leaves)"
+            self.costs = costs.map(PayoutViews.Cost.init)
+            let charged = PayoutViews.Charged(costs, among: batch.lines.count)
+            (costUnits, costPerLeaf) = (charged.total, charged.each)
             self.batch = batch.id.rawValue
             rail = settlement.map { settlement in
                 let rail = settlement.rail(of: batch)

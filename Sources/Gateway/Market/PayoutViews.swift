@@ -19,11 +19,18 @@ enum PayoutViews {
                 Signature(cost.transaction).map { PayoutOwner.text($0) }
                 ?? Hex.encode(cost.transaction)
         }
+    }
 
-        static func all(
-            _ subject: ChainCost.Subject, in house: borrowing ClearingHouse
-        ) -> [Cost] {
-            house.costs(of: subject).map(Cost.init)
+    /// What was charged for something in all, and for each of so many, rounded up; `nil` if nothing
+    /// was charged yet.
+    struct Charged {
+        let total, each: String?
+
+        init(_ costs: [ChainCost], among count: Int) {
+            let sum = costs.reduce(UInt128(0)) { $0.saturatingSum($1.units) }
+            let (whole, rest) = sum.quotientAndRemainder(dividingBy: UInt128(max(count, 1)))
+            total = costs.isEmpty ? nil : "\(sum)"
+            each = costs.isEmpty ? nil : "\(rest == 0 ? whole : whole + 1)"
         }
     }
 
@@ -97,10 +104,8 @@ enum PayoutViews {
             open = record.isOpen
             paid = record.payments.count { $0.state == .paid }
             costs = source.costs.map(Cost.init)
-            let charged = source.costs.reduce(UInt128(0)) { $0 + $1.units }
-            costUnits = source.costs.isEmpty ? nil : "\(charged)"
-            let made = UInt128(max(paid, 1))
-            costPerPayout = source.costs.isEmpty ? nil : "\((charged + made - 1) / made)"
+            let charged = Charged(source.costs, among: paid)
+            (costUnits, costPerPayout) = (charged.total, charged.each)
             waitsFor = record.isOpen ? desk?.waitsFor(record) : nil
             payments = record.payments.enumerated().map { place, payment in
                 Payment(

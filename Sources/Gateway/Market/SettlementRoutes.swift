@@ -35,15 +35,14 @@ enum SettlementRoutes {
                 $0.batches
             } _: { batch, house in
                 MarketViews.Batch(
-                    batch, settlement, costs: PayoutViews.Cost.all(.batch(batch.id), in: house),
-                    withLines: false)
+                    batch, settlement, costs: house.costs(of: .batch(batch.id)), withLines: false)
             }
         },
         Route(
             .get, "/v1/batches/{batch}", .anyone, "settlement", "One batch with its lines"
         ) { call in
             let batch = try await batch(call)
-            let costs = try await call.read { PayoutViews.Cost.all(.batch(batch.id), in: $0) }
+            let costs = try await call.read { $0.costs(of: .batch(batch.id)) }
             return JSON.ok(
                 MarketViews.Batch(batch, call.house.settlement, costs: costs, withLines: true))
         },

@@ -58,7 +58,7 @@ public struct PayerOutflows: Hashable, Sendable {
             } else if let place = all.indices.last, all[place].transaction == flow.transaction,
                 all[place].asset == flow.asset
             {
-                all[place].units = all[place].units.bounded(adding: flow.units)
+                all[place].units = all[place].units.saturatingSum(flow.units)
                 if all[place].receiver != flow.receiver { all[place].receiver = nil }
             } else {
                 all.append(
@@ -88,9 +88,35 @@ public struct PayerOutflows: Hashable, Sendable {
         items.removeAll { $0.block >= block }
     }
 
+    /// Until when something must have been seen for the books to have it by now, if the house sent
+    /// it: a minute ago, or ten while something is under way; `overdue` at most.
+    public static func known(
+        at now: Timestamp, isBusy: Bool, overdue: Timestamp.Span
+    ) -> Timestamp {
+        let patience = min(Timestamp.Span.seconds(isBusy ? 600 : 60), overdue)
+        return Timestamp(nanoseconds: now.nanoseconds - min(patience.nanoseconds, now.nanoseconds))
+    }
+
     /// What nobody ordered. What was seen just now may be the house's and not in its books yet.
     public func unordered(since start: Timestamp) -> [Item] {
         items.filter { $0.seenAt <= start }
+    }
+
+    /// The comparisons of several accounts, one for each asset.
+    public static func lines(
+        _ accounts: [PayerOutflows], since start: Timestamp
+    ) -> [Reconciliation.Line] {
+        let lines = accounts.flatMap { $0.lines(since: start) }
+        return Asset.allCases.map { asset in
+            func sum(_ part: KeyPath<Reconciliation.Line, UInt128>) -> UInt128 {
+                lines.reduce(0) {
+                    $1.asset == asset ? $0.saturatingSum($1[keyPath: part]) : $0
+                }
+            }
+            return Reconciliation.Line(
+                check: .payerSent, asset: asset, chain: sum(\.chain), books: sum(\.books),
+                explained: sum(\.explained))
+        }
     }
 
     /// The comparisons: what left, and what the house sent.
@@ -98,29 +124,21 @@ public struct PayerOutflows: Hashable, Sendable {
         Asset.allCases.map { asset in
             let (sent, own) = (sent[asset] ?? 0, own[asset] ?? 0)
             func sum(_ items: [Item]) -> UInt128 {
-                items.reduce(0) { $1.asset == asset ? $0.bounded(adding: $1.units) : $0 }
+                items.reduce(0) { $1.asset == asset ? $0.saturatingSum($1.units) : $0 }
             }
             let all = sum(items)
-            let rest = all.bounded(adding: more[asset] ?? 0)
+            let rest = all.saturatingSum(more[asset] ?? 0)
             return Reconciliation.Line(
                 check: .payerSent, asset: asset,
-                chain: sent.bounded(adding: own).bounded(adding: rest), books: sent,
-                explained: own.bounded(adding: all - sum(unordered(since: start))))
+                chain: sent.saturatingSum(own).saturatingSum(rest), books: sent,
+                explained: own.saturatingSum(all - sum(unordered(since: start))))
         }
-    }
-}
-
-extension UInt128 {
-    /// What a node says is no reason to trap.
-    fileprivate func bounded(adding other: UInt128) -> UInt128 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
     }
 }
 
 extension [Asset: UInt128] {
     fileprivate mutating func add(_ units: UInt128, of asset: Asset) {
-        self[asset] = (self[asset] ?? 0).bounded(adding: units)
+        self[asset] = (self[asset] ?? 0).saturatingSum(units)
     }
 }
 

@@ -95,6 +95,40 @@ import Testing
         #expect(differences.count == 2 && differences[1] == 0)
     }
 
+    /// What was seen lately may be on its way into the books; with nothing overdue there is no
+    /// waiting.
+    @Test func whatWasSeenLatelyMayBeTheHouses() {
+        let now = Timestamp(seconds: 5_000)
+        let hour = Timestamp.Span.seconds(3_600)
+        func known(_ isBusy: Bool, _ overdue: Timestamp.Span) -> Timestamp {
+            PayerOutflows.known(at: now, isBusy: isBusy, overdue: overdue)
+        }
+        #expect(known(false, hour) == Timestamp(seconds: 4_940))
+        #expect(known(true, hour) == Timestamp(seconds: 4_400))
+        #expect(known(true, .seconds(7)) == Timestamp(seconds: 4_993))
+        #expect(known(true, .seconds(0)) == now && known(false, .seconds(0)) == now)
+        #expect(PayerOutflows.known(at: .zero, isBusy: true, overdue: hour) == .zero)
+    }
+
+    @Test func accountsAreComparedTogether() throws {
+        var (old, new) = (
+            PayerOutflows(of: try account(1), from: 0), PayerOutflows(of: try account(2), from: 0)
+        )
+        #expect(PayerOutflows.lines([], since: Self.now).map(\.chain) == [0, 0])
+        old.take([try flow(1, 5), try flow(2, 7)], upTo: 9, at: Self.now, places: []) {
+            $0 == name(1)
+        }
+        new.take(
+            [try flow(3, 11, to: 3), try flow(4, 2, .tly)], upTo: 9, at: Self.now,
+            places: [try account(3)]
+        ) { _ in false }
+        let lines = PayerOutflows.lines([old, new], since: Self.now)
+        #expect(lines.map(\.asset) == Asset.allCases)
+        #expect(lines.allSatisfy { $0.check == .payerSent })
+        #expect(lines.map(\.chain) == [23, 2] && lines.map(\.books) == [5, 0])
+        #expect(lines.map(\.explained) == [11, 0])
+    }
+
     @Test func thousandsOfThemAreKeptAsASum() throws {
         var outflows = PayerOutflows(of: try account(1), from: 0)
         let most = UInt64(PayerOutflows.mostItems)
