@@ -2,6 +2,7 @@ import ArgumentParser
 import Chains
 import Foundation
 import Primitives
+import Storage
 
 /// `exchequer vault`: the history of a token account on Solana, added up and compared.
 struct VaultCommand: AsyncParsableCommand {
@@ -15,16 +16,22 @@ struct VaultCommand: AsyncParsableCommand {
             the vault of one. Exit code 5 if anything differs. Deposits that say not whom they are \
             for are listed.
 
+            With --state what was read is written down, page by page, and the next run goes on \
+            from there: it needs nodes with the history since then only. A run that is stopped \
+            repeats or loses nothing.
+
             EXAMPLES
               exchequer vault --rpc http://127.0.0.1:8899 --account TOKENACCOUNT
               exchequer vault --rpc URL --rpc URL --rpc URL --account VAULT --program PROGRAM --json
+              exchequer vault --rpc URL --account VAULT --program PROGRAM --state vault.sqlite
             """)
 
     @OptionGroup var options: NodeOptions
     @Option(help: "The token account.") var account: String
     @Option(help: "The payout program, if the account is the vault of a pool.")
     var program: String?
-    @Option(help: "A slot before the account was made: nothing before it is read.")
+    @Option(help: "A file of how far it was read, made if it is not there.") var state: String?
+    @Option(help: "A slot before the account was made, where a first run begins.")
     var startSlot: UInt64 = 0
     @Option(help: "Slots below the newest final one that are left out.") var margin: UInt64 = 8
     @Flag(help: "Print one JSON object.") var json = false
@@ -33,12 +40,19 @@ struct VaultCommand: AsyncParsableCommand {
         struct Unnamed: Encodable {
             let transaction, amount, owner: String
             let slot: UInt64
+
+            init(_ deposit: VaultBook.Unnamed) {
+                transaction = Base58.encode(deposit.place.transaction.bytes)
+                amount = "\(deposit.amount)"
+                owner = "\(deposit.owner)"
+                slot = deposit.place.slot
+            }
         }
-        let slot: UInt64
+        let from_slot, slot: UInt64
         let balanced: Bool
         let holds, history, deposited, claimed, withdrawn: String
         let claimed_by_pool, active_total: String?
-        let roots: Int
+        let roots, unnamed_count: UInt64
         let unnamed: [Unnamed]
     }
 
@@ -47,12 +61,23 @@ struct VaultCommand: AsyncParsableCommand {
     func run() async throws {
         let account = try address(account)
         let program = try program.map { try address($0) }
+        let file: VaultFile
+        do throws(JournalError) {
+            file = try VaultFile(state, account: account, program: program, startSlot: startSlot)
+        } catch {
+            Console.say("\(state ?? "") cannot be used: \(error)")
+            throw Exit.configuration
+        }
+        defer { file.close() }
         let nodes = options.solana
         let watcher = SolanaVaultWatcher(
             nodes: nodes, account: account, program: program, margin: margin)
         let report: Report
-        do throws(ChainError) {
-            report = try await reconcile(watcher, nodes, account, program)
+        do {
+            report = try await reconcile(watcher, nodes, account, program, file)
+        } catch let error as JournalError {
+            Console.say("\(state ?? "") cannot be written: \(error)")
+            throw Exit.disk
         } catch {
             Console.say("the history cannot be read: \(error)")
             throw Exit.network
@@ -64,43 +89,48 @@ struct VaultCommand: AsyncParsableCommand {
     /// Reads up to the newest final slot until the balance is of no later one.
     private func reconcile(
         _ watcher: SolanaVaultWatcher, _ nodes: SolanaNodes, _ account: SolanaAddress,
-        _ program: SolanaAddress?
-    ) async throws(ChainError) -> Report {
-        var book = VaultBook()
-        var cursor = VaultCursor(slot: startSlot)
+        _ program: SolanaAddress?, _ file: VaultFile
+    ) async throws -> Report {
+        var history = file.history
+        let first = history.cursor.slot
         var holds: UInt64?
         var pool: PayoutPoolState?
         for attempt in 0..<20 {
-            repeat {
-                let page = try await watcher.read(from: cursor)
-                book.take(page.records)
-                cursor = page.cursor
-                if !page.hasMore { break }
-            } while true
-            holds = try await watcher.balance(notBefore: cursor.slot)
+            var hasMore = true
+            while hasMore {
+                let page = try await watcher.read(from: history.cursor)
+                history.book.take(page.records)
+                if page.cursor != history.cursor {
+                    history.cursor = page.cursor
+                    try await file.write(history)
+                }
+                Console.progress("slot \(page.cursor.slot)")
+                hasMore = page.hasMore
+            }
+            holds = try await watcher.balance(notBefore: history.cursor.slot)
             pool = try await poolState(nodes, account, program)
             // The account may have moved on since the last slot that was read.
-            let isSettled = pool.map { UInt128($0.claimedTotal) == book.claimed } ?? true
-            if holds ?? 0 == cursor.balance, isSettled { break }
+            if Self.isBalanced(history, holds: holds, pool) { break }
             if attempt < 19 { try? await Task.sleep(for: .seconds(1)) }
         }
-        let isBalanced =
-            holds ?? 0 == cursor.balance && book.balance == cursor.balance
-            && (pool.map { UInt128($0.claimedTotal) == book.claimed } ?? true)
+        Console.progress("")
+        let book = history.book
         return Report(
-            slot: cursor.slot, balanced: isBalanced, holds: "\(holds ?? 0)",
-            history: "\(cursor.balance)", deposited: "\(book.deposited)",
+            from_slot: first, slot: history.cursor.slot,
+            balanced: Self.isBalanced(history, holds: holds, pool), holds: "\(holds ?? 0)",
+            history: "\(history.cursor.balance)", deposited: "\(book.deposited)",
             claimed: "\(book.claimed)", withdrawn: "\(book.withdrawn)",
             claimed_by_pool: pool.map { "\($0.claimedTotal)" },
-            active_total: pool.map { "\($0.active?.total ?? 0)" }, roots: book.roots.count,
-            unnamed: book.unnamed.compactMap(Self.unnamed))
+            active_total: pool.map { "\($0.active?.total ?? 0)" }, roots: book.roots,
+            unnamed_count: book.unnamedCount, unnamed: book.unnamed.map(Report.Unnamed.init))
     }
 
-    private static func unnamed(_ record: VaultRecord) -> Report.Unnamed? {
-        guard case .deposited(let amount, let owner, _, _) = record.event else { return nil }
-        return Report.Unnamed(
-            transaction: Base58.encode(record.place.transaction.bytes), amount: "\(amount)",
-            owner: "\(owner)", slot: record.place.slot)
+    private static func isBalanced(
+        _ history: VaultHistory, holds: UInt64?, _ pool: PayoutPoolState?
+    ) -> Bool {
+        let balance = history.cursor.balance
+        return holds ?? 0 == balance && history.book.balance == balance
+            && (pool.map { UInt128($0.claimedTotal) == history.book.claimed } ?? true)
     }
 
     /// The pool whose vault the account is: the account's owner.
@@ -133,10 +163,14 @@ struct VaultCommand: AsyncParsableCommand {
         if let claimed = report.claimed_by_pool { rows.append(["claimed, by the pool", claimed]) }
         if let total = report.active_total { rows.append(["active root", total]) }
         var parts = [
-            "up to slot \(report.slot), in the token's units",
+            "up to slot \(report.slot), read from \(report.from_slot) on, in the token's units",
             Console.table(["what", "amount"], rows),
         ]
         if !report.unnamed.isEmpty {
+            if report.unnamed_count > report.unnamed.count {
+                let (some, all) = (report.unnamed.count, report.unnamed_count)
+                parts.append("the greatest \(some) of \(all) deposits of nobody")
+            }
             parts.append(
                 Console.table(
                     ["deposit of nobody", "amount", "from"],

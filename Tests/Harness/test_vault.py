@@ -1,5 +1,6 @@
 """`exchequer vault`: the history of a real pool's vault, added up and compared with the chain."""
 
+import fcntl
 import json
 import struct
 import subprocess
@@ -32,9 +33,10 @@ def deposit(world, amount, *memos):
 
 
 @pytest.mark.parametrize("token", [TOKEN, TOKEN_2022], ids=["token", "token-2022"])
-def test_a_vault_adds_up_to_the_unit(token):
+def test_a_vault_adds_up_to_the_unit(token, tmp_path):
     if not EXCHEQUER.exists():
         pytest.fail(f"{EXCHEQUER} is missing: run `make build`")
+    state = str(tmp_path / "vault.sqlite")
     world = World(token)
     start = world.call.ok("getSlot", {"commitment": "processed"}) - 10
     owed, tree = world.ready(funds=2_000)
@@ -69,9 +71,28 @@ def test_a_vault_adds_up_to_the_unit(token):
         assert report["roots"] == 1
         (unnamed,) = report["unnamed"]
         assert (unnamed["amount"], unnamed["owner"]) == ("9", str(world.opener.pubkey()))
+        assert vault("--state", state) == report
         # A node that has forgotten the beginning has nothing to say.
         world.call.ok("test_forget", unnamed["slot"])
         assert "historyMissing" in vault(code=6)
+        # Who has written down what was read needs only what came since.
+        deposit(world, 30, b"party 8")
+        deposit(world, 4)
+        world.call.ok("test_tick", 60)
+        later = vault("--state", state)
+        assert later["balanced"] and later["from_slot"] == report["slot"]
+        assert (later["deposited"], later["claimed"]) == ("113", "600")
+        assert [one["amount"] for one in later["unnamed"]] == ["9", "4"]
+        again = vault("--state", state)
+        changed = {key for key in later if later[key] != again[key]}
+        assert changed <= {"from_slot", "slot"}
+        # The file is this account's, as this program's vault, and no other process's.
+        held = open(f"{state}.lock")
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert "another process" in vault("--state", state, code=3)
+        held.close()
+        source = token_account(world.opener.pubkey(), world.mint, world.token)
+        assert "it belongs to" in vault("--state", state, "--account", str(source), code=3)
     finally:
         for server in servers:
             server.shutdown()

@@ -26,6 +26,13 @@ public struct SolanaAccount: Hashable, Sendable {
         self.lamports = lamports
         self.data = data
     }
+
+    /// What it holds in its token's units, if it is a token account of either token program: eight
+    /// bytes at 64, the lowest first.
+    public var tokens: UInt64? {
+        guard [.token, .token2022].contains(owner), data.count >= 165 else { return nil }
+        return data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+    }
 }
 
 /// Where a transaction is, as a node tells it.

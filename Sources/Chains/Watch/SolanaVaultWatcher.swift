@@ -10,6 +10,8 @@ public struct SolanaVaultWatcher: Sendable {
     private let margin: UInt64
     private let most: Int
     let listedAtOnce: Int
+    /// So many slots, some three minutes, may the nodes be behind what was read.
+    private static let mostBehind: UInt64 = 512
 
     /// A watcher of a token account.
     ///
@@ -31,9 +33,15 @@ public struct SolanaVaultWatcher: Sendable {
         self.listedAtOnce = listedAtOnce
     }
 
-    /// Reads the next page. Nodes that are behind, or have not all of the history, have no vote.
+    /// Reads the next page. Nodes that are behind, or have not all of the history, have no vote;
+    /// throws if enough of them are far behind the cursor: it was of another chain, or a lie.
     public func read(from cursor: VaultCursor) async throws(ChainError) -> VaultPage {
         let final = try await finalSlot()
+        // Nodes that lag do so by less. Otherwise this would look as if nothing happened for ever.
+        guard cursor.slot <= final.saturatingSum(Self.mostBehind) else {
+            throw .inconsistentNode(
+                "slot \(cursor.slot) was read before, and the nodes are at \(final) only")
+        }
         guard final > cursor.slot else {
             return VaultPage(records: [], cursor: cursor, hasMore: false)
         }
@@ -48,10 +56,7 @@ public struct SolanaVaultWatcher: Sendable {
             guard try await node.slot(.finalized) >= slot else {
                 throw .inconsistentNode("slot \(slot) is not there yet: the node is behind")
             }
-            guard let found = try await node.accounts([account], .finalized)[0],
-                [.token, .token2022].contains(found.owner), found.data.count >= 165
-            else { return nil }
-            return found.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+            return try await node.accounts([account], .finalized)[0]?.tokens
         }
     }
 

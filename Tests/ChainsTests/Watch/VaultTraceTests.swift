@@ -124,6 +124,25 @@ import Testing
             #expect(book.unnamed.count == unnamed)
         }
         #expect(book.deposited == 160)
+        #expect(try VaultBook(canonicalBytes: book.canonicalBytes()) == book)
+    }
+
+    /// Many small deposits of nobody take no room, and each counts.
+    @Test func ofDepositsOfNobodyTheGreatestAreKept() throws {
+        var book = VaultBook()
+        for amount in UInt64(1)...1_200 {
+            let place = VaultPlace(
+                slot: amount, transaction: SimulatedHistory.name(Int(amount)), instruction: 0)
+            let sent = VaultEvent.deposited(
+                amount: amount == 600 ? 5_000 : amount, owner: stranger, memo: nil,
+                references: [])
+            book.take([VaultRecord(place: place, event: sent)])
+        }
+        #expect(book.unnamed.count == 1_000 && book.unnamedCount == 1_200)
+        #expect(book.unnamed.contains { $0.amount == 5_000 && $0.place.slot == 600 })
+        #expect(book.unnamed.map(\.place.slot) == Array(201...1_200))
+        #expect(book.balance == UInt64(1_200 * 1_201 / 2 + 4_400))
+        #expect(try VaultBook(canonicalBytes: book.canonicalBytes()) == book)
     }
 
     @Test func aClaimPaysOnceAndATransferToItselfIsNothing() throws {
