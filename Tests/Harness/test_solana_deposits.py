@@ -3,6 +3,7 @@ an older copy of what was read. Everybody is credited once, to the unit, and the
 what the contract does not have."""
 
 import json
+import os
 import shutil
 import urllib.error
 import urllib.request
@@ -239,3 +240,50 @@ def test_what_went_back_by_hand_is_credited_to_nobody(house):
     assert len(deposits(house)) == 1
     status, error = refused(house, 2, {}, "DELETE", f"/v1/depositors/{solana.keys[2][1]}")
     assert (status, error["rejection"]) == (404, 724)
+
+
+def test_another_account_pays_and_takes_deposits(house):
+    """The key is changed, and the nodes have forgotten what the old one paid: nothing of that is
+    missing, what comes to the new one is credited, what comes to the old one is told."""
+    solana = house.solana
+    old, new = solana.keys[0], solana.keys[2]
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
+    dollars_for(house, 3)
+    payee = house.folder / "payee.key"
+    payee.write_text(os.urandom(32).hex())
+    payee.chmod(0o600)
+    exchequer("payout", "--house", house.base, "--api-key-file", house.key(3),
+              "--solana-key-file", payee)
+    pay_on_solana(house, 3, "1.25", "june")
+    depositor(house, 2, "--solana-key-file", solana.keys[1][0])
+    name = transfer(solana, 1, 0, 4 * DOLLARS)
+    eventually("it is booked", lambda: standing(house) == [("1.25", "2.75")])
+    eventually("it is reconciled", lambda: balanced(house, 4 * DOLLARS))
+    slot = solana.call("getSignatureStatuses", [name])["value"][0]["slot"]
+
+    house.kill()
+    for file in (house.folder / "house").glob("solana*.sqlite*"):
+        file.rename(house.folder / file.name)
+    solana.everywhere("test_forget", slot)
+    house.begin(*MINIMUM, "--treasury", house.addresses["vault"], "--solana-key", new[0])
+    kept = {(21, "solana_retired", str(solana.tokens(old[1])))}
+    eventually("only what the old one holds is told", lambda: stuck(look(house)) == kept)
+    transfer(solana, 1, 2, 3 * DOLLARS)
+    eventually("the next is booked", lambda: standing(house)[1:] == [("0.00", "3.00")])
+    pay_on_solana(house, 3, "5.50", "july")
+    wanted = [("4.00", "0.00"), ("2.75", "0.25")]
+    eventually("both are sold", lambda: standing(house) == wanted)
+
+    def is_right():
+        report = look(house)
+        found = lines(report)
+        return report["balanced"] and found["solana_paid"]["chain"] == "5500000" and report
+
+    report = eventually("what the new one did is right", is_right)
+    assert stuck(report) == kept
+    # Somebody pays to where it always did.
+    transfer(solana, 1, 0, DOLLARS)
+    kept = {(21, "solana_retired", str(solana.tokens(old[1])))}
+    eventually("it is told", lambda: stuck(look(house)) == kept)
+    assert len(deposits(house)) == 2
+    audit(house)

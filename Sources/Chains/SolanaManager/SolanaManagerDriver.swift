@@ -280,13 +280,7 @@ public final class SolanaManagerDriver: Sendable {
         let after = before == nil ? nil : try? await node.firstAvailableSlot()
         return SolanaEndpointAnswer(
             recent: recent, height: height, price: price, lamports: held[0]?.lamports ?? 0,
-            tokens: held[1].flatMap(tokens) ?? 0, nonces: nonces, statuses: statuses, slot: slot,
+            tokens: held[1]?.tokens ?? 0, nonces: nonces, statuses: statuses, slot: slot,
             history: before.flatMap { before in after.map { max(before, $0) } })
-    }
-
-    /// A token account's amount: eight bytes at 64, the lowest first.
-    private static func tokens(_ account: SolanaAccount) -> UInt64? {
-        guard account.data.count >= 72 else { return nil }
-        return account.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 }

@@ -19,15 +19,23 @@ extension SolanaVaultWatcher {
         }
     }
 
-    /// A cursor just before a slot that was read once, in which something moved: what was read of
-    /// it and after it is read again. Enough nodes agree on it.
+    /// A cursor just before the slot of a transaction that was read once: what was read of that
+    /// slot and after it is read again. `nil` if the transaction moved nothing of this account's:
+    /// it was another account that was read then. Enough nodes agree on it.
     ///
-    /// - Parameter slot: a final slot from 1 on, with a transaction that moved its tokens.
-    public func beginning(before slot: UInt64) async throws(ChainError) -> VaultCursor {
-        try await nodes.agreed { [account, listedAtOnce] node throws(ChainError) in
+    /// - Parameter known: a final transaction, with its slot from 1 on.
+    public func beginning(
+        before known: VaultCursor.Anchor
+    ) async throws(ChainError) -> VaultCursor? {
+        let slot = known.slot
+        return try await nodes.agreed { [account, listedAtOnce] node throws(ChainError) in
             guard try await node.slot(.finalized) >= slot else {
                 throw .inconsistentNode("slot \(slot) is not there yet: the node is behind")
             }
+            guard let trace = try await node.trace(of: known.transaction) else {
+                throw .inconsistentNode("what happened in slot \(slot) is not known any more")
+            }
+            guard trace.names(account) else { return nil }
             var (oldest, anchor): (VaultListing?, VaultListing?) = (nil, nil)
             var last: Signature?
             while anchor == nil {
@@ -64,9 +72,9 @@ extension SolanaVaultWatcher {
             return last == nil ? before : after
         }
         guard let found = try await node.accounts([account], .finalized)[0] else { return 0 }
-        guard [.token, .token2022].contains(found.owner), found.data.count >= 165 else {
+        guard let units = found.tokens else {
             throw .inconsistentNode("\(account) is no token account")
         }
-        return found.data[64..<72].reversed().reduce(0) { $0 << 8 | UInt64($1) }
+        return units
     }
 }

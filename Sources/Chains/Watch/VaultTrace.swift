@@ -72,6 +72,11 @@ public struct VaultTrace: Hashable, Sendable {
         self.after = after
     }
 
+    /// Whether an account is one of its token accounts.
+    func names(_ account: SolanaAddress) -> Bool {
+        (before + after).contains { $0.account == account }
+    }
+
     /// What an account held before and afterwards; zero where it was no token account.
     func balance(of account: SolanaAddress) -> (before: UInt64, after: UInt64) {
         func amount(_ holdings: [Holding]) -> UInt64 {

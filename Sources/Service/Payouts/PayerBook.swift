@@ -66,6 +66,18 @@ public struct PayerBook: Hashable, Sendable {
         cursor = start
     }
 
+    /// A book of an account that did not pay so far: what the books say was paid before was another
+    /// account's, and is not looked for here.
+    ///
+    /// - Parameters:
+    ///   - dispersals: how many of the books, from the first on, are over.
+    ///   - sum: what they paid on Solana.
+    public init(from start: VaultCursor, after dispersals: Int, paying sum: UInt128) {
+        self.init(from: start)
+        mark = dispersals
+        early = sum
+    }
+
     /// Takes what was read from the book's cursor on, and how far that is now.
     ///
     /// - Parameters:

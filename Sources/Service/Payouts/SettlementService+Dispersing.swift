@@ -334,6 +334,7 @@ extension SettlementService {
             quotes.gas.voucher = voucherGas(rollup)
         }
         quotes.vouches = channels.options != nil
+        quotes.datesVouchers = quotes.vouches
         return quotes
     }
 

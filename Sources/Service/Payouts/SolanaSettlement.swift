@@ -323,9 +323,7 @@ public final class SolanaSettlement: Sendable {
         let account = try await nodes.agreed { node throws(ChainError) in
             try await node.accounts([source])
         }[0]
-        guard let data = account?.data, data.count >= 72 else { return .zero }
-        let units = data[64..<72].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        return Asset.usd.amount(chainUnits: UInt128(units)) ?? .zero
+        return Asset.usd.amount(chainUnits: UInt128(account?.tokens ?? 0)) ?? .zero
     }
 
     /// Works until the task is cancelled.

@@ -29,9 +29,13 @@ final class SolanaWatch: Sendable {
     private let tokenAccount: @Sendable (SolanaAddress) -> SolanaAddress
     private let state = Mutex(State())
     private let startedAt = Timestamp.systemNow
+    /// The cluster, the token and who pays, in words.
+    private let owner: String
 
     private struct State {
         var book: PayerBook?
+        /// What is read of a long way, and not held against the books yet.
+        var unfinished: PayerBook?
         var readAt: Timestamp?
         /// Slots of transactions that neither the history nor the manager tells.
         var asked: [Signature: UInt64?] = [:]
@@ -76,6 +80,7 @@ final class SolanaWatch: Sendable {
         metrics = parts.metrics
         log = parts.log
         watcher = SolanaVaultWatcher(nodes: parts.nodes, account: account)
+        self.owner = owner
         records = try RecordLog(path: path, owner: owner)
         let known = try records.load().state.map { try PayerBook(canonicalBytes: $0) }
         state.withLock { $0.book = known }
@@ -110,9 +115,9 @@ final class SolanaWatch: Sendable {
     // MARK: The chain
 
     private func look() async throws {
-        let last = state.withLock { $0.book }
+        let (last, unfinished) = state.withLock { ($0.book, $0.unfinished) }
         var book: PayerBook
-        if let last { book = last } else { book = PayerBook(from: try await beginning()) }
+        if let begun = unfinished ?? last { book = begun } else { book = try await beginning() }
         let registered = try await sequencer.read { house in
             Set(house.depositors.map { SolanaAddress($0.owner) })
         }
@@ -123,6 +128,12 @@ final class SolanaWatch: Sendable {
                 isDeposit($0, registered)
             }
             hasMore = page.hasMore
+            // However long the way is, it is gone once.
+            if hasMore {
+                try await save(book)
+                let part = book
+                state.withLock { $0.unfinished = part }
+            }
         }
         let view = try await view(of: book)
         try await ask(view.unasked)
@@ -134,27 +145,44 @@ final class SolanaWatch: Sendable {
                 $0.cursor.newest != book.cursor.newest || $0.mark != book.mark
                     || $0.deposited != book.deposited
             } ?? true
-        if isNews {
-            try await records.replace(upTo: records.lastNumber, with: book.canonicalBytes())
-        }
+        if isNews { try await save(book) }
         let (holds, now, read) = (
             try await watcher.balance(notBefore: book.cursor.slot) ?? 0, Timestamp.systemNow, book
         )
         state.withLock { state in
             state.book = read
+            state.unfinished = nil
             state.readAt = now
             Self.doubt(&state, holds: holds, read)
         }
     }
 
+    private func save(_ book: PayerBook) async throws {
+        try await records.replace(upTo: records.lastNumber, with: book.canonicalBytes())
+    }
+
     /// Where a watch begins: at the last slot that has a deposit of the books, since what came
-    /// after it may not be booked; now, if there is none.
-    private func beginning() async throws -> VaultCursor {
-        let slot = try await sequencer.read { house in
-            house.deposits.map(\.transfer.slot).max()
+    /// after it may not be booked; now, if there is none, or another account got it. If another
+    /// account signed last, what was paid before is not looked for in this one's history.
+    private func beginning() async throws -> PayerBook {
+        let owner = owner
+        let (last, past, isBack) = try await sequencer.read { house in
+            let signers = house.solanaRecords.map(\.pin).filter { $0.count > 0 }.map(\.owner)
+            let isOurs = signers.last == owner
+            return (
+                house.deposits.map(\.transfer).max { $0.slot < $1.slot },
+                isOurs ? nil : SolanaPast(house), !isOurs && signers.contains(owner)
+            )
         }
-        guard let slot else { return try await watcher.beginning() }
-        return try await watcher.beginning(before: slot)
+        var cursor: VaultCursor?
+        if let last, !isBack {
+            cursor = try await watcher.beginning(
+                before: VaultCursor.Anchor(transaction: last.transaction, slot: last.slot))
+        }
+        if cursor == nil { cursor = try await watcher.beginning() }
+        guard let cursor else { preconditionFailure("a watch begins somewhere") }
+        return past.map { PayerBook(from: cursor, after: $0.dispersals, paying: $0.sum) }
+            ?? PayerBook(from: cursor)
     }
 
     /// What an account holds may be ahead of what is read. It differs only if it still does when
@@ -166,7 +194,7 @@ final class SolanaWatch: Sendable {
         } else if let doubt = state.doubt, doubt.holds == holds {
             if book.cursor.slot >= doubt.slot { state.mismatch = holds }
         } else {
-            state.doubt = (holds, book.cursor.slot + settling)
+            state.doubt = (holds, book.cursor.slot.saturatingSum(settling))
         }
     }
 
@@ -196,6 +224,25 @@ final class SolanaWatch: Sendable {
         let slots: [Signature: UInt64]
         let unasked: [Signature]
         let deposits: PayerDeposits
+    }
+
+    /// What was paid on Solana by whoever paid there before.
+    private struct SolanaPast: Sendable {
+        /// How many dispersals, from the first on, are over, or not Solana's.
+        var dispersals = 0
+        /// What they paid there.
+        var sum: UInt128 = 0
+
+        init(_ house: borrowing ClearingHouse) {
+            for dispersal in house.dispersals {
+                let isSolana = dispersal.rail == .solana
+                if isSolana, dispersal.isOpen { return }
+                dispersals += 1
+                for payment in dispersal.payments where isSolana && payment.state == .paid {
+                    sum += payment.units
+                }
+            }
+        }
     }
 
     /// The dispersals from a mark on, those of Solana with their payments.
@@ -293,6 +340,29 @@ final class SolanaWatch: Sendable {
 
     // MARK: Reconciling
 
+    /// What lies at accounts that the house paid from before: whoever still pays there is credited
+    /// with nothing. None of them while the nodes do not tell.
+    private func retired() async -> [StrandedItem] {
+        guard let end = owner.lastIndex(of: ":") else { return [] }
+        let prefix = owner[...end]
+        let pins = (try? await sequencer.read { $0.solanaRecords.map(\.pin.owner) }) ?? []
+        let accounts = pins.filter { $0.hasPrefix(prefix) && $0 != owner }
+            .compactMap { SolanaAddress(String($0.dropFirst(prefix.count))) }
+            .filter { !treasuries.owners.contains($0) }.map(tokenAccount)
+        var items: [StrandedItem] = []
+        for place in stride(from: 0, to: accounts.count, by: 100) {
+            let some = Array(accounts[place..<min(place + 100, accounts.count)])
+            let held = try? await nodes.agreed { node throws(ChainError) in
+                try await node.accounts(some, .finalized).map { $0?.tokens ?? 0 }
+            }
+            for (account, units) in zip(some, held ?? []) where units > 0 {
+                items.append(
+                    StrandedItem(.solanaRetired, .usd, UInt128(units), solanaAccount: account))
+            }
+        }
+        return items
+    }
+
     /// The account against the books, as far as it was read.
     ///
     /// - Parameter rules: after how long a deposit that waits is told.
@@ -320,6 +390,7 @@ final class SolanaWatch: Sendable {
                 .payoutStuck, .usd, UInt128(batch.tokens), number: batch.number,
                 since: batch.since, solanaTransaction: batch.transactions.last)
         }
+        stranded += await retired()
         stranded += found.strays.map { SolanaReconciliation.item(.solanaOutflow, $0) }
         stranded += book.strayIn
             .filter { transfer in

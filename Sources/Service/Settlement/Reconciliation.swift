@@ -120,8 +120,20 @@ public struct StrandedItem: Hashable, Sendable {
         case depositWaiting = 18
         /// What leaves the account that pays on the EVM chain was not read for long.
         case payerUnread = 19
+        /// What is promised by voucher and was not claimed.
+        case voucherUnclaimed = 20
+        /// Tokens at an account on Solana that the house paid from before.
+        case solanaRetired = 21
         /// A slash that found no bond: the contract holds the request for it.
         case slashForgone = 22
+        /// What is to be paid out and was not, settlement after settlement.
+        case unpaid = 23
+        /// Money of the house's own in a payment channel that should move and does not.
+        case channelDeposit = 24
+        /// The house was given up: what was in no root can be paid to nobody.
+        case abandoned = 25
+        /// What is to be paid out and is less than the house pays at all, of everybody together.
+        case belowMinimum = 26
     }
 
     /// What it is.
@@ -132,7 +144,7 @@ public struct StrandedItem: Hashable, Sendable {
     public let amount: UInt128
     /// Whose it is, or who sent it.
     public let account: EVMAddress?
-    /// The batch, verdict or dispersal it is about.
+    /// The batch, verdict, dispersal or payment channel it is about.
     public let number: UInt64?
     /// The transaction it came with.
     public let transaction: Digest?
@@ -183,7 +195,13 @@ extension StrandedItem.Kind {
         case .payerOutflow: "payer_outflow"
         case .depositWaiting: "deposit_waiting"
         case .payerUnread: "payer_unread"
+        case .voucherUnclaimed: "voucher_unclaimed"
         case .slashForgone: "slash_forgone"
+        case .solanaRetired: "solana_retired"
+        case .unpaid: "unpaid"
+        case .channelDeposit: "channel_deposit"
+        case .abandoned: "abandoned"
+        case .belowMinimum: "below_minimum"
         }
     }
 }
@@ -211,9 +229,11 @@ public struct StrandingRules: Hashable, Sendable {
     public var unclaimed = Timestamp.Span.seconds(30 * 86_400)
     /// A deposit of somebody who is not seen otherwise.
     public var ownerless = Timestamp.Span.seconds(7 * 86_400)
+    /// What is to be paid out; and two epochs at least, unless it is nothing.
+    public var unpaid = Timestamp.Span.seconds(7 * 86_400)
     /// What the house does by itself: a batch, a root, a slash, a dispersal.
     public var overdue = Timestamp.Span.seconds(3_600)
 
-    /// Thirty days, seven days and an hour.
+    /// Thirty days, seven days, and an hour.
     public init() {}
 }

@@ -76,6 +76,26 @@ import Testing
         lines(found, holds: nil)
     }
 
+    /// Who pays from another account now is not asked for what the one before it paid.
+    @Test func whatAnotherAccountPaidIsNotLookedFor() throws {
+        let old = [[payment(1, to: 7, 30)], [], [payment(2, to: 8, 40)]]
+        var book = PayerBook(from: start, after: 3, paying: 70)
+        let before = PayerComparison(
+            book, PayerPayments([], sum: 70), slot: { _ in nil })
+        #expect(before.isBalanced && differences(before) == [0, 0, 0] && before.paid == 0)
+        // Without that each of them is missing, if nodes know them no longer.
+        let lost = PayerComparison(self.book([]), books(old)) { _ in nil }
+        #expect(lost.missing.count == 2 && lost.paid == 70)
+        take([sent(3, slot: 150, to: 9, 5)], upTo: 200, &book)
+        let later = PayerComparison(
+            book, PayerPayments([.init([payment(3, to: 9, 5)], isOver: true)], sum: 75),
+            slot: { _ in nil })
+        #expect(later.isBalanced && differences(later) == [0, 0, 0] && later.paid == 5)
+        book.retire(later)
+        #expect(book.mark == 4)
+        #expect(try PayerBook(canonicalBytes: book.canonicalBytes()) == book)
+    }
+
     @Test func whatWasPaidIsFoundAndForgotten() throws {
         // Two payments of one transaction, two of the same sum, and one of another dispersal.
         var book = book([
