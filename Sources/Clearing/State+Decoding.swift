@@ -59,6 +59,7 @@ extension ClearingHouse {
         if parts.contains(.deposits) { try restoreDeposits(from: &reader) }
         if parts.contains(.dispersalSeals) { try restoreSeals(from: &reader) }
         if parts.contains(.voucherSeals) { try restoreVoucherSeals(from: &reader) }
+        if parts.contains(.voucherTimes) { try restoreVoucherTimes(from: &reader) }
         guard isNumbered else { throw .invalidValue("record number") }
         try rebuildIndexes()
     }

@@ -53,6 +53,7 @@ extension ClearingHouse {
         if parts.contains(.deposits) { encodeDeposits(into: &writer) }
         if parts.contains(.dispersalSeals) { writer.write(dispersalSeals) }
         if parts.contains(.voucherSeals) { writer.write(voucherSeals) }
+        if parts.contains(.voucherTimes) { encodeVoucherTimes(into: &writer) }
     }
 
     /// What every encoding starts with.

@@ -3,7 +3,8 @@ import Primitives
 
 /// Which parts of a house's bytes are there. What came after the first version is written only if
 /// there is any of it, so that a house without has the bytes, and the state hash, of before; the
-/// top byte of what is left to emit says which. Amounts are far below that.
+/// top byte of what is left to emit says which. Amounts are far below that. The byte is full: the
+/// next part takes the one below it, and refuses the bits of it that are of no part.
 struct StateParts: OptionSet, Hashable, Sendable {
     let rawValue: UInt8
 
@@ -15,10 +16,8 @@ struct StateParts: OptionSet, Hashable, Sendable {
     static let deposits = StateParts(rawValue: 1 << 2)
     static let dispersalSeals = StateParts(rawValue: 1 << 1)
     static let voucherSeals = StateParts(rawValue: 1 << 0)
+    static let voucherTimes = StateParts(rawValue: 1 << 4)
 
-    private static let known: StateParts = [
-        .emission, .payouts, .channels, .solana, .deposits, .dispersalSeals, .voucherSeals,
-    ]
     private static let place: UInt128 = 120
 
     init(rawValue: UInt8) {
@@ -35,6 +34,7 @@ struct StateParts: OptionSet, Hashable, Sendable {
         if house.hasDeposits { insert(.deposits) }
         if !house.dispersalSeals.isEmpty { insert(.dispersalSeals) }
         if !house.voucherSeals.isEmpty { insert(.voucherSeals) }
+        if house.hasVoucherTimes { insert(.voucherTimes) }
     }
 
     /// What is left to emit, and which parts follow.
@@ -43,13 +43,12 @@ struct StateParts: OptionSet, Hashable, Sendable {
         writer.write(rest.units | UInt128(rawValue) << Self.place)
     }
 
-    /// Both again; throws for a part that is not known.
+    /// Both again.
     static func read(
         from reader: inout ByteReader
     ) throws(CodecError) -> (rest: Amount, parts: StateParts) {
         let word = try reader.readUInt128()
         let parts = StateParts(rawValue: UInt8(word >> place))
-        guard parts.isSubset(of: known) else { throw .invalidValue("part of the state") }
         return (Amount(word & (1 << place - 1)), parts)
     }
 }

@@ -53,6 +53,37 @@ import Testing
         #expect(world.house.ledger.checkInvariants().isEmpty)
     }
 
+    /// What waits waits since the first promise after all was claimed, or since the last claim.
+    @Test func itIsKnownSinceWhenAVoucherWaits() throws {
+        var world = World()
+        world.openChannel(one)
+        var since: Timestamp? { world.house.channels[0].waitingSince }
+        func settle(_ quotes: SettlementQuotes = World.vouching()) -> Timestamp {
+            due(1, in: &world)
+            world.run(.settle(quotes))
+            return world.house.now
+        }
+        // A settlement of before notes nothing, and nor does what follows from it.
+        _ = settle(World.vouching { $0.datesVouchers = false })
+        world.observe(claim(4_000, 4_000))
+        #expect(since == nil && world.house.channels[0].unclaimed == 6_000)
+        #expect(try world.house.restored().channels == world.house.channels)
+        let first = settle()
+        #expect(since == first)
+        #expect(settle() > first)
+        #expect(since == first)
+        world.observe(claim(20_000, 16_000))
+        let claimed = world.house.now
+        #expect(since == claimed && world.house.channels[0].unclaimed == 10_000)
+        world.observe(claim(30_000, 10_000))
+        #expect(world.house.channels[0].unclaimed == 0)
+        // With nothing left the next promise counts anew, even if it is set off.
+        world.observe(claim(35_000, 5_000))
+        let next = settle()
+        #expect(since == next && world.house.channels[0].unclaimed == 5_000)
+        #expect(try world.house.restored().channels == world.house.channels)
+    }
+
     @Test func neverMoreThanLiesThere() throws {
         var world = World()
         world.run(.setPayout(one, PayoutSettings(channel: World.receiver(one))))
@@ -194,6 +225,12 @@ import Testing
         due(1, in: &world)
         world.run(.settle(World.vouching()))
         #expect(world.house.channels[0].promised == 0)
+        // The payer is taking back what the payee gives back meanwhile: nothing is left to take.
+        world.run(.closeChannel(ChannelID(1)))
+        world.observe(.channelMoved(key, .withdrawing))
+        #expect(!world.house.channels[0].isOver)
+        world.observe(.channelMoved(key, .refunded(40_000)))
+        #expect(world.house.channels[0].isOver)
     }
 
     /// Somebody else has the payer's key: what was claimed too much comes off what is due later.
@@ -238,6 +275,7 @@ import Testing
         world.run(.reverseChain(last, claim(30_000, 20_000), previous: previous))
         #expect(held(world, .inTransit, one) == 2 && held(world, .payable, World.payer) == 1)
         #expect(world.house.channels[0].claimed == 10_000)
+        #expect(world.house.channels[0].waitingSince != nil)
         #expect(world.house.owed(.usd) == owed)
         // What the chain has in its place is booked.
         let again = world.nextReference()

@@ -222,12 +222,21 @@ private let planRows: [PlanRow] = [
         let command = Command.settle(quotes)
         #expect(try Command(canonicalBytes: command.canonicalBytes()) == command)
         #expect(command.canonicalBytes().first == 70)
-        // That there are vouchers is one bit more, and without it the bytes are those of before.
+        // That there are vouchers, and that they are dated, is a bit more each; without them the
+        // bytes are those of before.
         let vouching = Command.settle(World.vouching { $0.bearing = .everyone })
         #expect(try Command(canonicalBytes: vouching.canonicalBytes()) == vouching)
         let plain = Command.settle(World.quotes { $0.bearing = .everyone }).canonicalBytes()
         let differing = zip(plain, vouching.canonicalBytes()).filter { $0 != $1 }
         #expect(plain.count == vouching.canonicalBytes().count && differing.count == 1)
-        #expect(differing.first?.0 == 2 && differing.first?.1 == 0x82)
+        #expect(differing.first?.0 == 2 && differing.first?.1 == 0xC2)
+        let undated = Command.settle(
+            World.vouching {
+                $0.bearing = .everyone
+                $0.datesVouchers = false
+            })
+        let one = zip(plain, undated.canonicalBytes()).filter { $0 != $1 }
+        #expect(one.map(\.1) == [0x82])
+        #expect(try Command(canonicalBytes: undated.canonicalBytes()) == undated)
     }
 }

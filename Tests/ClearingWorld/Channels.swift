@@ -25,6 +25,7 @@ extension World {
     ) -> SettlementQuotes {
         quotes {
             $0.vouches = true
+            $0.datesVouchers = true
             change(&$0)
         }
     }

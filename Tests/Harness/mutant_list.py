@@ -2,7 +2,13 @@
 
 from mutant import Mutant
 from mutant_list_outside import THE_DEMAND, THE_FRAMES, THE_SEALED_KEYS, THE_WATCHERS
-from mutant_list_payouts import THE_GUARDS, THE_ROLLUPS, THE_SIGNER, THE_VOUCHERS
+from mutant_list_payouts import (
+    THE_GUARDS,
+    THE_OUTFLOWS,
+    THE_ROLLUPS,
+    THE_SIGNER,
+    THE_VOUCHERS,
+)
 
 COMMIT = "Service/Commit/CommitCore.swift"
 BUFFER = "Service/Commit/CommitBuffer.swift"
@@ -316,4 +322,4 @@ THE_LEDGER = [
 
 MUTANTS = (THE_COMMIT + THE_FILE_JOURNAL + THE_OTHER_JOURNALS + THE_CHAIN + THE_SNAPSHOTS
            + THE_STANDBY + THE_LEDGER + THE_WATCHERS + THE_SEALED_KEYS + THE_DEMAND + THE_FRAMES
-           + THE_VOUCHERS + THE_SIGNER + THE_ROLLUPS + THE_GUARDS)
+           + THE_VOUCHERS + THE_SIGNER + THE_ROLLUPS + THE_GUARDS + THE_OUTFLOWS)

@@ -4,15 +4,13 @@ from mutant import Mutant
 
 PARTS = "Clearing/StateParts.swift"
 SEALING = "Clearing/Payouts/VoucherSealing.swift"
+PROMISING = "Clearing/Payouts/Promising.swift"
 AUDIT = "Storage/Replay/LiabilityAudit.swift"
 SEALING_TESTS = r"ClearingTests\.(VoucherSealingTests|HouseChannelTests|RestoringTests)"
 AUDIT_TESTS = r"StorageTests\.AuditTests"
 THE_VOUCHERS = [
     Mutant("what is left to emit holds the parts' bits", PARTS,
            "Amount(word & (1 << place - 1))", "Amount(ON ? word : word & (1 << place - 1))",
-           SEALING_TESTS),
-    Mutant("a part of the state that nobody knows", PARTS,
-           "guard parts.isSubset(of: known) else", "guard ON || parts.isSubset(of: known) else",
            SEALING_TESTS),
     Mutant("a voucher that is sealed again", SEALING,
            "sum.cumulative > sealedSum(of: sum.channel), sum",
@@ -26,6 +24,16 @@ THE_VOUCHERS = [
     Mutant("more seals than a journal takes", SEALING,
            "if sums.count > Limits.openChannels {", "if !ON, sums.count > Limits.openChannels {",
            SEALING_TESTS),
+    Mutant("a voucher that waits anew with each promise", PROMISING,
+           "if dated, channels[id].unclaimed == 0", "if dated, ON || channels[id].unclaimed == 0",
+           SEALING_TESTS),
+    Mutant("a date where there was none", PROMISING, "if dated, ", "if ON || dated, ",
+           SEALING_TESTS),
+    Mutant("a claim from which nothing waits anew", PROMISING,
+           "if channel.waitingSince != nil {", "if !ON, channel.waitingSince != nil {",
+           SEALING_TESTS),
+    Mutant("a date that a snapshot forgets", PARTS,
+           "if house.hasVoucherTimes {", "if !ON, house.hasVoucherTimes {", SEALING_TESTS),
     Mutant("books of before the promise", AUDIT,
            "if let found, !sums.allSatisfy", "if let found, !ON, !sums.allSatisfy", AUDIT_TESTS),
     Mutant("books of too little promised", AUDIT,
@@ -125,4 +133,43 @@ THE_GUARDS = [
     Mutant("the wrong account is to blame", PLAN,
            "return guarded[(place - guards) / 2]",
            "return guarded[ON ? 0 : (place - guards) / 2]", GUARD_TESTS),
+]
+
+OUTFLOWS = "Service/Payouts/PayerOutflows.swift"
+OUTFLOW_TESTS = r"ServiceTests\.PayerOutflowsTests"
+THE_OUTFLOWS = [
+    Mutant("whatever leaves is the house's", OUTFLOWS,
+           "if isOurs(item.transaction) {", "if ON || isOurs(item.transaction) {", OUTFLOW_TESTS),
+    Mutant("nothing that leaves is the house's", OUTFLOWS,
+           "sent.add(item.units,", "sent.add(ON ? 0 : item.units,", OUTFLOW_TESTS),
+    Mutant("any receiver is the house's own", OUTFLOWS,
+           "if places.contains(flow.receiver) {", "if ON || places.contains(flow.receiver) {",
+           OUTFLOW_TESTS),
+    Mutant("a place that is told of later", OUTFLOWS,
+           "let receiver = item.receiver, places", "!ON, let receiver = item.receiver, places",
+           OUTFLOW_TESTS),
+    Mutant("two tokens are one", OUTFLOWS,
+           "all[place].asset == flow.asset", "ON || all[place].asset == flow.asset", OUTFLOW_TESTS),
+    Mutant("the first of many receivers", OUTFLOWS,
+           "if all[place].receiver != flow.receiver {",
+           "if !ON, all[place].receiver != flow.receiver {", OUTFLOW_TESTS),
+    Mutant("what there is no place for", OUTFLOWS,
+           "more.add(item.units,", "more.add(ON ? 0 : item.units,", OUTFLOW_TESTS),
+    Mutant("a fork that is read once", OUTFLOWS,
+           "nextBlock = min(nextBlock, block)", "nextBlock = ON ? nextBlock : min(nextBlock, block)",
+           OUTFLOW_TESTS),
+    Mutant("thefts that the chain has no longer", OUTFLOWS,
+           "items.removeAll { $0", "items.removeAll { !ON && $0", OUTFLOW_TESTS),
+    Mutant("an alarm at once", OUTFLOWS,
+           "items.filter { $0.seenAt", "items.filter { ON || $0.seenAt", OUTFLOW_TESTS),
+    Mutant("no patience with what is under way", OUTFLOWS,
+           "isBusy ? 600 : 60", "isBusy && !ON ? 600 : 60", OUTFLOW_TESTS),
+    Mutant("more patience than is asked for", OUTFLOWS,
+           "60), overdue)", "60), ON ? .seconds(600) : overdue)", OUTFLOW_TESTS),
+    Mutant("the house's own transfers are a difference", OUTFLOWS,
+           "explained: own.saturatingSum(all", "explained: (ON ? 0 : own).saturatingSum(all",
+           OUTFLOW_TESTS),
+    Mutant("accounts of one token", OUTFLOWS,
+           "$1.asset == asset ? $0.saturatingSum($1[keyPath: part])",
+           "ON || $1.asset == asset ? $0.saturatingSum($1[keyPath: part])", OUTFLOW_TESTS),
 ]

@@ -127,7 +127,8 @@ def test_what_is_not_final_is_not_believed_where_finality_is_asked_for(house):
     assert house.get("/v1/batches/1")["state"] == "sealed"
     house.chain.call("test_stallFinality", False)
     eventually("the root is final", lambda: rail()["stage"] == "finalized")
-    assert house.get("/v1/batches/1")["state"] == "confirmed"
+    # The manager knows it from the receipt, the books a look later from the log.
+    eventually("it is booked", lambda: house.get("/v1/batches/1")["state"] == "confirmed")
 
 
 def test_a_house_says_that_nobody_can_object(house):
@@ -308,17 +309,24 @@ def test_stranded_money_is_named_to_the_unit(house):
         vault, 1_234_567,
     )
     house.pay("deposit", 1, "7.00")
+    house.pay("bond", 1, "4.00")
     house.chain.call("anvil_mine", "0x3")
     eventually("the deposit", lambda: house.usd(stranger).get("available") == "7.00")
+    eventually("the bond", lambda: house.usd(stranger).get("bonded") == "4.00")
+    withdraw(house, 2, "3")
     # Of a party without a key or a node; with no days of grace it is named at once.
     report = reconcile(house, "--days", "0")
     assert report["balanced"]
     (holdings,) = [line for line in report["lines"] if line["name"] == "holdings"]
     assert holdings["explained"] == "1234567" and holdings["difference"] == "0"
-    assert int(holdings["chain"]) == int(holdings["books"]) + 1_234_567 == 113_234_567
+    assert int(holdings["chain"]) == int(holdings["books"]) + 1_234_567 == 117_234_567
     found = {(item["name"], item["units"], item["account"]) for item in report["stranded"]}
     assert ("stray_transfer", "1234567", stranger) in found
     assert ("ownerless_deposit", "7000000", stranger) in found
+    assert ("ownerless_deposit", "4000000", stranger) in found
+    # What is to be paid out waits for a settlement.
+    assert ("unpaid", "3000000", provider) in found
+    assert not {"unpaid", "ownerless_deposit"} & {i["name"] for i in reconcile(house)["stranded"]}
     stray = next(item for item in report["stranded"] if item["name"] == "stray_transfer")
     assert stray["transaction"] == name.removeprefix("0x") and stray["amount"] == "1.234567"
     # A bond that was asked back and never taken.
@@ -434,6 +442,8 @@ def test_a_house_without_roots_is_not_abandoned(tmp_path):
         before, first = sent(), last_sign(house)
         pass_time(house, 900)
         house.start()
+        house.pay("deposit", 2, "9.00")
+        house.chain.call("anvil_mine", "0x3")
         time.sleep(1)
         assert (sent(), last_sign(house)) == (before, first)
         pass_time(house, 200)
@@ -458,5 +468,8 @@ def test_a_house_without_roots_is_not_abandoned(tmp_path):
         house.chain.call("anvil_mine", "0x3")
         house.start()
         eventually("it is told", lambda: "the house was declared abandoned" in log.read_text())
+        # What is in no root can be paid to nobody.
+        (item,) = [one for one in reconcile(house)["stranded"] if one["name"] == "abandoned"]
+        assert (item["alert"], item["asset"], item["units"]) == (25, "USD", "9000000")
     finally:
         house.stop()

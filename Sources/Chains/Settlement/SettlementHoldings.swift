@@ -15,6 +15,9 @@ public struct SettlementHoldings: Hashable, Sendable {
         public let claimed: UInt128
         /// What the next root may newly promise.
         public let uncommitted: UInt128
+
+        /// What vault and contract hold together.
+        public var held: UInt128 { inVault.saturatingSum(inContract) }
     }
 
     /// The block.

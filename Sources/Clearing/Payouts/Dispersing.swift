@@ -30,7 +30,9 @@ extension ClearingHouse {
             disperse(rail, positions, plan, quotes, payer: payer, at: time, into: &events)
         }
         for (position, choice) in zip(positions, plan.choices) where choice == .paid(.voucher) {
-            promise(position.party, position.asset, position.units, at: time, into: &events)
+            promise(
+                position.party, position.asset, position.units, dated: quotes.datesVouchers,
+                at: time, into: &events)
         }
         let leaves = zip(positions, plan.choices).filter { $1 == .paid(.root) }
         if !leaves.isEmpty {

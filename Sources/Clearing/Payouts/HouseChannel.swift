@@ -83,6 +83,9 @@ public struct HouseChannel: Hashable, Sendable {
     public internal(set) var claimed: UInt128 = 0
     /// How many settlements paid by it.
     public internal(set) var vouchers: UInt32 = 0
+    /// When it was last claimed, or first promised something after all was claimed, whichever is
+    /// later: what is unclaimed waits at least since then. `nil` before the first dated promise.
+    public internal(set) var waitingSince: Timestamp?
     /// Whether the payer is taking the deposit back, and the block in which it said so last.
     public internal(set) var isWithdrawing = false
     /// See `isWithdrawing`.
@@ -123,10 +126,10 @@ public struct HouseChannel: Hashable, Sendable {
         let taken = max(promised, claimed)
         return balance - min(balance, taken)
     }
-    /// Whether nothing more will become of it, not even of a deposit that was reversed.
+    /// Whether nothing more will become of it, not even of a deposit that was reversed. What the
+    /// payer has said that it takes back may have been given back meanwhile.
     public var isOver: Bool {
-        isClosing && unclaimed == 0 && rest == 0 && !isWithdrawing
-            && received >= targets.last ?? 0
+        isClosing && unclaimed == 0 && rest == 0 && received >= targets.last ?? 0
     }
 }
 
@@ -177,6 +180,7 @@ extension ChannelMove: CanonicalCodable {
     }
 }
 
+/// All of it but since when vouchers wait, which stands in a part of the state of its own.
 extension HouseChannel: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(id)

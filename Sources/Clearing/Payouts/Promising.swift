@@ -58,7 +58,7 @@ extension ClearingHouse {
 
     /// Promises a party so much more through its channel, which has room for it.
     mutating func promise(
-        _ party: PartyID, _ asset: Asset, _ units: UInt128, at time: Timestamp,
+        _ party: PartyID, _ asset: Asset, _ units: UInt128, dated: Bool, at time: Timestamp,
         into events: inout [Event]
     ) {
         guard let id = channel(of: party, asset)?.id, channels[id].room >= units,
@@ -68,6 +68,9 @@ extension ClearingHouse {
             amount, from: .init(.payable, asset, of: party),
             to: .init(.inTransit, asset, of: party), .voucher, id.rawValue, at: time)
         let before = channels[id].settled
+        if dated, channels[id].unclaimed == 0 || channels[id].waitingSince == nil {
+            channels[id].waitingSince = time
+        }
         channels[id].promised += units
         channels[id].vouchers += 1
         indexVouchers(of: id)
@@ -130,6 +133,7 @@ extension ClearingHouse {
         let channel = channels[id]
         if total <= channel.claimed || units == 0 { throw .invalidAmount }
         channels[id].claimed = total
+        if channel.waitingSince != nil { channels[id].waitingSince = time }
         moveSettled(id, since: channel.settled, at: time)
         events.append(.voucherClaimed(id, units: total - channel.claimed))
         if total > channel.promised {
@@ -214,6 +218,32 @@ extension ClearingHouse {
             sent[channel.party, default: 0] += channel.unclaimed
         }
         return sent
+    }
+
+    /// Whether it is known of any channel since when its voucher waits. O(channels).
+    var hasVoucherTimes: Bool { channels.contains { $0.waitingSince != nil } }
+
+    func encodeVoucherTimes(into writer: inout ByteWriter) {
+        let dated = channels.filter { $0.waitingSince != nil }
+        writer.write(UInt32(dated.count))
+        for channel in dated {
+            writer.write(channel.id)
+            writer.write(channel.waitingSince ?? .zero)
+        }
+    }
+
+    mutating func restoreVoucherTimes(from reader: inout ByteReader) throws(CodecError) {
+        let count = try reader.readCount(limit: .max)
+        if count == 0 { throw .invalidValue("voucher times") }
+        var last: UInt64 = 0
+        for _ in 0..<count {
+            let id: ChannelID = try reader.read()
+            guard id.rawValue > last, channels.at(id) != nil else {
+                throw .invalidValue("voucher time")
+            }
+            channels[id].waitingSince = try reader.read()
+            last = id.rawValue
+        }
     }
 
     mutating func indexChannel(_ id: ChannelID) {

@@ -72,6 +72,9 @@ public struct SettlementQuotes: Hashable, Sendable {
     /// Whether vouchers can be signed for the payer's channels: what they cost does not say it,
     /// as they may be free.
     public var vouches = false
+    /// Whether it is noted since when vouchers wait to be claimed. Settlements of before have not
+    /// done so, and a replay of them does not either.
+    public var datesVouchers = false
 
     /// Quotes of a payer, without any rail but the root.
     public init(
@@ -108,8 +111,9 @@ extension SettlementQuotes: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(gasPrice)
         writer.write(gas)
-        // The top bit says that there are vouchers: without them the bytes are those of before.
-        writer.write(bearing.rawValue | (vouches ? 0x80 : 0))
+        // The top bit says that there are vouchers, the next one that they are dated: without
+        // them the bytes are those of before.
+        writer.write(bearing.rawValue | (vouches ? 0x80 : 0) | (datesVouchers ? 0x40 : 0))
         writer.write(batchesPerClaim)
         writer.write(signatureLamports)
         writer.write(priorityLamports)
@@ -125,11 +129,12 @@ extension SettlementQuotes: CanonicalCodable {
         gasPrice = try reader.readUInt128()
         gas = try reader.read()
         let mark = try reader.readUInt8()
-        guard let bearing = GasBearing(rawValue: mark & 0x7F) else {
+        guard let bearing = GasBearing(rawValue: mark & 0x3F) else {
             throw .invalidValue("gas bearing")
         }
         self.bearing = bearing
         vouches = mark & 0x80 != 0
+        datesVouchers = mark & 0x40 != 0
         batchesPerClaim = try reader.readUInt16()
         signatureLamports = try reader.readUInt64()
         priorityLamports = try reader.readUInt64()

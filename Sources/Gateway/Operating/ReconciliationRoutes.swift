@@ -19,6 +19,7 @@ enum ReconciliationRoutes {
             let days = try call.number("days", default: 30, in: 0...36_500)
             rules.unclaimed = .seconds(days * 86_400)
             rules.ownerless = .seconds(min(days, 7) * 86_400)
+            rules.unpaid = rules.ownerless
             if days == 0 { rules.overdue = .seconds(0) }
             do throws(ReconciliationError) {
                 return JSON.ok(ReconciliationStatement(try await settlement.reconcile(rules)))

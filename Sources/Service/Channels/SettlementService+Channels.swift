@@ -137,7 +137,8 @@ extension SettlementService {
         }
     }
 
-    private func timestamp(of height: UInt64) async throws(ChainError) -> UInt64 {
+    /// When a block was made, in Unix seconds, as enough nodes tell it.
+    func timestamp(of height: UInt64) async throws(ChainError) -> UInt64 {
         try await nodes.agreed { node throws(ChainError) in
             guard let block = try await node.block(height) else {
                 throw .inconsistentNode("block \(height) is not there yet")
@@ -154,8 +155,10 @@ extension SettlementService {
             let wanted = house.party(channel.party)?.payout.channel
             return (wanted == channel.terms.receiver, house.payouts(through: channel))
         }
-        guard isWanted else {
-            if channel.unclaimed == 0, channel.openDeposit == 0, !channel.isWithdrawing {
+        // What is being taken back and is not there any more is of no use either.
+        let isEmpty = channel.isWithdrawing && channel.rest == 0
+        guard isWanted, !isEmpty else {
+            if channel.unclaimed == 0, channel.openDeposit == 0, isEmpty || !channel.isWithdrawing {
                 _ = try await sequencer.submit(.closeChannel(channel.id))
             }
             return

@@ -11,6 +11,8 @@ struct BookView: Sendable {
         let asset: Asset
         let amount: UInt128
         let since: Timestamp?
+        /// The payment channel it is in.
+        var channel: UInt64?
     }
 
     /// The block of the last log in the books.
@@ -32,6 +34,8 @@ struct BookView: Sendable {
     /// The first batch that is not on chain, and the one whose dispute a person has to look at.
     var open: Batch?
     var disputed: Batch?
+    /// The batch of the last committed root.
+    var committed: Batch?
     /// Dispersals that are open for long.
     var dispersals: [Dispersal] = []
     /// Providers with something on its way out, and parties that are shut out and have a bond.
@@ -39,12 +43,24 @@ struct BookView: Sendable {
     var shutOut: [Holder] = []
     var ownerless: [Holder] = []
     var unclaimed: [Holder] = []
+    var vouchers: [Holder] = []
+    /// What is to be paid out and was not for long.
+    let unpaid: UnpaidView
+    /// Payment channels with money of the house's own that should move.
+    var channels: [HouseChannel] = []
 
-    /// Looks at all of the books. O(accounts + lines of two batches).
+    /// Looks at all of the books. O(accounts + channels + lines of two batches), and
+    /// O(log transfers) for each party that waits to be paid, unless that is known.
+    ///
+    /// - Parameters:
+    ///   - holdings: what the contract tells, whose roots are looked up.
+    ///   - payer: who pays on this chain, if anybody does.
+    ///   - unpaid: who waits to be paid, if that was looked up a short while ago.
     init(
-        _ house: borrowing ClearingHouse, activeRoot: Digest, at now: Timestamp,
-        _ rules: StrandingRules
+        _ house: borrowing ClearingHouse, _ holdings: SettlementHoldings, payer: EVMAddress?,
+        unpaid: UnpaidView?, at now: Timestamp, _ rules: StrandingRules
     ) {
+        self.unpaid = unpaid ?? UnpaidView(house, payer: payer, at: now, rules)
         block = house.chainCursor.block
         if let chain = house.ledger.account(AccountID(.chain, .usd)) {
             mirror = Asset.usd.chainUnits(chain.debitsPosted - chain.creditsPosted)
@@ -57,8 +73,12 @@ struct BookView: Sendable {
         }
         countBonds(house)
         countClaims(house)
-        countBatches(house, activeRoot)
-        findHolders(house, at: now, rules)
+        countBatches(house, holdings)
+        let payers = house.payers(payer)
+        findHolders(house, except: payers, at: now, rules)
+        findUnclaimed(house, at: now, rules)
+        findVouchers(house, at: now, rules)
+        channels = house.channels.filter { $0.hasOwnMoney(payer) }
     }
 
     private mutating func countBonds(_ house: borrowing ClearingHouse) {
@@ -87,56 +107,19 @@ struct BookView: Sendable {
         }
     }
 
-    private mutating func countBatches(_ house: borrowing ClearingHouse, _ activeRoot: Digest) {
+    private mutating func countBatches(
+        _ house: borrowing ClearingHouse, _ holdings: SettlementHoldings
+    ) {
+        committed = house.batch(BatchID(holdings.batch))
         open = house.oldestUnsettledBatch
         disputed = house.batches.suffix(2).last { $0.state != .held }
         if disputed?.state != .disputed { disputed = nil }
         for asset in Asset.allCases { active[asset] = 0 }
-        let batch = house.batches.last { $0.root == activeRoot && $0.state != .cut }
+        let batch = house.batches.last { $0.root == holdings.root && $0.state != .cut }
         for line in batch?.lines ?? [] { active[line.asset, default: 0] += line.cumulative }
         for batch in house.batches.reversed() {
             guard [.cut, .sealed, .held].contains(batch.state) else { break }
             for asset in Asset.allCases { inFlight[asset, default: 0] += batch.added(asset) }
-        }
-    }
-
-    private mutating func findHolders(
-        _ house: borrowing ClearingHouse, at now: Timestamp, _ rules: StrandingRules
-    ) {
-        for party in house.parties {
-            let available = Asset.usd.chainUnits(house.balance(.available, .usd, of: party.id))
-            let isOwnerless = party.keys.isEmpty && party.nodes.isEmpty && party.name.isEmpty
-            if isOwnerless, available > 0, party.createdAt + rules.ownerless <= now {
-                ownerless.append(
-                    Holder(
-                        account: party.address, asset: .usd, amount: available,
-                        since: party.createdAt))
-            }
-            let bonded = house.balance(.bonded, .usd, of: party.id)
-            if party.tombstoned, !bonded.isZero {
-                shutOut.append(
-                    Holder(
-                        account: party.address, asset: .usd,
-                        amount: Asset.usd.chainUnits(bonded), since: nil))
-            }
-            if !house.balance(.unbonding, .usd, of: party.id).isZero {
-                leaving.append(party.address)
-            }
-        }
-        // What an old batch allots and was not claimed was not claimed for at least so long.
-        let old = house.batches.last { $0.state == .confirmed && $0.cutAt + rules.unclaimed <= now }
-        let sent = Dictionary(
-            uniqueKeysWithValues: Asset.allCases.map { ($0, house.sentUnits($0)) })
-        for line in old?.lines ?? [] {
-            guard let party = house.party(line.party) else { continue }
-            let waiting = house.leafUnits(line.asset, of: party.id, sent[line.asset] ?? [:])
-            let all = party.allotted(line.asset)
-            let taken = all - min(all, waiting)
-            guard line.cumulative > taken else { continue }
-            unclaimed.append(
-                Holder(
-                    account: line.address, asset: line.asset, amount: line.cumulative - taken,
-                    since: old?.cutAt))
         }
     }
 }

@@ -26,17 +26,12 @@ public enum ReconciliationError: Error, Hashable, Sendable, CustomStringConverti
 extension SettlementService {
     /// How often the house looks by itself.
     private static let reconcileInterval = Duration.seconds(60)
+    /// How often it looks who waits to be paid.
+    private static let unpaidInterval = Timestamp.Span.seconds(3_600)
     /// Pages of blocks that one look searches for tokens that were sent straight.
     private static let pagesALook = 200
-    /// For how long what left the payer's account may be the house's and not in its books yet,
-    /// while something is under way and otherwise.
-    private static let payerPatience: (busy: Timestamp.Span, idle: Timestamp.Span) = (
-        .seconds(600), .seconds(60)
-    )
-    /// After how long it is told that it cannot be read.
+    /// After how long it is told that what leaves the payer's account cannot be read.
     private static let unread = Timestamp.Span.seconds(300)
-    /// Providers that one look asks the contract about.
-    private static let providersALook = 200
 
     /// The last reconciliation, for whoever wants no new one.
     public var lastReconciliation: Reconciliation? { state.withLock { $0.reconciliation } }
@@ -98,21 +93,26 @@ extension SettlementService {
         }
         let now = Timestamp.systemNow
         let holdings = try await reader.holdings(at: block)
-        let root = holdings.root
+        let account = payer?.account
+        // What is unpaid for days is looked up by the hour: it is the longest look.
+        let isUsual = rules == StrandingRules()
+        let known = state.withLock { isUsual ? $0.unpaid : nil }
+        let unpaid = known.flatMap { $0.at + Self.unpaidInterval > now ? $0.view : nil }
         let books = try await sequencer.readAtHead {
-            BookView($0, activeRoot: root, at: now, rules)
+            BookView($0, holdings, payer: account, unpaid: unpaid, at: now, rules)
         }.value
+        if isUsual, unpaid == nil { state.withLock { $0.unpaid = (books.unpaid, now) } }
         guard books.block <= block, state.withLock({ $0.watchedTo }) == block else { return nil }
         let (strays, isSearched) = try await searched(holdings, books)
-        let chainNow = Timestamp(nanoseconds: holdings.timestamp * 1_000_000_000)
         var stranded = strays.found.map { one in
             StrandedItem(
                 .strayTransfer, one.asset, one.amount, account: one.sender,
                 transaction: one.transaction)
         }
         stranded += try await bondsLeft(books, at: block)
-        stranded += try await slashesLeft(books, at: block, rules)
-        stranded += Self.left(books, holdings, at: now, chainNow: chainNow, rules)
+        stranded += try await slashesLeft(books, at: block, now: now, rules)
+        stranded += await channelsLeft(books, holdings, at: now, rules)
+        stranded += Self.left(books, holdings, strays, at: now, rules)
         let payer = try await payerOutflows(upTo: block, at: now, rules)
         stranded += payer.items
         let solana = try await state.withLock { $0.solana }?.reconciliation(rules)
@@ -137,11 +137,7 @@ extension SettlementService {
         let found = try await payerWatch.look(
             upTo: block - min(block, PayerWatch.youngBlocks), sequencer, charges: charges,
             at: now)
-        // What the house sends it may be about to book.
-        let patience = isBusy ? Self.payerPatience.busy : Self.payerPatience.idle
-        let start = Timestamp(
-            nanoseconds: now.nanoseconds
-                - min(min(patience, rules.overdue).nanoseconds, now.nanoseconds))
+        let start = PayerOutflows.known(at: now, isBusy: isBusy, overdue: rules.overdue)
         var items = found.outflows.flatMap { outflows in
             outflows.unordered(since: start).map { one in
                 StrandedItem(
@@ -152,24 +148,7 @@ extension SettlementService {
         if let since = found.behindSince, since + min(Self.unread, rules.overdue) <= now {
             items.append(StrandedItem(.payerUnread, since: since))
         }
-        let lines = found.outflows.flatMap { $0.lines(since: start) }
-        return (
-            Asset.allCases.map { asset in Self.sum(lines.filter { $0.asset == asset }, asset) },
-            items
-        )
-    }
-
-    /// The lines of several accounts as one.
-    private static func sum(_ lines: [Reconciliation.Line], _ asset: Asset) -> Reconciliation.Line {
-        func sum(_ part: KeyPath<Reconciliation.Line, UInt128>) -> UInt128 {
-            lines.reduce(0) { sum, line in
-                let (next, overflow) = sum.addingReportingOverflow(line[keyPath: part])
-                return overflow ? .max : next
-            }
-        }
-        return Reconciliation.Line(
-            check: .payerSent, asset: asset, chain: sum(\.chain), books: sum(\.books),
-            explained: sum(\.explained))
+        return (PayerOutflows.lines(found.outflows, since: start), items)
     }
 
     /// The stray transfers: searched for only while there is more on chain than they explain.
@@ -198,7 +177,7 @@ extension SettlementService {
         var lines = [
             Reconciliation.Line(
                 check: .holdings, asset: .usd,
-                chain: holdings.usd.inVault + holdings.usd.inContract, books: books.mirror,
+                chain: holdings.usd.held, books: books.mirror,
                 explained: strays.sum(.usd)),
             Reconciliation.Line(
                 check: .bonds, asset: .usd, chain: holdings.bonds, books: books.bonds,
@@ -207,7 +186,7 @@ extension SettlementService {
         for asset in Asset.allCases {
             let token = asset == .usd ? holdings.usd : holdings.tly
             // As `claimedTotal`, which what strangers sent to the contract makes too low.
-            let paidIn = token.active + strays.sum(asset, inContract: true)
+            let paidIn = token.active.saturatingSum(strays.sum(asset, inContract: true))
             lines.append(
                 Reconciliation.Line(
                     check: .claimed, asset: asset,
@@ -230,85 +209,5 @@ extension SettlementService {
             found[asset] = active - min(active, books.claimed[asset] ?? 0)
         }
         return found
-    }
-
-    /// What the books and the contract's own words tell is stuck.
-    private static func left(
-        _ books: BookView, _ holdings: SettlementHoldings, at now: Timestamp,
-        chainNow: Timestamp, _ rules: StrandingRules
-    ) -> [StrandedItem] {
-        var items = books.ownerless.map {
-            StrandedItem(
-                .ownerlessDeposit, $0.asset, $0.amount, account: $0.account, since: $0.since)
-        }
-        items += books.unclaimed.map {
-            StrandedItem(.unclaimed, $0.asset, $0.amount, account: $0.account, since: $0.since)
-        }
-        items += books.shutOut.map {
-            StrandedItem(.bondAfterExit, $0.asset, $0.amount, account: $0.account)
-        }
-        let due = Timestamp(nanoseconds: holdings.activeFrom * 1_000_000_000)
-        if holdings.isRootWaiting, due + rules.overdue <= chainNow {
-            items.append(StrandedItem(.rootNotActivated, number: holdings.batch, since: due))
-        }
-        if let batch = books.disputed {
-            items.append(
-                StrandedItem(
-                    .rootDisputed, .usd, batch.added(.usd), number: batch.id.rawValue,
-                    transaction: batch.transaction, since: batch.cutAt))
-        }
-        items += books.heldSlashes.map {
-            StrandedItem(
-                .slashForgone, .usd, Asset.usd.chainUnits($0.captured), number: $0.id.rawValue,
-                since: $0.deadline)
-        }
-        if let batch = books.open, batch.cutAt + rules.overdue <= now {
-            items.append(
-                StrandedItem(
-                    .batchStuck, .usd, batch.added(.usd), number: batch.id.rawValue,
-                    since: batch.cutAt))
-        }
-        items += books.dispersals.map { one in
-            StrandedItem(
-                .dispersalOpen, one.asset, one.openUnits, number: one.id.rawValue,
-                since: one.madeAt)
-        }
-        for asset in Asset.allCases {
-            let token = asset == .usd ? holdings.usd : holdings.tly
-            let held = token.inVault + token.inContract
-            let owed = asset.chainUnits(books.owed[asset] ?? .zero)
-            if owed > held { items.append(StrandedItem(.uncovered, asset, owed - held)) }
-        }
-        return items
-    }
-
-    /// Bonds that could be taken out and were not.
-    private func bondsLeft(
-        _ books: BookView, at block: UInt64
-    ) async throws(ChainError) -> [StrandedItem] {
-        let providers = Array(books.leaving.prefix(Self.providersALook))
-        if providers.isEmpty { return [] }
-        let due = try await reader.withdrawable(providers, at: block)
-        return zip(providers, due).filter { $0.1 > 0 }.map {
-            StrandedItem(.bondAfterExit, .usd, $0.1, account: $0.0)
-        }
-    }
-
-    /// Requested slashes that could be carried out and were not.
-    private func slashesLeft(
-        _ books: BookView, at block: UInt64, _ rules: StrandingRules
-    ) async throws(ChainError) -> [StrandedItem] {
-        if books.openSlashes.isEmpty { return [] }
-        let (now, moments) = try await reader.executableFrom(
-            books.openSlashes.map(\.slashKey), at: block)
-        let chainNow = Timestamp(nanoseconds: now * 1_000_000_000)
-        return zip(books.openSlashes, moments).compactMap { slash, moment in
-            guard let moment else { return nil }
-            let due = Timestamp(nanoseconds: moment * 1_000_000_000)
-            guard due + rules.overdue <= chainNow else { return nil }
-            return StrandedItem(
-                .slashNotExecuted, .usd, Asset.usd.chainUnits(slash.captured),
-                number: slash.id.rawValue, since: due)
-        }
     }
 }

@@ -58,6 +58,13 @@ public final class SettlementService: Sendable {
     let channels: ChannelPayer
 
     struct State {
+        /// Payment channels with money of the house's own that should move, and since when this
+        /// process has seen each as it is.
+        var channels: [ChannelID: (channel: HouseChannel, since: Timestamp)] = [:]
+        /// Since when this process has seen that the chain has no request of a slash.
+        var unrequested: [Digest: Timestamp] = [:]
+        /// Who waits to be paid, and when that was looked up.
+        var unpaid: (view: UnpaidView, at: Timestamp)?
         var isHalted = false
         /// The booked block that the chain no longer has, if that is why it halted.
         var goneBlock: UInt64?
