@@ -22,8 +22,8 @@ struct VaultCommand: AsyncParsableCommand {
 
             EXAMPLES
               exchequer vault --rpc http://127.0.0.1:8899 --account TOKENACCOUNT
-              exchequer vault --rpc URL --rpc URL --rpc URL --account VAULT --program PROGRAM --json
-              exchequer vault --rpc URL --account VAULT --program PROGRAM --state vault.sqlite
+              exchequer vault --rpc URL --rpc URL --account VAULT --program ID --json
+              exchequer vault --rpc URL --account VAULT --program ID --state v.sqlite
             """)
 
     @OptionGroup var options: NodeOptions
