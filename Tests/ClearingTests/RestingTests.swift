@@ -25,8 +25,15 @@ import Testing
         #expect(world.house.unpaidSince(.usd, of: one) == first)
         #expect(world.house.due(one)[.usd] == Amount(2 * cent.units))
         #expect(world.house.unpaidSince(.tly, of: one) == nil)
-        // It is sent, and the next cent counts anew.
-        world.run(.settle(World.quotes()))
+        // It is sent, time and again, and the next cent counts anew.
+        for _ in 0..<2 {
+            world.run(.settle(World.quotes()))
+            #expect(world.house.unpaidSince(.usd, of: one) == nil)
+            _ = earn(one, in: &world)
+        }
+        world.openChannel(one)
+        world.run(.settle(World.vouching()))
+        #expect(world.house.channels[0].promised == 10_000)
         #expect(world.house.unpaidSince(.usd, of: one) == nil)
         let next = earn(one, in: &world)
         #expect(world.house.unpaidSince(.usd, of: one) == next)

@@ -173,3 +173,26 @@ THE_OUTFLOWS = [
            "$1.asset == asset ? $0.saturatingSum($1[keyPath: part])",
            "ON || $1.asset == asset ? $0.saturatingSum($1[keyPath: part])", OUTFLOW_TESTS),
 ]
+
+RESTING = "Clearing/Payouts/Resting.swift"
+RESTING_TESTS = r"ClearingTests\.RestingTests"
+BOOK = "Service/Payouts/PayerBook.swift"
+BOOK_TESTS = r"ServiceTests\.PayerBookTests"
+THE_RESTING = [
+    Mutant("what is set off is a payment", RESTING,
+           "code: $0.rawValue)", "code: ON ? 0 : $0.rawValue)", RESTING_TESTS),
+    Mutant("the first payment counts", RESTING,
+           "flags: [.debits, .reversed])", "flags: ON ? [.debits] : [.debits, .reversed])",
+           RESTING_TESTS),
+    Mutant("a voucher is no payment", RESTING,
+           "[TransferReason.settlement, .dispersal, .voucher]",
+           "[TransferReason.settlement, .dispersal, ON ? .dispersal : .voucher]", RESTING_TESTS),
+    Mutant("what waits waits for ever", RESTING,
+           "if let paid {", "if !ON, let paid {", RESTING_TESTS),
+    Mutant("what is due without what is set off", RESTING,
+           "netting(of: $0).due }", "ON ? .zero : netting(of: $0).due }", RESTING_TESTS),
+    Mutant("another account's payments are looked for", BOOK,
+           "mark = dispersals", "mark = ON ? 0 : dispersals", BOOK_TESTS),
+    Mutant("another account's payments are this one's", BOOK,
+           "early = sum", "early = ON ? 0 : sum", BOOK_TESTS),
+]
