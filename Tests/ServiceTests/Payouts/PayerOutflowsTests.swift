@@ -110,6 +110,17 @@ import Testing
         #expect(PayerOutflows.known(at: .zero, isBusy: true, overdue: hour) == .zero)
     }
 
+    @Test func twoTokensOfOneTransactionAreTwo() throws {
+        var outflows = PayerOutflows(of: try account(1), from: 0)
+        outflows.take(
+            [try flow(6, 10), try flow(6, 3, .tly), try flow(6, 4, .tly)], upTo: 9, at: Self.now,
+            places: []
+        ) { _ in false }
+        #expect(outflows.items.map(\.asset) == [.usd, .tly])
+        #expect(outflows.items.map(\.units) == [10, 7])
+        #expect(line(outflows) == [10, 0, 0] && line(outflows, .tly) == [7, 0, 0])
+    }
+
     @Test func accountsAreComparedTogether() throws {
         var (old, new) = (
             PayerOutflows(of: try account(1), from: 0), PayerOutflows(of: try account(2), from: 0)
