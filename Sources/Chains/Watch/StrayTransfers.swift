@@ -28,11 +28,30 @@ public struct StrayTransfers: Sendable {
 
     private let reader: SettlementReader
     private static let blocksPerPage: UInt64 = 2_000
+    private static let version: UInt8 = 1
 
     /// None yet, from a block on.
     public init(_ reader: SettlementReader, from block: UInt64) {
         self.reader = reader
         nextBlock = block
+    }
+
+    /// Those that were found up to now, as `canonicalBytes` put them down.
+    public init(_ reader: SettlementReader, canonicalBytes bytes: [UInt8]) throws(CodecError) {
+        var read = ByteReader(bytes)
+        guard try read.readUInt8() == Self.version else { throw .invalidValue("version") }
+        self.init(reader, from: try read.readUInt64())
+        found = try read.readArray(limit: .max)
+        try read.finish()
+    }
+
+    /// How far it is, and what was found: the version, the next block, the transfers.
+    public func canonicalBytes() -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write(Self.version)
+        writer.write(nextBlock)
+        writer.write(found)
+        return writer.bytes
     }
 
     /// All of an asset, in chain units; of the contract itself only, if asked for.
@@ -100,5 +119,25 @@ public struct StrayTransfers: Sendable {
                     transaction: log.transaction))
         }
         return found
+    }
+}
+
+extension StrayTransfer: CanonicalCodable {
+    /// The fields in order.
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(asset)
+        writer.write(amount)
+        writer.write(sender)
+        writer.write(isInContract)
+        writer.write(block)
+        writer.write(transaction)
+    }
+
+    /// Reads a transfer.
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(
+            asset: try reader.read(), amount: try reader.readUInt128(),
+            sender: try reader.read(), isInContract: try reader.readBool(),
+            block: try reader.readUInt64(), transaction: try reader.readDigest())
     }
 }

@@ -2,6 +2,7 @@ import Chains
 import Clearing
 import Logging
 import Primitives
+import Storage
 import Synchronization
 
 /// Why there is no reconciliation now.
@@ -151,16 +152,18 @@ extension SettlementService {
         return (PayerOutflows.lines(found.outflows, since: start), items)
     }
 
-    /// The stray transfers: searched for only while there is more on chain than they explain.
+    /// The stray transfers: searched for only while there is more on chain than they explain. What
+    /// was found stays known to the next process.
     private func searched(
         _ holdings: SettlementHoldings, _ books: BookView
-    ) async throws(ChainError) -> (strays: StrayTransfers, isSearched: Bool) {
+    ) async throws -> (strays: StrayTransfers, isSearched: Bool) {
         var strays = state.withLock { $0.strays }
         let lines = Self.lines(books, holdings, strays)
         var isSearched = true
         if lines.contains(where: { [.holdings, .claimed].contains($0.check) && $0.difference != 0 })
         {
             isSearched = try await strays.look(upTo: holdings.block, pages: Self.pagesALook)
+            try await save(strays)
         } else {
             strays.pass(upTo: holdings.block)
         }
@@ -169,6 +172,11 @@ extension SettlementService {
             if result.nextBlock >= state.strays.nextBlock { state.strays = result }
         }
         return (result, isSearched)
+    }
+
+    /// Writes down how far the search is.
+    func save(_ strays: StrayTransfers) async throws {
+        try await strayRecords.replace(upTo: 0, with: strays.canonicalBytes())
     }
 
     private static func lines(

@@ -60,13 +60,16 @@ extension SettlementService {
                 ])
         }
         if let first = booked[kept...].first { payerWatch?.rewind(to: first.reference.block) }
+        // What was found may be gone from the chain with the rest: it is searched for anew.
+        let none = StrayTransfers(reader, from: startBlock)
+        do { try await save(none) } catch { throw .books("\(error)") }
         state.withLock { state in
             for log in booked[kept...] { state.orphans.insert(log.reference.blockHash) }
             state.goneBlock = nil
             state.watchedTo = nil
             state.activeBatch = nil
             state.undisputed = nil
-            state.strays = StrayTransfers(reader, from: startBlock)
+            state.strays = none
             state.isHalted = false
         }
         _ = await resume()

@@ -54,6 +54,8 @@ public final class SettlementService: Sendable {
     let payer: DispersalPayer?
     /// What leaves its account.
     let payerWatch: PayerWatch?
+    /// What was found of stray transfers, and how far they were searched for.
+    let strayRecords: RecordLog
     /// Who pays through channels.
     let channels: ChannelPayer
 
@@ -170,12 +172,14 @@ public final class SettlementService: Sendable {
             throw HouseError(
                 .network, "the contract at \(options.contract.hex) does not answer: \(error)")
         }
-        state = Mutex(
-            State(strays: StrayTransfers(reader, from: options.startBlock), orders: orders))
+        let owner = "eip155:\(chainID):\(contract.hex)"
+        let (strays, known) = try Self.strays(folder, owner, reader, options.startBlock, log)
+        strayRecords = known
+        state = Mutex(State(strays: strays, orders: orders))
         notes = ManagerNotes(metrics: metrics, log: log)
         do {
             records = try RecordLog(
-                path: Self.recordFile(in: folder), owner: "eip155:\(chainID):\(contract.hex)")
+                path: Self.recordFile(in: folder), owner: owner)
             firstRecord = records.lastNumber
             driver = try Self.driver(nodes, options, records, notes)
             payerWatch = try await Self.watch(
@@ -184,6 +188,28 @@ public final class SettlementService: Sendable {
                 sequencer: sequencer, liabilities: liabilities, driver: driver, log: log)
         } catch {
             throw HouseError(.storage, "the record of settlement cannot be read: \(error)")
+        }
+    }
+
+    /// What was found of stray transfers, and the file; nothing yet without one that can be read.
+    private static func strays(
+        _ folder: String, _ owner: String, _ reader: SettlementReader, _ start: UInt64,
+        _ log: Logger
+    ) throws(HouseError) -> (StrayTransfers, RecordLog) {
+        let none = StrayTransfers(reader, from: start)
+        do {
+            let records = try RecordLog(path: folder + "/strays.sqlite", owner: owner)
+            guard let bytes = try records.load().state else { return (none, records) }
+            do throws(CodecError) {
+                return (try StrayTransfers(reader, canonicalBytes: bytes), records)
+            } catch {
+                log.error(
+                    "stray transfers are searched for anew: strays.sqlite is damaged",
+                    metadata: ["why": "\(error)"])
+                return (none, records)
+            }
+        } catch {
+            throw HouseError(.storage, "the record of stray transfers cannot be read: \(error)")
         }
     }
 
@@ -348,6 +374,7 @@ public final class SettlementService: Sendable {
     /// Closes the files of records.
     func close() {
         records.close()
+        strayRecords.close()
         payerWatch?.close()
     }
 

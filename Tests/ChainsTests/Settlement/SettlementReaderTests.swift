@@ -165,6 +165,17 @@ import Testing
         #expect(strays.found.first?.sender == guest.address)
         #expect(strays.sum(.usd) == 7 * million + 3 && strays.sum(.usd, inContract: true) == 3)
         #expect(strays.sum(.tly) == 9)
+        // The next process goes on from there, and finds none of them twice.
+        let bytes = strays.canonicalBytes()
+        var copy = try StrayTransfers(reader, canonicalBytes: bytes)
+        #expect(copy.found == strays.found && copy.nextBlock == end + 1)
+        #expect(try await copy.look(upTo: end, pages: 1))
+        #expect(copy.canonicalBytes() == bytes)
+        for broken in [Array(bytes.dropLast()), bytes + [0], [2] + bytes.dropFirst()] {
+            #expect(throws: CodecError.self) {
+                _ = try StrayTransfers(reader, canonicalBytes: broken)
+            }
+        }
         let held = try await reader.holdings(at: end)
         #expect(held.usd.inVault + held.usd.inContract == 67 * million + strays.sum(.usd))
     }
