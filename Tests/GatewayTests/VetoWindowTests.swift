@@ -319,6 +319,39 @@ import Transport
         }
     }
 
+    /// The house's key may not slash, so the contract never hears of it.
+    @Test func aSlashThatIsNotRequestedIsTold() async throws {
+        let stage = try await Stage()
+        let slasher: [ABIValue] = [.address(stage.keys[1].address), .uint(2)]
+        try await stage.own("revokeRoles", slasher)
+        try await withHouse(stage) { house in
+            let record = try await convict(house, stage)
+            let settlement = try #require(house.settlement)
+            var atOnce = StrandingRules()
+            atOnce.overdue = .seconds(0)
+            func told(_ rules: StrandingRules) async throws -> [StrandedItem] {
+                try await settlement.reconcile(rules).stranded
+                    .filter { $0.kind == .slashNotExecuted }
+            }
+            try await eventually("it is told") { try await !told(atOnce).isEmpty }
+            let item = try #require(try await told(atOnce).first)
+            #expect(item.amount == Asset.usd.chainUnits(record.captured) && item.number == 1)
+            // It may be on its way for an hour.
+            #expect(try await told(StrandingRules()).isEmpty)
+            #expect(try await stage.moment(record.slashKey) == nil)
+            try await stage.own("grantRoles", slasher)
+            try await eventually("the slash is requested") {
+                _ = await settlement.resume()
+                return try await stage.moment(record.slashKey) != nil
+            }
+            try await eventually("it waits for its window") { try await told(atOnce).isEmpty }
+            try await stage.pass(Self.window)
+            try await eventually("the books know") {
+                try await house.sequencer.read { $0.unsettledSlashes.isEmpty }
+            }
+        }
+    }
+
     /// Another slash has taken all when the window is over. The books stop waiting; the contract
     /// does not, and the request reaches a later bond, or is taken back when it is void.
     @Test(arguments: [false, true]) func aSlashWithoutABond(bondsAgain: Bool) async throws {
