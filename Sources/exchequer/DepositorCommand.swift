@@ -33,7 +33,9 @@ struct DepositorCommand: AsyncParsableCommand {
     @OptionGroup var keys: KeyOptions
 
     private struct Settings: Codable {
-        let account, payer, mint, minimum: String
+        /// `nil` while the house does not watch it.
+        let account: String?
+        let payer, mint, minimum: String
         let token_program: String
         let owners: [String]
         let waiting, message: String

@@ -77,7 +77,7 @@ def balanced(house, units):
 def refused(house, account, body, method="POST", path="/v1/depositors"):
     """The status and the error with which the API refuses this."""
     request = urllib.request.Request(
-        house.base + path, json.dumps(body).encode(),
+        house.base + path, None if body is None else json.dumps(body).encode(),
         {"authorization": f"Bearer {house.key(account).read_text().strip()}"}, method=method)
     with pytest.raises(urllib.error.HTTPError) as error:
         urllib.request.urlopen(request, timeout=30)
@@ -216,10 +216,39 @@ def look_at_all(house):
     return json.loads(said)
 
 
+def test_nobody_is_told_where_to_send_before_that_is_watched(house):
+    """The nodes fail at the first start: what was sent then would be found by nobody."""
+    solana = house.solana
+    solana.call("test_fault", {
+        "method": "getSignaturesForAddress", "kind": "error", "count": 10_000})
+    house.begin(*MINIMUM)
+    status, error = refused(house, 2, None, "GET")
+    assert (status, error["code"]) == (503, "unavailable") and "send nothing" in error["message"]
+    wrong = {"owner": solana.keys[1][1], "signature": "00" * 64}
+    assert refused(house, 2, wrong)[0] == 503
+    depositor(house, 2, code=1)
+    solana.call("test_clearFaults")
+    eventually("it is watched", lambda: look(house)["solana"]["slot"])
+    depositor(house, 2, "--solana-key-file", solana.keys[1][0])
+    transfer(solana, 1, 0, 1 * DOLLARS)
+    eventually("it is booked", lambda: standing(house) == [("0.00", "1.00")])
+    # From then on whatever the nodes do: the next start begins where the last one was.
+    house.kill()
+    solana.call("test_fault", {
+        "method": "getSignaturesForAddress", "kind": "error", "count": 10_000})
+    house.begin(*MINIMUM)
+    assert depositor(house, 2)["owners"] == [solana.keys[1][1]]
+    transfer(solana, 1, 0, 2 * DOLLARS)
+    solana.call("test_clearFaults")
+    eventually("both are booked", lambda: len(deposits(house)) == 2)
+
+
 def test_what_went_back_by_hand_is_credited_to_nobody(house):
     """A stranger's dollars are sent back to the unit; then it registers."""
     solana = house.solana
     house.begin(*MINIMUM, "--treasury", house.addresses["vault"])
+    # What came before the watch began is nobody's business.
+    eventually("it is watched", lambda: look(house)["solana"]["slot"])
     transfer(solana, 2, 0, 2 * DOLLARS)
     alert = {(11, "solana_inflow", str(2 * DOLLARS))}
     eventually("it is told", lambda: stuck(look(house)) == alert)

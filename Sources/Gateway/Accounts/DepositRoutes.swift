@@ -21,7 +21,10 @@ enum DepositRoutes {
         Route(
             .get, "/v1/depositors", .apiKey, "accounts",
             "Where on Solana the party may send dollars to, from which accounts, and what to sign"
-        ) { try await settings(call: $0) },
+        ) { call in
+            try checkWatched(call)
+            return try await settings(call: call)
+        },
         Route(
             .post, "/v1/depositors", .apiKey, "accounts",
             "Register an account on Solana: what it sends to the house is the party's",
@@ -68,8 +71,10 @@ enum DepositRoutes {
     }
 
     private struct Settings: Encodable, Sendable {
-        /// Where dollars are sent to: the token account and whose it is, in base58.
-        let account, payer, mint, tokenProgram: String
+        /// Where dollars are sent to, in base58; `nil` while that is not watched.
+        let account: String?
+        /// Whose it is, of which token and program.
+        let payer, mint, tokenProgram: String
         /// The least that is credited.
         let minimum: String
         /// The accounts that the party has registered.
@@ -87,12 +92,13 @@ enum DepositRoutes {
     private static func settings(call: Call) async throws(APIError) -> Response {
         let party = try await call.buyer()
         let solana = try solana(call)
+        let place = solana.deposits
         let key = call.house.key
         let found = try await call.read { house in
             Settings(
-                account: solana.deposits.account, payer: solana.names.payer,
-                mint: solana.names.mint, tokenProgram: solana.deposits.program,
-                minimum: PayoutViews.text(UInt128(solana.deposits.minimum), .usd),
+                account: place.account, payer: solana.names.payer, mint: solana.names.mint,
+                tokenProgram: place.program,
+                minimum: PayoutViews.text(UInt128(place.minimum), .usd),
                 owners: house.depositors(of: party).map { PayoutOwner.text($0) },
                 waiting: PayoutViews.text(
                     house.waitingDeposits.reduce(0) {
@@ -112,6 +118,15 @@ enum DepositRoutes {
         return solana
     }
 
+    /// Nobody is told where to send before that is watched.
+    private static func checkWatched(_ call: Call) throws(APIError) {
+        guard try solana(call).deposits.account == nil else { return }
+        throw APIError(
+            .serviceUnavailable, code: "unavailable",
+            "the account that takes deposits is not watched yet: send nothing, and ask again",
+            retryAfter: 5)
+    }
+
     private static func owner(_ text: String?) throws(APIError) -> Digest {
         guard let owner = text.flatMap({ PayoutOwner.owner($0) }) else {
             throw .invalid("owner", "an account on Solana is base58 of 32 bytes")
@@ -121,7 +136,7 @@ enum DepositRoutes {
 
     private static func register(_ call: Call) async throws(APIError) -> Response {
         let party = try await call.buyer()
-        _ = try solana(call)
+        try checkWatched(call)
         let body: Wanted = try JSON.decode(from: call.body)
         let owner = try owner(body.owner)
         guard let signature = Hex.decode(body.signature).flatMap({ Signature($0) }),

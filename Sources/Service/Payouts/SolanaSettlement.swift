@@ -19,9 +19,10 @@ public final class SolanaSettlement: Sendable {
     /// Whose tokens are sent.
     public let payer: SolanaAddress
     /// Where buyers send dollars to: the payer's token account, its token program, and the least
-    /// that is credited, in the token's units.
-    public var deposits: (account: String, program: String, minimum: UInt64) {
-        ("\(watch.account)", "\(program)", watch.minimumDeposit)
+    /// that is credited, in the token's units. No account before it is watched: what came then
+    /// would be credited to nobody.
+    public var deposits: (account: String?, program: String, minimum: UInt64) {
+        (watch.hasBegun ? "\(watch.account)" : nil, "\(program)", watch.minimumDeposit)
     }
     /// The same two in base58.
     public var names: (mint: String, payer: String) { ("\(mint)", "\(payer)") }

@@ -43,6 +43,8 @@ final class SolanaWatch: Sendable {
         /// is no longer a matter of time.
         var doubt: (holds: UInt64, slot: UInt64)?
         var mismatch: UInt64?
+        /// What lay at accounts of before, when that was last told.
+        var retired: [StrandedItem] = []
     }
 
     private static let interval = Duration.seconds(1)
@@ -109,6 +111,9 @@ final class SolanaWatch: Sendable {
     /// How many dispersals of the books, from the first on, are over and found on chain.
     var mark: Int { state.withLock { $0.book?.mark ?? 0 } }
 
+    /// Whether what comes from now on is found, by this process and by the next.
+    var hasBegun: Bool { state.withLock { $0.book != nil || $0.unfinished != nil } }
+
     /// Closes the file.
     func close() { records.close() }
 
@@ -117,7 +122,12 @@ final class SolanaWatch: Sendable {
     private func look() async throws {
         let (last, unfinished) = state.withLock { ($0.book, $0.unfinished) }
         var book: PayerBook
-        if let begun = unfinished ?? last { book = begun } else { book = try await beginning() }
+        if let begun = unfinished ?? last {
+            book = begun
+        } else {
+            book = try await beginning()
+            try await keep(book)
+        }
         let registered = try await sequencer.read { house in
             Set(house.depositors.map { SolanaAddress($0.owner) })
         }
@@ -129,11 +139,7 @@ final class SolanaWatch: Sendable {
             }
             hasMore = page.hasMore
             // However long the way is, it is gone once.
-            if hasMore {
-                try await save(book)
-                let part = book
-                state.withLock { $0.unfinished = part }
-            }
+            if hasMore { try await keep(book) }
         }
         let view = try await view(of: book)
         try await ask(view.unasked)
@@ -157,6 +163,12 @@ final class SolanaWatch: Sendable {
         }
     }
 
+    /// Writes down what is read, of which not all is held against the books yet.
+    private func keep(_ book: PayerBook) async throws {
+        try await save(book)
+        state.withLock { $0.unfinished = book }
+    }
+
     private func save(_ book: PayerBook) async throws {
         try await records.replace(upTo: records.lastNumber, with: book.canonicalBytes())
     }
@@ -174,13 +186,15 @@ final class SolanaWatch: Sendable {
                 isOurs ? nil : SolanaPast(house), !isOurs && signers.contains(owner)
             )
         }
-        var cursor: VaultCursor?
-        if let last, !isBack {
-            cursor = try await watcher.beginning(
+        let cursor: VaultCursor
+        if let last, !isBack,
+            let found = try await watcher.beginning(
                 before: VaultCursor.Anchor(transaction: last.transaction, slot: last.slot))
+        {
+            cursor = found
+        } else {
+            cursor = try await watcher.beginning()
         }
-        if cursor == nil { cursor = try await watcher.beginning() }
-        guard let cursor else { preconditionFailure("a watch begins somewhere") }
         return past.map { PayerBook(from: cursor, after: $0.dispersals, paying: $0.sum) }
             ?? PayerBook(from: cursor)
     }
@@ -341,11 +355,13 @@ final class SolanaWatch: Sendable {
     // MARK: Reconciling
 
     /// What lies at accounts that the house paid from before: whoever still pays there is credited
-    /// with nothing. None of them while the nodes do not tell.
+    /// with nothing. What was told last while the nodes do not tell.
     private func retired() async -> [StrandedItem] {
         guard let end = owner.lastIndex(of: ":") else { return [] }
         let prefix = owner[...end]
-        let pins = (try? await sequencer.read { $0.solanaRecords.map(\.pin.owner) }) ?? []
+        guard let pins = try? await sequencer.read({ $0.solanaRecords.map(\.pin.owner) }) else {
+            return state.withLock { $0.retired }
+        }
         let accounts = pins.filter { $0.hasPrefix(prefix) && $0 != owner }
             .compactMap { SolanaAddress(String($0.dropFirst(prefix.count))) }
             .filter { !treasuries.owners.contains($0) }.map(tokenAccount)
@@ -355,12 +371,15 @@ final class SolanaWatch: Sendable {
             let held = try? await nodes.agreed { node throws(ChainError) in
                 try await node.accounts(some, .finalized).map { $0?.tokens ?? 0 }
             }
-            for (account, units) in zip(some, held ?? []) where units > 0 {
+            guard let held else { return state.withLock { $0.retired } }
+            for (account, units) in zip(some, held) where units > 0 {
                 items.append(
                     StrandedItem(.solanaRetired, .usd, UInt128(units), solanaAccount: account))
             }
         }
-        return items
+        let found = items
+        state.withLock { $0.retired = found }
+        return found
     }
 
     /// The account against the books, as far as it was read.
