@@ -65,7 +65,7 @@ extension SolanaSettlement {
     fileprivate func stage(of dispersal: Dispersal, payment: Int) -> PayoutStage {
         let id = driver.id(of: dispersal, payment: payment)
         switch driver.status(of: id) {
-        case .absent, .waiting: return .waiting
+        case .absent, .waiting, .inFlight([]): return .waiting
         case .quarantined: return .quarantined
         case .inFlight where notes.isUnknown(id): return .unknown
         case .inFlight: return driver.isReportedSettled(id) ? .confirmed : .submitted
