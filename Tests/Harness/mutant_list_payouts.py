@@ -178,6 +178,10 @@ RESTING = "Clearing/Payouts/Resting.swift"
 RESTING_TESTS = r"ClearingTests\.RestingTests"
 BOOK = "Service/Payouts/PayerBook.swift"
 BOOK_TESTS = r"ServiceTests\.PayerBookTests"
+LEAVING = "Chains/Settlement/LeavingBond.swift"
+LEAVING_TESTS = r"ChainsTests\.LeavingBondTests"
+FIRST_SEEN = "Service/Settlement/FirstSeen.swift"
+FIRST_SEEN_TESTS = r"ServiceTests\.FirstSeenTests"
 THE_RESTING = [
     Mutant("what is set off is a payment", RESTING,
            "code: $0.rawValue)", "code: ON ? 0 : $0.rawValue)", RESTING_TESTS),
@@ -195,4 +199,20 @@ THE_RESTING = [
            "mark = dispersals", "mark = ON ? 0 : dispersals", BOOK_TESTS),
     Mutant("another account's payments are this one's", BOOK,
            "early = sum", "early = ON ? 0 : sum", BOOK_TESTS),
+    Mutant("a bond is left at once", LEAVING,
+           "$0.unlocksAt.saturatingSum(seconds)", "$0.unlocksAt.saturatingSum(ON ? 0 : seconds)",
+           LEAVING_TESTS),
+    Mutant("a frozen bond could be taken", LEAVING,
+           "min(withdrawable, due", "min(ON ? .max : withdrawable, due", LEAVING_TESTS),
+    Mutant("a bond is left since the last part", LEAVING,
+           "due.map(\\.unlocksAt).min()", "(ON ? due.map(\\.unlocksAt).max() : "
+           "due.map(\\.unlocksAt).min())", LEAVING_TESTS),
+    Mutant("a change does not begin anew", FIRST_SEEN,
+           "old.standing == standing {", "ON || old.standing == standing {", FIRST_SEEN_TESTS),
+    Mutant("every look begins anew", FIRST_SEEN,
+           "next[name] = old", "next[name] = ON ? (standing, now) : old", FIRST_SEEN_TESTS),
+    Mutant("what was away is still known", FIRST_SEEN,
+           "var next: [Name: (standing: Standing, since: Timestamp)] = [:]",
+           "var next: [Name: (standing: Standing, since: Timestamp)] = ON ? known : [:]",
+           FIRST_SEEN_TESTS),
 ]

@@ -334,10 +334,12 @@ def test_stranded_money_is_named_to_the_unit(house):
     pass_time(house, 900)
 
     def left():
-        items = reconcile(house)["stranded"]
+        items = reconcile(house, "--days", "0")["stranded"]
         return [(i["name"], i["units"], i["account"]) for i in items if i["alert"] == 4]
 
     eventually("it is named", lambda: left() == [("bond_after_exit", "40000000", provider)])
+    # It has a month's time to take it.
+    assert all(item["alert"] != 4 for item in reconcile(house)["stranded"])
     text = exchequer("reconcile", "--data", house.folder / "house")
     assert "books and chain are equal" in text and "1 stray_transfer" in text
     token = (house.folder / "house" / "operator.token").read_text()

@@ -98,7 +98,7 @@ public struct SettlementReader: Sendable {
         let results: [ABIType]
     }
 
-    private struct Told: Hashable, Sendable {
+    struct Told: Hashable, Sendable {
         let hash: Digest
         let timestamp: UInt64
         let values: [ABIValue]
@@ -309,7 +309,7 @@ public struct SettlementReader: Sendable {
         }
     }
 
-    private func question(
+    func question(
         _ view: String, _ arguments: [ABIValue] = []
     ) throws(ABIError) -> Question {
         Question(
@@ -326,7 +326,7 @@ public struct SettlementReader: Sendable {
     }
 
     /// Asks each node all of it at one block, which it must have before and after.
-    private func ask(
+    func ask(
         _ questions: [Question], at block: UInt64
     ) async throws(ChainError) -> Told {
         try await nodes.agreed { node throws(ChainError) in

@@ -85,7 +85,7 @@ struct UnpaidView: Sendable {
     /// can be made, or it is less than what is paid at all. The payers' own claims stay by design.
     /// O(parties), and O(log transfers) for each that waits.
     init(
-        _ house: borrowing ClearingHouse, payer: EVMAddress?, at now: Timestamp,
+        _ house: borrowing ClearingHouse, except payers: Set<PartyID>, at now: Timestamp,
         _ rules: StrandingRules
     ) {
         let epoch = house.parameters?.epochLength.nanoseconds ?? 0
@@ -93,7 +93,6 @@ struct UnpaidView: Sendable {
         let isAnything = rules.unpaid == .seconds(0)
         let patience = max(rules.unpaid.nanoseconds, isAnything ? 0 : isHuge ? .max : two)
         let minimum = house.settlements.last?.quotes.minimum ?? .zero
-        let payers = house.payers(payer)
         for party in house.parties where !payers.contains(party.id) {
             let due = house.due(party.id)
             for asset in Asset.allCases {

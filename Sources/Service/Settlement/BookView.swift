@@ -60,7 +60,8 @@ struct BookView: Sendable {
         _ house: borrowing ClearingHouse, _ holdings: SettlementHoldings, payer: EVMAddress?,
         unpaid: UnpaidView?, at now: Timestamp, _ rules: StrandingRules
     ) {
-        self.unpaid = unpaid ?? UnpaidView(house, payer: payer, at: now, rules)
+        let payers = house.payers(payer)
+        self.unpaid = unpaid ?? UnpaidView(house, except: payers, at: now, rules)
         block = house.chainCursor.block
         if let chain = house.ledger.account(AccountID(.chain, .usd)) {
             mirror = Asset.usd.chainUnits(chain.debitsPosted - chain.creditsPosted)
@@ -74,7 +75,6 @@ struct BookView: Sendable {
         countBonds(house)
         countClaims(house)
         countBatches(house, holdings)
-        let payers = house.payers(payer)
         findHolders(house, except: payers, at: now, rules)
         findUnclaimed(house, at: now, rules)
         findVouchers(house, at: now, rules)

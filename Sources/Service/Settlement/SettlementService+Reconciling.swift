@@ -31,7 +31,7 @@ extension SettlementService {
     private static let unpaidInterval = Timestamp.Span.seconds(3_600)
     /// Pages of blocks that one look searches for tokens that were sent straight.
     private static let pagesALook = 200
-    /// After how long it is told that what leaves the payer's account cannot be read.
+    /// After how long it is told that something cannot be read.
     private static let unread = Timestamp.Span.seconds(300)
 
     /// The last reconciliation, for whoever wants no new one.
@@ -40,15 +40,25 @@ extension SettlementService {
     /// Reconciles until the task is cancelled, and says aloud what is not as it was.
     func reconcileNowAndThen() async {
         var told = ""
+        var failing: Timestamp?
         while !Task.isCancelled {
-            if let found = try? await reconcile(StrandingRules()) {
+            do throws(ReconciliationError) {
+                let found = try await reconcile(StrandingRules())
+                failing = nil
                 let words = Self.words(found)
                 if words != told, !words.isEmpty {
                     log.error("the chain and the books", metadata: ["found": "\(words)"])
                 }
                 told = words
                 try? await Task.sleep(for: Self.reconcileInterval)
-            } else {
+            } catch {
+                let since = failing ?? Timestamp.systemNow
+                failing = since
+                if since + Self.unread <= Timestamp.systemNow {
+                    log.error(
+                        "the books are not compared with the chain", metadata: ["why": "\(error)"])
+                    failing = Timestamp.systemNow
+                }
                 try? await Task.sleep(for: .seconds(5))
             }
         }
@@ -110,7 +120,7 @@ extension SettlementService {
                 .strayTransfer, one.asset, one.amount, account: one.sender,
                 transaction: one.transaction)
         }
-        stranded += try await bondsLeft(books, at: block)
+        stranded += await bondsLeft(books, holdings, rules)
         stranded += try await slashesLeft(books, at: block, now: now, rules)
         stranded += await channelsLeft(books, holdings, at: now, rules)
         stranded += Self.left(books, holdings, strays, at: now, rules)

@@ -105,15 +105,36 @@ extension SettlementService {
         return items
     }
 
-    /// Bonds that could be taken out and were not.
+    /// Bonds that could be taken out for long and were not. Anybody may have a bond of one unit: of
+    /// many, one look asks for some, and the next for those behind them.
     func bondsLeft(
-        _ books: BookView, at block: UInt64
-    ) async throws(ChainError) -> [StrandedItem] {
-        let providers = Array(books.leaving.prefix(Self.providersALook))
-        if providers.isEmpty { return [] }
-        let due = try await reader.withdrawable(providers, at: block)
-        return zip(providers, due).filter { $0.1 > 0 }.map {
-            StrandedItem(.bondAfterExit, .usd, $0.1, account: $0.0)
+        _ books: BookView, _ holdings: SettlementHoldings, _ rules: StrandingRules
+    ) async -> [StrandedItem] {
+        let all = books.leaving
+        let next = state.withLock { $0.leavingBonds.next }
+        let start = next < all.count ? next : 0
+        let some = Array(all[start..<min(start + Self.providersALook, all.count)])
+        // Nodes that do not tell hold up no other comparison.
+        let told =
+            some.isEmpty ? nil : try? await reader.leavingBonds(some, at: holdings.block)
+        let here = Set(all)
+        let bonds = state.withLock { state in
+            state.leavingBonds.told = state.leavingBonds.told.filter { here.contains($0.key) }
+            if let told {
+                for (provider, bond) in zip(some, told) {
+                    state.leavingBonds.told[provider] = bond
+                }
+                state.leavingBonds.next = start + some.count
+            }
+            return state.leavingBonds.told
+        }
+        let patience = rules.unclaimed.nanoseconds / 1_000_000_000
+        return all.compactMap { provider in
+            bonds[provider]?.left(for: patience, at: holdings.timestamp).map { units, since in
+                StrandedItem(
+                    .bondAfterExit, .usd, units, account: provider,
+                    since: Timestamp(chainSeconds: since))
+            }
         }
     }
 
@@ -128,9 +149,7 @@ extension SettlementService {
         // What the chain has no request of has not ended there either: its log would be booked.
         let missing = zip(books.openSlashes, moments).filter { $0.1 == nil }.map(\.0.slashKey)
         let seen = state.withLock { state in
-            let known = state.unrequested
-            state.unrequested = Dictionary(
-                missing.map { ($0, known[$0] ?? now) }, uniquingKeysWith: min)
+            state.unrequested.look(now, at: missing.map { ($0, true) })
             return state.unrequested
         }
         return zip(books.openSlashes, moments).compactMap { slash, moment in
@@ -150,19 +169,12 @@ extension SettlementService {
     ) async -> [StrandedItem] {
         let account = payer?.account
         let seen = state.withLock { state in
-            // Since when it is as it is, as far as this process knows.
-            state.channels = Dictionary(
-                uniqueKeysWithValues: books.channels.map { channel in
-                    if let known = state.channels[channel.id], known.channel.isStill(channel) {
-                        return (channel.id, known)
-                    }
-                    return (channel.id, (channel, now))
-                })
+            state.channels.look(now, at: books.channels.map { ($0.id, $0.standing) })
             return state.channels
         }
         var items: [StrandedItem] = []
         for channel in books.channels {
-            var since = seen[channel.id]?.since ?? now
+            var since = seen[channel.id] ?? now
             var clock = now
             if channel.isWithdrawing {
                 // A node that has not the block any more holds up no other comparison.
@@ -189,10 +201,17 @@ extension SettlementService {
 }
 
 extension HouseChannel {
-    /// Whether its deposit stands as it did, whatever was promised and claimed meanwhile.
-    fileprivate func isStill(_ other: HouseChannel) -> Bool {
-        targets == other.targets && received == other.received && returned == other.returned
-            && isWithdrawing == other.isWithdrawing && isClosing == other.isClosing
+    /// How its deposit stands, whatever is promised and claimed meanwhile.
+    struct Standing: Equatable, Sendable {
+        let targets: [UInt128]
+        let received, returned: UInt128
+        let isWithdrawing, isClosing: Bool
+    }
+
+    var standing: Standing {
+        Standing(
+            targets: targets, received: received, returned: returned,
+            isWithdrawing: isWithdrawing, isClosing: isClosing)
     }
 }
 

@@ -62,11 +62,13 @@ public final class SettlementService: Sendable {
     struct State {
         /// Payment channels with money of the house's own that should move, and since when this
         /// process has seen each as it is.
-        var channels: [ChannelID: (channel: HouseChannel, since: Timestamp)] = [:]
+        var channels = FirstSeen<ChannelID, HouseChannel.Standing>()
         /// Since when this process has seen that the chain has no request of a slash.
-        var unrequested: [Digest: Timestamp] = [:]
+        var unrequested = FirstSeen<Digest, Bool>()
         /// Who waits to be paid, and when that was looked up.
         var unpaid: (view: UnpaidView, at: Timestamp)?
+        /// Bonds on their way out as they were last told, and the place of the next to be asked.
+        var leavingBonds: (told: [EVMAddress: LeavingBond], next: Int) = ([:], 0)
         var isHalted = false
         /// The booked block that the chain no longer has, if that is why it halted.
         var goneBlock: UInt64?

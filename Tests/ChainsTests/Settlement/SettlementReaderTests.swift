@@ -105,10 +105,24 @@ import Testing
         #expect(try await reader.executableFrom([verdict], at: end).moments == [nil])
         #expect(try await reader.slashable([provider.address], at: end) == [20 * million])
         try settled(await house.vault.requestUnbond(5 * million, from: provider))
-        try await house.node.pass(seconds: 500)
+        let asked = try await reader.holdings(at: try await head(house))
         #expect(
-            try await reader.withdrawable([provider.address], at: try await head(house))
-                == [5 * million])
+            try await reader.leavingBonds([provider.address], at: asked.block)
+                == [LeavingBond(withdrawable: 0, entries: [])])
+        try await house.node.pass(seconds: 500)
+        let later = try await head(house)
+        #expect(try await reader.withdrawable([provider.address], at: later) == [5 * million])
+        let due = try await reader.leavingBonds(
+            [house.owner.address, provider.address], at: later)
+        let second = try await reader.holdings(at: later).timestamp
+        #expect(due.count == 2 && second >= asked.timestamp + 500)
+        #expect(due[0] == LeavingBond(withdrawable: 0, entries: []))
+        #expect(due[1].withdrawable == 5 * million)
+        #expect(due[1].entries.map(\.units) == [5 * million])
+        let left = try #require(due[1].left(for: 0, at: second))
+        #expect(left.units == 5 * million)
+        #expect(left.since > asked.timestamp && left.since <= second)
+        #expect(due[1].left(for: 501, at: second)?.units == nil)
         // The watcher tells all of it.
         let watcher = try house.vault.watcher()
         var events: [ChainEvent] = []
