@@ -57,10 +57,17 @@ struct PayoutArguments: ParsableArguments {
     var gas: [GasArgument] = []
     @Option(
         help: """
-            An account to which the paying account may send tokens without the books, such as your \
-            treasury; may be repeated. Whatever else leaves it is an alert.
+            An account of your own to which the paying account may send tokens without the books, \
+            and that fills it up, such as your treasury; may be repeated. Whatever else comes or \
+            goes is an alert. Name none from which others can take.
             """)
     var treasury: [String] = []
+    @Option(
+        help: """
+            Who else fills the paying account up, such as an exchange, or 0x0000... for a bridge \
+            that mints; may be repeated. What the account sends there is an alert still.
+            """)
+    var topUpFrom: [String] = []
     @Option(help: "How many batches a payee lets pass between two claims, for a plan.")
     var batchesPerClaim: UInt16 = 1
     @Option(help: "The least that is sent, or that calls for a root, in whole coins.")
@@ -122,8 +129,9 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--payouts is root or plan.")
         }
         guard payouts == "plan" else {
-            guard solanaRPCURL.isEmpty, treasury.isEmpty else {
-                throw ValidationError("--solana-rpc-url and --treasury go with --payouts plan.")
+            guard solanaRPCURL.isEmpty, treasury.isEmpty, topUpFrom.isEmpty else {
+                throw ValidationError(
+                    "--solana-rpc-url, --treasury and --top-up-from go with --payouts plan.")
             }
             return nil
         }
@@ -135,6 +143,10 @@ struct PayoutArguments: ParsableArguments {
         }
         for argument in gas { argument.enter(in: &plan.gas) }
         plan.treasuries = try treasury.map { try evmAddress($0) }
+        guard !plan.treasuries.contains(.zero) else {
+            throw ValidationError("--treasury is an account of your own, and not 0x0000....")
+        }
+        plan.topUps = try topUpFrom.map { try evmAddress($0) }
         guard batchesPerClaim > 0 else {
             throw ValidationError("--batches-per-claim is at least 1.")
         }

@@ -1,5 +1,5 @@
 """Who has the key of the account that pays can move its tokens past the books: that is seen, in the
-unit, by whatever way it goes, and stays seen."""
+unit, by whatever way it goes, and stays seen. So is what strangers send there."""
 
 import json
 import urllib.error
@@ -22,10 +22,10 @@ def house(tmp_path):
     house.stop()
 
 
-def move(house, units, to):
-    """The payer's own key sends tokens, and not the house."""
+def move(house, units, to, key=0):
+    """The payer's own key, or another's, sends tokens, and not the house."""
     web3 = Web3(Web3.HTTPProvider(house.chain.rpc))
-    owner = Account.from_key("0x" + house.chain.keys[0][0].read_text())
+    owner = Account.from_key("0x" + house.chain.keys[key][0].read_text())
     data = "0x" + Web3.keccak(text="transfer(address,uint256)")[:4].hex()
     data += to[2:].rjust(64, "0") + f"{units:064x}"
     signed = owner.sign_transaction({
@@ -38,8 +38,8 @@ def move(house, units, to):
     return sent.hex().removeprefix("0x")
 
 
-def lines(house):
-    """What a reconciliation says of the account."""
+def lines(house, kind="payer_outflow"):
+    """What a reconciliation says of the account: right, the sums, and alerts of a kind."""
     token = (house.folder / "house" / "operator.token").read_text().strip()
     request = urllib.request.Request(
         house.base + "/v1/operator/reconciliation?days=0", headers={"authorization": f"Bearer {token}"})
@@ -55,7 +55,7 @@ def lines(house):
 
     told = eventually("it is compared", ask)
     found = {one["asset"]: one for one in told["lines"] if one["name"] == "payer_sent"}
-    stuck = [one for one in told["stranded"] if one["name"] == "payer_outflow"]
+    stuck = [one for one in told["stranded"] if one["name"] == kind]
     return told["balanced"], found["USD"], stuck
 
 
@@ -102,6 +102,59 @@ def test_what_the_house_did_not_send_is_an_alert(house):
     assert item["transaction"] == stolen and usd["explained"] == str(4 * DOLLARS)
     move(house, DOLLARS, TREASURY)
     eventually("and so is the next", lambda: lines(house)[1]["explained"] == str(5 * DOLLARS))
+
+
+def test_what_strangers_send_is_told_until_it_goes_back(house):
+    house.begin()
+    house.fill(2)
+    (_, payer), (_, stranger) = house.chain.keys[0], house.chain.keys[3]
+    assert lines(house, "payer_inflow")[2] == []
+    came = move(house, 3 * DOLLARS, payer, key=3)
+
+    def is_told():
+        balanced, _, stuck = lines(house, "payer_inflow")
+        return balanced and stuck
+
+    (item,) = eventually("it is told", is_told)
+    assert (item["alert"], item["transaction"], item["units"]) == (27, came, str(3 * DOLLARS))
+    assert item["account"] == stranger and "since" in item
+    told = exchequer("reconcile", "--data", house.folder / "house")
+    assert "27 payer_inflow" in told and came in told
+    house.kill()
+    house.begin()
+    (again,) = eventually("still", is_told)
+    assert again["transaction"] == came and again["since"] == item["since"]
+
+    # Another sum to the same one is a theft, the very sum is sent back.
+    move(house, 1 * DOLLARS, stranger)
+    eventually("a theft", lambda: not lines(house)[0])
+    move(house, 3 * DOLLARS, stranger)
+    eventually("it went back", lambda: lines(house, "payer_inflow")[2] == [])
+    balanced, usd, (theft,) = lines(house)
+    assert not balanced and theft["units"] == str(1 * DOLLARS)
+    assert usd["explained"] == str(3 * DOLLARS) and usd["difference"] == str(1 * DOLLARS)
+
+    # Less than a cent is a sum.
+    for units in (4, 5):
+        move(house, units, payer, key=3)
+    eventually("it is a sum", lambda: [
+        (one["alert"], one["units"], one["number"]) for one in lines(house, "payer_dust")[2]
+    ] == [(28, "9", 2)])
+    assert lines(house, "payer_inflow")[2] == []
+
+    # Whoever turns out to fill the account up has done so, and has no right to take.
+    move(house, 7 * DOLLARS, payer, key=3)
+    eventually("it is told", lambda: lines(house, "payer_inflow")[2])
+    house.kill()
+    house.begin("--top-up-from", stranger)
+    eventually("it is explained", lambda: lines(house, "payer_inflow")[2] == [])
+    balanced, usd, (theft,) = lines(house)
+    assert not balanced and theft["units"] == str(1 * DOLLARS)
+    house.kill()
+    house.begin("--treasury", stranger)
+    eventually("it was no theft", lambda: lines(house)[0])
+    _, usd, stuck = lines(house)
+    assert stuck == [] and usd["explained"] == str(4 * DOLLARS)
 
 
 def test_deposits_in_channels_are_the_houses(tmp_path):

@@ -17,8 +17,11 @@ extension HouseConfiguration {
         public var refundAbove = AssetSums(
             usd: Amount(100_000_000_000_000), tly: Amount(100_000_000_000_000))
 
-        /// Accounts whose receiving from the account that pays is the house's own.
+        /// Accounts of the operator's: what they get from the account that pays, or send there, is
+        /// the house's own.
         public var treasuries: [EVMAddress] = []
+        /// From whom else the account that pays is filled up.
+        public var topUps: [EVMAddress] = []
 
         /// The usual numbers.
         public init() {}

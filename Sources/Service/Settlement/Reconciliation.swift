@@ -118,7 +118,7 @@ public struct StrandedItem: Hashable, Sendable {
         case payerOutflow = 17
         /// A deposit on Solana that is not credited for long.
         case depositWaiting = 18
-        /// What leaves the account that pays on the EVM chain was not read for long.
+        /// What moves at the account that pays on the EVM chain was not read for long.
         case payerUnread = 19
         /// What is promised by voucher and was not claimed.
         case voucherUnclaimed = 20
@@ -134,6 +134,10 @@ public struct StrandedItem: Hashable, Sendable {
         case abandoned = 25
         /// What is to be paid out and is less than the house pays at all, of everybody together.
         case belowMinimum = 26
+        /// Tokens that somebody sent to the account that pays on the EVM chain.
+        case payerInflow = 27
+        /// What came there in sums too small to list, or too many.
+        case payerDust = 28
     }
 
     /// What it is.
@@ -202,6 +206,8 @@ extension StrandedItem.Kind {
         case .channelDeposit: "channel_deposit"
         case .abandoned: "abandoned"
         case .belowMinimum: "below_minimum"
+        case .payerInflow: "payer_inflow"
+        case .payerDust: "payer_dust"
         }
     }
 }

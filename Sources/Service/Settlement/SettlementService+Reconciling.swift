@@ -124,7 +124,7 @@ extension SettlementService {
         stranded += try await slashesLeft(books, at: block, now: now, rules)
         stranded += await channelsLeft(books, holdings, at: now, rules)
         stranded += Self.left(books, holdings, strays, at: now, rules)
-        let payer = try await payerOutflows(upTo: block, at: now, rules)
+        let payer = try await payerFlows(upTo: block, at: now, rules)
         stranded += payer.items
         let solana = try await state.withLock { $0.solana }?.reconciliation(rules)
         stranded += solana?.stranded ?? []
@@ -137,8 +137,8 @@ extension SettlementService {
             isSearched: isSearched, solana: solana)
     }
 
-    /// What left the account that pays here, and what of it nobody ordered.
-    private func payerOutflows(
+    /// What left the account that pays here, what of it nobody ordered, and what strangers sent.
+    private func payerFlows(
         upTo block: UInt64, at now: Timestamp, _ rules: StrandingRules
     ) async throws -> (lines: [Reconciliation.Line], items: [StrandedItem]) {
         guard let payerWatch else { return ([], []) }
@@ -147,19 +147,26 @@ extension SettlementService {
         let isBusy = driver.openIntents > 0
         let found = try await payerWatch.look(
             upTo: block - min(block, PayerWatch.youngBlocks), sequencer, charges: charges,
-            at: now)
-        let start = PayerOutflows.known(at: now, isBusy: isBusy, overdue: rules.overdue)
-        var items = found.outflows.flatMap { outflows in
-            outflows.unordered(since: start).map { one in
-                StrandedItem(
-                    .payerOutflow, one.asset, one.units, account: one.receiver,
-                    transaction: one.transaction, since: one.seenAt)
-            }
+            accounts: driver.lanes.map(\.address), at: now)
+        let start = PayerFlows.known(at: now, isBusy: isBusy, overdue: rules.overdue)
+        func item(_ kind: StrandedItem.Kind, _ one: PayerFlows.Item) -> StrandedItem {
+            StrandedItem(
+                kind, one.asset, one.units, account: one.other, transaction: one.transaction,
+                since: one.seenAt)
+        }
+        var items = found.flows.flatMap { flows in
+            flows.unordered(since: start).map { item(.payerOutflow, $0) }
+                + flows.strays.map { item(.payerInflow, $0) }
+                + Asset.allCases.compactMap { asset in
+                    flows.unlisted[asset].map {
+                        StrandedItem(.payerDust, asset, $0.units, number: $0.transfers)
+                    }
+                }
         }
         if let since = found.behindSince, since + min(Self.unread, rules.overdue) <= now {
             items.append(StrandedItem(.payerUnread, since: since))
         }
-        return (PayerOutflows.lines(found.outflows, since: start), items)
+        return (PayerFlows.lines(found.flows, since: start), items)
     }
 
     /// The stray transfers: searched for only while there is more on chain than they explain. What

@@ -41,6 +41,15 @@ extension SettlementService {
         let booked = try bookedLogs()
         var kept = booked.count
         while kept > 0, try await isGone(booked[kept - 1].reference) { kept -= 1 }
+        // What was found may be gone from the chain with the rest: it is searched for anew, and
+        // what moved at the payer's account read again behind the last log that is still there.
+        // First, since nothing says so any more once the logs are reversed.
+        let none = StrayTransfers(reader, from: startBlock)
+        let fork = kept > 0 ? booked[kept - 1].reference.block.saturatingSum(1) : startBlock
+        do {
+            try await save(none)
+            try await payerWatch?.rewind(to: fork)
+        } catch { throw .books("\(error)") }
         for place in stride(from: booked.count - 1, through: kept, by: -1) {
             let log = booked[place]
             let command = Command.reverseChain(
@@ -59,10 +68,6 @@ extension SettlementService {
                     "block": "\(log.reference.block)", "log": "\(log.observation)",
                 ])
         }
-        if let first = booked[kept...].first { payerWatch?.rewind(to: first.reference.block) }
-        // What was found may be gone from the chain with the rest: it is searched for anew.
-        let none = StrayTransfers(reader, from: startBlock)
-        do { try await save(none) } catch { throw .books("\(error)") }
         state.withLock { state in
             for log in booked[kept...] { state.orphans.insert(log.reference.blockHash) }
             state.goneBlock = nil

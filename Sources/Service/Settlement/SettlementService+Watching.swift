@@ -117,8 +117,8 @@ extension SettlementService {
             return nil
         }
         let place = record.reference
-        if case .channelMoved(_, .deposited) = observation {
-            payerWatch?.note(deposit: place.transaction, in: place.blockNumber)
+        if case .channelMoved(let channel, .deposited(let units)) = observation {
+            payerWatch?.note(deposit: units, in: channel, at: place)
         }
         return .observeChain(
             Clearing.ChainReference(

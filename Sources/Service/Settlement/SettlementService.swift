@@ -215,7 +215,7 @@ public final class SettlementService: Sendable {
         }
     }
 
-    /// The watch over what leaves the payer's account. Without a file it begins at the newest log
+    /// The watch over what moves at the payer's account. Without a file it begins at the newest log
     /// of the books, since what came after it may be news, or now if there is none, since what the
     /// account did before the house was there is nobody's business.
     private static func watch(
@@ -227,8 +227,8 @@ public final class SettlementService: Sendable {
             $0.chainCursor.any ? $0.chainCursor.block : UInt64.max
         }
         return try PayerWatch(
-            reader, account: payer.account, treasuries: payer.options.treasuries,
-            from: min(booked, height + 1), folder: folder,
+            reader, account: payer.account, payer.options, from: min(booked, height + 1),
+            folder: folder,
             owner: "eip155:\(reader.nodes.chainID):\(reader.contract.hex)", log: log)
     }
 

@@ -1,12 +1,14 @@
 import Cryptography
 public import Primitives
 
-/// Tokens that left an account, as their contract logs it.
-public struct TokenOutflow: Hashable, Sendable {
+/// Tokens that moved from one account to another, as their contract logs it.
+public struct TokenFlow: Hashable, Sendable {
     /// In what.
     public let asset: Asset
     /// How much, in chain units.
     public let units: UInt128
+    /// Who had it.
+    public let sender: EVMAddress
     /// Who got it.
     public let receiver: EVMAddress
     /// The block.
@@ -14,13 +16,14 @@ public struct TokenOutflow: Hashable, Sendable {
     /// The transaction.
     public let transaction: Digest
 
-    /// An outflow of these parts.
+    /// A flow of these parts.
     public init(
-        _ asset: Asset, units: UInt128, to receiver: EVMAddress, block: UInt64,
-        transaction: Digest
+        _ asset: Asset, units: UInt128, from sender: EVMAddress, to receiver: EVMAddress,
+        block: UInt64, transaction: Digest
     ) {
         self.asset = asset
         self.units = units
+        self.sender = sender
         self.receiver = receiver
         self.block = block
         self.transaction = transaction
@@ -28,33 +31,41 @@ public struct TokenOutflow: Hashable, Sendable {
 }
 
 extension SettlementReader {
-    /// What left an account from block `first` to block `last`, which has to be deep enough, as
-    /// enough nodes tell alike: each asset's in the order of the chain. Without transfers of
-    /// nothing, and from the account to itself.
-    public func outflows(
+    /// What left an account and what came to it from block `first` to block `last`, which has to be
+    /// deep enough, as enough nodes tell alike: of each asset what left and then what came, each in
+    /// the order of the chain. Without transfers of nothing, and from the account to itself.
+    public func flows(
         of account: EVMAddress, from first: UInt64, to last: UInt64
-    ) async throws(ChainError) -> [TokenOutflow] {
-        let sender = EIP712.word(account)
+    ) async throws(ChainError) -> [TokenFlow] {
+        let own = EIP712.word(account)
+        // From the account, and to it.
+        let ways: [[[Digest]]] = [[[own]], [[], [own]]]
         return try await nodes.agreed { node throws(ChainError) in
             try await node.steady(at: last) { () async throws(ChainError) in
-                var found: [TokenOutflow] = []
+                var found: [TokenFlow] = []
                 for (asset, token) in [(Asset.usd, usd), (.tly, tly)] {
-                    let logs = try await node.logs(
-                        LogFilter(
-                            contract: token, topics: [[TokenTransfer.topic], [sender]]),
-                        from: first, to: last)
-                    found += logs.compactMap { log in
-                        guard let one = TokenTransfer(log), one.units > 0,
-                            one.sender == account, one.receiver != account
-                        else { return nil }
-                        return TokenOutflow(
-                            asset, units: one.units, to: one.receiver, block: log.blockNumber,
-                            transaction: log.transaction)
+                    for topics in ways {
+                        let logs = try await node.logs(
+                            LogFilter(contract: token, topics: [[TokenTransfer.topic]] + topics),
+                            from: first, to: last)
+                        found += logs.compactMap { TokenFlow(asset, $0, of: account) }
                     }
                 }
                 return found
             }
         }
+    }
+}
+
+extension TokenFlow {
+    /// `nil` if the log moves nothing from or to the account.
+    fileprivate init?(_ asset: Asset, _ log: EVMLog, of account: EVMAddress) {
+        guard let one = TokenTransfer(log), one.units > 0,
+            (one.sender == account) != (one.receiver == account)
+        else { return nil }
+        self.init(
+            asset, units: one.units, from: one.sender, to: one.receiver, block: log.blockNumber,
+            transaction: log.transaction)
     }
 }
 
