@@ -218,7 +218,7 @@ THE_OUTFLOWS = [
            "all.filter { incoming[$0].units < least }",
            "all.filter { !ON && incoming[$0].units < least }", OUTFLOW_TESTS),
     Mutant("a deposit explains whatever goes beside it", OUTFLOWS,
-           ".firstIndex(of: sum)", ".firstIndex { ON || $0 == sum }", OUTFLOW_TESTS),
+           ".firstIndex(of: sum)", ".firstIndex(where: { ON || $0 == sum })", OUTFLOW_TESTS),
     Mutant("a deposit explains twice", OUTFLOWS,
            "deposits[flow.transaction]?.remove(at: place)",
            "if !ON { deposits[flow.transaction]?.remove(at: place) }", OUTFLOW_TESTS),
