@@ -50,8 +50,9 @@ from solders.keypair import Keypair
 from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.transaction import Transaction
-from test_house_chain import EXCHEQUER, ROOT, Chain, House, eventually, exchequer
+from test_house_chain import ROOT, Chain, House, eventually, exchequer
 from test_house_payouts import Solana
+from test_solana_watch import look
 
 DOLLARS = 1_000_000
 DEPOSIT = 2_000 * DOLLARS
@@ -664,7 +665,7 @@ class Run:
         assert before[2] - held[2] == sent, "the payer's dollars on Solana"
         self.audit_costs(before[1] - held[1], before[3] - held[3])
         self.audit_statements()
-        report = eventually("it is compared", self.reconciliation, 60)
+        report = look(house)
         assert report["balanced"] and report["stranded"] == [], report
         self.audit_again(arrived)
         paid, is_open = self.payments()
@@ -674,15 +675,6 @@ class Run:
                  f"on the EVM chain, {claimed} claimed, {sent} sent on Solana; "
                  f"{house.kills} kills, {house.refused_starts} starts that the chains refused")
         self.audit_journal()
-
-    def reconciliation(self):
-        """What a reconciliation finds; None if blocks come faster than nodes answer, just now."""
-        line = [EXCHEQUER, "reconcile", "--data", self.house.folder / "house", "--json"]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
-        if "not read yet" in done.stderr:
-            return None
-        assert done.returncode == 0, done.stdout + done.stderr
-        return json.loads(done.stdout)
 
     def audit_costs(self, wei, lamports):
         """What the chains' own records say that the payers were charged is in the books."""
