@@ -541,6 +541,39 @@ def test_pause_stops_entries_but_no_exit(house, f):
     house.send(buyer, f.deposit(1))
 
 
+def test_a_pause_ends_by_itself(house, f):
+    """Whoever pauses cannot keep what is in no root yet: after thirty days roots are made again, for
+    thirty days at least."""
+    usdc, operator = house.usdc.address, house.operator
+    buyer, pauser = house.people[1], house.people[2]
+    limit = 30 * 86_400
+    house.send(operator, f.grantRoles(pauser.address, PAUSER))
+    house.send(buyer, f.deposit(100))
+    root = f.commitRoot(1, house.tree({(usdc, buyer.address): 100}).root, 100, 0, HEAD, OWED)
+    house.send(pauser, f.pause())
+    ends = f.pausedUntil().call()
+    assert ends == house.web3.eth.get_block("latest").timestamp + limit
+    house.later(limit - 60)
+    assert f.paused().call()
+    house.refused(operator, root, "paused")
+    house.later(60)
+    assert not f.paused().call()
+    # Neither at once nor after a root, which takes the mark of the pause with it.
+    house.refused(pauser, f.pause(), "too early")
+    tree = house.commit({(usdc, buyer.address): 100})
+    house.refused(pauser, f.pause(), "too early")
+    house.refused(operator, f.unpause(), "not paused")
+    claim = (usdc, buyer.address, 100, tree.proof((usdc, buyer.address)))
+    house.send(buyer, f.claim(*claim))
+    house.later(limit)
+    house.send(pauser, f.pause())
+    # Once the owner has looked, there may be another at once.
+    house.send(operator, f.unpause())
+    assert f.pausedUntil().call() == 0
+    house.send(pauser, f.pause())
+    house.refused(buyer, f.deposit(1), "paused")
+
+
 def test_nobody_sends_ether(house):
     fields = {"from": house.operator.address, "to": house.vault.address, "value": 1}
     with pytest.raises(Exception, match="revert"):

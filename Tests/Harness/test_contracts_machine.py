@@ -486,8 +486,14 @@ class Machine(RuleBasedStateMachine):
             elif amount > self.claimed[key]:
                 self.house.refused(self.house.people[9], call, SHORT)
             assert self.has_lied or self.claimed[key] == amount
-        # Requested slashes are executed or lapse by themselves in a bounded time.
+        # Requested slashes are executed or lapse by themselves in a bounded time; a pause too, so it
+        # begins again.
+        was_paused = self.f.paused().call()
+        if was_paused:
+            self.attempt("pause", self.boss, self.f.unpause())
         self.house.later(2 * VETO + 30 * DAY)
+        if was_paused:
+            self.attempt("pause", self.boss, self.f.pause())
         for name in list(self.requests):
             self.house.send(self.house.people[9], self.f.lapseSlash(name))
         self.requests = {}

@@ -262,6 +262,9 @@ def test_walk_conserves_value(house, seed):
                 house.send(house.people[9], walk.f.claim(*key, amount, walk.tree.proof(key)))
                 walk.paid(key, amount)
     for person in walk.people:
+        # Before it ends by itself.
+        for call in (walk.f.unpause(), walk.f.pause()):
+            house.send(house.operator, call)
         house.later(2 * DELAY)
         if walk.waiting[person.address]:
             house.send(person, walk.f.withdrawBond())

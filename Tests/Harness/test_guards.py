@@ -175,7 +175,10 @@ def test_a_pauser_closes_the_entries_and_the_owner_opens_them(site):
     site.refused("not pauser: only a pauser may", "pause", ANYONE)
     site.call("bond", PROVIDER, "--amount", "1")
     site.call("pause", GUARDIAN)
-    assert site.show()[0]["paused"] and "paused: no deposits" in site.show()[1]
+    told, text = site.show()
+    assert told["paused"]
+    assert told["time"] < told["paused_until"] <= told["time"] + 30 * 86_400
+    assert f"paused until second {told['paused_until']}: no deposits" in text
     site.refused("paused", "pause", GUARDIAN)
     said = site.call("deposit", ANYONE, "--amount", "1", code=1)
     assert "the contract refuses it: paused: its entries are closed" in said

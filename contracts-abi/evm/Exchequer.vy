@@ -17,6 +17,7 @@ from ethereum.ercs import IERC20
 import Claims as proofs
 import Events as events
 import Head as packed
+import Pause as pausing
 import Roles as access
 
 initializes: access
@@ -24,7 +25,7 @@ initializes: access
 exports: (
     proofs.CLAIM_DOMAIN, access.owner, access.candidateOwner, access.candidateFrom, access.roles,
     access.roleChanges, access.ROLE_DELAY, access.grantRoles, access.revokeRoles, access.enactRoles,
-    access.cancelRoles, access.offerOwnership, access.acceptOwnership,
+    access.cancelRoles, access.offerOwnership, access.acceptOwnership, pausing.pausedUntil,
 )
 
 interface IReceiver:
@@ -89,6 +90,7 @@ slashes: public(HashMap[bytes32, Slash])
 frozen: public(HashMap[address, uint256])
 
 lastHeartbeat: public(uint256)
+initializes: pausing
 
 
 @deploy
@@ -170,13 +172,7 @@ def depositWithPermit(amount: uint256, deadline: uint256, v: uint8, r: bytes32, 
     permitted: bool = raw_call(
         USDC,
         abi_encode(
-            msg.sender,
-            self,
-            amount,
-            deadline,
-            v,
-            r,
-            s,
+            msg.sender, self, amount, deadline, v, r, s,
             method_id=method_id(
                 "permit(address,address,uint256,uint256,uint8,bytes32,bytes32)"
             ),
@@ -487,10 +483,11 @@ def disperse(
 
 @external
 def pause():
-    """@notice Stops deposits, bonds and new roots. Claims, unbonding and withdrawals go on."""
+    """@notice Stops deposits, bonds and new roots for a while. Every other exit stays open."""
     access._requireRole(access.Role.PAUSER, "not pauser")
     head: uint256 = self.head
     self._requireRunning(head)
+    pausing._begin()
     self.head = head | packed.PAUSED
     log events.Paused(account=msg.sender)
 
@@ -499,7 +496,8 @@ def pause():
 def unpause():
     access._requireOwner()
     head: uint256 = self.head
-    assert head & packed.PAUSED != 0, "not paused"
+    assert pausing._lasts(head), "not paused"
+    pausing._end()
     self.head = head ^ packed.PAUSED
     log events.Unpaused(account=msg.sender)
 
@@ -538,7 +536,7 @@ def batch() -> uint256:
 @external
 @view
 def paused() -> bool:
-    return self.head & packed.PAUSED != 0
+    return pausing._lasts(self.head)
 
 
 @external
@@ -660,7 +658,7 @@ def _lastSign(head: uint256) -> uint256:
 @internal
 @view
 def _requireRunning(head: uint256):
-    assert head & packed.PAUSED == 0, "paused"
+    assert head & packed.PAUSED == 0 or not pausing._lasts(head), "paused"
     assert head & packed.ABANDONED == 0, "abandoned"
 
 

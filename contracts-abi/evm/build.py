@@ -21,7 +21,7 @@ from vyper.compiler.settings import OptimizationLevel, Settings
 HERE = Path(__file__).resolve().parent
 CONTRACTS = ("Token", "Vault", "Exchequer")
 # What a contract is made of besides its own source.
-MODULES = {"Exchequer": ("Claims", "Events", "Head", "Roles")}
+MODULES = {"Exchequer": ("Claims", "Events", "Head", "Pause", "Roles")}
 COMPILER = "0.4.3"
 # Deployed as a blueprint (ERC-5202): its code is what Exchequer.vy makes its own vault of.
 BLUEPRINTS = ("Vault",)

@@ -17,6 +17,8 @@ public struct SettlementStanding: Hashable, Sendable {
     public let activeFrom: UInt64
     /// Whether the contract's entries are closed.
     public let isPaused: Bool
+    /// When that ends by itself; `nil` if they are not, or if nothing but the owner ends it.
+    public let pausedUntil: UInt64?
     /// Whether the house was given up for good.
     public let isAbandoned: Bool
     /// The last second in which nobody may declare it abandoned.
@@ -42,9 +44,12 @@ public struct RequestedSlash: Hashable, Sendable {
 /// What guardians, arbiters, pausers, the accused and anybody may do about a house, and deposits
 /// by signature.
 extension SettlementContract {
-    /// How the contract stands at the newest block. Eight calls.
+    /// How the contract stands at the newest block. Nine calls at most.
     public func standing() async throws(ChainError) -> SettlementStanding {
         let head = try await contract.chain.head()
+        let isPaused = try await flag("paused", head.number)
+        // Contracts of before do not tell it.
+        let end = isPaused ? try? await uint64("pausedUntil", head.number) : nil
         return SettlementStanding(
             block: head.number, timestamp: head.timestamp,
             batch: try await uint64("batch", head.number),
@@ -53,7 +58,7 @@ extension SettlementContract {
             },
             isRootWaiting: try await flag("rootWaiting", head.number),
             activeFrom: try await uint64("activeFrom", head.number),
-            isPaused: try await flag("paused", head.number),
+            isPaused: isPaused, pausedUntil: end,
             isAbandoned: try await flag("abandoned", head.number),
             abandonableFrom: try await uint64("abandonableFrom", head.number))
     }

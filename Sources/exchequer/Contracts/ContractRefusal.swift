@@ -16,10 +16,13 @@ enum ContractRefusal {
         "not accused": "only the provider whose bond the slash takes may, while the slash waits",
         "nothing scheduled": "no change of this account's roles waits",
         // How the contract stands.
-        "paused": "its entries are closed; its owner opens them again (contracts unpause)",
+        "paused":
+            "its entries are closed until its owner opens them (contracts unpause), 30 days at most",
         "not paused": "its entries are open",
         "abandoned": "the house was declared abandoned: only exits are open, for good",
-        "too early": "its delay is not over (exchequer contracts show)",
+        "too early":
+            "its delay is not over, or a pause has ended by itself less than 30 days ago "
+            + "(exchequer contracts show)",
         "too late": "its time is over (exchequer contracts show)",
         // Roots and claims.
         "no root waiting": "no root of this batch waits (exchequer contracts show)",

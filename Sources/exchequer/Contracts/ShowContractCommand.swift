@@ -41,6 +41,7 @@ struct ShowContractCommand: AsyncParsableCommand {
         let waiting: Waiting?
         let slashes: [Slash]
         let paused, abandoned: Bool
+        let paused_until: UInt64?
         let abandonable_after: UInt64
     }
 
@@ -61,7 +62,8 @@ struct ShowContractCommand: AsyncParsableCommand {
             report = Report(
                 block: now.block, time: now.timestamp, batch: now.batch, root: now.root.hex,
                 waiting: waiting, slashes: slashes.map(Self.slash), paused: now.isPaused,
-                abandoned: now.isAbandoned, abandonable_after: now.abandonableFrom)
+                abandoned: now.isAbandoned, paused_until: now.pausedUntil,
+                abandonable_after: now.abandonableFrom)
         } catch {
             Console.say("the contract does not answer: \(error)")
             throw Exit.network
@@ -96,7 +98,10 @@ struct ShowContractCommand: AsyncParsableCommand {
                 "slash \(one.verdict): \(one.amount) dollars of \(one.provider), \(word), can be "
                     + "vetoed before second \(one.executable_from)")
         }
-        if report.paused { lines.append("paused: no deposits, bonds or new roots") }
+        if report.paused {
+            let end = report.paused_until.map { " until second \($0)" } ?? ""
+            lines.append("paused\(end): no deposits, bonds or new roots")
+        }
         lines.append(
             report.abandoned
                 ? "ABANDONED: only exits are open"
