@@ -25,8 +25,6 @@ struct BookView: Sendable {
     var allotted: [Asset: UInt128] = [:]
     var claimed: [Asset: UInt128] = [:]
     var owed: [Asset: Amount] = [:]
-    /// The sums of the leaves of the root that pays, and its batch.
-    var active: [Asset: UInt128] = [:]
     var inFlight: [Asset: UInt128] = [:]
     var openSlashes: [VerdictRecord] = []
     /// Slashes that were forgone, and whose requests the contract holds.
@@ -34,8 +32,8 @@ struct BookView: Sendable {
     /// The first batch that is not on chain, and the one whose dispute a person has to look at.
     var open: Batch?
     var disputed: Batch?
-    /// The batch of the last committed root.
-    var committed: Batch?
+    /// Every batch: which of them the chain knows is asked afterwards.
+    let batches: [Batch]
     /// Dispersals that are open for long.
     var dispersals: [Dispersal] = []
     /// Providers with something on its way out, and parties that are shut out and have a bond.
@@ -53,16 +51,16 @@ struct BookView: Sendable {
     /// O(log transfers) for each party that waits to be paid, unless that is known.
     ///
     /// - Parameters:
-    ///   - holdings: what the contract tells, whose roots are looked up.
     ///   - payer: who pays on this chain, if anybody does.
     ///   - unpaid: who waits to be paid, if that was looked up a short while ago.
     init(
-        _ house: borrowing ClearingHouse, _ holdings: SettlementHoldings, payer: EVMAddress?,
-        unpaid: UnpaidView?, at now: Timestamp, _ rules: StrandingRules
+        _ house: borrowing ClearingHouse, payer: EVMAddress?, unpaid: UnpaidView?,
+        at now: Timestamp, _ rules: StrandingRules
     ) {
         let payers = house.payers(payer)
         self.unpaid = unpaid ?? UnpaidView(house, except: payers, at: now, rules)
         block = house.chainCursor.block
+        batches = house.batches
         if let chain = house.ledger.account(AccountID(.chain, .usd)) {
             mirror = Asset.usd.chainUnits(chain.debitsPosted - chain.creditsPosted)
         }
@@ -74,7 +72,7 @@ struct BookView: Sendable {
         }
         countBonds(house)
         countClaims(house)
-        countBatches(house, holdings)
+        countBatches(house)
         findHolders(house, except: payers, at: now, rules)
         findUnclaimed(house, at: now, rules)
         findVouchers(house, at: now, rules)
@@ -107,20 +105,29 @@ struct BookView: Sendable {
         }
     }
 
-    private mutating func countBatches(
-        _ house: borrowing ClearingHouse, _ holdings: SettlementHoldings
-    ) {
-        committed = house.batch(BatchID(holdings.batch))
+    private mutating func countBatches(_ house: borrowing ClearingHouse) {
         open = house.oldestUnsettledBatch
         disputed = house.batches.suffix(2).last { $0.state != .held }
         if disputed?.state != .disputed { disputed = nil }
-        for asset in Asset.allCases { active[asset] = 0 }
-        let batch = house.batches.last { $0.root == holdings.root && $0.state != .cut }
-        for line in batch?.lines ?? [] { active[line.asset, default: 0] += line.cumulative }
         for batch in house.batches.reversed() {
             guard [.cut, .sealed, .held].contains(batch.state) else { break }
             for asset in Asset.allCases { inFlight[asset, default: 0] += batch.added(asset) }
         }
+    }
+
+    /// The batch of the last committed root.
+    func committed(_ holdings: SettlementHoldings) -> Batch? {
+        holdings.batch > 0 && holdings.batch <= UInt64(batches.count)
+            ? batches[Int(holdings.batch) - 1] : nil
+    }
+
+    /// The sums of the leaves of the root that pays. O(batches + lines).
+    func active(_ holdings: SettlementHoldings) -> [Asset: UInt128] {
+        let root = holdings.root
+        let batch = root == .zero ? nil : batches.last { $0.root == root }
+        var sums: [Asset: UInt128] = [:]
+        for line in batch?.lines ?? [] { sums[line.asset, default: 0] += line.cumulative }
+        return sums
     }
 }
 

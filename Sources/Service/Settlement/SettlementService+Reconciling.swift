@@ -80,7 +80,7 @@ extension SettlementService {
         _ rules: StrandingRules
     ) async throws(ReconciliationError) -> Reconciliation {
         do {
-            // While logs are booked the two may not be of one block: then once more.
+            // While logs are booked the books may not be those of one block: then once more.
             for _ in 0..<20 {
                 if let found = try await compare(rules) {
                     if rules == StrandingRules() { state.withLock { $0.reconciliation = found } }
@@ -103,17 +103,19 @@ extension SettlementService {
             throw ReconciliationError.notReady
         }
         let now = Timestamp.systemNow
-        let holdings = try await reader.holdings(at: block)
         let account = payer?.account
         // What is unpaid for days is looked up by the hour: it is the longest look.
         let isUsual = rules == StrandingRules()
         let known = state.withLock { isUsual ? $0.unpaid : nil }
         let unpaid = known.flatMap { $0.at + Self.unpaidInterval > now ? $0.view : nil }
         let books = try await sequencer.readAtHead {
-            BookView($0, holdings, payer: account, unpaid: unpaid, at: now, rules)
+            BookView($0, payer: account, unpaid: unpaid, at: now, rules)
         }.value
         if isUsual, unpaid == nil { state.withLock { $0.unpaid = (books.unpaid, now) } }
-        guard books.block <= block, state.withLock({ $0.watchedTo }) == block else { return nil }
+        // The books first: they are read at once, and nodes may take longer than a block does.
+        guard books.block <= block else { return nil }
+        let holdings = try await reader.holdings(at: block)
+        guard !isHalted, state.withLock({ $0.watchedTo }) ?? 0 >= block else { return nil }
         let (strays, isSearched) = try await searched(holdings, books)
         var stranded = strays.found.map { one in
             StrandedItem(
@@ -208,6 +210,7 @@ extension SettlementService {
                 check: .bonds, asset: .usd, chain: holdings.bonds, books: books.bonds,
                 explained: 0),
         ]
+        let active = books.active(holdings)
         for asset in Asset.allCases {
             let token = asset == .usd ? holdings.usd : holdings.tly
             // As `claimedTotal`, which what strangers sent to the contract makes too low.
@@ -220,7 +223,7 @@ extension SettlementService {
             lines.append(
                 Reconciliation.Line(
                     check: .activeRoot, asset: asset, chain: token.active,
-                    books: books.active[asset] ?? 0, explained: 0))
+                    books: active[asset] ?? 0, explained: 0))
         }
         return lines
     }

@@ -56,7 +56,8 @@ extension SettlementService {
         let due = Timestamp(chainSeconds: holdings.activeFrom)
         let chainNow = Timestamp(chainSeconds: holdings.timestamp)
         if holdings.isRootWaiting, due + rules.overdue <= chainNow {
-            items += self.items(.rootNotActivated, holdings.batch, books.committed, since: due)
+            items += self.items(
+                .rootNotActivated, holdings.batch, books.committed(holdings), since: due)
         }
         if let batch = books.disputed {
             items += self.items(.rootDisputed, batch.id.rawValue, batch, since: batch.cutAt)
@@ -95,7 +96,7 @@ extension SettlementService {
             guard holdings.isAbandoned else { continue }
             // Bonds can be taken out, and what the last root says claimed: the rest is lost.
             let claimable = token.active - min(token.active, books.claimed[asset] ?? 0)
-            let waiting = holdings.isRootWaiting ? books.committed?.added(asset) ?? 0 : 0
+            let waiting = holdings.isRootWaiting ? books.committed(holdings)?.added(asset) ?? 0 : 0
             let safe = (asset == .usd ? holdings.bonds : 0).saturatingSum(claimable)
                 .saturatingSum(waiting)
             if owed > safe {
