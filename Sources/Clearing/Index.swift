@@ -40,6 +40,22 @@ struct Index: Sendable {
         }
     }
 
+    /// The payments that one transaction on Solana made.
+    struct PaidTogether: Sendable {
+        /// The first of their dispersals.
+        var first: DispersalID
+        var count: UInt64
+    }
+
+    var paidTogether: [Signature: PaidTogether] = [:]
+
+    mutating func add(payment transaction: Signature, of dispersal: DispersalID) {
+        var all = paidTogether[transaction] ?? PaidTogether(first: dispersal, count: 0)
+        all.first = min(all.first, dispersal)
+        all.count += 1
+        paidTogether[transaction] = all
+    }
+
     struct ChannelOwner: Hashable, Sendable {
         let party: PartyID
         let asset: Asset

@@ -23,6 +23,11 @@ extension ClearingHouse {
                 dispersal.payments.allSatisfy({ parties.at($0.party) != nil })
             else { throw .invalidValue("dispersal") }
             index.dispersalByName[dispersal.name] = dispersal.id
+            for payment in dispersal.payments where payment.state == .paid {
+                if let transaction = payment.transaction {
+                    index.add(payment: transaction, of: dispersal.id)
+                }
+            }
             if let key = dispersal.withdrawal {
                 let party = dispersal.payments[0].party
                 index.withdrawalByKey[Index.WithdrawalKey(party: party, key: key)] = dispersal.id

@@ -275,6 +275,41 @@ import Testing
         #expect(copy.canonicalBytes() == world.house.canonicalBytes())
     }
 
+    /// Of a transaction on Solana that paid for several dispersals each bears its payments' part.
+    @Test func whatPaysSeveralDispersalsIsChargedToEach() throws {
+        var world = due()
+        for party in UInt64(1)...3 {
+            world.run(.setPayout(PartyID(party), PayoutSettings(solana: World.digest(party))))
+        }
+        world.run(
+            .payOut(
+                PartyID(3), asset: .usd, amount: Amount(cents), key: World.digest(1),
+                quotes: World.quotes()))
+        world.run(.settle(World.quotes()))
+        let (one, many) = (DispersalID(1), DispersalID(3))
+        let (shared, alone) = (World.signature(9), World.signature(8))
+        // The later dispersal is told of first.
+        world.run(.notePayment(many, payment: 0, .paid(shared)))
+        world.run(.notePayment(many, payment: 1, .paid(shared)))
+        world.run(.notePayment(one, payment: 0, .paid(shared)))
+        world.run(.notePayment(many, payment: 2, .paid(alone)))
+        for (transaction, lamports) in [(shared, UInt128(5_003)), (alone, 5_000)] {
+            world.run(
+                .bookCost(
+                    ChainCost(
+                        .dispersal(many), .lamports, units: lamports,
+                        transaction: transaction.bytes)))
+        }
+        for house in [world.house, try world.house.restored()] {
+            func charged(_ id: DispersalID) -> [UInt128] {
+                house.charges(of: house.dispersal(id)!).map(\.units)
+            }
+            #expect(charged(many) == [3_334, 5_000] && charged(one) == [1_669])
+            #expect(house.dispersal(paidBy: shared) == one)
+            #expect(house.expense(.lamports) == Amount(10_003))
+        }
+    }
+
     /// What is not used leaves the bytes of a state, and so its hash, as they were.
     @Test func aHouseWithoutPlansHasTheStateOfBefore() throws {
         var world = due()

@@ -231,6 +231,7 @@ THE_OUTFLOWS = [
 
 RESTING = "Clearing/Payouts/Resting.swift"
 RESTING_TESTS = r"ClearingTests\.RestingTests"
+DISPERSAL_TESTS = r"ClearingTests\.DispersalTests"
 BOOK = "Service/Payouts/PayerBook.swift"
 BOOK_TESTS = r"ServiceTests\.PayerBookTests"
 LEAVING = "Chains/Settlement/LeavingBond.swift"
@@ -270,4 +271,13 @@ THE_RESTING = [
            "var next: [Name: (standing: Standing, since: Timestamp)] = [:]",
            "var next: [Name: (standing: Standing, since: Timestamp)] = ON ? known : [:]",
            FIRST_SEEN_TESTS),
+    Mutant("each dispersal takes what does not divide", "Clearing/Payouts/ChainCost.swift",
+           "(all.first == dispersal.id ? rest", "(ON || all.first == dispersal.id ? rest",
+           DISPERSAL_TESTS),
+    Mutant("whoever is told of first is the first", "Clearing/Index.swift",
+           "all.first = min(all.first, dispersal)",
+           "if !ON { all.first = min(all.first, dispersal) }", DISPERSAL_TESTS),
+    Mutant("a restored house knows no common payments", "Clearing/State+Payouts.swift",
+           "if let transaction = payment.transaction {",
+           "if !ON, let transaction = payment.transaction {", DISPERSAL_TESTS),
 ]

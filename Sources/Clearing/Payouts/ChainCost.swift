@@ -102,6 +102,37 @@ extension ClearingHouse {
         (index.costsBySubject[subject] ?? []).map { costs[$0] }
     }
 
+    /// The first dispersal that has a payment of a transaction on Solana. O(1).
+    public func dispersal(paidBy transaction: Signature) -> DispersalID? {
+        index.paidTogether[transaction]?.first
+    }
+
+    /// What the chain charged for a dispersal: all that its own transactions cost, and of one on
+    /// Solana that paid for several dispersals the part of its payments. The parts of a transaction
+    /// add up to what it cost; what does not divide is of the first. O(payments).
+    public func charges(of dispersal: Dispersal) -> [ChainCost] {
+        guard dispersal.rail == .solana else { return costs(of: .dispersal(dispersal.id)) }
+        var own: [(transaction: Signature, count: UInt128)] = []
+        var places: [Signature: Int] = [:]
+        for payment in dispersal.payments where payment.state == .paid {
+            guard let transaction = payment.transaction else { continue }
+            if let place = places[transaction] {
+                own[place].count += 1
+            } else {
+                places[transaction] = own.count
+                own.append((transaction, 1))
+            }
+        }
+        return own.compactMap { transaction, count in
+            guard var cost = cost(of: transaction.bytes),
+                let all = index.paidTogether[transaction]
+            else { return nil }
+            let (each, rest) = cost.units.quotientAndRemainder(dividingBy: UInt128(all.count))
+            cost.units = each * count + (all.first == dispersal.id ? rest : 0)
+            return cost
+        }
+    }
+
     /// What is booked of a transaction; `nil` if nothing is. O(1).
     public func cost(of transaction: [UInt8]) -> ChainCost? {
         index.costByTransaction[transaction].map { costs[$0] }

@@ -169,6 +169,7 @@ extension ClearingHouse {
         switch note {
         case .paid(let transaction):
             dispersals[id].payments[place].transaction = transaction
+            index.add(payment: transaction, of: id)
             paid(id, place, at: time, into: &events)
         case .quarantined:
             if record.payments[place].state == .quarantined { throw .wrongPaymentState }

@@ -47,7 +47,7 @@ enum PayoutViews {
             let stated = dispersal.rail == .solana ? house.statement(of: dispersal.id) : nil
             statement = stated?.transaction
             books = stated?.books ?? house.books(of: dispersal.id)
-            costs = house.costs(of: .dispersal(dispersal.id))
+            costs = house.charges(of: dispersal)
         }
     }
 

@@ -41,17 +41,17 @@ extension SolanaSettlement {
         let mark = state.withLock { $0.costMark }
         let found = try await sequencer.read { house in
             house.dispersals.dropFirst(mark).prefix(256).map { dispersal in
-                (dispersal, Set(house.costs(of: .dispersal(dispersal.id)).map(\.transaction)))
+                let unbooked = dispersal.payments.compactMap(\.transaction).filter {
+                    house.cost(of: $0.bytes) == nil
+                }
+                return (dispersal, unbooked)
             }
         }
         var done = mark
         var isPrefix = true
-        for (dispersal, booked) in found {
-            var seen: Set<Signature> = []
-            for payment in dispersal.payments {
-                guard let transaction = payment.transaction, seen.insert(transaction).inserted,
-                    !booked.contains(transaction.bytes)
-                else { continue }
+        var seen: Set<Signature> = []
+        for (dispersal, unbooked) in found {
+            for transaction in unbooked where seen.insert(transaction).inserted {
                 let charge = try await nodes.agreed { node throws(ChainError) in
                     try await node.charge(of: transaction)
                 }
@@ -114,11 +114,7 @@ extension SolanaSettlement {
     ) async throws -> Bool {
         let transaction = note.transaction
         if note.pays, !charge.isUndone {
-            let dispersal = try await sequencer.read { house in
-                house.dispersals.last { dispersal in
-                    dispersal.payments.contains { $0.transaction == transaction }
-                }?.id
-            }
+            let dispersal = try await sequencer.read { $0.dispersal(paidBy: transaction) }
             guard let dispersal else { return false }
             return try await book(.dispersal(dispersal), transaction, charge.fee)
         }
