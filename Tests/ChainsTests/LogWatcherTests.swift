@@ -167,12 +167,35 @@ struct LogWatcherTests {
             delays: SettlementDelays(unbonding: 60), from: house.owner)
         try settled(await house.usd.approve(9, for: twin.address, from: guest))
         try settled(await twin.deposit(9, from: guest))
-        try settled(await vault.contract.send("pause", [], from: house.owner))
-        try settled(await vault.contract.send("unpause", [], from: house.owner))
         try settled(await house.usd.transfer(1, to: vault.address, from: guest))
         #expect(try await all(try watcher(), from: start).records.isEmpty)
         let other = try await all(try twin.watcher(), from: start).records
-        #expect(other.map(\.event) == [.deposited(account: guest.address, amount: 9)])
+        let owner = house.owner.address
+        #expect(
+            other.map(\.event) == [
+                .administered(.ownershipTransferred(from: .zero, to: owner)),
+                .administered(.rolesChanged(account: owner, roles: 31)),
+                .deposited(account: guest.address, amount: 9),
+            ])
+    }
+
+    @Test func whoMayDoWhatIsRead() async throws {
+        let guest = try await house.guest().address
+        let owner = house.owner.address
+        let start = try await here()
+        for (call, arguments) in [
+            ("pause", []), ("unpause", []), ("grantRoles", [.address(guest), .uint(12)]),
+            ("offerOwnership", [.address(guest)]),
+        ] as [(String, [ABIValue])] {
+            try settled(await vault.contract.send(call, arguments, from: house.owner))
+        }
+        #expect(
+            try await all(try watcher(), from: start).records.map(\.event) == [
+                .administered(.paused(by: owner)), .administered(.unpaused(by: owner)),
+                .administered(.rolesChanged(account: guest, roles: 12)),
+                .administered(.ownershipOffered(owner: owner, candidate: guest)),
+            ])
+        #expect(SettlementContract.roleNames(12) == ["pauser", "guardian"])
     }
 
     @Test func aReorganisationAboveTheDepthIsNeverSeen() async throws {

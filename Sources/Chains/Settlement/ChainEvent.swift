@@ -92,13 +92,16 @@ public enum ChainEvent: Hashable, Sendable {
     case abandoned(by: EVMAddress)
     /// Something happened to a payment channel, at the contract of channels.
     case channel(Digest, ChannelEvent)
+    /// Who may do what on the contract is another thing, or will be.
+    case administered(AdministrationEvent)
 
     /// The events that are watched, by their names in the contract.
-    static let names = [
-        "Deposited", "Bonded", "UnbondRequested", "BondWithdrawn", "Slashed", "RootCommitted",
-        "Claimed", "Dispersed", "RootActivated", "RootDisputed", "SlashRequested", "SlashAppealed",
-        "SlashVetoed", "SlashLapsed", "Abandoned",
-    ]
+    static let names =
+        [
+            "Deposited", "Bonded", "UnbondRequested", "BondWithdrawn", "Slashed", "RootCommitted",
+            "Claimed", "Dispersed", "RootActivated", "RootDisputed", "SlashRequested",
+            "SlashAppealed", "SlashVetoed", "SlashLapsed", "Abandoned",
+        ] + AdministrationEvent.names
 
     /// Those of them that contracts of before do not log.
     static let laterNames: Set = ["Dispersed"]
@@ -139,8 +142,13 @@ public enum ChainEvent: Hashable, Sendable {
                 sender: try account(0), name: try values[1].digest(name), token: try account(2),
                 count: try values[3].uint64(name))
         default:
-            guard let event = try Self.waiting(name, values) else { return nil }
-            self = event
+            if let event = try Self.waiting(name, values) {
+                self = event
+            } else if let event = try AdministrationEvent(name: name, values: values) {
+                self = .administered(event)
+            } else {
+                return nil
+            }
         }
     }
 

@@ -63,6 +63,14 @@ extension SettlementContract {
         }
     }
 
+    /// The roles by their bits, the lowest first.
+    public static let roleNames = ["settler", "slasher", "pauser", "guardian", "arbiter"]
+
+    /// The names of the roles whose bits are set.
+    public static func roleNames(_ bits: UInt64) -> [String] {
+        roleNames.enumerated().filter { bits >> UInt64($0.offset) & 1 == 1 }.map(\.element)
+    }
+
     /// An account's roles: settler 1, slasher 2, pauser 4, guardian 8, arbiter 16.
     public func roles(of account: EVMAddress) async throws(ChainError) -> UInt64 {
         try await contract.readOne("roles", [.address(account)]) { value throws(ABIError) in

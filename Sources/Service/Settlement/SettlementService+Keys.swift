@@ -20,9 +20,6 @@ extension SettlementService {
         }
     }
 
-    /// The bits of `roles` on the contract (docs/reference/contracts.md).
-    private static let roleNames = ["settler", "slasher", "pauser", "guardian", "arbiter"]
-
     /// Throws if the account may do more on the contract than settle and slash, unless that is
     /// allowed: who steals it from a machine that is online then has the rest too. Says so if it
     /// may do less, or if an account of before has transactions that nobody here can sign anew.
@@ -43,9 +40,8 @@ extension SettlementService {
         } catch {
             throw HouseError(.network, "the contract does not say who has which roles: \(error)")
         }
-        let names = Self.roleNames.enumerated().filter { roles >> UInt64($0.offset) & 1 == 1 }
-        let surplus = names.dropFirst(names.count { $0.offset < 2 }).map(\.element)
-        let powers = (isOwner ? ["owner"] : []) + surplus
+        // Settler and slasher are the two lowest bits.
+        let powers = (isOwner ? ["owner"] : []) + SettlementContract.roleNames(roles & ~3)
         if !powers.isEmpty {
             let text =
                 "the key of \(account.checksummed) is also \(powers.joined(separator: ", ")) on the "
@@ -57,11 +53,9 @@ extension SettlementService {
             }
             log.warning("\(text)")
         }
-        let missing = Self.roleNames[..<2].enumerated().filter {
-            roles >> UInt64($0.offset) & 1 == 0
-        }
+        let missing = SettlementContract.roleNames(~roles & 3)
         if !missing.isEmpty {
-            let list = missing.map(\.element).joined(separator: " and ")
+            let list = missing.joined(separator: " and ")
             log.error(
                 "the key lacks roles on the contract: what it sends is refused until it has them",
                 metadata: ["key": "\(account.checksummed)", "lacks": "\(list)"])

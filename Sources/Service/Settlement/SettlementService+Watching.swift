@@ -176,37 +176,6 @@ extension SettlementService {
             metadata: ["name": "\(name.hex)", "log": "\(record.event)"])
     }
 
-    /// What a person should know of when it happens.
-    private func tell(_ event: ChainEvent) {
-        switch event {
-        case .rootDisputed(let batch, let guardian, let reason):
-            log.critical(
-                """
-                a guardian disputed a root: nobody is paid by it, and no batch is cut or sent \
-                until a person has had it replaced
-                """,
-                metadata: [
-                    "batch": "\(batch)", "guardian": "\(guardian.hex)", "reason": "\(reason.hex)",
-                ])
-        case .slashVetoed(let verdict, let arbiter):
-            log.critical(
-                "an arbiter vetoed a slash: the bond is the provider's again",
-                metadata: ["verdict": "\(verdict.hex)", "arbiter": "\(arbiter.hex)"])
-        case .slashLapsed(let verdict):
-            log.critical(
-                "a slash was not executed in time: the bond is the provider's again",
-                metadata: ["verdict": "\(verdict.hex)"])
-        case .abandoned(let account):
-            log.critical(
-                """
-                the house was declared abandoned: the contract takes no deposit, bond, root or \
-                slash any more
-                """,
-                metadata: ["by": "\(account.hex)"])
-        default: return
-        }
-    }
-
     /// Where reading goes on: at the block of the last log in the books, which is read again and
     /// booked once. `nil` if the task was cancelled, or the chain has another block there.
     private func bookedCursor() async -> LogCursor? {

@@ -442,8 +442,8 @@ extension ChainObservation {
         case .slashVetoed(let verdict, _), .slashLapsed(let verdict):
             self = .slashReleased(verdict: verdict)
         case .channel(let key, let event): self.init(key, event)
-        // The contract is asked for these when it matters.
-        case .rootActivated, .slashRequested, .slashAppealed, .abandoned: return nil
+        // The contract is asked for these when it matters, or a person is told.
+        case .rootActivated, .slashRequested, .slashAppealed, .abandoned, .administered: return nil
         }
     }
 }

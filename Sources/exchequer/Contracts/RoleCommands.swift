@@ -26,10 +26,8 @@ struct RolesCommand: AsyncParsableCommand {
             OfferOwnership.self, AcceptOwnership.self,
         ])
 
-    /// The roles by their bits.
-    private static let names = ["settler", "slasher", "pauser", "guardian", "arbiter"]
-
     private static func bits(_ text: String) throws -> ABIValue {
+        let names = SettlementContract.roleNames
         var bits: UInt64 = 0
         for name in text.split(separator: ",") {
             guard let place = names.firstIndex(of: String(name)) else {
@@ -39,10 +37,6 @@ struct RolesCommand: AsyncParsableCommand {
             bits |= 1 << UInt64(place)
         }
         return .uint(UInt128(bits))
-    }
-
-    private static func list(_ bits: UInt64) -> [String] {
-        names.enumerated().filter { bits >> UInt64($0.offset) & 1 == 1 }.map(\.element)
     }
 
     struct ShowRoles: AsyncParsableCommand {
@@ -72,8 +66,9 @@ struct RolesCommand: AsyncParsableCommand {
                 let change = try await settlement.roleChange(of: address)
                 report = Report(
                     account: address.checksummed, owner: try await settlement.owner() == address,
-                    roles: list(try await settlement.roles(of: address)),
-                    granted: list(change.granted), revoked: list(change.revoked),
+                    roles: SettlementContract.roleNames(try await settlement.roles(of: address)),
+                    granted: SettlementContract.roleNames(change.granted),
+                    revoked: SettlementContract.roleNames(change.revoked),
                     effective_from: change.effectiveFrom)
             } catch {
                 Console.say("the contract does not answer: \(error)")
