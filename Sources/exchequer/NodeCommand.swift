@@ -119,7 +119,7 @@ struct NodeCommand: AsyncParsableCommand {
             throw ValidationError("The house settles on no chain: there is nothing to claim.")
         }
         let session = try await ChainSession(
-            ChainOptions(rpc: rpc, keyFile: keyFile, artifacts: artifacts))
+            rpc: rpc, key: try own.keys.account(in: keyFile), artifacts: artifacts)
         return try ClaimLoop(
             session, contract: contract, house: house, file: own.identity + ".claims", claims)
     }

@@ -19,18 +19,6 @@ struct ChainOptions: ParsableArguments {
 }
 
 extension ChainOptions {
-    /// The options that another command's make.
-    init(rpc: String, keyFile: String, artifacts: String) {
-        self.init()
-        self.rpc = rpc
-        self.keyFile = keyFile
-        self.artifacts = artifacts
-        confirmations = 1
-        json = false
-    }
-}
-
-extension ChainOptions {
     /// The key itself, for what is signed besides transactions.
     func signingKey(_ what: String) throws -> Secp256k1.PrivateKey {
         guard let keyFile else {
@@ -42,17 +30,27 @@ extension ChainOptions {
 
 /// A sender on a chain, as the options describe it.
 struct ChainSession {
-    let options: ChainOptions
     let chain: EVMChain
     let sender: EVMSender
+    private let artifacts: String
+    private let printsJSON: Bool
 
     /// Reads the key and asks the node for its chain id.
     init(_ options: ChainOptions) async throws {
-        self.options = options
         let key = try options.signing.signer(options.keyFile, "--key-file", options.keys)
         if options.confirmations == 0 { throw ValidationError("--confirmations is at least 1.") }
         chain = try await Self.chain(options.rpc, confirmations: options.confirmations)
         sender = EVMSender(chain: chain, key: key)
+        artifacts = options.artifacts
+        printsJSON = options.json
+    }
+
+    /// A session of a command that has a key already, and a chain beside other things.
+    init(rpc: String, key: Secp256k1.PrivateKey, artifacts: String) async throws {
+        chain = try await Self.chain(rpc, confirmations: 1)
+        sender = EVMSender(chain: chain, key: key)
+        self.artifacts = artifacts
+        printsJSON = false
     }
 
     private static func chain(_ url: String, confirmations: UInt64) async throws -> EVMChain {
@@ -78,7 +76,7 @@ struct ChainSession {
 
     /// An interface of the artifacts folder.
     func artifact(_ name: String) throws -> ContractArtifact {
-        try Self.artifact(name, in: options.artifacts)
+        try Self.artifact(name, in: artifacts)
     }
 
     private static func artifact(_ name: String, in folder: String) throws -> ContractArtifact {
@@ -127,7 +125,7 @@ struct ChainSession {
     /// settled ends the command.
     func finish(_ what: String, _ outcome: TransactionOutcome) throws {
         let receipt = try require(what, outcome)
-        guard options.json else { return }
+        guard printsJSON else { return }
         try Console.put(
             json: Sent(
                 call: what, transaction: "0x\(receipt.transaction.hex)",
