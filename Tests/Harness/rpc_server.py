@@ -6,6 +6,9 @@
              "hang"     the answer waits `seconds`
              "garbage"  the call is executed, the answer is not JSON
              "lie"      the call is not executed, `result` is the answer
+             "already known", "underpriced", "nonce gap", "blockhash expired"
+                        the call is refused in the words that a pool has for it; only what is
+                        already known is executed
         for the next `count` calls (default 1) of `method`, after letting `after` calls pass; of
         those alone whose parameters have the text `contains` in them
     test_clearFaults []
@@ -29,7 +32,14 @@ MAX_BATCH = 100
 MAX_BRACKETS = 4_000
 IDLE_SECONDS = 60
 END_SIGNALS = {signal.SIGTERM, signal.SIGINT}
-FAULT_KINDS = ("error", "lost", "hang", "garbage", "lie")
+# What pools say, by the kind of fault.
+REFUSALS = {
+    "already known": (-32000, "already known"),
+    "underpriced": (-32000, "replacement transaction underpriced"),
+    "nonce gap": (-32000, "nonce too high"),
+    "blockhash expired": (-32002, "Transaction simulation failed: Blockhash not found"),
+}
+FAULT_KINDS = ("error", "lost", "hang", "garbage", "lie", *REFUSALS)
 
 
 class RpcError(Exception):
@@ -103,6 +113,10 @@ class RpcNode:
             try:
                 if fault and fault["kind"] == "error":
                     raise RpcError(fault["code"], fault["message"])
+                if fault and fault["kind"] in REFUSALS:
+                    if fault["kind"] == "already known":
+                        self._invoke(method, request.get("params") or [])
+                    raise RpcError(*REFUSALS[fault["kind"]])
                 if fault and fault["kind"] == "lie":
                     result = fault["result"]
                 else:

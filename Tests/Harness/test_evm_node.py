@@ -373,6 +373,18 @@ def test_fault_error_does_not_execute(client):
     assert client.result("eth_sendRawTransaction", raw(0, 0)).startswith("0x")
 
 
+def test_faults_in_the_words_of_a_pool(client):
+    said = {"underpriced": "replacement transaction underpriced", "nonce gap": "nonce too high"}
+    for kind, words in said.items():
+        client.result("test_fault", {"method": "eth_sendRawTransaction", "kind": kind})
+        assert client.error("eth_sendRawTransaction", raw(0, 0)) == words
+        assert client.web3.eth.get_transaction_count(KEYS[0].address) == 0
+    # That it is known already is true.
+    client.result("test_fault", {"method": "eth_sendRawTransaction", "kind": "already known"})
+    assert client.error("eth_sendRawTransaction", raw(0, 0)) == "already known"
+    assert client.web3.eth.get_transaction_count(KEYS[0].address) == 1
+
+
 def test_fault_lost_executes_without_an_answer(client):
     client.result("test_fault", {"method": "eth_sendRawTransaction", "kind": "lost"})
     body = json.dumps({"id": 1, "method": "eth_sendRawTransaction", "params": [raw(0, 0)]})

@@ -1,6 +1,7 @@
 """The Solana node: what a validator does, its faults, and its forks."""
 
 import base64
+import http.client
 import json
 import struct
 import threading
@@ -209,9 +210,19 @@ def test_over_http(call):
     url = f"http://127.0.0.1:{server.server_address[1]}"
     with urllib.request.urlopen(urllib.request.Request(url, body), timeout=10) as answer:
         assert json.load(answer) == {"jsonrpc": "2.0", "id": 7, "result": "ok"}
-    call.ok("test_fault", {"method": "getHealth", "kind": "error"})
-    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=10) as answer:
-        assert json.load(answer)["error"]["message"] == "injected fault"
+    def ask(fault, seconds=10):
+        call.ok("test_fault", {"method": "getHealth"} | fault)
+        with urllib.request.urlopen(urllib.request.Request(url, body), timeout=seconds) as answer:
+            return answer.read()
+
+    assert json.loads(ask({"kind": "error"}))["error"]["message"] == "injected fault"
+    assert json.loads(ask({"kind": "lie", "result": "behind"}))["result"] == "behind"
+    assert "Blockhash not found" in json.loads(ask({"kind": "blockhash expired"}))["error"]["message"]
+    assert ask({"kind": "garbage"}).startswith(b"<html>")
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+        ask({"kind": "lost"})
+    with pytest.raises(TimeoutError):
+        ask({"kind": "hang"}, seconds=0.3)
     server.shutdown()
     server.server_close()
 
