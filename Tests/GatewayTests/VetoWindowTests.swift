@@ -352,6 +352,31 @@ import Transport
         }
     }
 
+    /// A node that is behind knows of no bond yet: a slash is not written off for that.
+    @Test func oneNodesWordEndsNoSlash() async throws {
+        let stage = try await Stage()
+        try await withHouse(stage) { house in
+            let settlement = try #require(house.settlement)
+            let _: Bool = try await stage.chain.rpc.call(
+                "test_fault",
+                [
+                    .object([
+                        "method": "eth_estimateGas", "kind": "error", "code": .integer(3),
+                        "message": "execution reverted: no bond",
+                    ])
+                ])
+            let record = try await convict(house, stage)
+            try await eventually("it was refused") { settlement.refusedSlashes == 1 }
+            let state = try await house.sequencer.read { $0.verdicts.first?.state }
+            #expect(state != .forgone)
+            try await eventually("the slash is requested") {
+                // What was refused is tried at once.
+                _ = await settlement.resume()
+                return try await stage.moment(record.slashKey) != nil
+            }
+        }
+    }
+
     /// Another slash has taken all when the window is over. The books stop waiting; the contract
     /// does not, and the request reaches a later bond, or is taken back when it is void.
     @Test(arguments: [false, true]) func aSlashWithoutABond(bondsAgain: Bool) async throws {

@@ -209,7 +209,7 @@ class ChaosHouse(House):
         self.chain = ChaosChain(folder, seed, FIRST + len(parties))
         self.solana = ChaosSolana(folder, seed)
         self.parties = parties
-        self.base = self.failure = None
+        self.base = self.failure = self.settling = None
         self.kills = self.refused_starts = 0
         self.seconds_down = 0.0
         (folder / "rules.json").write_text(json.dumps({"epoch_length_seconds": 1}))
@@ -294,6 +294,7 @@ class ChaosHouse(House):
         """Whether something was settled; nobody minds that it is asked for twice."""
         for _ in range(10):
             status, answer = self.sure("POST", "/v1/operator/settle", {}, self.token())
+            self.settling = answer
             if status != 503:
                 break
             # The chains did not tell what it would cost.
@@ -628,8 +629,8 @@ class Run:
                 assert available == party.available, party.address
                 if payable or in_transit:
                     late.append((party.place, payable, in_transit))
-                    if party.isolated:
-                        house.claim(party)
+                    # Anybody may have become a leaf when a node told that nothing can be sent.
+                    house.claim(party)
                     if party.freezes and party.owner == 0:
                         self.thaw(party)
             told = house.told()
@@ -645,7 +646,7 @@ class Run:
                     and all("transaction" in one["books"] for one in self.sent())):
                 return
             time.sleep(0.5)
-        raise AssertionError(f"stuck for good: {late}, {house.told()}")
+        raise AssertionError(f"stuck for good: {late}, {house.told()}, {house.settling}")
 
     def audit(self):
         house = self.house

@@ -343,6 +343,63 @@ def test_everybody_is_paid_once_on_both_chains(house):
     exchequer(*audit, "--expect", f"{state['sequence']}:{state['head']}")
 
 
+def test_a_settlement_waits_for_the_leave_to_disperse(house):
+    """The account that pays has dollars, and the contract may not take them yet: that is no reason
+    to have everybody claim from a root."""
+
+    def refused(ask):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            ask()
+        told = json.loads(error.value.read())["error"]
+        return error.value.code, told["message"]
+
+    for account in (1, 2):
+        house.pay("deposit", account, "10.00")
+    house.chain.fault("eth_estimateGas", "error", count=100_000)
+    house.begin()
+    house.chain.call("anvil_mine", "0x3")
+    last = house.chain.keys[2][1]
+    eventually("the deposits", lambda: house.usd(last).get("available") == "10.00")
+    held = {account: house.dollars(account) for account in (1, 2)}
+    house.withdraw(1, "2")
+    waits = (503, "the contract may not take the payer's USD yet")
+    assert refused(lambda: house.operate("settle")) == waits
+    assert refused(lambda: house.withdraw(2, "3", key="at once")) == waits
+    assert house.get("/v1/settlements")["data"] == [] and house.stages() == []
+    house.chain.call("test_clearFaults")
+    eventually("leave to disperse", house.is_approved)
+    house.withdraw(2, "3", key="at once")
+    house.operate("settle")
+    eventually("both are paid", lambda: house.are_over(2))
+    assert [house.dollars(account) - held[account] for account in (1, 2)] == [2_000_000, 3_000_000]
+    assert house.get("/v1/batches")["data"] == []
+    # What is too little to be sent waits, and is told of.
+    house.withdraw(1, "0.005")
+    told = exchequer("reconcile", "--data", house.folder / "house", "--days", "0", "--json")
+    (item,) = [one for one in json.loads(told)["stranded"] if one["alert"] == 26]
+    assert (item["name"], item["units"], item["number"]) == ("below_minimum", "5000", 1)
+
+
+def test_what_is_mined_and_not_booked_is_taken_off_once(house):
+    """Of ten dollars six are in a block that does not count yet: four can be sent."""
+    file, payer = house.chain.keys[4]
+    send(house, 0, house.addresses["contract"], "grantRoles(address,uint256)",
+         ["address", "uint256"], payer, 3)
+    house.run("send", 0, "--token", house.addresses["usdc"], "--to", payer, "--amount", "10")
+    house.begin(key=("--operator-key", file))
+    house.fill(1, 2)
+    held = {account: house.dollars(account) for account in (1, 2)}
+    house.withdraw(1, "6", key="a")
+    eventually("it is mined", lambda: house.dollars(1) - held[1] == 6 * DOLLARS)
+    assert house.withdraw(2, "3.5", key="b")["open"]
+    assert [one["open"] for one in house.get("/v1/dispersals")["data"]] == [True, True]
+    with pytest.raises(urllib.error.HTTPError) as error:
+        house.withdraw(2, "1", key="c")
+    assert json.loads(error.value.read())["error"]["rejection"] == 715
+    eventually("both are paid", lambda: house.are_over(2))
+    assert house.dollars(2) - held[2] == 3_500_000
+
+
 def test_a_payee_who_cannot_receive_holds_nobody_up(house):
     """As a token does that has the payee on a list."""
     house.begin()
@@ -560,9 +617,9 @@ def test_want_of_money_is_nobodys_fault(house):
     plan("a", "b")
     take(6 * DOLLARS)
     house.chain.call("evm_setAutomine", False)
-    house.chain.call("test_clearFaults")
     # A new start asks for the gas at once.
     house.kill()
+    house.chain.call("test_clearFaults")
     house.begin(key=("--operator-key", file))
     eventually("both are sent", lambda: house.waits(4) == 2)
     eventually("one of them is undone", is_undone)

@@ -3,6 +3,7 @@ are replaced, books and chain are reconciled to the unit, claims make themselves
 
 import json
 import subprocess
+import threading
 import time
 
 import pytest
@@ -11,6 +12,7 @@ from eth_account import Account
 from eth_utils import keccak, to_checksum_address
 from test_house_chain import (
     EXCHEQUER,
+    MODEL,
     ROOT,
     House,
     eventually,
@@ -158,6 +160,8 @@ def test_a_root_is_made_to_pay_and_claims_make_themselves(house):
     assert "20.00" in table and "now, of batch 1" in table
     before = reconcile(house)
     assert before["balanced"] and before["stranded"] == []
+    (item,) = [one for one in reconcile(house, "--days", "0")["stranded"] if one["alert"] == 3]
+    assert (item["name"], item["units"]) == ("unclaimed", "20000000")
 
     # Anybody may send the data as it is: the money goes to the account.
     command = ["claim", "--rpc", house.chain.rpc, "--contract", house.addresses["contract"]]
@@ -192,6 +196,79 @@ def test_a_root_is_made_to_pay_and_claims_make_themselves(house):
         line for line in after["lines"] if line["name"] == "claimed" and line["asset"] == "USD"
     )
     assert claimed["chain"] == claimed["books"] == "25000000"
+
+
+def test_a_node_claims_what_it_is_owed(house):
+    provider = begin(house)
+    settle(house, "20", 1)
+    pass_time(house, DELAY)
+    eventually("the root pays", lambda: paying(house) == 1)
+    held = usdc(house, provider)
+    command = ["node", "--house", house.base, "--key-file", house.chain.keys[2][0]]
+    command += ["--model", MODEL, "--identity", house.folder / "node", "--auto-claim"]
+    command += ["--rpc", house.chain.rpc, "--artifacts", ROOT / "contracts-abi/evm"]
+    command += ["--coin-price", "1", "--claim-interval", "1"]
+    node = subprocess.Popen([EXCHEQUER, *command], stderr=house.log)
+    try:
+        eventually("the claim", lambda: usdc(house, provider) == held + 20 * 10**6)
+    finally:
+        node.terminate()
+        assert node.wait(20) == 143
+
+
+def test_books_are_compared_however_fast_blocks_come(house):
+    """A block comes every tenth of a second; the nodes take a second to tell what is held."""
+    begin(house)
+    ended = threading.Event()
+
+    def mine():
+        while not ended.wait(0.1):
+            house.chain.call("anvil_mine", "0x1")
+
+    slow = {"method": "eth_call", "kind": "hang", "seconds": 0.06, "count": 100_000}
+    house.chain.call("test_fault", slow)
+    miner = threading.Thread(target=mine)
+    miner.start()
+    try:
+        report = reconcile(house)
+    finally:
+        ended.set()
+        miner.join()
+    assert report["balanced"] and report["stranded"] == []
+
+
+def test_what_happens_to_the_contract_is_told(tmp_path):
+    """Roles, owner, pauses and appeals: what a thief of a key begins with."""
+    house = House(tmp_path, "--role-delay", "500", "--veto-window", "900")
+    try:
+        house.start()
+        contract, other = house.addresses["contract"], house.chain.keys[3][1]
+        roles = ("grantRoles(address,uint256)", ["address", "uint256"])
+        send(house, 0, contract, *roles, other, GUARDIAN | 4)
+        send(house, 0, contract, "offerOwnership(address)", ["address"], other)
+        send(house, 0, contract, "pause()", [])
+        send(house, 0, contract, "unpause()", [])
+        house.pay("bond", 2, "100")
+        slash = ("slash(address,uint256,uint256,bytes32)",
+                 ["address", "uint256", "uint256", "bytes32"])
+        send(house, 0, contract, *slash, house.chain.keys[2][1], 5, 5, b"\x05" * 32)
+        appeal = ("appealSlash(bytes32,bytes32)", ["bytes32", "bytes32"])
+        send(house, 2, contract, *appeal, b"\x05" * 32, b"\x06" * 32)
+        house.chain.call("anvil_mine", "0x3")
+
+        def said():
+            return (tmp_path / "house.log").read_text()
+
+        eventually("the last of it", lambda: "the accused objects on chain to a slash" in said())
+        (line,) = [one for one in said().splitlines() if "roles on the contract are to change" in one]
+        assert "critical" in line and "pauser,guardian" in line and other in line
+        for words in ("the contract is offered to another owner", "the contract is paused",
+                      "the contract is open again"):
+            assert said().count(words) == 1, words
+        # Nothing of it is in the books.
+        assert reconcile(house)["balanced"]
+    finally:
+        house.stop()
 
 
 def usdc(house, address):

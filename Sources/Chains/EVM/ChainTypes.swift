@@ -18,6 +18,8 @@ public enum ChainError: Error, Hashable, Sendable {
     case notSigned(SigningFailure)
     /// A block that had been deep enough is no longer in the chain; carries its number.
     case deepReorg(block: UInt64)
+    /// Something has to be on chain first; says what is not.
+    case waits(String)
     /// Time ran out.
     case timedOut
     /// The caller's task was cancelled.
@@ -28,8 +30,8 @@ public enum ChainError: Error, Hashable, Sendable {
     var isVerdict: Bool {
         switch self {
         case .deepReorg, .reverted: true
-        case .rpc, .abi, .wrongChain, .inconsistentNode, .feeTooHigh, .notSigned, .timedOut,
-            .cancelled:
+        case .rpc, .abi, .wrongChain, .inconsistentNode, .feeTooHigh, .notSigned, .waits,
+            .timedOut, .cancelled:
             false
         }
     }

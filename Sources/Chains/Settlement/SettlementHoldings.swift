@@ -251,15 +251,23 @@ public struct SettlementReader: Sendable {
         }
     }
 
-    /// Whether an account has used a name for a dispersal by the end of a block.
-    public func isDispersed(
-        _ name: Digest, by payer: EVMAddress, at block: UInt64
-    ) async throws(ChainError) -> Bool {
+    /// Which of these names an account has used for a dispersal by the end of a block.
+    public func areDispersed(
+        _ names: [Digest], by payer: EVMAddress, at block: UInt64
+    ) async throws(ChainError) -> [Bool] {
         let asked = try abi { () throws(ABIError) in
-            [try question("dispersed", [.address(payer), .bytes32(name)])]
+            var all: [Question] = []
+            for name in names {
+                all.append(try question("dispersed", [.address(payer), .bytes32(name)]))
+            }
+            return all
         }
         let told = try await ask(asked, at: block)
-        return try abi { () throws(ABIError) in try told.values[0].flag("dispersed") }
+        return try abi { () throws(ABIError) in
+            var all: [Bool] = []
+            for value in told.values { all.append(try value.flag("dispersed")) }
+            return all
+        }
     }
 
     /// The roots that a transaction committed, as the chain's receipt of it tells.

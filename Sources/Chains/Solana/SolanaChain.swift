@@ -104,8 +104,11 @@ public struct SolanaChain: Sendable {
     }
 
     /// The accounts at these addresses, `nil` where there is none. A call for each hundred.
+    ///
+    /// - Parameter slot: throws `inconsistentNode` for an answer of an older one.
     public func accounts(
-        _ addresses: [SolanaAddress], _ commitment: SolanaCommitment = .confirmed
+        _ addresses: [SolanaAddress], _ commitment: SolanaCommitment = .confirmed,
+        since slot: UInt64 = 0
     ) async throws(ChainError) -> [SolanaAccount?] {
         var all: [SolanaAccount?] = []
         for start in stride(from: 0, to: addresses.count, by: Self.accountsPerCall) {
@@ -115,6 +118,9 @@ public struct SolanaChain: Sendable {
                 [.array(part.map { .string($0.description) }), Self.options(commitment)])
             guard found.value.count == part.count else {
                 throw .inconsistentNode("\(part.count) accounts asked, \(found.value.count) told")
+            }
+            guard found.context.slot >= slot else {
+                throw .inconsistentNode("slot \(slot) is not there yet: the node is behind")
             }
             all += found.value
         }

@@ -32,6 +32,8 @@ public actor LookupTableKeeper {
 
     private var authority: SolanaAddress { key.address }
     private var isFirst = true
+    /// The newest final slot that was heard of: what is not in an older one is no news.
+    private var newestSlot: UInt64 = 0
     private static let units: UInt32 = 30_000
     private static let blockhashLifetime: UInt64 = 150
 
@@ -63,7 +65,8 @@ public actor LookupTableKeeper {
 
     /// Looks at the tables and sends what comes next; see `LookupTablePlan`.
     public func look(wanted: [SolanaAddress], due: [SolanaAddress]) async throws -> Round {
-        let slot = try await nodes.finalSlot()
+        let slot = max(newestSlot, try await nodes.finalSlot())
+        newestSlot = slot
         let tables = try await tables()
         let plan = LookupTablePlan(
             tables, common: common, wanted: wanted, due: due, slot: slot, threshold: threshold)
@@ -103,10 +106,10 @@ public actor LookupTableKeeper {
 
     /// The tables as enough nodes see them in their final blocks.
     private func tables() async throws(ChainError) -> [LookupTableAccount] {
-        let (addresses, authority) = (known, authority)
+        let (addresses, authority, slot) = (known, authority, newestSlot)
         if addresses.isEmpty { return [] }
         return try await nodes.agreed { node throws(ChainError) in
-            let accounts = try await node.accounts(addresses, .finalized)
+            let accounts = try await node.accounts(addresses, .finalized, since: slot)
             return zip(addresses, accounts).compactMap {
                 LookupTableAccount($0, $1, authority: authority)
             }

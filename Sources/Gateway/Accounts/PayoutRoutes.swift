@@ -159,11 +159,7 @@ enum PayoutRoutes {
         do throws(PayoutDesk.Failure) {
             made = try await desk.withdraw(request)
         } catch {
-            switch error {
-            case .rejected(let rejection): throw APIError(rejection)
-            case .unavailable(let why):
-                throw APIError(.serviceUnavailable, code: "unavailable", why, retryAfter: 5)
-            }
+            throw APIError(error)
         }
         let source = try await call.read { PayoutViews.Source(made, $0) }
         return JSON.ok(PayoutViews.Dispersal(source, desk))

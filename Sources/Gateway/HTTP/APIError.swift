@@ -72,6 +72,15 @@ public struct APIError: Error, Sendable {
         )
     }
 
+    /// Nobody is paid now.
+    init(_ failure: PayoutDesk.Failure) {
+        switch failure {
+        case .rejected(let rejection): self.init(rejection)
+        case .unavailable(let why):
+            self.init(.serviceUnavailable, code: "unavailable", why, retryAfter: 5)
+        }
+    }
+
     /// A job that came to nothing.
     init(_ failure: JobFailure) {
         switch failure {

@@ -21,10 +21,11 @@ enum OperatorRoutes {
             "Settle everything payable: by a root, or by the cheapest plan if the house plans"
         ) { call in
             try call.requireOperator()
-            guard let command = await call.house.settlingCommand() else {
-                throw APIError(
-                    .serviceUnavailable, code: "unavailable",
-                    "the chains do not tell what settling would cost", retryAfter: 5)
+            let command: Command
+            do throws(PayoutDesk.Failure) {
+                command = try await call.house.settlingCommand()
+            } catch {
+                throw APIError(error)
             }
             try await call.submit(command)
             return JSON.ok(Done())

@@ -48,10 +48,12 @@ public final class House: Service {
     /// How long running jobs may go on after the house was told to stop.
     private let drainPatience = Duration.seconds(8)
 
-    /// The command that settles everything payable now; `nil` while the chains do not tell what
-    /// it would cost.
-    public func settlingCommand() async -> Clearing.Command? {
-        await housekeeper.settling()
+    /// The command that settles everything payable now.
+    ///
+    /// - Throws: ``PayoutDesk/Failure/unavailable(_:)`` while the chains do not tell what it would
+    ///   cost.
+    public func settlingCommand() async throws(PayoutDesk.Failure) -> Clearing.Command {
+        try await housekeeper.settling()
     }
 
     /// The chain's id; 0 without one.

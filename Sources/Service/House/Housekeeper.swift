@@ -58,7 +58,9 @@ struct Housekeeper: Sendable {
         var measures = Pace(measureInterval)
         var reminders = Pace(.seconds(30))
         var forgetting = Pace(.seconds(60))
+        var settlements = Pace(.seconds(1))
         var wantsBatch = false
+        var complaints: ContinuousClock.Instant?
         // After a pause of the house nodes need a moment to come back and answer what is overdue.
         let firstPulse = ContinuousClock.now + gracePeriod
         while !Task.isCancelled {
@@ -72,9 +74,10 @@ struct Housekeeper: Sendable {
                     await submit(.closeEpoch)
                     wantsBatch = true
                 }
-                if wantsBatch, look.canCut, let command = await settling() {
-                    await submit(command)
-                    wantsBatch = false
+                if wantsBatch, look.canCut, settlements.isDue() {
+                    let why = await settle()
+                    wantsBatch = why != nil
+                    if let why { complain(why, &complaints) } else { complaints = nil }
                 }
             }
             if proofs.isDue() { await weights.ask(beacon: await beacon()) }
@@ -85,10 +88,31 @@ struct Housekeeper: Sendable {
         }
     }
 
-    /// The command that settles; `nil` while the chains do not tell what it would cost.
-    func settling() async -> Clearing.Command? {
+    /// The command that settles.
+    func settling() async throws(PayoutDesk.Failure) -> Clearing.Command {
         guard let payouts else { return .cutBatch }
-        return await payouts.settlement()
+        return try await payouts.settlement()
+    }
+
+    /// Settles; why it waits, if it does.
+    private func settle() async -> String? {
+        do throws(PayoutDesk.Failure) {
+            await submit(try await settling())
+            return nil
+        } catch {
+            return switch error {
+            case .rejected(let rejection): rejection.message
+            case .unavailable(let why): why
+            }
+        }
+    }
+
+    /// Says why nothing is settled, and again as long as that lasts.
+    private func complain(_ why: String, _ last: inout ContinuousClock.Instant?) {
+        if let last, last + .seconds(300) > .now { return }
+        log.log(
+            level: last == nil ? .warning : .error, "settlement waits", metadata: ["why": "\(why)"])
+        last = .now
     }
 
     private func look() async -> Look? {

@@ -37,33 +37,75 @@ struct DispersalPayer: Sendable {
             return try await contract.read("balanceOf", [.address(account)])
                 + contract.read("allowance", [.address(account), .address(spender)])
         }
-        return TokenHoldings(asset: asset, values: values)
+        return TokenHoldings(asset: asset, values: values[...])
+    }
+
+    /// How many transactions of the account are in the chain by a block, and what it held then, as
+    /// enough nodes agree.
+    func account(
+        at height: UInt64, usd: EVMAddress, tly: EVMAddress, _ spender: EVMAddress,
+        _ nodes: EVMNodes
+    ) async throws(ChainError) -> PayerAccount {
+        let (account, token) = (account, token)
+        return try await nodes.agreed { node throws(ChainError) in
+            let before = try await node.block(height)?.hash
+            let nonce = try await node.transactionCount(of: account, at: height)
+            var values: [ABIValue] = []
+            for address in [usd, tly] {
+                let contract = Contract(chain: node, address: address, artifact: token)
+                values += try await contract.read("balanceOf", [.address(account)], at: height)
+                values += try await contract.read(
+                    "allowance", [.address(account), .address(spender)], at: height)
+            }
+            guard let before, values.count == 4, try await node.block(height)?.hash == before
+            else {
+                throw .inconsistentNode("block \(height) changed while it was looked at")
+            }
+            return PayerAccount(
+                nonce: nonce, usd: TokenHoldings(asset: .usd, values: values[..<2]),
+                tly: TokenHoldings(asset: .tly, values: values[2...]))
+        }
     }
 }
 
+/// The account that pays, at one block.
+struct PayerAccount: Hashable, Sendable {
+    /// How many of its transactions are in the chain.
+    let nonce: UInt64
+    let usd: TokenHoldings
+    let tly: TokenHoldings
+}
+
 /// What an account holds of a token, and lets the contract take.
-struct TokenHoldings: Sendable {
+struct TokenHoldings: Hashable, Sendable {
     let asset: Asset
     let balance: UInt128
     let allowance: UInt128
 
-    fileprivate init(asset: Asset, values: [ABIValue]) {
+    fileprivate init(asset: Asset, values: ArraySlice<ABIValue>) {
         self.asset = asset
-        func number(_ place: Int) -> UInt128 {
-            guard place < values.count else { return 0 }
+        func number(_ value: ABIValue?) -> UInt128 {
+            guard let value else { return 0 }
             // More than 128 bits are as good as all.
-            return (try? values[place].uint128("amount")) ?? .max
+            return (try? value.uint128("amount")) ?? .max
         }
-        balance = number(0)
-        allowance = number(1)
+        balance = number(values.first)
+        allowance = number(values.dropFirst().first)
     }
 
     /// What can be sent: chain units.
     var units: UInt128 { min(balance, allowance) }
 
-    /// The same in the ledger's units, at most 2^120.
-    var amount: Amount {
-        min(asset.amount(chainUnits: min(units, 1 << 100)) ?? .zero, Amount(1 << 120))
+    /// The same in the ledger's units, with what was taken of it already; at most 2^120.
+    func amount(with taken: UInt128) -> Amount {
+        let sum = min(units.saturatingSum(taken), 1 << 100)
+        return min(asset.amount(chainUnits: sum) ?? .zero, Amount(1 << 120))
+    }
+
+    /// Whether there is something worth sending that the contract may not take.
+    func wantsLeave(_ minimum: AssetSums) -> Bool {
+        let held = asset.amount(chainUnits: min(balance, 1 << 100)) ?? .zero
+        return allowance < balance && !isApproved && held >= minimum[asset]
     }
 
     /// Whether the contract may take as much as there will ever be.

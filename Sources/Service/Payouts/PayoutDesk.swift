@@ -28,39 +28,85 @@ public final class PayoutDesk: Sendable {
         case rejected(Rejection)
         /// The chain or the books do not answer; says why.
         case unavailable(String)
+
+        fileprivate init(_ error: ChainError) {
+            if case .waits(let what) = error {
+                self = .unavailable(what)
+            } else {
+                self = .unavailable("the chain does not tell what a payment costs: \(error)")
+            }
+        }
     }
 
-    /// What settling costs now and may draw on, and why Solana does not tell its part. Whoever is
-    /// paid at once has no ways to compare.
-    private func quotes(
-        compares: Bool
-    ) async throws(ChainError) -> (SettlementQuotes, trouble: ChainError?) {
-        guard var quotes = try await settlement.quotes(compares: compares) else {
+    /// What settling costs now and may draw on, and what of that is not told or cannot be drawn
+    /// on yet.
+    private struct Quoted {
+        var quotes: SettlementQuotes
+        /// Why Solana does not tell its part.
+        var trouble: ChainError?
+        /// What the contract may not take yet.
+        var awaited: [Asset]
+
+        static func isAwaited(_ asset: Asset) -> String {
+            "the contract may not take the payer's \(asset.code) yet"
+        }
+    }
+
+    /// Whoever is paid at once has no ways to compare.
+    private func quoted(compares: Bool) async throws(ChainError) -> Quoted {
+        guard let prices = try await settlement.prices(compares: compares) else {
             throw .inconsistentNode("the house does not settle by plan")
         }
+        var found = Quoted(quotes: prices, awaited: [])
         if let solana {
             do throws(ChainError) {
-                quotes.solanaFloat = try await solana.float()
+                found.quotes.solanaFloat = try await solana.float()
             } catch {
                 // Who is paid there waits for the cluster; nobody else does.
                 log.warning(
                     "the payer's account on Solana cannot be read: nothing is sent from it",
                     metadata: ["error": "\(error)"])
-                quotes.solanaFloat = .zero
-                return (quotes, error)
+                found.quotes.solanaFloat = .zero
+                found.trouble = error
             }
         }
-        return (quotes, nil)
+        // Last, since what is booked from here on is not taken off it.
+        let (float, awaited) = try await settlement.pushFloat()
+        (found.quotes.pushFloat, found.awaited) = (float, awaited)
+        return found
     }
 
-    /// The command that settles everything payable; `nil` while the chains do not tell what it
-    /// would cost.
-    public func settlement() async -> Command? {
+    /// The command that settles everything payable.
+    ///
+    /// - Throws: ``Failure/unavailable(_:)`` while the chains do not tell what it would cost.
+    public func settlement() async throws(Failure) -> Command {
+        let found: Quoted
         do throws(ChainError) {
-            return .settle(try await quotes(compares: true).0)
+            found = try await quoted(compares: true)
         } catch {
-            log.warning("settlement waits for its quotes", metadata: ["error": "\(error)"])
-            return nil
+            throw Failure(error)
+        }
+        // Whoever can be sent money shall not have to claim for want of a block.
+        for asset in found.awaited {
+            if try await isDue(asset, onSolana: solana != nil) {
+                throw .unavailable(Quoted.isAwaited(asset))
+            }
+        }
+        return .settle(found.quotes)
+    }
+
+    /// Whether anybody is to be sent an asset on the EVM chain.
+    private func isDue(_ asset: Asset, onSolana: Bool) async throws(Failure) -> Bool {
+        do throws(SequencerError) {
+            return try await sequencer.read { house in
+                house.parties.contains { party in
+                    let goesElsewhere = onSolana && asset == .usd && party.payout.solana != nil
+                    return !goesElsewhere && party.isPushable
+                        && asset.chainUnits(house.due(party.id)[asset]) > 0
+                }
+            }
+        } catch {
+            throw .unavailable("\(error)")
         }
     }
 
@@ -70,22 +116,25 @@ public final class PayoutDesk: Sendable {
         _ request: WithdrawalRequest
     ) async throws(Failure) -> Dispersal {
         if let known = try await known(request) { return known }
-        let command: Command
-        let trouble: ChainError?
+        let found: Quoted
         do throws(ChainError) {
-            let (quotes, unread) = try await quotes(compares: false)
-            (command, trouble) = (request.command(quotes), unread)
+            found = try await quoted(compares: false)
         } catch {
-            throw .unavailable("the chain does not tell what a payment costs: \(error)")
+            throw Failure(error)
         }
         let outcome: Sequencer.Outcome
         do throws(SequencerError) {
-            outcome = try await sequencer.submit(command)
+            outcome = try await sequencer.submit(request.command(found.quotes))
         } catch {
             throw .unavailable("\(error)")
         }
-        if case .failure(.noPayoutRail) = outcome, let trouble {
-            throw .unavailable("Solana does not tell what can be paid there: \(trouble)")
+        if case .failure(.noPayoutRail) = outcome {
+            if let trouble = found.trouble {
+                throw .unavailable("Solana does not tell what can be paid there: \(trouble)")
+            }
+            if found.awaited.contains(request.asset) {
+                throw .unavailable(Quoted.isAwaited(request.asset))
+            }
         }
         if case .failure(let rejection) = outcome, rejection != .withdrawalKeyUsed {
             throw .rejected(rejection)

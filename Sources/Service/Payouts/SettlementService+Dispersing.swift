@@ -168,12 +168,12 @@ extension SettlementService {
     ) async throws(ChainError) -> Bool {
         var block: UInt64 = 0
         if case .reverted(let inclusion)? = failure { block = inclusion.blockNumber }
-        let height = try await nodes.commonHeight()
-        guard let watched = state.withLock({ $0.watchedTo }), min(watched, height) >= block else {
+        let height = try await freshHeight()
+        guard let watched = state.withLock({ $0.watchedTo }), watched >= block else {
             return false
         }
-        return try await !reader.isDispersed(
-            pushed.dispersal.name, by: pushed.payer, at: height)
+        return try await reader.areDispersed(
+            [pushed.dispersal.name], by: pushed.payer, at: height) == [false]
     }
 
     /// Whether enough nodes know of no transaction of an account that waits for its block.
@@ -229,7 +229,7 @@ extension SettlementService {
             payments: [EVMPayment(to: payer.account, units: dispersal.openUnits)], books: nil)
         let (tried, plain) = (try order.callData(artifact), try control.callData(artifact))
         let (contract, account) = (contract, payer.account)
-        let height = try await nodes.commonHeight()
+        let height = try await freshHeight()
         let trial = try await nodes.agreed { node throws(ChainError) in
             let before = try await node.block(height)?.hash
             let trial = Trial(
@@ -317,59 +317,4 @@ extension SettlementService {
 
     /// Whether the contract may take the payer's tokens; false if the house does not plan.
     public var mayDisperse: Bool { state.withLock { $0.isApproved } }
-
-    // MARK: Quotes
-
-    /// What settling costs on this chain now; `nil` if the house does not settle by plan. What a
-    /// rollup charges beside gas is asked only where ways to pay are compared.
-    func quotes(compares: Bool) async throws(ChainError) -> SettlementQuotes? {
-        guard let payer else { return nil }
-        let price = try await gasPrice()
-        let dollars = try await payer.holdings(of: .usd, at: usd, spender: contract, nodes)
-        let tallies = try await payer.holdings(of: .tly, at: tly, spender: contract, nodes)
-        var quotes = Self.quotes(payer, price: price, dollars, tallies)
-        if compares {
-            let rollup = await rollupQuote(price: price) ?? .none
-            quotes.gas = rollup.table(payer.options.gas)
-            quotes.gas.voucher = voucherGas(rollup)
-        }
-        quotes.vouches = channels.options != nil
-        quotes.datesVouchers = quotes.vouches
-        return quotes
-    }
-
-    /// Wei for a unit of gas, as enough nodes have reached it.
-    func gasPrice() async throws(ChainError) -> UInt128 {
-        let answers = await nodes.answers { node throws(ChainError) -> GasPrice in
-            let (tip, limit) = try await node.fees()
-            return GasPrice(tip: tip, limit: limit)
-        }
-        guard let price = nodes.quorum.reached(answers.compactMap { try? $0.get().wei }) else {
-            throw .inconsistentNode("too few nodes tell what gas costs")
-        }
-        return price
-    }
-
-    /// A node's prices for a unit of gas.
-    private struct GasPrice: Sendable {
-        let wei: UInt128
-
-        /// The limit is the tip and twice what is burned.
-        init(tip: UInt128, limit: UInt128) { wei = tip + (limit - tip) / 2 }
-    }
-
-    private static func quotes(
-        _ payer: DispersalPayer, price: UInt128, _ dollars: TokenHoldings,
-        _ tallies: TokenHoldings
-    ) -> SettlementQuotes {
-        let options = payer.options
-        var quotes = SettlementQuotes(
-            gasPrice: price, payer: payer.account, minimum: options.minimum,
-            refundAbove: options.refundAbove, name: payer.name)
-        quotes.gas = options.gas
-        quotes.bearing = options.bearing
-        quotes.batchesPerClaim = options.batchesPerClaim
-        quotes.pushFloat = AssetSums(usd: dollars.amount, tly: tallies.amount)
-        return quotes
-    }
 }

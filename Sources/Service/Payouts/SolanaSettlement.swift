@@ -317,12 +317,14 @@ public final class SolanaSettlement: Sendable {
         return policy
     }
 
-    /// The dollars that the payer's account holds in a confirmed block, at most 2^100 units of the
-    /// ledger.
+    /// The dollars that the payer's account holds in a final block, as the books follow those: what
+    /// open dispersals have taken since is not taken off twice.
     func float() async throws(ChainError) -> Amount {
         let source = SolanaAddress.tokenAccount(of: payer, mint: mint, program: program)
+        await spending.passed(try await nodes.finalSlot())
+        let slot = await spending.finalSlot
         let account = try await nodes.agreed { node throws(ChainError) in
-            try await node.accounts([source])
+            try await node.accounts([source], .finalized, since: slot)
         }[0]
         return Asset.usd.amount(chainUnits: UInt128(account?.tokens ?? 0)) ?? .zero
     }

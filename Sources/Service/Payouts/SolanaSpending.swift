@@ -30,7 +30,7 @@ actor SolanaSpending {
 
     private let records: RecordLog
     private var open: [Note]
-    private var finalSlot: UInt64
+    private(set) var finalSlot: UInt64
     /// Above which height no block takes it any more, once that is known.
     private var bounds: [Signature: UInt64] = [:]
     /// The last write, which the next one waits for.

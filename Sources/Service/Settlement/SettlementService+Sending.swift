@@ -79,7 +79,10 @@ extension SettlementService {
                 isClear = false
             case .wait: isClear = false
             case .refused: refused += 1
-            case .withoutBond: try await forgo(record, isRequested: false)
+            case .withoutBond:
+                let isOver = try await forgoWithoutBond(
+                    record, of: address, record.slashKey, isRequested: false)
+                if !isOver { refused += 1 }
             // The log comes.
             case .done: continue
             }

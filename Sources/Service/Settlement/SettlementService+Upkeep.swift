@@ -97,7 +97,7 @@ extension SettlementService {
         var refused = 0
         defer { state.withLock { [refused] in $0.refusedExecutions = refused } }
         if due.isEmpty { return state.withLock { $0.requestedSlashes = [] } }
-        let height = try await nodes.commonHeight()
+        let height = try await freshHeight()
         let (now, moments) = try await reader.executableFrom(due.map(\.0.slashKey), at: height)
         let requested = zip(due, moments).compactMap { $1 == nil ? nil : $0.0.slashKey }
         state.withLock { $0.requestedSlashes = Set(requested) }
@@ -125,7 +125,8 @@ extension SettlementService {
                 id, .executeSlash(verdict: record.slashKey),
                 "carrying out the slash of verdict \(record.id)")
         case .refused: return isForgone
-        case .withoutBond: try await forgo(record, isRequested: true)
+        case .withoutBond:
+            return try await forgoWithoutBond(record, of: provider, key, isRequested: true)
         case .done(let inclusion): try await noteIfGone(inclusion)
         case .wait: break
         }
@@ -154,8 +155,24 @@ extension SettlementService {
         return true
     }
 
+    /// Writes a slash off that an estimate found no bond for, if the contract says the same of a
+    /// block that has all that is booked, and if no later attempt may have taken it. Otherwise the
+    /// slash is tried again later; false.
+    func forgoWithoutBond(
+        _ record: VerdictRecord, of provider: EVMAddress, _ key: Digest, isRequested: Bool
+    ) async throws -> Bool {
+        switch look(at: key, writesOff: false).step {
+        case .wait, .done: return true
+        case .submit, .refused, .withoutBond: break
+        }
+        let left = try await reader.slashable([provider], at: try await freshHeight())
+        guard left == [0] else { return false }
+        try await forgo(record, isRequested: isRequested)
+        return true
+    }
+
     /// There is no bond for a slash: the books stop waiting for it.
-    func forgo(_ record: VerdictRecord, isRequested: Bool) async throws {
+    private func forgo(_ record: VerdictRecord, isRequested: Bool) async throws {
         log.error(
             "there is no bond left for a slash",
             metadata: ["verdict": "\(record.id)", "requested": "\(isRequested)"])
