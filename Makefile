@@ -40,7 +40,7 @@ demo: build model ## Run the whole house on real input, from chain to claims
 
 test: model llama browser ## Run every test
 	@swift build -c release -j 2 --build-tests
-	@SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=6 \
+	@SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=3 \
 	    swift test -c release -j 2 --disable-testable-imports
 	@Tests/Harness/neon.sh
 	@.venv/bin/python -m pytest -q Tests/Harness

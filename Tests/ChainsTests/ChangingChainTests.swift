@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// A node whose whole chain changes between two calls of one look.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct ChangingChainTests {
     static let account = EVMAddress([UInt8](repeating: 0x44, count: 20)) ?? .zero
     static let contract = EVMAddress([UInt8](repeating: 0x55, count: 20)) ?? .zero

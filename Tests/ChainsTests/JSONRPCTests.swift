@@ -7,7 +7,7 @@ import Testing
 import Transport
 
 /// Servers that are no node, or a broken one.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct JSONRPCTests {
     struct Answer: Sendable, CustomTestStringConvertible {
         let testDescription: String

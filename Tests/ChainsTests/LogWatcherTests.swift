@@ -3,7 +3,7 @@ import Cryptography
 import Primitives
 import Testing
 
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct LogWatcherTests {
     private let house: House
     private var node: EVMNode { house.node }

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Logs that were not asked for, or that the chain does not hold.
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct LyingLogsTests {
     private let house: House
     private let guest: EVMSender

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// A node whose answers do not fit together is not believed, and what it says closes nothing.
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct LyingNodeTests {
     private let house: House
     private var node: EVMNode { house.node }

@@ -5,7 +5,7 @@ import Testing
 import Transport
 
 /// Transactions whose fate is not plain at once: unknown is never failed, and the chain decides.
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct OutcomeTests {
     private let node: EVMNode
     private let key: Secp256k1.PrivateKey

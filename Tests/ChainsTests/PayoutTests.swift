@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// The client of the payout program: byte for byte what solders makes, and a claim on a real SVM.
-@Suite(.timeLimit(.minutes(2))) struct PayoutTests {
+@Suite(.timeLimit(.minutes(10))) struct PayoutTests {
     private struct Row: Decodable {
         struct Payee: Decodable {
             let payee: String

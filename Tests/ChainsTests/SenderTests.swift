@@ -15,7 +15,7 @@ final class Recorder: Sendable {
     func take(_ transaction: SignedTransaction) { taken.withLock { $0.append(transaction) } }
 }
 
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct SenderTests {
     private let node: EVMNode
     private let sender: EVMSender

@@ -3,7 +3,7 @@ import Cryptography
 import Primitives
 import Testing
 
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct SettlementTests {
     private let house: House
     private var vault: SettlementContract { house.vault }

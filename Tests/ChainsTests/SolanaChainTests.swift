@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// Payouts on a real SVM: what is settled, undone, expired and unknown, and who is not paid.
-@Suite(.timeLimit(.minutes(3))) struct SolanaChainTests {
+@Suite(.timeLimit(.minutes(10))) struct SolanaChainTests {
     /// A signed payment of `amount` to `owner`.
     private func payment(
         _ node: SVMNode, _ amount: UInt64, to owner: SolanaAddress

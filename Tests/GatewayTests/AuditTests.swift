@@ -12,7 +12,7 @@ import Transport
 import Verification
 
 /// Audits, convictions and appeals through the running house.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct AuditTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct AuditTests {
     private func ask(_ house: RunningHouse, _ key: String) async throws -> UInt64 {
         // Beside other tests a node may be offline for a moment: then one asks again later.
         var reply: HTTPResponse?

@@ -7,7 +7,7 @@ import Transport
 
 /// What strangers can get wrong over HTTP: each has its status and code, changes nothing and costs
 /// nothing.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct BadInputTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct BadInputTests {
     struct Row: Sendable {
         let path: String
         let body: String

@@ -7,7 +7,7 @@ import Testing
 import Transport
 
 /// Answers through the whole house: gateway, clearing, real nodes on the real model.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct CompletionTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct CompletionTests {
     private static let prompt = "The capital of France is"
 
     /// What the engine says when it is called directly.

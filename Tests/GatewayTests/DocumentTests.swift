@@ -9,7 +9,7 @@ import Testing
 import Transport
 
 /// What is written about the API is what the API is.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct DocumentTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct DocumentTests {
     private func page(_ name: String) throws -> [String] {
         let file = RunningHouse.repository.appending(path: "docs/reference/\(name)")
         return try String(contentsOf: file, encoding: .utf8).components(separatedBy: "\n")

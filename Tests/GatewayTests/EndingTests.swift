@@ -7,7 +7,7 @@ import Testing
 import Transport
 
 /// How answers end early: the buyer hangs up, the time is over, the house stops.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct EndingTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct EndingTests {
     private static let long = """
         {"model":"smol","prompt":"Once upon a time","max_tokens":2000,"temperature":1,"seed":3
         """

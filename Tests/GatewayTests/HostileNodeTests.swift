@@ -11,7 +11,7 @@ import Transport
 
 /// Nodes that break the protocol: the answer comes all the same, from someone else, with the same
 /// tokens; the buyer pays for it once; nobody honest is blamed.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct HostileNodeTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct HostileNodeTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let layers: LayerRange?

@@ -8,7 +8,7 @@ import Testing
 import Transport
 
 /// What the house owes, over HTTP: the root for everyone, the proof for its holder.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LiabilityTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct LiabilityTests {
     private struct View: Decodable {
         let batch, sequence: UInt64
         let state, root: String

@@ -6,7 +6,7 @@ import Testing
 import Transport
 
 /// What the house measures while it works: how far nodes are and how fast, booked and routed by.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct MeasureTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct MeasureTests {
     private func ask(
         _ house: RunningHouse, _ key: String, provider: String
     ) async throws -> HTTPResponse {

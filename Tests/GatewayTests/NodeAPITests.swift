@@ -9,7 +9,7 @@ import Testing
 import Transport
 
 /// The control side of the node protocol: who may do what, and what is refused.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct NodeAPITests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct NodeAPITests {
     private func signer(_ number: UInt8) throws -> RequestSigner {
         let seed = [UInt8](repeating: number, count: 32)
         return RequestSigner(identity: try #require(Ed25519.PrivateKey(seed: seed)))

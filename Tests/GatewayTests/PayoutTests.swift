@@ -8,7 +8,7 @@ import Transport
 
 /// How a party says where it is paid, and what a house without a desk answers. What a house with
 /// one does is in `test_house_payouts.py`.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct PayoutTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct PayoutTests {
     private struct Settings: Decodable {
         let solana: String?
         let keep, message: String

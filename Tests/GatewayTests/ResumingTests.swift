@@ -7,7 +7,7 @@ import Testing
 
 /// A node dies in the middle of an answer: another takes its stage, the others go on, and the
 /// buyer gets the same text.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct ResumingTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ResumingTests {
     private static let layers = [LayerRange(0, 10), LayerRange(10, 20), LayerRange(20, 30)]
     private static let tokens = 12
 

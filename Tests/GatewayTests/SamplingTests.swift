@@ -10,7 +10,7 @@ import Verification
 
 /// The whole sampling set through the whole house: what comes out is what the engine says alone,
 /// and what an audit reproduces.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct SamplingTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct SamplingTests {
     private static let prompt = "The capital of France is"
     private static let fields = """
         "max_tokens":20,"temperature":0.8,"seed":11,"min_p":0.05,"repetition_penalty":1.25,\

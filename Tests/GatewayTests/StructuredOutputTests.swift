@@ -8,7 +8,7 @@ import Verification
 
 /// `response_format` through the whole house: the answer is of the format, it is what the engine
 /// says alone, and what an audit reproduces.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct StructuredOutputTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct StructuredOutputTests {
     /// Not in the order of the alphabet, which a dictionary might bring.
     private static let schema = """
         {"type":"object","properties":{"city":{"type":"string","maxLength":24},"area":{"type":\

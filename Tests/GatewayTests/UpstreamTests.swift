@@ -12,7 +12,7 @@ import UpstreamHarness
 import Verification
 
 /// Real llama.cpp servers behind real nodes of a whole house.
-@Suite(.serialized, .timeLimit(.minutes(4))) struct UpstreamTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct UpstreamTests {
     private static let emoji = "😀🤖🦄😀🤖🦄😀🤖🦄😀🤖"
 
     private func body(

@@ -11,7 +11,7 @@ import Transport
 
 /// A house whose contract gives slashes a veto window: it carries them out by itself when the
 /// window is over, and gives the bond back in the books when an arbiter vetoed one.
-@Suite(.timeLimit(.minutes(2))) struct VetoWindowTests {
+@Suite(.timeLimit(.minutes(10))) struct VetoWindowTests {
     private static let window: UInt64 = 500
     private static let million: UInt128 = 1_000_000
 

@@ -8,7 +8,7 @@ import Transport
 import Verification
 
 /// A house asks its nodes for their weights: who has them is left alone, who is silent is noted.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct WeightCheckTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct WeightCheckTests {
     private func faults(_ house: RunningHouse) async throws -> [String: UInt32] {
         try await house.house.sequencer.read { state in
             Dictionary(uniqueKeysWithValues: state.parties.map { ($0.name, $0.livenessFaults) })

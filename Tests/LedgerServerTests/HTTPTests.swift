@@ -7,7 +7,7 @@ import Storage
 import Testing
 
 /// The HTTP API over real sockets.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct HTTPTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct HTTPTests {
     private static let two =
         "{\"accounts\":[{\"id\":\"1\",\"ledger\":1,\"code\":1},"
         + "{\"id\":\"2\",\"ledger\":1,\"code\":1,\"flags\":[\"history\"]}]}"

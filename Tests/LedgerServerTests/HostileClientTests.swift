@@ -8,7 +8,7 @@ import Storage
 import Testing
 
 /// Clients that mean ill: they are cut off, and the others are served.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct HostileClientTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct HostileClientTests {
     private func impatient() async throws -> RunningLedger {
         var options = LedgerServer.Options()
         options.patience = 1

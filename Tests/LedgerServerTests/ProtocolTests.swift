@@ -6,7 +6,7 @@ import Storage
 import Testing
 
 /// The binary protocol over real sockets.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct ProtocolTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ProtocolTests {
     @Test func everyOperationAnswersWhatTheLedgerDoes() async throws {
         let running = try await RunningLedger()
         let client = try running.client()

@@ -6,7 +6,7 @@ import Storage
 import Testing
 
 /// Each number of a refusal has a row that gets it.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct RefusalTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct RefusalTests {
     struct Row: Sendable {
         let bytes: [UInt8]
         let refusal: LedgerRefusal

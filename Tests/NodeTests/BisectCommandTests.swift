@@ -8,7 +8,7 @@ import Testing
 import Verification
 
 /// `exchequer bisect` as a process, on the real model: a provider with tampered weights.
-@Suite(.timeLimit(.minutes(2))) struct BisectCommandTests {
+@Suite(.timeLimit(.minutes(10))) struct BisectCommandTests {
     private struct Report: Decodable {
         let code: UInt16?
         let finding: String

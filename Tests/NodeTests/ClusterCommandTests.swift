@@ -7,7 +7,7 @@ import ProcessHarness
 import Testing
 
 /// The commands as processes: two stages and a head.
-@Suite(.timeLimit(.minutes(2))) struct ClusterCommandTests {
+@Suite(.timeLimit(.minutes(10))) struct ClusterCommandTests {
     private struct Ready: Decodable {
         let key: String
         let layers: String

@@ -8,7 +8,7 @@ import Testing
 import Transport
 
 /// Machines that say what they can do, and take over the layers that a head asks for.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct ClusterSurveyTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ClusterSurveyTests {
     private struct Machines {
         let stages: [ClusterStage]
         let route: [RingOpen.Hop]

@@ -7,7 +7,7 @@ import Transport
 
 /// A private cluster gives the same tokens as one machine, whatever the route, the wire, the chunks
 /// and the guesses.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct ClusterTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct ClusterTests {
     private static let samplings = [
         SamplingParameters.greedy, SamplingParameters(temperature: 0.9, topK: 40, seed: 5),
         SamplingParameters(temperature: 1.2, topP: 0.9, seed: 6), NodeFixture.penalised,

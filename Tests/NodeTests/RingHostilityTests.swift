@@ -7,7 +7,7 @@ import Transport
 
 /// What a listed peer sends that it should not: a number back, its own request over, and nothing
 /// else touched.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct RingHostilityTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct RingHostilityTests {
     private static let job = JobID(77)
     private static let number = JobID(5)
 

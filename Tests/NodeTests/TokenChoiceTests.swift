@@ -7,7 +7,7 @@ import Testing
 import UpstreamHarness
 
 /// The tokens of an answer tell another engine from another model, whatever is reported with them.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct TokenChoiceTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct TokenChoiceTests {
     /// Many beginnings and few tokens of each: a model that repeats itself chooses what any other
     /// would.
     private static let prompts: [String] = {

@@ -13,7 +13,7 @@ import UpstreamHarness
 /// from their sources (vllm `entrypoints/openai/completion/serving.py` and
 /// `entrypoints/serve/tokenize/protocol.py`, sglang `srt/entrypoints/http_server.py` and
 /// `srt/managers/tokenizer_manager.py`): they were not run here.
-@Suite(.timeLimit(.minutes(2))) struct UpstreamServerTests {
+@Suite(.timeLimit(.minutes(10))) struct UpstreamServerTests {
     private static let llamaProperties = """
         {"default_generation_settings":{"params":{"seed":4294967295},"n_ctx":1024},\
         "total_slots":2,"model_alias":"m.gguf","bos_token":"<|im_start|>"}

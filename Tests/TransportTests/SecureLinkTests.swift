@@ -25,7 +25,7 @@ private struct Refusals {
     }
 }
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct SecureLinkTests {
     private func pair(
         options: SecureLinkOptions = SecureLinkOptions()

@@ -2,7 +2,7 @@ import Cryptography
 import Testing
 import Transport
 
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(10)))
 struct WireTests {
     @Test func latencyAndBandwidthAreWhatTheyAre() {
         var model = WireModel()

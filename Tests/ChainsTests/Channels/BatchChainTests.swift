@@ -7,7 +7,7 @@ import Testing
 
 /// Batch channels on a real EVM (py-evm), against a counterpart of `x402BatchSettlement`
 /// (`Tests/Harness/channels/BatchSettlement.vy`).
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct BatchChainTests {
     private let house: House
     private let settlement: EVMAddress
@@ -179,7 +179,7 @@ struct BatchChainTests {
             hooks: EVMManagerHooks(
                 durable: { try desk.write($0) }, report: { _, _ in true }, alert: { _ in }),
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
-            tick: .milliseconds(10))
+            tick: .milliseconds(40))
     }
 
     /// Runs store, manager and claimer until a condition holds, mining as time passes; then all of

@@ -5,7 +5,7 @@ import Primitives
 import Testing
 
 /// Logs of payment channels beside those of the settlement contract, on a real EVM (py-evm).
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct ChannelLogTests {
     private let house: House
     private let contract: EVMAddress

@@ -6,7 +6,7 @@ import Testing
 
 /// Payment channels on a real SVM (LiteSVM), against a counterpart of the `payment-channels`
 /// program (`Tests/Harness/channels/payment_channels.c`).
-@Suite(.timeLimit(.minutes(2))) struct PaymentChainTests {
+@Suite(.timeLimit(.minutes(10))) struct PaymentChainTests {
     private func expect(
         _ fault: PaymentChannelFault, _ words: String?,
         _ location: SourceLocation = #_sourceLocation

@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Claims that make themselves, on a chain whose node loses answers.
-@Suite(.serialized, .house, .timeLimit(.minutes(2))) struct AutoClaimerTests {
+@Suite(.serialized, .house, .timeLimit(.minutes(10))) struct AutoClaimerTests {
     /// The file of the transaction under way.
     private final class Slip: Sendable {
         private let kept = Mutex<SignedTransaction?>(nil)

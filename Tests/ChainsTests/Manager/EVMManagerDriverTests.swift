@@ -41,7 +41,7 @@ private final class Desk: Sendable {
 }
 
 /// The driver on a real chain (py-evm), seen through two good endpoints and one that is not there.
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct EVMManagerDriverTests {
     private let node: EVMNode
     private let key: Secp256k1.PrivateKey
@@ -75,7 +75,7 @@ struct EVMManagerDriverTests {
             nodes: [node.chain(), gone, node.chain()], quorum: Quorum(needed: 2), policy: policy,
             keys: [key], state: state, records: records, hooks: desk.hooks,
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
-            tick: .milliseconds(10))
+            tick: .milliseconds(40))
     }
 
     private func intent(_ number: UInt64, to: EVMAddress, data: [UInt8] = []) -> EVMIntent {

@@ -8,7 +8,7 @@ import Transport
 
 /// A house changes its settlement key on a real chain (py-evm), with slashes under way: none is
 /// lost and none is carried out twice.
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct KeyRotationTests {
     private let house: House
     private let node: EVMNode
@@ -62,7 +62,7 @@ struct KeyRotationTests {
                 report: { _, _ in true },
                 alert: { [desk] alert in desk.alerts.withLock { $0.append(alert) } }),
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
-            tick: .milliseconds(10))
+            tick: .milliseconds(40))
     }
 
     /// Hands orders over as the house does, in the name of one key, until a condition holds;

@@ -8,7 +8,7 @@ import Transport
 
 /// The house's settlement on a real chain (py-evm): whenever its process ends, a slash is taken
 /// once, and a root is committed once.
-@Suite(.serialized, .house, .timeLimit(.minutes(2)))
+@Suite(.serialized, .house, .timeLimit(.minutes(10)))
 struct SettlementCrashTests {
     private let house: House
     private var vault: SettlementContract { house.vault }
@@ -113,7 +113,7 @@ struct SettlementCrashTests {
             // As soon as each is in a block, and not yet deep enough, that block goes with it.
             for number: UInt64 in 1...2 {
                 while try await node.chain().transactionCount(of: sender) < start + number {
-                    try await Task.sleep(for: .milliseconds(1))
+                    try await Task.sleep(for: .milliseconds(20))
                 }
                 let head = try await node.chain().head()
                 try await node.reorganise(5, keep: false, blocks: 5)

@@ -4,7 +4,7 @@ import Primitives
 import Testing
 
 /// What the contract holds and what waits there, on a house with delays.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct SettlementReaderTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct SettlementReaderTests {
     private static let delay: UInt64 = 1_000
 
     private func guarded() async throws -> (House, SettlementReader) {

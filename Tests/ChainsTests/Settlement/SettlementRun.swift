@@ -70,7 +70,7 @@ final class SettlementRun: Sendable {
             hooks: EVMManagerHooks(
                 durable: { try self.write($0) }, report: { _, _ in true }, alert: { _ in }),
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
-            tick: .milliseconds(10))
+            tick: .milliseconds(40))
     }
 
     /// Carries orders out one after the other, as the house does, with a crash and a new process if

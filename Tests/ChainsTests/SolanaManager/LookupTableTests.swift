@@ -6,7 +6,7 @@ import Synchronization
 import Testing
 
 /// What lookup tables are made, used and ended, as a plan and on a real SVM.
-@Suite(.serialized, .timeLimit(.minutes(2))) struct LookupTableTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct LookupTableTests {
     private let common: [SolanaAddress]
     private let payees: [SolanaAddress]
 

@@ -8,7 +8,7 @@ import Transport
 
 /// Durable nonces on a real SVM: made, used through an outage, ended; and payouts whose
 /// transactions the nodes have forgotten.
-@Suite(.serialized, .timeLimit(.minutes(3))) struct NonceKeeperTests {
+@Suite(.serialized, .timeLimit(.minutes(10))) struct NonceKeeperTests {
     private func lamports(_ node: SVMNode) async throws -> UInt64 {
         try #require(try await node.chain.accounts([node.address], .processed)[0]).lamports
     }

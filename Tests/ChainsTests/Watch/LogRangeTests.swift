@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Nodes that answer a range with less than there is, and nodes that answer no long ranges.
-@Suite(.timeLimit(.minutes(2))) struct LogRangeTests {
+@Suite(.timeLimit(.minutes(10))) struct LogRangeTests {
     private typealias Chain = ChangingChainTests
 
     /// How an endpoint answers for logs.

@@ -5,7 +5,7 @@ import Testing
 import Transport
 
 /// The vault of a real pool on a real SVM, watched through nodes that lag, forget and break off.
-@Suite(.timeLimit(.minutes(2))) struct VaultWatcherTests {
+@Suite(.timeLimit(.minutes(10))) struct VaultWatcherTests {
     private struct Stage {
         let node: SVMNode
         let pool: PayoutPool

@@ -8,7 +8,7 @@ import Synchronization
 import Testing
 
 /// A thread that commits by itself, beside the pipeline's own threads.
-@Suite(.timeLimit(.minutes(2))) struct CommitHereTests {
+@Suite(.timeLimit(.minutes(10))) struct CommitHereTests {
     private typealias Outcome = Result<LedgerAnswer, SequencerError>
 
     private func service(_ journal: any Journal) throws -> LedgerService {
