@@ -1,6 +1,7 @@
 import Chains
 import Foundation
 import LoopbackServer
+import Synchronization
 import Transport
 
 /// What an HTTP server says that should be a node and is none, or a broken one.
@@ -33,6 +34,37 @@ enum FakeNode {
     static func results(_ result: @escaping @Sendable (Call) -> String) throws -> TCPServer {
         try start { call in
             (200, #"{"jsonrpc":"2.0","id":\#(call.id),"result":\#(result(call))}"#)
+        }
+    }
+
+    /// How often a method is called, and how often at most at once.
+    final class Calls: Sendable {
+        private let counts = Mutex((all: 0, open: 0, atOnce: 0))
+
+        /// How often it was called.
+        var all: Int { counts.withLock { $0.all } }
+        /// How many calls were open at once, at most.
+        var atOnce: Int { counts.withLock { $0.atOnce } }
+
+        func count(_ answer: () -> Void) {
+            counts.withLock { counts in
+                counts.all += 1
+                counts.open += 1
+                counts.atOnce = max(counts.atOnce, counts.open)
+            }
+            answer()
+            counts.withLock { $0.open -= 1 }
+        }
+    }
+
+    /// A server that takes 300 ms to answer one method, and has no answer to the others.
+    static func slow(
+        at method: String, result: String, _ calls: Calls
+    ) throws -> TCPServer {
+        try results { call in
+            guard call.method == method else { return "null" }
+            calls.count { usleep(300_000) }
+            return result
         }
     }
 

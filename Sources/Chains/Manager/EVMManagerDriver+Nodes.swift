@@ -66,23 +66,9 @@ extension EVMManagerDriver {
 
     // MARK: Asking
 
-    /// What each node answers, in no order; `nil` for one that gave no whole answer.
-    func ask(_ question: EVMQuestion) async -> [EVMEndpointAnswer?] {
-        let usesTag = usesFinalizedTag
-        return await withTaskGroup(of: [EVMEndpointAnswer].self) { group in
-            for node in nodes {
-                group.addTask {
-                    let answer = try? await Self.ask(question, of: node, usesTag: usesTag)
-                    return answer ?? []
-                }
-            }
-            return await group.reduce(into: []) { $0.append($1.first) }
-        }
-    }
-
     /// One answer, in a list. Everything is asked of one node, so that a receipt can be compared
     /// with that node's own block.
-    private static func ask(
+    static func ask(
         _ question: EVMQuestion, of node: EVMChain, usesTag: Bool
     ) async throws(ChainError) -> [EVMEndpointAnswer] {
         try await node.verifyChain()

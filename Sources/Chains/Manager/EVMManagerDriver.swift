@@ -40,7 +40,11 @@ public final class EVMManagerDriver: Sendable {
     private let unsigned = Mutex<[EVMAddress: UInt64]>([:])
     private let hooks: EVMManagerHooks
     private let runner: MachineRunner<EVMManager>
-    let usesFinalizedTag: Bool
+    /// A look at the chain takes many calls; each node is asked for one look at a time.
+    private let looks: NodeTurns<EVMChain>
+    /// What was to be asked last.
+    private let latest = Mutex<EVMQuestion?>(nil)
+    private let usesFinalizedTag: Bool
 
     /// A driver that goes on from what is durable: the state of some time, if there is one, and
     /// the records made durable since, in order.
@@ -77,6 +81,7 @@ public final class EVMManagerDriver: Sendable {
         for address in known where !open.contains(address) { runner.post(.retireLane(address)) }
         runner.post(.restarted)
         self.nodes = nodes
+        looks = NodeTurns(nodes, needed: quorum.needed)
         self.quorum = quorum
         signers = Dictionary((keys + retiring).map { ($0.address, $0) }) { first, _ in first }
         self.hooks = hooks
@@ -179,6 +184,19 @@ public final class EVMManagerDriver: Sendable {
         }
     }
 
+    /// Looks at the chain; whether that was wanted again meanwhile.
+    private func look() async -> Bool {
+        guard let question = latest.withLock({ $0 }) else { return false }
+        let usesTag = usesFinalizedTag
+        let (answers, isWantedAgain) = await looks.answers { node in
+            try? await Self.ask(question, of: node, usesTag: usesTag).first
+        }
+        if let answers {
+            runner.post(quorum.merge(answers, to: question).map { .observed($0) } ?? .unanswered)
+        }
+        return isWantedAgain
+    }
+
     private func carryOut(_ action: EVMManagerAction) async {
         switch action {
         case .sign(let draft, let address):
@@ -187,8 +205,8 @@ public final class EVMManagerDriver: Sendable {
             let (answer, text) = await broadcast(raw, named: hash)
             runner.post(.answered(transaction: hash, answer, text))
         case .ask(let question):
-            let answers = await ask(question)
-            runner.post(quorum.merge(answers, to: question).map { .observed($0) } ?? .unanswered)
+            latest.withLock { $0 = question }
+            while await look(), !Task.isCancelled {}
         case .estimate(let intent):
             if let input = await estimate(intent) { runner.post(input) }
         case .report(let id, let outcome):

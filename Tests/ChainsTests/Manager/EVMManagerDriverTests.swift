@@ -64,7 +64,8 @@ struct EVMManagerDriverTests {
     }
 
     private func driver(
-        state: [UInt8]? = nil, records: [[UInt8]] = [], maximumIntents: Int = 1_000
+        state: [UInt8]? = nil, records: [[UInt8]] = [], maximumIntents: Int = 1_000,
+        beside third: EVMChain? = nil
     ) throws -> EVMManagerDriver {
         var policy = policy
         policy.maximumIntents = maximumIntents
@@ -72,7 +73,8 @@ struct EVMManagerDriverTests {
             rpc: JSONRPC(url: "http://127.0.0.1:\(try TCPServer.closedPort())"),
             chainID: EVMNode.chainID, confirmations: 1)
         return try EVMManagerDriver(
-            nodes: [node.chain(), gone, node.chain()], quorum: Quorum(needed: 2), policy: policy,
+            nodes: [node.chain(), third ?? gone, node.chain()], quorum: Quorum(needed: 2),
+            policy: policy,
             keys: [key], state: state, records: records, hooks: desk.hooks,
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
             tick: .milliseconds(40))
@@ -231,6 +233,23 @@ struct EVMManagerDriverTests {
         }
         #expect(try await node.chain().balance(of: payee(7)) == before + 5)
         #expect(try await node.chain().transactionCount(of: key.address) == 1)
+    }
+
+    /// What is asked every moment does not pile up at a node that takes longer than that, and does
+    /// not wait for it.
+    @Test func aSlowNodeIsAskedOneThingAtATime() async throws {
+        let calls = FakeNode.Calls()
+        let server = try FakeNode.slow(at: "eth_chainId", result: "\"0x7a69\"", calls)
+        let before = try await node.chain().balance(of: payee(8))
+        let one = try driver(beside: FakeNode.chain(of: server))
+        let id = intent(6, to: try payee(8)).id
+        try await run(one) {
+            try await one.submit(intent(6, to: payee(8)))
+        } until: {
+            calls.all > 3 && !desk.outcomes(of: id).isEmpty
+        }
+        #expect(try await node.chain().balance(of: payee(8)) == before + 6)
+        #expect(calls.atOnce == 1)
     }
 
     @Test func whatCannotBeWrittenDownIsNotDone() async throws {
