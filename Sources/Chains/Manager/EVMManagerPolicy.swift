@@ -20,7 +20,8 @@ public struct EVMManagerPolicy: Hashable, Sendable {
     /// Blocks from a transaction's up to the head, itself included, from which on it can no longer
     /// be reorganised away.
     public var finalDepth: UInt64 = 12
-    /// Whether the nodes' `finalized` block decides instead, if they name one.
+    /// Whether the nodes' `finalized` block decides instead. While too few name one, as after a
+    /// start, nothing becomes final.
     public var usesFinalizedTag = false
 
     /// The most wei per unit of gas that is ever offered.
@@ -88,9 +89,9 @@ public struct EVMManagerPolicy: Hashable, Sendable {
 }
 
 extension EVMManagerPolicy {
-    /// The height up to which blocks are final, `nil` while the chain is too short.
+    /// The height up to which blocks are final; `nil` while the chain is too short, or nobody says.
     func finalHeight(head: UInt64, finalized: UInt64?) -> UInt64? {
-        if usesFinalizedTag, let finalized { return min(finalized, head) }
+        if usesFinalizedTag { return finalized.map { min($0, head) } }
         let depth = max(finalDepth, 1) - 1
         return head >= depth ? head - depth : nil
     }

@@ -79,7 +79,8 @@ import Testing
         try bench.look()
         try bench.pass(12)
         let inclusion = bench.include(hash, at: 50)
-        for (finalized, isClosed) in [(UInt64(49), false), (50, true)] {
+        // A node that names none, as after a start, does not mean that depth will do.
+        for (finalized, isClosed): (UInt64?, Bool) in [(nil, false), (49, false), (50, true)] {
             let question = EVMQuestion(
                 finalHeight: nil, anchorHeight: nil, lanes: [bench.key.address],
                 transactions: [hash])
