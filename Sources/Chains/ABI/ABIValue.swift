@@ -31,6 +31,13 @@ public indirect enum ABIValue: Hashable, Sendable {
         return number
     }
 
+    /// The number, or the greatest of 128 bits if it is greater: where whoever says it is bound by
+    /// nothing, and nobody pays it.
+    func clamped128(_ name: String) throws(ABIError) -> UInt128 {
+        guard case .uint(let value) = self else { throw .overflow(name) }
+        return value.exactly128 ?? .max
+    }
+
     /// The number, if it is one and fits 64 bits.
     public func uint64(_ name: String) throws(ABIError) -> UInt64 {
         guard case .uint(let value) = self, let number = value.exactly64 else {

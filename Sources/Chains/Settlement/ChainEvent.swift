@@ -167,7 +167,7 @@ public enum ChainEvent: Hashable, Sendable {
         case ("SlashRequested", 5):
             .slashRequested(
                 provider: try values[0].address(name), verdict: try values[1].digest(name),
-                amount: try values[2].uint128(name), burned: try values[3].uint128(name),
+                amount: try values[2].clamped128(name), burned: try values[3].clamped128(name),
                 executableFrom: try values[4].uint64(name))
         case ("SlashAppealed", 4):
             .slashAppealed(

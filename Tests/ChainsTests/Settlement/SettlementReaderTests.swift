@@ -123,6 +123,7 @@ import Testing
         #expect(left.units == 5 * million)
         #expect(left.since > asked.timestamp && left.since <= second)
         #expect(due[1].left(for: 501, at: second)?.units == nil)
+        try await askForEverything(of: provider, digest(0x33), house)
         // The watcher tells all of it.
         let watcher = try house.vault.watcher()
         var events: [ChainEvent] = []
@@ -138,11 +139,29 @@ import Testing
                 .slashRequested(
                     provider: provider.address, verdict: verdict, amount: 10 * million,
                     burned: million, executableFrom: now + 2 * Self.delay)))
+        let amounts = events.map { event in
+            if case .slashRequested(_, _, let amount, _, _) = event { amount } else { UInt128(0) }
+        }
+        #expect(amounts.contains(.max))
         #expect(
             events.contains(
                 .slashed(
                     provider: provider.address, verdict: verdict, amount: 10 * million,
                     burned: million, fromUnbonding: 0)))
+    }
+
+    /// The contract takes any sum that is asked for, and cuts it to what is there.
+    private func askForEverything(
+        of provider: EVMSender, _ verdict: Digest, _ house: House
+    ) async throws {
+        let contract = Contract(
+            chain: house.node.chain(), address: house.vault.address,
+            artifact: try Project.artifact("Exchequer"))
+        let huge = ABIValue.uint(UInt256(high: 1 << 100, low: 0))
+        try settled(
+            await contract.send(
+                "slash", [.address(provider.address), huge, .uint(0), .bytes32(verdict)],
+                from: house.owner))
     }
 
     @Test func tokensThatWereSentStraightAreFound() async throws {
