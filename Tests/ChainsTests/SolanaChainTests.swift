@@ -245,4 +245,58 @@ import Testing
             }
         }
     }
+
+    /// What a node tells of its blocks, and whether those are all from slot 20 to height 15.
+    struct Ledger: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let slots: [UInt64]
+        /// Parent slot and height, by slot.
+        let blocks: [UInt64: (UInt64, UInt64?)]
+        let isWhole: Bool
+    }
+
+    private static func ledger(
+        _ name: String, _ slots: [UInt64], _ isWhole: Bool = false, parent: UInt64 = 19,
+        from low: UInt64? = 10, to high: UInt64? = 15
+    ) -> Ledger {
+        var blocks: [UInt64: (UInt64, UInt64?)] = [:]
+        if let first = slots.first { blocks[first] = (parent, low) }
+        if let last = slots.last { blocks[last] = (25, high) }
+        return Ledger(testDescription: name, slots: slots, blocks: blocks, isWhole: isWhole)
+    }
+
+    static let ledgers = [
+        ledger("all", [20, 21, 22, 23, 24, 26], true),
+        ledger("skipped slots", [22, 23, 25, 26, 28, 30], true),
+        ledger("the first slot's, after whatever", [20, 21, 22, 23, 24, 26], true, parent: 20),
+        ledger("a hole", [20, 21, 22, 25, 26]),
+        ledger("a hole at the beginning", [22, 23, 24, 25, 26], parent: 21, from: 11),
+        ledger("not so high", [20, 21, 22, 23, 24], to: 14),
+        ledger("twice the same", [20, 21, 21, 23, 24, 26]),
+        ledger("one of before", [19, 20, 21, 22, 23, 26]),
+        ledger("one of after", [20, 21, 22, 23, 24, 31]),
+        ledger("no height", [20, 21, 22, 23, 24, 26], to: nil),
+        ledger("nothing", []),
+    ]
+
+    /// Heights tell a slot that was skipped from one whose block the node has not.
+    @Test(arguments: ledgers) func onlyAWholeHistoryIsOne(_ row: Ledger) async throws {
+        let server = try FakeNode.results { call in
+            switch call.method {
+            case "getSlot": return "30"
+            case "getBlocks": return "\(row.slots)"
+            default:
+                guard case .integer(let slot)? = call.params.first?.value,
+                    let (parent, height) = row.blocks[UInt64(slot)]
+                else { return "null" }
+                let text = height.map { "\($0)" } ?? "null"
+                return #"{"parentSlot":\#(parent),"blockHeight":\#(text)}"#
+            }
+        }
+        let node = SolanaChain(rpc: FakeNode.client(of: server))
+        let isWhole = try? await node.hasEveryBlock(from: 20, to: 15)
+        #expect((isWhole ?? false) == row.isWhole)
+        // Nor is what is still to come.
+        #expect(try await !node.hasEveryBlock(from: 31, to: 15))
+    }
 }

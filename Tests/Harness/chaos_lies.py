@@ -166,6 +166,8 @@ LIES = {
     "getTransaction": [nothing, other_fee, undone],
     "getSignaturesForAddress": [fewer, lambda _random, _honest: []],
     "getFirstAvailableBlock": [shifted],
+    "getBlocks": [fewer],
+    "getBlock": [set_field("blockHeight", shifted), set_field("parentSlot", shifted)],
     "getRecentPrioritizationFees": [
         lambda _random, _honest: [{"slot": 1, "prioritizationFee": 10**9}]],
 }

@@ -66,6 +66,10 @@ class Chain:
     done: list[Done] = field(default_factory=list)
     # Of earlier slots nothing is told any more, as by a node that keeps little.
     first_kept: int = 0
+    # Nor of these, as by a node that was down meanwhile and has what was before.
+    hole: range = range(0)
+    # The hashes of all blocks, by slot.
+    hashes: dict[int, Hash] = field(default_factory=dict)
     # The newest finalized slot, while finality stands still.
     stalled_at: int | None = None
 
@@ -88,7 +92,8 @@ class Chain:
             self.height += 1
             self.svm.warp_to_slot(self.slot)
             self.svm.expire_blockhash()
-            self.blocks.append(Block(self.slot, self.height, self.svm.latest_blockhash()))
+            self.hashes[self.slot] = self.svm.latest_blockhash()
+            self.blocks.append(Block(self.slot, self.height, self.hashes[self.slot]))
         del self.blocks[:-KEPT_BLOCKS]
         self._know_slots(self.slot)
 
@@ -102,6 +107,15 @@ class Chain:
         if slot <= self.slot - self.behind("finalized"):
             return 2
         return 1 if slot <= self.slot - self.confirm else 0
+
+    def tells_of(self, slot: int) -> bool:
+        """Whether what was in a slot is told."""
+        return slot >= self.first_kept and slot not in self.hole
+
+    def told_slots(self, first: int, last: int, commitment: str | None) -> list[int]:
+        """The slots of a range whose blocks are told. None is skipped on this chain."""
+        last = min(last, self.newest(commitment).slot)
+        return [s for s in range(first, last + 1) if s in self.hashes and self.tells_of(s)]
 
     def behind(self, commitment: str | None) -> int:
         """How many slots the newest of this commitment lies behind."""
@@ -214,7 +228,7 @@ class Chain:
     def history(self, address: Pubkey) -> list[tuple[str, Landed]]:
         """The transactions that name an account, newest first."""
         found = [(name, one) for name, one in self.landed.items() if address in one.keys]
-        return [pair for pair in reversed(found) if pair[1].slot >= self.first_kept]
+        return [pair for pair in reversed(found) if self.tells_of(pair[1].slot)]
 
     # ---- what a transaction needs
 

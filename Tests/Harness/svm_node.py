@@ -21,6 +21,7 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
     test_forget [slot, looks]        nothing is told of transactions of earlier slots any more; 0:
                                      all of them are known again, as they are after so many answers
                                      about transactions
+    test_hole [slot, n]              nor of transactions of these slots, though earlier are known
     test_setAccount [key, lamports, owner, data in base64]
     test_addProgram [key, ELF in base64]
     test_setTime [seconds]           what programs take for the time since 1970
@@ -38,6 +39,7 @@ import threading
 from base58 import b58decode, b58encode
 from rpc_server import RpcError, RpcNode, block_signals, make_servers, wait_for_the_end
 from solders.account import Account
+from solders.hash import Hash
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 from solders.transaction import VersionedTransaction
@@ -55,6 +57,7 @@ TOKEN_PROGRAMS = (
 ASSOCIATED = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL"
 COMPUTE_BUDGET = "ComputeBudget111111111111111111111111111111"
 MAX_LISTED = 1_000
+MAX_BLOCKS = 500_000
 
 
 def invalid(message: str):
@@ -289,7 +292,7 @@ class Node(RpcNode):
 
     def status(self, name):
         found = self.chain.landed.get(name)
-        if found is None or found.slot < self.chain.first_kept:
+        if found is None or not self.chain.tells_of(found.slot):
             return None
         level = self.chain.level(found.slot)
         return {
@@ -305,7 +308,7 @@ class Node(RpcNode):
         wanted = LEVELS[options.get("commitment", "finalized")]
         if found is None or found.transaction is None or self.chain.level(found.slot) < wanted:
             return None
-        if found.slot < self.chain.first_kept:
+        if not self.chain.tells_of(found.slot):
             return None
         if options.get("encoding") == "json":
             written = transaction_json(found.transaction)
@@ -344,6 +347,26 @@ class Node(RpcNode):
     def getFirstAvailableBlock(self):
         return self.chain.first_kept
 
+    def getBlocks(self, first, last, options=None):
+        if last - first > MAX_BLOCKS:
+            invalid(f"Slot range too large; max {MAX_BLOCKS}")
+        return self.chain.told_slots(first, last, (options or {}).get("commitment"))
+
+    def getBlock(self, slot, options=None):
+        options = options or {}
+        if options.get("transactionDetails") != "none":
+            invalid("only blocks without their transactions are told")
+        if not self.chain.told_slots(slot, slot, options.get("commitment")):
+            raise RpcError(-32007, f"Slot {slot} was skipped, or missing due to ledger jump")
+        before = self.chain.hashes.get(slot - 1)
+        return {
+            "blockHeight": self.chain.height - (self.chain.slot - slot),
+            "blockTime": None,
+            "blockhash": str(self.chain.hashes[slot]),
+            "parentSlot": max(slot - 1, 0),
+            "previousBlockhash": str(before or Hash.default()),
+        }
+
     # ---- control
 
     def test_tick(self, count=1):
@@ -369,6 +392,10 @@ class Node(RpcNode):
         self.chain.first_kept = slot
         self.looks_left = looks
         return slot
+
+    def test_hole(self, first, count):
+        self.chain.hole = range(first, first + count)
+        return True
 
     def test_setAccount(self, text, lamports, owner, content):
         account = Account(lamports, base64.b64decode(content), Pubkey.from_string(owner))

@@ -179,6 +179,8 @@ def test_lies_have_the_form_of_the_truth_and_are_none(evm, solana):
         "getBalance": solana.getBalance(payer), "getTransaction": meta,
         "getSignaturesForAddress": [{"signature": "a"}, {"signature": "b"}],
         "getFirstAvailableBlock": 900, "getRecentPrioritizationFees": [],
+        "getBlocks": [20, 21, 22],
+        "getBlock": solana.getBlock(solana.getSlot(), {"transactionDetails": "none"}),
     }
     assert truths.keys() == chaos_lies.LIES.keys()
     for method, truth in truths.items():

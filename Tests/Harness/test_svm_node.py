@@ -400,6 +400,36 @@ def test_history_is_listed_from_the_newest_down(call):
     assert call.status(names[0])["slot"] == rows[2]["slot"]
 
 
+def test_a_node_that_was_down_has_a_hole():
+    call = Caller(Node(accounts=1))
+    instructions, signers, target = pay(call)
+    first = call.ok("getSlot", {"commitment": "processed"})
+    call.ok("test_tick", 50)
+    name = call.send(instructions, signers)[0]["result"]
+    call.ok("test_tick", 50)
+    slot = call.status(name)["slot"]
+    last = call.ok("getSlot")
+    assert call.ok("getBlocks", first, last + 9) == list(range(first, last + 1))
+    bare = {"transactionDetails": "none"}
+    old, new = (call.ok("getBlock", at, bare) for at in (first, last))
+    assert new["blockHeight"] == call.ok("getBlockHeight")
+    assert new["blockHeight"] - old["blockHeight"] == last - first
+    assert new["parentSlot"] == last - 1
+    assert new["previousBlockhash"] == call.ok("getBlock", last - 1, bare)["blockhash"]
+    call.ok("test_hole", slot - 2, 5)
+    assert call.ok("getFirstAvailableBlock") == 0 and call.status(name) is None
+    assert call.ok("getTransaction", name, {"encoding": "json"}) is None
+    assert call.ok("getSignaturesForAddress", str(target)) == []
+    told = call.ok("getBlocks", first, last)
+    assert set(range(first, last + 1)) - set(told) == set(range(slot - 2, slot + 3))
+    assert "skipped, or missing" in call("getBlock", slot, bare)["error"]["message"]
+    assert "error" in call("getBlock", last + 1, bare)
+    assert "error" in call("getBlock", last, {})
+    assert "error" in call("getBlocks", 0, 500_001)
+    call.ok("test_hole", 0, 0)
+    assert call.status(name)["slot"] == slot
+
+
 def test_the_mint_is_of_either_token_program():
     for program, size in zip(TOKEN_PROGRAMS, (165, 170), strict=True):
         call = Caller(Node(accounts=1, tokens=5, program=program))

@@ -46,6 +46,12 @@ public final class SolanaManagerDriver: Sendable {
     private let hooks: SolanaManagerHooks
     private let runner: MachineRunner<SolanaManager>
     private let source: SolanaAddress
+    /// A look at the cluster takes many calls; each node is asked for one look at a time. Apart,
+    /// since a node that gives no blockhash holds nobody else up.
+    private let hashes, looks: NodeTurns<SolanaChain>
+    private let ledgers = SolanaLedgers()
+    /// What was to be asked last.
+    private let latest = Mutex<SolanaQuestion?>(nil)
 
     /// A driver that goes on from what is durable: the state of some time, if there is one, and
     /// the records made durable since, in order. The key, or whoever signs with it, is the payer's.
@@ -78,6 +84,8 @@ public final class SolanaManagerDriver: Sendable {
         runner.post(.configured(policy))
         runner.post(.restarted)
         self.nodes = nodes
+        hashes = NodeTurns(nodes, needed: quorum.needed)
+        looks = NodeTurns(nodes, needed: quorum.needed)
         self.quorum = quorum
         self.policy = policy
         self.key = key
@@ -165,6 +173,25 @@ public final class SolanaManagerDriver: Sendable {
         try await runner.run { await self.carryOut($0) }
     }
 
+    /// Looks at the chain; whether that was wanted again meanwhile.
+    private func lookAtChain() async -> Bool {
+        guard let question = latest.withLock({ $0 }) else { return false }
+        // Blockhashes of final blocks: no fork leaves them.
+        let (found, isWantedAgain) = await hashes.answers {
+            try? await $0.latestBlockhash(.finalized).hash
+        }
+        guard let candidates = found?.compactMap({ $0 }) else { return isWantedAgain }
+        let (payer, source, ledgers) = (policy.payer, source, ledgers)
+        let (answers, isWantedYet) = await looks.answers { node in
+            try? await Self.ask(
+                question, candidates, of: node, payer: payer, source: source, ledgers)
+        }
+        if let answers {
+            runner.post(quorum.merge(answers, to: question).map { .observed($0) } ?? .unanswered)
+        }
+        return isWantedAgain || isWantedYet
+    }
+
     private func carryOut(_ action: SolanaManagerAction) async {
         switch action {
         case .sign(let draft):
@@ -178,16 +205,8 @@ public final class SolanaManagerDriver: Sendable {
             }
         case .look(let owners): runner.post(.looked(await look(owners)))
         case .ask(let question):
-            let source = source
-            let payer = policy.payer
-            // Blockhashes of final blocks: no fork leaves them.
-            let found = await eachNode { try? await $0.latestBlockhash(.finalized).hash }
-            let candidates = found.compactMap { $0 }
-            let answers = await eachNode { node in
-                try? await Self.ask(
-                    question, candidates, of: node, payer: payer, source: source)
-            }
-            runner.post(quorum.merge(answers, to: question).map { .observed($0) } ?? .unanswered)
+            latest.withLock { $0 = question }
+            while await lookAtChain(), !Task.isCancelled {}
         case .report(let id, let outcome):
             if await hooks.report(id, outcome) { runner.post(.acknowledged(id, outcome)) }
         case .alert(let alert): hooks.alert(alert)
@@ -244,11 +263,12 @@ public final class SolanaManagerDriver: Sendable {
     }
 
     /// One node's answer. Hashes are asked for before the height that they must not be above, and
-    /// everything that must be older than the statuses before those. How far back it knows is asked
-    /// before and after them: what a node forgets or learns again meanwhile it may not have had.
+    /// everything that must be older than the statuses before those. Whether it has every block is
+    /// asked before them, and where they begin after them too: what a node forgets or learns again
+    /// meanwhile it may not have had.
     private static func ask(
         _ question: SolanaQuestion, _ candidates: [Digest], of node: SolanaChain,
-        payer: SolanaAddress, source: SolanaAddress
+        payer: SolanaAddress, source: SolanaAddress, _ ledgers: SolanaLedgers
     ) async throws(ChainError) -> SolanaEndpointAnswer {
         var recent: [Digest] = []
         for hash in candidates where !recent.contains(hash) {
@@ -261,8 +281,8 @@ public final class SolanaManagerDriver: Sendable {
         }
         let held = try await node.accounts([payer, source])
         let price = try await node.recentPrice()
-        let asksForIt = question.transactions.contains { $0.since != nil }
-        let before = asksForIt ? try? await node.firstAvailableSlot() : nil
+        let over = question.transactions.filter { $0.isOver(at: height, nonces) }
+        let whole = await ledgers.firstWhole(over.compactMap(\.since), of: node, to: height)
         var statuses: [SolanaStatusAnswer] = []
         let ids = question.transactions.map(\.id)
         for start in stride(from: 0, to: ids.count, by: 256) {
@@ -277,10 +297,10 @@ public final class SolanaManagerDriver: Sendable {
                 }
             }
         }
-        let after = before == nil ? nil : try? await node.firstAvailableSlot()
+        let first = whole == nil ? nil : try? await node.firstAvailableSlot()
         return SolanaEndpointAnswer(
             recent: recent, height: height, price: price, lamports: held[0]?.lamports ?? 0,
             tokens: held[1]?.tokens ?? 0, nonces: nonces, statuses: statuses, slot: slot,
-            history: before.flatMap { before in after.map { max(before, $0) } })
+            history: whole.flatMap { whole in first.map { max(whole, $0) } })
     }
 }

@@ -11,10 +11,22 @@ public struct SolanaQuestion: Hashable, Sendable {
         /// The first slot that it may be in, if that was noted: only who has the history since can
         /// know that it is in none.
         public let since: UInt64?
+        /// The last height whose block may take it; 0 if it is a nonce that says so.
+        public let lastValidHeight: UInt64
 
         /// A transaction.
-        public init(id: Signature, nonce: NonceUse? = nil, since: UInt64? = nil) {
+        public init(
+            id: Signature, nonce: NonceUse? = nil, since: UInt64? = nil, lastValidHeight: UInt64 = 0
+        ) {
             (self.id, self.nonce, self.since) = (id, nonce, since)
+            self.lastValidHeight = lastValidHeight
+        }
+
+        /// Whether no later block takes it than one of a final height, at which the question's
+        /// nonces have these values: only then it matters who has the history.
+        func isOver(at height: UInt64, _ nonces: [Digest?]) -> Bool {
+            guard let nonce else { return height > lastValidHeight }
+            return nonces[nonce.place] != nonce.value
         }
     }
 
@@ -84,7 +96,7 @@ public struct SolanaEndpointAnswer: Hashable, Sendable {
     public var statuses: [SolanaStatusAnswer]
     /// Its finalized slot, if it told that.
     public var slot: UInt64?
-    /// The first slot of which it has the block, if it was asked.
+    /// From this slot on it has every block, if that was asked.
     public var history: UInt64?
 
     /// An answer of these parts.
@@ -251,6 +263,8 @@ extension Quorum {
             let level = reached(levels) ?? 0
             return .seen(sighting, SolanaCommitment(level: level))
         }
+        // What is in a final block of one's is in none of the others' for want of it.
+        if asked.since != nil, seen.contains(where: { $0.1 == .finalized }) { return .unknown }
         if let height = reached(proven) { return .absentThroughout(height: height) }
         return reached(heights).map { .absent(height: $0) } ?? .unknown
     }

@@ -14,7 +14,12 @@ extension SolanaSettlement {
         /// It is in no final block, and no block can take it any more.
         case never
         case open
+        /// No block can take it any more, and too few nodes have every block that it may be in.
+        case unproven
     }
+
+    /// After how long that is asked again, which takes many calls.
+    private static let proofRetry = Duration.seconds(10)
 
     /// Books what the cluster charged: for the payments of the dispersals that are over, and for
     /// everything that was signed.
@@ -73,11 +78,19 @@ extension SolanaSettlement {
         var done = try await sequencer.read { house in
             notes.filter { house.cost(of: $0.transaction.bytes) != nil }.map(\.transaction)
         }
+        let now = ContinuousClock.now
+        let unproven = state.withLock { state in
+            state.unproven = state.unproven.filter { $0.value > now }
+            return state.unproven
+        }
         for note in notes where !done.contains(note.transaction) {
+            if unproven[note.transaction] != nil { continue }
             // Nodes that are not of one mind are asked again.
             guard let fate = try? await fate(of: note) else { continue }
             switch fate {
             case .open: continue
+            case .unproven:
+                state.withLock { $0.unproven[note.transaction] = now + Self.proofRetry }
             case .never: done.append(note.transaction)
             case .charged(let charge):
                 if try await book(note, charge) { done.append(note.transaction) }
@@ -96,15 +109,17 @@ extension SolanaSettlement {
             // The nonce too: what has used it up by now is known below.
             let used = try await node.accounts(note.nonce.map { [$0.account] } ?? [], .finalized)
             let value = used.first??.durableNonce?.value
-            // How far back it knows before and after, since it may forget or learn again meanwhile.
-            let before = try await node.firstAvailableSlot()
             if let charge = try await node.charge(of: note.transaction) { return .charged(charge) }
             guard height > bound, note.nonce == nil || value != note.nonce?.value else {
                 return .open
             }
-            // Of the time before its history a node knows nothing.
-            let after = try await node.firstAvailableSlot()
-            return max(before, after) <= note.after + 1 ? .never : .open
+            // That it is in no block is known to who has every block: before it is asked once more,
+            // and still after that, since it may forget or learn again meanwhile.
+            guard try await node.hasEveryBlock(from: note.after + 1, to: height) else {
+                return .unproven
+            }
+            if let charge = try await node.charge(of: note.transaction) { return .charged(charge) }
+            return try await node.firstAvailableSlot() <= note.after + 1 ? .never : .unproven
         }
     }
 

@@ -76,7 +76,21 @@ extension SolanaSettlement {
         if batches.isEmpty { return [] }
         var histories: [UInt64?] = []
         for node in nodes.all { histories.append(try? await node.firstAvailableSlot()) }
-        return batches.map { SolanaStuck($0, histories, needed: nodes.quorum.needed) }
+        let height = try? await nodes.finalHeight()
+        var found: [SolanaStuck] = []
+        for batch in batches {
+            var holes: Set<Int> = []
+            for (place, node) in nodes.all.enumerated() {
+                guard let first = histories[place], first <= batch.history, let height else {
+                    continue
+                }
+                let isWhole = try? await node.hasEveryBlock(from: batch.history, to: height)
+                if isWhole == false { holes.insert(place) }
+            }
+            found.append(
+                SolanaStuck(batch, histories, holes: holes, needed: nodes.quorum.needed))
+        }
+        return found
     }
 }
 
@@ -97,7 +111,7 @@ public struct SolanaStuck: Codable, Hashable, Sendable {
     public let wantsHistoryFrom: UInt64
     /// The first slot each node has, in the order of `--solana-rpc-url`; -1 if it does not say.
     public let histories: [Int64]
-    /// How many nodes reach back far enough, and how many must.
+    /// How many nodes reach back far enough and have every block since, and how many must.
     public let reaching: Int
     /// See `reaching`.
     public let needed: Int
@@ -109,8 +123,11 @@ public struct SolanaStuck: Codable, Hashable, Sendable {
         case wantsHistoryFrom = "wants_history_from"
     }
 
-    /// What is to be said of a batch, with the first slot of each node.
-    public init(_ stuck: SolanaStuckBatch, _ histories: [UInt64?], needed: Int) {
+    /// What is to be said of a batch, with the first slot of each node, and the places of those
+    /// that lack blocks since.
+    public init(
+        _ stuck: SolanaStuckBatch, _ histories: [UInt64?], holes: Set<Int> = [], needed: Int
+    ) {
         batch = stuck.number
         amount = Asset.usd.text(units: UInt128(stuck.tokens))
         payments = stuck.payouts.count
@@ -118,12 +135,14 @@ public struct SolanaStuck: Codable, Hashable, Sendable {
         since = stuck.since.nanoseconds / 1_000_000
         wantsHistoryFrom = stuck.history
         self.histories = histories.map { $0.map { Int64(clamping: $0) } ?? -1 }
-        reaching = histories.count { $0.map { $0 <= stuck.history } ?? false }
+        reaching = histories.enumerated().count { place, first in
+            first.map { $0 <= stuck.history && !holes.contains(place) } ?? false
+        }
         self.needed = needed
         advice =
             reaching >= needed
             ? "nothing: it ends with the next looks, if none of these nodes knows the transactions"
-            : "add nodes that have the history from slot \(stuck.history) on, with one more "
+            : "add nodes that have every block from slot \(stuck.history) on, with one more "
                 + "--solana-rpc-url each, until \(needed) have it: if they know nothing of the "
                 + "transactions, the payments are made again by themselves"
     }

@@ -86,6 +86,9 @@ public final class SolanaSettlement: Sendable {
         var nextNonces: ContinuousClock.Instant? = ContinuousClock.now
         var errands: [Errand: Round] = [:]
         var nextCosts = ContinuousClock.now
+        /// Signed transactions that no block takes any more, and until when the nodes are not asked
+        /// again for a proof that none has.
+        var unproven: [Signature: ContinuousClock.Instant] = [:]
     }
 
     /// Asks the nodes for their cluster and the mint, and reads what the payout manager knew.

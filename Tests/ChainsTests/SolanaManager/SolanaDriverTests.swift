@@ -55,7 +55,9 @@ import Transport
 
     private let desk = Desk()
 
-    private func driver(_ node: SVMNode) throws -> SolanaManagerDriver {
+    private func driver(
+        _ node: SVMNode, beside third: SolanaChain? = nil
+    ) throws -> SolanaManagerDriver {
         var policy = SolanaManagerPolicy(mint: node.mint, decimals: 6, payer: node.address)
         policy.program = node.program
         policy.pollInterval = .milliseconds(30)
@@ -66,8 +68,8 @@ import Transport
         let gone = SolanaChain(
             rpc: JSONRPC(url: "http://127.0.0.1:\(try TCPServer.closedPort())"))
         return try SolanaManagerDriver(
-            nodes: [node.chain, gone, node.chain], quorum: Quorum(needed: 2), policy: policy,
-            key: node.payer, records: desk.records, hooks: desk.hooks,
+            nodes: [node.chain, third ?? gone, node.chain], quorum: Quorum(needed: 2),
+            policy: policy, key: node.payer, records: desk.records, hooks: desk.hooks,
             clock: { Timestamp(nanoseconds: UInt64(Date().timeIntervalSince1970 * 1e9)) },
             tick: .milliseconds(10))
     }
@@ -143,6 +145,68 @@ import Transport
         #expect(desk.settled == count && desk.changed == 0)
         #expect(desk.frozen.contains(payouts[0].id))
         print("\(count) payouts on the SVM, \(rounds) rounds, \(desk.records.count) records")
+    }
+
+    /// What is asked every moment does not pile up at a node that takes longer than that, and does
+    /// not wait for it: neither where hashes are asked for nor where the rest is.
+    @Test(arguments: [
+        ("getLatestBlockhash", #"{"context":{"slot":1},"value":null}"#), ("isBlockhashValid", "0"),
+    ])
+    func aSlowNodeIsAskedOneThingAtATime(_ method: String, _ result: String) async throws {
+        let node = try await SVMNode(program: .token)
+        let calls = FakeNode.Calls()
+        let server = try FakeNode.slow(at: method, result: result, calls)
+        let owner = try SVMNode.owner("a payee")
+        try await node.give(7, to: node.address)
+        try await node.give(0, to: owner)
+        let one = try driver(node, beside: SolanaChain(rpc: FakeNode.client(of: server)))
+        let running = Task { try await one.run() }
+        defer { running.cancel() }
+        try await one.submit(SolanaPayout(id: Digest(words: (2, 2, 3, 1)), to: owner, amount: 7))
+        while calls.all < 4 || desk.settled == 0 {
+            try await node.tick(4)
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(try await node.balance(owner) == 7)
+        #expect(calls.atOnce == 1)
+    }
+
+    /// A node that was down when a payment landed, and went on from a snapshot, has the history of
+    /// before and not of then: it is not believed that nothing was paid.
+    @Test func nobodyIsPaidTwiceForAHoleInANodesHistory() async throws {
+        let node = try await SVMNode(program: .token)
+        let owner = try SVMNode.owner("a payee")
+        try await node.give(21, to: node.address)
+        try await node.give(0, to: owner)
+        try await node.tick(100)
+        let slot = try await node.chain.slot(.processed)
+        try await setHole(node, from: slot + 1, count: 10_000)
+        let one = try driver(node)
+        let running = Task { try await one.run() }
+        defer { running.cancel() }
+        try await one.submit(SolanaPayout(id: Digest(words: (2, 2, 4, 1)), to: owner, amount: 7))
+        while try await node.balance(owner) == 0 {
+            try await node.tick()
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        for _ in 0..<60 {
+            try await node.tick(10)
+            try await Task.sleep(for: .milliseconds(30))
+        }
+        #expect(try await node.balance(owner) == 7)
+        #expect(desk.settled == 0 && one.openPayouts == 1)
+        try await setHole(node, from: 0, count: 0)
+        while desk.settled == 0 {
+            try await node.tick(4)
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(try await node.balance(owner) == 7)
+        #expect(one.openPayouts == 0)
+    }
+
+    private func setHole(_ node: SVMNode, from slot: UInt64, count: Int64) async throws {
+        let _: Bool = try await node.rpc.call(
+            "test_hole", [.integer(Int64(slot)), .integer(count)])
     }
 
     @Test func aLogBeginsWithItsPolicyAndIsReadUnderIt() async throws {

@@ -211,6 +211,24 @@ import Testing
         #expect(bench.manager.stuckBatches.isEmpty)
     }
 
+    /// What one node has in a final block, no other's absence speaks against.
+    @Test func whatIsFinalSomewhereIsNotAbsent() throws {
+        var bench = try SolanaBench()
+        _ = try bench.send()
+        let question = SolanaQuestion(
+            transactions: [.init(id: try bench.nameOfNothing(), since: 7)], nonces: [])
+        let absent = bench.answer(99_000, [.absent], history: 7)
+        for (commitment, view) in [
+            (SolanaCommitment.finalized, SolanaStatusView.unknown),
+            (.confirmed, .absentThroughout(height: 99_000)),
+        ] {
+            let sighting = SolanaSighting(slot: 9, failure: nil)
+            let other = bench.answer(99_000, [.present(sighting, commitment)], history: 7)
+            let merged = Quorum(needed: 2).merge([absent, other, absent], to: question)
+            #expect(merged?.statuses == [view])
+        }
+    }
+
     // MARK: Forms
 
     @Test func inputsHaveOneEncodingEach() throws {

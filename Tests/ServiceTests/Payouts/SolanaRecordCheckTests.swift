@@ -105,7 +105,10 @@ import Testing
         let waits = try stuck([0, 9_000, nil])
         #expect(waits.reaching == 1 && waits.needed == 2 && waits.histories == [0, 9_000, -1])
         #expect(waits.wantsHistoryFrom == 6_001 && waits.amount == "0.000005")
-        #expect(waits.advice.contains("add nodes that have the history from slot 6001 on"))
+        #expect(waits.advice.contains("add nodes that have every block from slot 6001 on"))
+        let gap = SolanaStuck(try Self.batch(), [6_001, 6_002, 5], holes: [2], needed: 2)
+        #expect(gap.reaching == 1 && gap.histories == [6_001, 6_002, 5])
+        #expect(gap.advice == waits.advice)
         let ends = try stuck([6_001, 6_002, 5])
         #expect(ends.reaching == 2 && ends.advice.hasPrefix("nothing"))
     }
