@@ -11,7 +11,10 @@ extension SolanaManager {
         for place in batches.indices { advance(place, at: now, &actions) }
         while let first = quarantine.first, first.due <= now {
             quarantine.removeFirst()
-            if case .quarantined? = entries[first.id]?.place { refresh(first.id) }
+            switch entries[first.id]?.place {
+            case .quarantined?, .fresh?: refresh(first.id)
+            case .looking?, .ready?, .missing?, .batch?, .closed?, nil: break
+            }
         }
         look(at: now, &actions)
         form(at: now, &actions)
@@ -36,8 +39,13 @@ extension SolanaManager {
                 }
             }
             let asks = batch.after > 0 || batch.isOld(policy, at: now)
-            let since = asks ? batch.earliest : nil
-            transactions += batch.attempts.map { .init(id: $0.id, nonce: use, since: since) }
+            // Accounts may be made twice: nobody has to know that they were not.
+            let since = asks && batch.kind == .pay ? batch.earliest : nil
+            transactions += batch.attempts.map {
+                .init(
+                    id: $0.id, nonce: use, since: since,
+                    lastValidHeight: batch.nonce == nil ? $0.lastValidHeight : 0)
+            }
         }
         return SolanaQuestion(transactions: transactions, nonces: nonces)
     }
@@ -47,7 +55,9 @@ extension SolanaManager {
     private mutating func look(at now: Timestamp, _ actions: inout [SolanaManagerAction]) {
         guard now.hasPassed(policy.retryAfter, since: lookedAt) || looking.isEmpty else { return }
         if looking.isEmpty {
-            guard ready.count + missing.count < 2 * Self.lookLimit else { return }
+            // Whoever waits for an account that cannot be made now holds up nobody who has one.
+            let waiting = ready.count + (isMakingHeldUp ? 0 : missing.count)
+            guard waiting < 2 * Self.lookLimit else { return }
             while looking.count < Self.lookLimit, let id = fresh.next() {
                 guard entries[id]?.place == .fresh else { continue }
                 entries[id]?.place = .looking
@@ -57,6 +67,11 @@ extension SolanaManager {
         guard !looking.isEmpty else { return }
         lookedAt = now
         actions.append(.look(looking.compactMap { entries[$0]?.payout.owner }))
+    }
+
+    /// Whether it was for want of money that no accounts were made when that was last tried.
+    private var isMakingHeldUp: Bool {
+        isOverLimit || open.contains(.dayLimit) || open.contains(.lowLamports)
     }
 
     mutating func looked(
@@ -72,9 +87,14 @@ extension SolanaManager {
             case .ready?:
                 entries[id]?.place = .ready
                 ready.append(id)
-            case .missing?:
+            case .missing? where missing.count < 3 * Self.lookLimit:
                 entries[id]?.place = .missing
                 missing.append(id)
+            case .missing?:
+                // So many are there only while no accounts are made. It is looked at again later:
+                // it may have an account by then.
+                entries[id]?.place = .fresh
+                quarantine.append(Quarantined(id: id, due: now + policy.recheckAfter))
             case .quarantined(let reason)?: putAside(id, reason.rawValue, at: now, &actions)
             }
         }
@@ -95,22 +115,34 @@ extension SolanaManager {
     // MARK: New batches
 
     private mutating func form(at now: Timestamp, _ actions: inout [SolanaManagerAction]) {
-        guard let market, !open.contains(.nodesUnreachable), !open.contains(.lowLamports),
+        guard let market, !open.contains(.nodesUnreachable),
+            market.lamports >= policy.minimumLamports,
             !now.hasPassed(policy.staleAfter, since: observedAt)
         else { return }
         guard batches.count < policy.inFlight else { return }
-        var isOverDay = false
+        var all: [Forming] = []
         repeat {
-            var came = form(missing.isEmpty ? .pay : .makeAccounts, market, at: now, &actions)
-            if came == .overDay, !missing.isEmpty {
+            let kind: SolanaBatchKind = missing.isEmpty ? .pay : .makeAccounts
+            all.append(form(kind, market, at: now, &actions))
+            if kind == .makeAccounts, all.last?.isForMoney == true {
                 // Accounts cost much more than payments, which they must not hold up.
-                isOverDay = true
-                came = form(.pay, market, at: now, &actions)
+                all.append(form(.pay, market, at: now, &actions))
             }
-            if came == .overDay { isOverDay = true }
-            guard came == .batch else { break }
-        } while batches.count < policy.inFlight
-        set(.dayLimit, isOverDay, &actions)
+        } while all.last == .batch && batches.count < policy.inFlight
+        tell(all, &actions)
+    }
+
+    /// Says what new batches wait for, and what they no longer wait for.
+    private mutating func tell(_ all: [Forming], _ actions: inout [SolanaManagerAction]) {
+        set(.dayLimit, all.contains(.overDay), &actions)
+        let isTooDear = all.contains(.tooDear)
+        if isTooDear, !isOverLimit { actions.append(.alert(.feeLimit)) }
+        if isTooDear || all.contains(.batch) { isOverLimit = isTooDear }
+        if all.contains(.tooFewLamports) {
+            set(.lowLamports, true, &actions)
+        } else if missing.isEmpty || !all.contains(.afterOthers) && all.first != .nothing {
+            set(.lowLamports, false, &actions)
+        }
     }
 
     /// What comes of forming a batch.
@@ -118,8 +150,17 @@ extension SolanaManager {
         case batch
         /// Nobody can be in one now.
         case nothing
+        /// It would cost more than one may.
+        case tooDear
         /// It would cost more than the day has left.
         case overDay
+        /// It would cost more than the payer has left.
+        case tooFewLamports
+        /// The same, unless what others in a block cost is gone already from what it has.
+        case afterOthers
+
+        /// Whether a cheaper one may be formed all the same.
+        var isForMoney: Bool { self != .batch && self != .nothing }
     }
 
     /// A nonce that no batch uses.
@@ -130,11 +171,13 @@ extension SolanaManager {
         }
     }
 
-    /// Those at the front of a queue that may be in one batch.
-    private mutating func take(_ kind: SolanaBatchKind) -> [Digest] {
+    /// Those at the front of a queue that may be in one batch, and those between them who have the
+    /// account that it makes for one of them.
+    private mutating func take(_ kind: SolanaBatchKind) -> (ids: [Digest], alike: [Digest]) {
         let queue = kind == .pay ? ready : missing
         let place: Place = kind == .pay ? .ready : .missing
         var ids: [Digest] = []
+        var alike: [Digest] = []
         var limit = SolanaMessage.accountLimit
         var owners: Set<SolanaAddress> = []
         var used = 0
@@ -148,14 +191,13 @@ extension SolanaManager {
                 break
             }
             if kind == .makeAccounts, !owners.insert(entry.payout.owner).inserted {
-                // Its account is being made already: it is looked at again afterwards.
-                refresh(id)
+                alike.append(id)
                 continue
             }
             ids.append(id)
         }
         if kind == .pay { ready.removeFirst(used) } else { missing.removeFirst(used) }
-        return ids
+        return (ids, alike)
     }
 
     private mutating func putBack(_ ids: some Collection<Digest>, _ kind: SolanaBatchKind) {
@@ -179,12 +221,11 @@ extension SolanaManager {
         guard let base = nonce?.value ?? market.recent?.hash else { return .nothing }
         let (end, _) = (market.recent?.height ?? 0).addingReportingOverflow(
             policy.blockhashLifetime)
-        var ids = take(kind)
+        let taken = take(kind)
+        var ids = taken.ids
         guard !ids.isEmpty else { return .nothing }
-        let spare = market.tokens - min(market.tokens, batches.reduce(0) { $0 + $1.tokens })
-        var tokens: UInt64 = 0
         if kind == .pay {
-            let count = affordable(ids, spare, &tokens)
+            let count = affordable(ids, of: market.tokens)
             putBack(ids.dropFirst(count), kind)
             ids.removeLast(ids.count - count)
             set(.lowTokens, ids.isEmpty, &actions)
@@ -192,66 +233,80 @@ extension SolanaManager {
         }
         let last = ids.map { entries[$0]?.price ?? 0 }.max() ?? 0
         let price = policy.bounded(max(market.price, last > 0 ? policy.bumped(last) : 0))
-        var draft = SolanaDraft(
+        let wanted = SolanaDraft(
             batch: nextBatch, kind: kind, payouts: ids.compactMap { payout($0) },
             blockhash: base, lastValidHeight: nonce == nil ? end : .max, nonce: nonce?.account,
             price: price, tables: kind == .pay ? tables : [])
-        switch shape(draft, at: now) {
-        case .fits(let fitting): draft = fitting
-        case .tooDear:
-            putBack(ids, kind)
-            if !isOverLimit { actions.append(.alert(.feeLimit)) }
-            isOverLimit = true
-            return .nothing
-        case .overDay:
-            putBack(ids, kind)
-            return .overDay
+        switch shape(wanted, market, at: now) {
+        case .waits(let cause):
+            putBack(ids + taken.alike, kind)
+            return cause
+        case .fits(let draft):
+            let count = draft.payouts.count
+            putBack(ids.dropFirst(count), kind)
+            // Their account is being made: they are looked at again afterwards.
+            for id in taken.alike { refresh(id) }
+            begin(draft, Array(ids.prefix(count)), nonce, at: now)
+            actions.append(.sign(draft))
+            return .batch
         }
-        isOverLimit = false
-        putBack(ids.dropFirst(draft.payouts.count), kind)
-        ids.removeLast(ids.count - draft.payouts.count)
+    }
+
+    private mutating func begin(
+        _ draft: SolanaDraft, _ ids: [Digest], _ nonce: SolanaNonce?, at now: Timestamp
+    ) {
         for id in ids {
             entries[id]?.place = .batch(nextBatch)
             entries[id]?.price = draft.price
         }
-        if kind == .pay { tokens = draft.payouts.reduce(0) { $0 + $1.amount } }
-        if kind == .pay, nonce == nil {
+        var tokens: UInt64 = 0
+        if draft.kind == .pay { tokens = draft.payouts.reduce(0) { $0 + $1.amount } }
+        if draft.kind == .pay, nonce == nil {
             imprints.append(
                 SolanaImprint(digest: draft.imprint, batch: nextBatch, madeAt: now))
         }
         batches.append(
             SolanaBatch(
-                number: nextBatch, kind: kind, ids: ids, nonce: nonce, formedAt: now,
+                number: nextBatch, kind: draft.kind, ids: ids, nonce: nonce, formedAt: now,
                 pending: draft, actedAt: now, tokens: tokens, after: slot))
         nextBatch += 1
-        actions.append(.sign(draft))
-        return .batch
     }
 
     private enum Shape {
         case fits(SolanaDraft)
-        case tooDear
-        case overDay
+        case waits(Forming)
     }
 
-    /// A draft with as many of its payouts as fit and the day has room for. If another batch on the
-    /// blockhash pays the same at the same price, it offers a millionth of a lamport more a unit,
-    /// or less if it is dear: alike, the two would be one transaction, and one would not be paid.
-    private func shape(_ whole: SolanaDraft, at now: Timestamp) -> Shape {
-        var draft = whole
-        let goesDown = whole.price > policy.maximumPrice / 2
+    /// A draft with as many of its payouts as fit and as the payer and the day have money for. If
+    /// another batch on the blockhash pays the same at the same price, it offers a millionth of a
+    /// lamport more a unit, or less if it is dear: alike, the two would be one transaction, and one
+    /// would not be paid.
+    private func shape(_ wanted: SolanaDraft, _ market: Market, at now: Timestamp) -> Shape {
+        guard let first = withinFeeLimit(wanted, market) else { return .waits(.tooDear) }
+        var draft = first
+        var goesDown = first.price > policy.maximumPrice / 2
         while true {
-            guard let fitting = try? draft.fitting(policy).count, fitting > 0 else {
-                return .tooDear
+            let whole = draft.payouts.count
+            guard policy.isWithinFeeLimit(draft.kind, whole, price: draft.price) else {
+                // It can offer no more than it does: so it offers less.
+                guard !goesDown, draft.price > first.price else { return .waits(.tooDear) }
+                goesDown = true
+                draft = first.prefix(whole, price: first.price - 1)
+                continue
             }
-            let count = countWithinDay(fitting, draft.kind, price: draft.price, at: now)
-            guard count > 0 else { return .overDay }
+            var count = countWithinLamports(
+                whole, draft, of: market.lamports, isSeenGone: draft.kind == .pay)
+            guard count > 0 else {
+                let most = countWithinLamports(1, draft, of: market.lamports, isSeenGone: true)
+                return .waits(most > 0 ? .afterOthers : .tooFewLamports)
+            }
+            count = countWithinDay(count, draft.kind, price: draft.price, at: now)
+            guard count > 0 else { return .waits(.overDay) }
             let found = draft.prefix(count)
             guard draft.kind == .pay, draft.nonce == nil,
                 imprints.contains(where: { $0.digest == found.imprint }), draft.price > 0
             else { return .fits(found) }
-            draft = draft.prefix(
-                draft.payouts.count, price: goesDown ? draft.price - 1 : draft.price + 1)
+            draft = draft.prefix(whole, price: goesDown ? draft.price - 1 : draft.price + 1)
         }
     }
 
@@ -259,8 +314,10 @@ extension SolanaManager {
         entries[id].map { TokenPayout(to: $0.payout.owner, amount: $0.payout.amount) }
     }
 
-    /// How many of the first the account's tokens are enough for.
-    private func affordable(_ ids: [Digest], _ spare: UInt64, _ sum: inout UInt64) -> Int {
+    /// How many of the first the account's tokens are enough for, beside what is on its way.
+    private func affordable(_ ids: [Digest], of tokens: UInt64) -> Int {
+        let spare = tokens - min(tokens, batches.reduce(0) { $0 + $1.tokens })
+        var sum: UInt64 = 0
         for (count, id) in ids.enumerated() {
             let amount = entries[id]?.payout.amount ?? 0
             let (next, overflow) = sum.addingReportingOverflow(amount)

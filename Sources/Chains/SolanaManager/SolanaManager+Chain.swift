@@ -9,11 +9,14 @@ extension SolanaManager {
         observedAt = now
         failures = 0
         slot = max(slot, observation.slot ?? 0)
+        let wasLow = market.map { $0.lamports < policy.minimumLamports } ?? false
+        let isLow = observation.lamports < policy.minimumLamports
         market = Market(
             recent: observation.recent, price: observation.price, lamports: observation.lamports,
             tokens: observation.tokens, nonces: observation.nonces)
         set(.nodesUnreachable, false, &actions)
-        set(.lowLamports, observation.lamports < policy.minimumLamports, &actions)
+        // That it is enough for nothing is seen here, for what it is enough when that is formed.
+        if isLow || wasLow { set(.lowLamports, isLow, &actions) }
         var views: [Signature: SolanaStatusView] = [:]
         for (id, view) in zip(observation.transactions, observation.statuses) { views[id] = view }
         var kept: [SolanaBatch] = []

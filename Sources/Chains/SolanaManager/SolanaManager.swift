@@ -24,7 +24,8 @@ public struct SolanaManager: Sendable {
     /// Those that can be paid, and those whose accounts have to be made first.
     var ready: [Digest] = []
     var missing: [Digest] = []
-    /// Those that cannot be paid now, and when they are looked at again, soonest first.
+    /// Those that cannot be paid now, and `fresh` ones for which there was no room among those
+    /// whose accounts are missing; and when they are looked at again, soonest first.
     var quarantine: [Quarantined] = []
     var batches: [SolanaBatch] = []
     var nextBatch: UInt64 = 1

@@ -96,7 +96,8 @@ public enum SolanaManagerAlert: Hashable, Sendable {
 public enum SolanaBreakerCause: UInt8, CaseIterable, Hashable, Sendable {
     /// Too few endpoints answer.
     case nodesUnreachable = 1
-    /// The payer holds fewer lamports than it must.
+    /// The payer holds fewer lamports than it must; or than the next batch costs, and then cheaper
+    /// ones, as payments are beside new accounts, do not wait.
     case lowLamports = 2
     /// The payer holds fewer tokens than the next payout.
     case lowTokens = 3

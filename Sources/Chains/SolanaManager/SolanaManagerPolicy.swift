@@ -24,11 +24,12 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
     public var minimumPrice: UInt64 = 1_000
     /// See `minimumPrice`.
     public var maximumPrice: UInt64 = 10_000_000
-    /// How much more the next transaction offers than the last one, in percent.
+    /// How much more the next transaction offers than the last one, in percent, as far as the
+    /// limits let it.
     public var bumpPercent: UInt64 = 15
     /// The most lamports that one transaction may cost, price times limit included.
     public var feeLimit: UInt64 = 1_000_000
-    /// The lamports below which nothing new is sent.
+    /// The lamports below which nothing new is sent. Making accounts leaves as many.
     public var minimumLamports: UInt64 = 1_000_000
     /// The most lamports that transactions may cost in a day of UTC, with what the accounts that
     /// they make hold. Above it batches wait for the next day.
@@ -105,6 +106,27 @@ public struct SolanaManagerPolicy: Hashable, Sendable {
             let fee = (try? plan.fee(accounts: count)) ?? .max
             return isUndone ? fee : fee.saturatingSum(overflow ? .max : rent)
         }
+    }
+
+    /// Whether a transaction of a batch of `count` costs no more than one may. What the accounts
+    /// that it makes hold is no part of that.
+    func isWithinFeeLimit(_ kind: SolanaBatchKind, _ count: Int, price: UInt64) -> Bool {
+        cost(kind, count, price: price, isUndone: true) <= feeLimit
+    }
+
+    /// The highest price from `least` to `most` at which it costs no more; `nil` if it costs more
+    /// at any.
+    func price(
+        _ kind: SolanaBatchKind, _ count: Int, from least: UInt64, to most: UInt64
+    ) -> UInt64? {
+        if isWithinFeeLimit(kind, count, price: most) { return most }
+        guard isWithinFeeLimit(kind, count, price: least) else { return nil }
+        var (low, high) = (least, most)
+        while high - low > 1 {
+            let middle = low + (high - low) / 2
+            if isWithinFeeLimit(kind, count, price: middle) { low = middle } else { high = middle }
+        }
+        return low
     }
 
     /// A price within the bounds.

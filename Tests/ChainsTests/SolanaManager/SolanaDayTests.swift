@@ -97,6 +97,55 @@ import Testing
         #expect(again.dayCost == bench.manager.dayCost)
     }
 
+    /// 450 payees without an account, for which the day has nothing left, stand before one who has
+    /// an account: it is paid all the same. For those who are too many it is looked again later.
+    @Test func thoseWhoseAccountsCannotBeMadeKeepNobodyFromBeingPaid() throws {
+        var bench = try SolanaBench(dayLimit: payment)
+        let others = (0..<450).map { SolanaAddress(Digest(words: (2, 2, 2, UInt64($0)))) }
+        for owner in others {
+            try bench.take(.submit(SolanaPayout(id: owner.value, to: owner, amount: 5)))
+        }
+        try bench.take(.submit(bench.payout(1)))
+        try bench.look { bench, _ in [bench.answer(1_000, []), bench.answer(1_000, [])] }
+        let states =
+            others.map { SolanaRecipient($0, .missing) }
+            + [SolanaRecipient(bench.owner, .ready)]
+        // A hundred at a time.
+        for _ in 0..<5 { try bench.take(.looked(states)) }
+        #expect(bench.drafts.map { $0.payouts.map(\.owner) } == [[bench.owner]])
+        _ = try bench.sign()
+        #expect(
+            others.allSatisfy { bench.manager.status(of: $0.value) == .waiting },
+            "nobody is blamed")
+        try bench.take(.cancel(others[300].value))
+
+        let policy = bench.manager.policy
+        bench.manager = try SolanaManager(policy: policy, stateBytes: bench.manager.stateBytes)
+        try bench.take(.tick)
+        #expect(!bench.actions.contains { if case .look = $0 { true } else { false } })
+        bench.now += 600
+        try bench.take(.tick)
+        #expect(bench.actions.contains(.look(Array(others[301..<401]))))
+        #expect(try bench.replayed(policy).stateBytes == bench.manager.stateBytes)
+    }
+
+    /// As long as the account is not made there is nothing new to see.
+    @Test func whoIsOwedTwiceIsNotLookedAtAgainAndAgain() throws {
+        var bench = try SolanaBench(dayLimit: payment)
+        for number: UInt64 in 1...2 { try bench.take(.submit(bench.payout(number))) }
+        try bench.look { bench, _ in [bench.answer(1_000, []), bench.answer(1_000, [])] }
+        try bench.take(.looked([SolanaRecipient(bench.owner, .missing)]))
+        #expect(bench.manager.openBreakers == [.dayLimit])
+        try bench.take(.tick)
+        #expect(bench.actions.isEmpty)
+        var wider = bench.manager.policy
+        wider.dayLimit = .max
+        try bench.take(.configured(wider))
+        #expect(bench.drafts.map { $0.payouts.count } == [1])
+        try bench.take(.tick)
+        #expect(bench.actions == [.look([bench.owner])])
+    }
+
     @Test func aReplacementStaysWithinTheDayToo() throws {
         let nonce = SolanaAddress(Digest(words: (6, 6, 6, 6)))
         let value = Digest(words: (7, 7, 7, 1))
