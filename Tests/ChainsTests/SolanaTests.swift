@@ -80,6 +80,16 @@ import Testing
         }
         #expect(Base58.decode("111", limit: 2) == nil)
         #expect(Base58.decode(String(repeating: "z", count: 1 << 20)) == nil)
+        // Of every length, with zeros in front and without, and not of one byte too many.
+        var random = SplitMix64(seed: 58)
+        for count in 0..<200 {
+            let bytes = (0..<count).map { place -> UInt8 in
+                place < count % 5 ? 0 : UInt8(truncatingIfNeeded: random.next())
+            }
+            let text = Base58.encode(bytes)
+            #expect(Base58.decode(text, limit: count) == bytes)
+            #expect(Base58.decode(text, limit: count - 1) == nil || count == 0)
+        }
         // 31 and 33 bytes are no address.
         #expect(SolanaAddress(Base58.encode([UInt8](repeating: 7, count: 31))) == nil)
         #expect(SolanaAddress(Base58.encode([UInt8](repeating: 7, count: 33))) == nil)

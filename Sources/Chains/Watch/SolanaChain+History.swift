@@ -24,20 +24,26 @@ extension SolanaChain {
         return rows.map(\.listing)
     }
 
-    /// What a transaction did; `nil` if the node has it in no final block.
-    public func trace(of transaction: Signature) async throws(ChainError) -> VaultTrace? {
+    /// What a transaction did; `nil` if the node has it in no final block. Calls come with their
+    /// data only where events are told from it: what others hand to programs of their own may be
+    /// much, and is not looked at.
+    ///
+    /// - Parameter program: the payout program, if its claims and roots are asked for.
+    public func trace(
+        of transaction: Signature, program: SolanaAddress? = nil
+    ) async throws(ChainError) -> VaultTrace? {
         let options = JSONValue.object([
             "commitment": "finalized", "encoding": "json",
             "maxSupportedTransactionVersion": .integer(0),
         ])
         let name = JSONValue.string(Base58.encode(transaction.bytes))
+        let found: TracedTransaction?
         do {
-            let found: TracedTransaction? = try await rpc.callOptional(
-                "getTransaction", [name, options])
-            return found?.trace
+            found = try await rpc.callOptional("getTransaction", [name, options])
         } catch {
             throw .rpc(error)
         }
+        return try found?.trace(program)
     }
 }
 
@@ -68,7 +74,17 @@ private struct ListedTransaction: Decodable, Sendable {
 }
 
 private struct TracedTransaction: Decodable, Sendable {
-    let trace: VaultTrace
+    private let listing: VaultListing
+    private let instructions: [Instruction]
+    private let before: [VaultTrace.Holding]
+    private let after: [VaultTrace.Holding]
+
+    private struct Instruction: Sendable {
+        let program: SolanaAddress
+        let accounts: [SolanaAddress]
+        /// As the node tells it, in base58.
+        let data: String
+    }
 
     private struct Outer: Decodable {
         let slot: UInt64
@@ -129,13 +145,10 @@ private struct TracedTransaction: Decodable, Sendable {
             guard keys.indices.contains(index) else { throw refuse("no such account") }
             return keys[index]
         }
-        func instruction(_ call: Call) throws -> VaultTrace.Instruction {
-            guard let data = Base58.decode(call.data, limit: 10_240) else {
-                throw refuse("not base58")
-            }
-            return VaultTrace.Instruction(
+        func instruction(_ call: Call) throws -> Instruction {
+            Instruction(
                 program: try key(call.programIdIndex), accounts: try call.accounts.map(key),
-                data: data)
+                data: call.data)
         }
         func holdings(_ balances: [Meta.Balance]?) throws -> [VaultTrace.Holding] {
             // A node that kept no balances cannot say that there were none.
@@ -150,18 +163,40 @@ private struct TracedTransaction: Decodable, Sendable {
             }
         }
         guard let inner = meta.innerInstructions else { throw refuse("no inner instructions") }
-        var all: [VaultTrace.Instruction] = []
+        var all: [Instruction] = []
         for (index, call) in message.instructions.enumerated() {
             all.append(try instruction(call))
             for part in inner where part.index == index {
                 all += try part.instructions.map(instruction)
             }
         }
-        trace = VaultTrace(
-            listing: VaultListing(
-                transaction: try signature(name, decoder), slot: outer.slot,
-                isUndone: meta.err != nil),
-            instructions: all, before: try holdings(meta.preTokenBalances),
-            after: try holdings(meta.postTokenBalances))
+        listing = VaultListing(
+            transaction: try signature(name, decoder), slot: outer.slot,
+            isUndone: meta.err != nil)
+        instructions = all
+        before = try holdings(meta.preTokenBalances)
+        after = try holdings(meta.postTokenBalances)
+    }
+
+    /// With the data that events are told from, of the payout program too, if it is given. What is
+    /// longer tells none: what moved with it is seen by the balances.
+    func trace(_ program: SolanaAddress?) throws(ChainError) -> VaultTrace {
+        let memos = instructions.count { SolanaAddress.memoPrograms.contains($0.program) }
+        var all: [VaultTrace.Instruction] = []
+        for call in instructions {
+            let most = VaultTrace.readBytes(of: call.program, pool: program, memos: memos)
+            let letters = call.data.utf8.count
+            var data: [UInt8] = []
+            if most > 0, letters <= Base58.mostLetters(for: most) {
+                guard let read = Base58.decode(call.data, limit: letters) else {
+                    throw .rpc(.malformed("getTransaction: data that is not base58"))
+                }
+                data = read
+            }
+            all.append(
+                VaultTrace.Instruction(
+                    program: call.program, accounts: call.accounts, data: data))
+        }
+        return VaultTrace(listing: listing, instructions: all, before: before, after: after)
     }
 }

@@ -84,7 +84,7 @@ public struct SolanaVaultWatcher: Sendable {
                         try await node.transactions(
                             naming: account, before: before, limit: listedAtOnce))
                 case .trace(let transaction):
-                    try scan.take(try await node.trace(of: transaction))
+                    try scan.take(try await node.trace(of: transaction, program: program))
                 }
             }
             guard let page = scan.page else { throw VaultScanError.unasked }

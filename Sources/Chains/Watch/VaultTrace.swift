@@ -25,7 +25,7 @@ public struct VaultTrace: Hashable, Sendable {
         public let program: SolanaAddress
         /// Its accounts.
         public let accounts: [SolanaAddress]
-        /// Its data.
+        /// Its data; empty where no event is told from it.
         public let data: [UInt8]
 
         /// An instruction of these parts.
@@ -176,11 +176,28 @@ extension VaultTrace {
         return records
     }
 
-    /// The text of the only memo; `nil` with none, or with several, which would be ambiguous.
+    /// The text of the only memo; `nil` with none, with an empty one, which names nobody, or with
+    /// several, which would be ambiguous.
     private var memo: String? {
         let memos = instructions.filter { SolanaAddress.memoPrograms.contains($0.program) }
         guard memos.count == 1 else { return nil }
-        return String(validating: memos[0].data, as: UTF8.self)
+        return memos[0].data.isEmpty ? nil : String(validating: memos[0].data, as: UTF8.self)
+    }
+
+    /// How many bytes a call's data may have for an event to be told from it; 0 if none is. Anybody
+    /// names an account in calls of any program: their data is to be left as it is.
+    ///
+    /// - Parameters:
+    ///   - pool: the payout program, if its events are told.
+    ///   - memos: how many memos the transaction has.
+    static func readBytes(of program: SolanaAddress, pool: SolanaAddress?, memos: Int) -> Int {
+        // The longest claim; a root is shorter.
+        if program == pool { return 16 + 32 * PayoutPool.proofLimit }
+        // A checked transfer.
+        if [.token, .token2022].contains(program) { return 10 }
+        // All that one program may hand to another.
+        if SolanaAddress.memoPrograms.contains(program), memos == 1 { return 10_240 }
+        return 0
     }
 }
 

@@ -107,12 +107,13 @@ import Testing
         let memos = ["party 1", "party 2"].map {
             VaultTrace.Instruction(program: .memo, accounts: [], data: Array($0.utf8))
         }
+        let empty = VaultTrace.Instruction(program: .memo, accounts: [], data: [])
         let plain = transfer(40, from: stranger, to: vault)
         let named = transfer(40, from: stranger, to: vault, references: [program])
         var book = VaultBook()
         for (instructions, memo, references, unnamed) in [
             (memos.prefix(1) + [plain], "party 1", [], 0), (memos + [plain], nil, [], 1),
-            ([named], nil, [program], 1), ([plain], nil, [], 2),
+            ([named], nil, [program], 1), ([plain], nil, [], 2), ([empty, plain], nil, [], 3),
         ] as [([VaultTrace.Instruction], String?, [SolanaAddress], Int)] {
             let found = try records(instructions, before: 0, after: 40)
             #expect(
@@ -123,7 +124,7 @@ import Testing
             book.take(found)
             #expect(book.unnamed.count == unnamed)
         }
-        #expect(book.deposited == 160)
+        #expect(book.deposited == 200)
         #expect(try VaultBook(canonicalBytes: book.canonicalBytes()) == book)
     }
 
