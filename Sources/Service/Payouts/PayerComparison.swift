@@ -39,13 +39,20 @@ public struct PayerPayments: Sendable {
     public let dispersals: [Paid]
     /// What was signed for payments that are not in the books as made.
     public let underWay: [Payment]
+    /// Transactions of which nobody knows any more but that they were found final once, in a slot
+    /// that is not after this one.
+    public let forgotten: [Signature: UInt64]
     /// All that the books say was ever paid on Solana.
     public let sum: UInt128
 
     /// What the books say.
-    public init(_ dispersals: [Paid], underWay: [Payment] = [], sum: UInt128) {
+    public init(
+        _ dispersals: [Paid], underWay: [Payment] = [], forgotten: [Signature: UInt64] = [:],
+        sum: UInt128
+    ) {
         self.dispersals = dispersals
         self.underWay = underWay
+        self.forgotten = forgotten
         self.sum = sum
     }
 }
@@ -89,8 +96,8 @@ public struct PayerComparison: Hashable, Sendable {
     /// - Parameters:
     ///   - own: token accounts of the house's own.
     ///   - home: the token account of an owner, where what came from it goes back to.
-    ///   - slot: in which slot a transaction is that was not read; the greatest number if that was
-    ///     not asked yet, `nil` if the chain does not have it.
+    ///   - slot: in which slot a transaction is that was not read and is not forgotten; the
+    ///     greatest number if that was not asked yet, `nil` if the chain does not have it.
     public init(
         _ book: PayerBook, _ books: PayerPayments, own: Set<SolanaAddress> = [],
         home: (SolanaAddress) -> SolanaAddress = { $0 }, slot: (Signature) -> UInt64?
@@ -117,14 +124,14 @@ public struct PayerComparison: Hashable, Sendable {
                     continue
                 }
                 let units = UInt128(payment.units)
-                switch slot(payment.transaction) {
-                case let slot? where slot > book.cursor.slot:
+                switch Absence(of: payment.transaction, in: book, books, slot) {
+                case .open:
                     paid -= min(paid, units)
                     isSettled = false
-                case let slot? where slot <= book.start.slot:
+                case .early:
                     paid -= min(paid, units)
                     one.early += units
-                default:
+                case .wrong:
                     missing.append(payment)
                     isSettled = false
                 }
@@ -137,6 +144,33 @@ public struct PayerComparison: Hashable, Sendable {
         }
         explain(book.outgoing, rest, own)
         takeReturns(book.strayIn.filter { $0.account != nil }, home)
+    }
+
+    /// Why a payment of the books is not in the history that was read.
+    private enum Absence {
+        /// It may be in what is not read yet.
+        case open
+        /// It is of before the start.
+        case early
+        /// It should be there.
+        case wrong
+
+        init(
+            of transaction: Signature, in book: PayerBook, _ books: PayerPayments,
+            _ slot: (Signature) -> UInt64?
+        ) {
+            if let last = books.forgotten[transaction] {
+                // It was found once. What is read has all from the start up to the last slot that
+                // it may be in, so that it was before.
+                self = last > book.cursor.slot ? .open : .early
+                return
+            }
+            switch slot(transaction) {
+            case let slot? where slot > book.cursor.slot: self = .open
+            case let slot? where slot <= book.start.slot: self = .early
+            default: self = .wrong
+            }
+        }
     }
 
     /// Of what is left, what goes back to a stranger from whom just so much came.

@@ -283,6 +283,7 @@ final class SolanaWatch: Sendable {
         let excerpt = try await sequencer.read { Excerpt($0, book) }
         let read = Set(book.outgoing.map(\.transaction))
         var (slots, unasked): ([Signature: UInt64], [Signature]) = ([:], [])
+        var forgotten: [Signature: UInt64] = [:]
         var (paid, underWay): ([PayerPayments.Paid], [PayerPayments.Payment]) = ([], [])
         for dispersal in excerpt.dispersals {
             guard let dispersal else {
@@ -297,26 +298,37 @@ final class SolanaWatch: Sendable {
                 } else if dispersal.payments[place].state == .paid {
                     made += signed.payments
                     for payment in signed.payments where !read.contains(payment.transaction) {
-                        if let slot = signed.slot {
-                            slots[payment.transaction] = slot
-                        } else {
-                            unasked.append(payment.transaction)
+                        switch signed.slot {
+                        case .known(let slot): slots[payment.transaction] = slot
+                        case .forgotten(let last): forgotten[payment.transaction] = last
+                        case nil: unasked.append(payment.transaction)
                         }
                     }
                 }
             }
             paid.append(PayerPayments.Paid(made, isOver: !dispersal.isOpen))
         }
+        // A transaction may pay what is forgotten and what is not.
+        forgotten = forgotten.filter { slots[$0.key] == nil }
         return View(
-            payments: PayerPayments(paid, underWay: underWay, sum: excerpt.sum), slots: slots,
-            unasked: unasked, deposits: excerpt.deposits)
+            payments: PayerPayments(
+                paid, underWay: underWay, forgotten: forgotten, sum: excerpt.sum),
+            slots: slots, unasked: unasked, deposits: excerpt.deposits)
+    }
+
+    /// What the manager knows of the slot of a payment's transaction.
+    private enum SignedSlot {
+        /// It is this one.
+        case known(UInt64)
+        /// It is not after this one, the last of what the manager has forgotten.
+        case forgotten(notAfter: UInt64)
     }
 
     /// The transactions of a payment: the one that the books have, or those that may make it; and
     /// its slot, as the manager knows it.
     private func signed(
         _ dispersal: Dispersal, _ place: Int
-    ) -> (payments: [PayerPayments.Payment], slot: UInt64?) {
+    ) -> (payments: [PayerPayments.Payment], slot: SignedSlot?) {
         let payment = dispersal.payments[place]
         guard case .solana(let owner) = payment.receiver, let units = UInt64(exactly: payment.units)
         else { return ([], nil) }
@@ -328,25 +340,28 @@ final class SolanaWatch: Sendable {
         if let booked = payment.transaction {
             guard case .closed(.settled(booked, let slot)) = status else {
                 // What the manager has forgotten was found here before, in no later slot: this book
-                // is a newer one, or an older copy that comes to it.
+                // is a newer one, which may have begun before that slot, or an older copy.
                 let last = driver.lastForgottenSlot
-                return (payments([booked]), status == .absent && last > 0 ? last : nil)
+                let isForgotten = status == .absent && last > 0
+                return (payments([booked]), isForgotten ? .forgotten(notAfter: last) : nil)
             }
-            return (payments([booked]), slot)
+            return (payments([booked]), .known(slot))
         }
         switch status {
         case .inFlight(let all): return (payments(all), nil)
-        case .closed(.settled(let made, let slot)): return (payments([made]), slot)
+        case .closed(.settled(let made, let slot)): return (payments([made]), .known(slot))
         case .absent, .waiting, .quarantined, .closed: return ([], nil)
         }
     }
 
     private func comparison(_ book: PayerBook, _ view: View) -> PayerComparison {
         let asked = state.withLock { $0.asked }
+        // One that was read and paid somebody else, or another sum, is where it was read.
+        let read = Dictionary(book.outgoing.map { ($0.transaction, $0.slot) }) { first, _ in first }
         return PayerComparison(
             book, view.payments, own: treasuries.accounts, home: tokenAccount
         ) { transaction in
-            if let slot = view.slots[transaction] { return slot }
+            if let slot = read[transaction] ?? view.slots[transaction] { return slot }
             if let slot = asked[transaction] { return slot }
             return .max
         }

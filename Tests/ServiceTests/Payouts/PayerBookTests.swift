@@ -57,13 +57,14 @@ import Testing
 
     private func books(
         _ dispersals: [[PayerPayments.Payment]], open: Set<Int> = [],
-        underWay: [PayerPayments.Payment] = [], before: UInt128 = 0
+        underWay: [PayerPayments.Payment] = [], forgotten: [Signature: UInt64] = [:],
+        before: UInt128 = 0
     ) -> PayerPayments {
         let paid = dispersals.flatMap { $0 }.reduce(before) { $0 + UInt128($1.units) }
         return PayerPayments(
             dispersals.enumerated().map {
                 PayerPayments.Paid($1, isOver: !open.contains($0))
-            }, underWay: underWay, sum: paid)
+            }, underWay: underWay, forgotten: forgotten, sum: paid)
     }
 
     private func lines(_ found: PayerComparison, holds: UInt128?) -> [Int128] {
@@ -176,6 +177,42 @@ import Testing
             .max
         }
         #expect(unasked.missing.isEmpty && unasked.settled.dispersals == 0)
+    }
+
+    /// Without its file the watch begins at the last deposit, before some of what the manager has
+    /// forgotten by then and after the rest: which is which, the history tells.
+    @Test func whatIsForgottenAndNotReadIsOfBeforeTheStart() {
+        let paid = [[payment(1, to: 7, 30)], [payment(2, to: 8, 20)]]
+        let all = books(paid, forgotten: [name(1): 150, name(2): 150])
+        // While the history is not read up to the last of it, nothing is said of what it lacks.
+        for (read, end): ([VaultRecord], UInt64) in [
+            ([], 120), ([sent(2, slot: 145, to: 8, 20)], 149),
+        ] {
+            let found = PayerComparison(self.book(read, upTo: end), all) { _ in nil }
+            #expect(found.isBalanced && differences(found) == [0, 0, 0])
+            #expect(found.paid == found.found && found.settled.dispersals == 0)
+        }
+        var book = book([sent(2, slot: 150, to: 8, 20)], upTo: 150)
+        let found = PayerComparison(book, all) { _ in nil }
+        #expect(found.isBalanced && differences(found) == [0, 0, 0])
+        #expect(found.paid == 20 && found.found == 20)
+        #expect(found.settled.dispersals == 2 && found.settled.early == 30)
+        book.retire(found)
+        #expect(book.mark == 2 && book.early == 30 && book.retired == 20)
+        let later = PayerComparison(book, books([], before: 50)) { _ in nil }
+        #expect(later.isBalanced && differences(later) == [0, 0, 0])
+    }
+
+    /// What is forgotten excuses nothing else that the history lacks.
+    @Test func whatIsNotForgottenIsStillMissing() {
+        let paid = [[payment(1, to: 7, 30)], [payment(2, to: 8, 20)]]
+        for slot: UInt64? in [nil, 101, 150, 200] {
+            let found = PayerComparison(
+                book([]), books(paid, forgotten: [name(1): 150])
+            ) { _ in slot }
+            #expect(found.missing == paid[1] && differences(found) == [0, -20, 0])
+            #expect(found.settled.dispersals == 1 && found.settled.early == 30)
+        }
     }
 
     @Test func anOpenDispersalIsKept() {
