@@ -3,6 +3,7 @@ paid once, to the unit, and what the chains charged is in the books."""
 
 import base64
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -617,10 +618,9 @@ def test_want_of_money_is_nobodys_fault(house):
     plan("a", "b")
     take(6 * DOLLARS)
     house.chain.call("evm_setAutomine", False)
-    # A new start asks for the gas at once.
-    house.kill()
+    # After a word of the operator's the gas is asked for at once.
     house.chain.call("test_clearFaults")
-    house.begin(key=("--operator-key", file))
+    house.operate("settlement/resume")
     eventually("both are sent", lambda: house.waits(4) == 2)
     eventually("one of them is undone", is_undone)
     # There is enough again: it is not the payee who was refused.
@@ -673,6 +673,17 @@ def test_what_costs_too_much_leaves_room_for_others_and_goes_on_with_another_cap
         assert house.dollars(account) - held[account] == 1 * DOLLARS
 
 
+def given_back(house, number, transaction):
+    """Whether an operator may give a dispersal back, a block later."""
+    house.chain.call("anvil_mine", "0x1")
+    try:
+        return house.operate(
+            f"dispersals/{number}/return", {"transaction": transaction}) == {"ok": True}
+    except urllib.error.HTTPError as error:
+        assert error.code in (409, 503)
+        return False
+
+
 @pytest.mark.parametrize("payees", [1, 2])
 def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house, payees):
     """The journal has lost its end, and the number of a dispersal is given again: to one other
@@ -705,6 +716,22 @@ def test_a_name_that_the_chain_knows_for_something_else_pays_nobody(house, payee
     log = house.folder / "house.log"
     eventually("a person is told", lambda: "not in the books by this name" in log.read_text())
     assert house.stages() == [["submitted"] * payees]
+    # It can never be made, and the person gives it back: but not by any transaction.
+    line = next(line for line in log.read_text().splitlines() if "by this name" in line)
+    name = re.search(r"transaction=(0x[0-9a-f]{64})", line).group(1)
+    other = house.chain.call("eth_getBlockByNumber", "0x1", False)["transactions"][0]
+    for number, used, status in (
+            (1, "0x" + "11" * 32, 503), (1, "12", 400), (2, name, 404),
+            (1, other, 409)):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            house.operate(f"dispersals/{number}/return", {"transaction": used})
+        assert refused.value.code == status, (used, refused.value.read())
+    held = {account: house.dollars(account) for account in (1, 2)}
+    eventually("it is given back", lambda: given_back(house, 1, name))
+    assert house.stages() == [["returned"] * payees]
+    house.withdraw(2, "1.5", key="once more")
+    eventually("who was not paid is", lambda: house.are_over(2))
+    assert house.dollars(2) - held[2] == 1.5 * DOLLARS and house.dollars(1) == held[1]
 
 
 def test_a_push_says_under_which_books_it_was_made(house):

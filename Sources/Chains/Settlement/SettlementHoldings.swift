@@ -281,6 +281,28 @@ public struct SettlementReader: Sendable {
         }
     }
 
+    /// The names that a transaction has used for dispersals, as the chain's receipt of it tells.
+    public func dispersed(in transaction: Digest) async throws(ChainError) -> UsedNames {
+        let (contract, artifact) = (contract, artifact)
+        return try await nodes.agreed { node throws(ChainError) in
+            guard let receipt = try await node.uncheckedReceipt(of: transaction),
+                receipt.transaction == transaction
+            else { throw .inconsistentNode("there is no receipt of that transaction") }
+            var names: [UsedName] = []
+            for log in receipt.logs where log.address == contract {
+                try abi { () throws(ABIError) in
+                    if let (name, values) = try artifact.decode(log),
+                        case .dispersed(let account, let used, _, _)? =
+                            try ChainEvent(name: name, values: values)
+                    {
+                        names.append(UsedName(account: account, name: used))
+                    }
+                }
+            }
+            return UsedNames(block: receipt.blockNumber, names: names)
+        }
+    }
+
     /// The dollars of deposits and bonds that the contract logged, by transaction.
     func paymentsIn(
         from first: UInt64, to last: UInt64, _ node: EVMChain
@@ -387,4 +409,25 @@ extension [EVMLog] {
         }
         return found
     }
+}
+
+/// A name that an account has used for a dispersal.
+public struct UsedName: Hashable, Sendable {
+    /// Who called the contract.
+    public let account: EVMAddress
+    /// Its name for it.
+    public let name: Digest
+
+    /// A name of an account's.
+    public init(account: EVMAddress, name: Digest) {
+        (self.account, self.name) = (account, name)
+    }
+}
+
+/// The names that one transaction has used.
+public struct UsedNames: Hashable, Sendable {
+    /// The block that the transaction is in.
+    public let block: UInt64
+    /// The names, in the order of their logs.
+    public let names: [UsedName]
 }

@@ -81,6 +81,15 @@ public struct APIError: Error, Sendable {
         }
     }
 
+    init(_ error: ReturnError) {
+        switch error {
+        case .rejected(let rejection): self.init(rejection)
+        case .notProven: self.init(.conflict, code: "not_proven", "\(error)")
+        case .unavailable:
+            self.init(.serviceUnavailable, code: "unavailable", "\(error)", retryAfter: 5)
+        }
+    }
+
     /// A job that came to nothing.
     init(_ failure: JobFailure) {
         switch failure {

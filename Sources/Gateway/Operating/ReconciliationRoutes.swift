@@ -43,6 +43,25 @@ enum ReconciliationRoutes {
             }
         },
         Route(
+            .post, "/v1/operator/dispersals/{dispersal}/return", .operator, "operating",
+            "Give back what a dispersal reserves whose name another transaction has used up",
+            body: [.required("transaction", "string", "Its hash: 0x and 64 hex digits")]
+        ) { call in
+            try call.requireOperator()
+            let settlement = try chain(of: call)
+            let body: Usage = try JSON.decode(from: call.body)
+            guard let transaction = Digest(hex: body.transaction) else {
+                throw APIError.invalid("transaction", "a transaction is 0x and 64 hex digits")
+            }
+            let id: DispersalID = try call.id("dispersal", "dispersal")
+            do throws(ReturnError) {
+                try await settlement.returnDispersal(id, usedBy: transaction)
+            } catch {
+                throw APIError(error)
+            }
+            return JSON.ok(Done())
+        },
+        Route(
             .post, "/v1/operator/batches/replace", .operator, "operating",
             "Cut a batch in the place of the last one, whose root was disputed"
         ) { call in
@@ -54,6 +73,10 @@ enum ReconciliationRoutes {
 
     private struct Reversal: Encodable {
         let reversed: Int
+    }
+
+    private struct Usage: Decodable {
+        let transaction: String
     }
 
     private static func chain(of call: Call) throws(APIError) -> SettlementService {

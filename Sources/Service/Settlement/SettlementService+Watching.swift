@@ -159,7 +159,7 @@ extension SettlementService {
 
     /// Whether a transaction pays whom a dispersal of the books pays, as enough nodes tell it. What
     /// stands behind the arguments is not the contract's.
-    private func isMade(_ dispersal: Dispersal, by transaction: Digest) async throws -> Bool {
+    func isMade(_ dispersal: Dispersal, by transaction: Digest) async throws -> Bool {
         let call = try order(of: dispersal, under: nil).callData(artifact)
         let made = try await nodes.agreed { node throws(ChainError) in
             try await node.callData(of: transaction)
@@ -173,7 +173,10 @@ extension SettlementService {
             the payer has made a dispersal that is not in the books by this name: they may have \
             lost their end. Nobody is booked as paid, and a person has to look
             """,
-            metadata: ["name": "\(name.hex)", "log": "\(record.event)"])
+            metadata: [
+                "name": "\(name.hex)", "log": "\(record.event)",
+                "transaction": "0x\(record.reference.transaction.hex)",
+            ])
     }
 
     /// Where reading goes on: at the block of the last log in the books, which is read again and
