@@ -101,7 +101,7 @@ struct PayoutArguments: ParsableArguments {
         help: """
             The most that the transactions of a day (UTC) there may cost, with the accounts that \
             they make, in dollars; wants --solana-coin-price. What is above it waits for the next \
-            day.
+            day (default: 1 SOL).
             """)
     var solanaDayFeeCap: String?
     @Option(help: "What SOL is reckoned at for fee caps there, in dollars.")

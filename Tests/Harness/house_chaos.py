@@ -227,6 +227,7 @@ class ChaosHouse(House):
                     "--confirmations", "4", "--payouts", "plan", "--gas-bearing", "everyone",
                     "--refund-above", "1000", "--solana-mint", self.solana.mint,
                     "--solana-key", self.solana.keys[0][0],
+                    "--solana-day-fee-cap", "10000", "--solana-coin-price", "100",
                     *(word for url in self.solana.endpoints for word in ("--solana-rpc-url", url)),
                 ])
                 self.seconds_down += time.monotonic() - begun

@@ -233,16 +233,14 @@ extension ClearingHouse {
 
     // MARK: On demand
 
-    /// Pays a party at once what it asks for: of what it has earned first, then of what it could
-    /// spend.
-    mutating func payOut(
-        _ id: PartyID, _ asset: Asset, _ wanted: Amount, key: Digest, _ quotes: SettlementQuotes,
-        at time: Timestamp, into events: inout [Event]
+    /// Refuses a withdrawal for what needs no chain to be known. O(dispersals of the last hour).
+    public func checkWithdrawal(
+        of id: PartyID, _ asset: Asset, _ amount: Amount, key: Digest, minimum: AssetSums,
+        at time: Timestamp
     ) throws(Rejection) {
         guard let party = parties.at(id) else { throw .partyNotFound }
-        let units = asset.chainUnits(wanted)
-        guard units > 0, let amount = asset.amount(chainUnits: units), amount == wanted,
-            amount >= quotes.minimum[asset]
+        let units = asset.chainUnits(amount)
+        guard units > 0, asset.amount(chainUnits: units) == amount, amount >= minimum[asset]
         else { throw .invalidAmount }
         let earned = balance(.payable, asset, of: id)
         let owed = asset == .usd ? party.debt : .zero
@@ -253,7 +251,19 @@ extension ClearingHouse {
         if recentWithdrawals(of: id, at: time) >= Limits.withdrawalsPerHour {
             throw .tooManyWithdrawals
         }
-        let position = position(of: party, asset, units, quotes)
+    }
+
+    /// Pays a party at once what it asks for: of what it has earned first, then of what it could
+    /// spend.
+    mutating func payOut(
+        _ id: PartyID, _ asset: Asset, _ amount: Amount, key: Digest, _ quotes: SettlementQuotes,
+        at time: Timestamp, into events: inout [Event]
+    ) throws(Rejection) {
+        try checkWithdrawal(
+            of: id, asset, amount, key: key, minimum: quotes.minimum, at: time)
+        let units = asset.chainUnits(amount)
+        let earned = balance(.payable, asset, of: id)
+        let position = position(of: parties[id], asset, units, quotes)
         let rail = try railOnDemand(position, amount, unreserved(quotes))
         let payer = self.party(for: quotes.payer, at: time, into: &events)
         let spent = amount - min(amount, earned)

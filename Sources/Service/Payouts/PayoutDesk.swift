@@ -116,6 +116,8 @@ public final class PayoutDesk: Sendable {
         _ request: WithdrawalRequest
     ) async throws(Failure) -> Dispersal {
         if let known = try await known(request) { return known }
+        // Whoever asks for what it has not makes no work for the nodes.
+        try await check(request)
         let found: Quoted
         do throws(ChainError) {
             found = try await quoted(compares: false)
@@ -141,6 +143,27 @@ public final class PayoutDesk: Sendable {
         }
         guard let made = try await known(request) else { throw .rejected(.dispersalNotFound) }
         return made
+    }
+
+    private func check(_ request: WithdrawalRequest) async throws(Failure) {
+        guard let minimum = settlement.payer?.options.minimum else { return }
+        let refusal: Rejection?
+        do throws(SequencerError) {
+            refusal = try await sequencer.read { house in
+                do throws(Rejection) {
+                    try house.checkWithdrawal(
+                        of: request.party, request.asset, request.amount, key: request.key,
+                        minimum: minimum, at: .systemNow)
+                    return nil
+                } catch {
+                    return error
+                }
+            }
+        } catch {
+            throw .unavailable("\(error)")
+        }
+        // One that was made meanwhile is found by its key.
+        if let refusal, refusal != .withdrawalKeyUsed { throw .rejected(refusal) }
     }
 
     /// The withdrawal that was asked for under the request's key; throws if it was another one.

@@ -49,8 +49,9 @@ extension HouseConfiguration {
         /// The most lamports that one transaction may cost.
         public var feeLimit: UInt64 = 1_000_000
         /// The most lamports that transactions may cost in a day of UTC, with what the accounts
-        /// that they make hold; above it they wait for the next.
-        public var dayLimit = UInt64.max
+        /// that they make hold; above it they wait for the next. What an account holds is its
+        /// owner's, who may close it and be paid again: so there is a bound.
+        public var dayLimit: UInt64 = 1_000_000_000
         /// How many durable nonces payments use; none: they use blockhashes.
         public var durableNonces = 0
         /// Owners whose transfers to and from the account that pays are the house's own.

@@ -7,13 +7,35 @@ import Synchronization
 /// roots and making them pay, dispersals, slashes, channels; and whatever else its accounts paid
 /// for.
 extension SettlementService {
-    /// Before which batches, dispersals, channels, verdicts and charges everything is booked.
+    /// Of which batches, dispersals, channels, verdicts and charges everything is booked.
     struct CostMarks: Sendable {
-        var batches = 0
-        var dispersals = 0
-        var channels = 0
-        var verdicts = 0
+        var batches = CostMark()
+        var dispersals = CostMark()
+        var channels = CostMark()
+        var verdicts = CostMark()
         var charges = EVMChargeMark()
+    }
+
+    /// Those of a list that are done with: all before one, and some of the others. So one that
+    /// stays open for long keeps nobody after it from being looked at.
+    struct CostMark: Sendable {
+        private var first = 0
+        private var later: Set<Int> = []
+
+        /// The places of the first that are not done with, of so many.
+        fileprivate func open(of count: Int, atMost limit: Int = .max) -> [Int] {
+            var found: [Int] = []
+            for place in first..<max(count, first) where !later.contains(place) {
+                if found.count == limit { break }
+                found.append(place)
+            }
+            return found
+        }
+
+        fileprivate mutating func end(_ places: [Int]) {
+            later.formUnion(places)
+            while later.remove(first) != nil { first += 1 }
+        }
     }
 
     /// How many of the batches, dispersals and verdicts that are not over are looked at together.
@@ -22,6 +44,8 @@ extension SettlementService {
 
     /// Something whose costs may not be booked yet.
     private struct Open: Sendable {
+        /// Its place in the list of its kind.
+        var place = 0
         let subject: ChainCost.Subject
         /// The keys of the orders that are for it.
         let keys: [Digest]
@@ -37,14 +61,12 @@ extension SettlementService {
         let (charges, chargesEnd) = driver.charges(after: marks.charges)
         let (batches, dispersals, channels, verdicts) = try await sequencer.read { house in
             (
-                house.batches.dropFirst(marks.batches).prefix(Self.batchesAtOnce).map {
+                Self.open(house.batches, marks.batches, atMost: Self.batchesAtOnce) {
                     Self.open($0, active: active)
                 },
-                house.dispersals.dropFirst(marks.dispersals).prefix(Self.othersAtOnce)
-                    .map(Self.open),
-                house.channels.dropFirst(marks.channels).map(Self.open),
-                house.verdicts.dropFirst(marks.verdicts).prefix(Self.othersAtOnce)
-                    .map(Self.open)
+                Self.open(house.dispersals, marks.dispersals, atMost: Self.othersAtOnce, Self.open),
+                Self.open(house.channels, marks.channels, Self.open),
+                Self.open(house.verdicts, marks.verdicts, atMost: Self.othersAtOnce, Self.open)
             )
         }
         let doneBatches = try await book(batches)
@@ -56,11 +78,23 @@ extension SettlementService {
             && verdicts.count < Self.othersAtOnce
         if isAll { try await bookUpkeep(charges) }
         state.withLock { state in
-            state.costMarks.batches = marks.batches + doneBatches
-            state.costMarks.dispersals = marks.dispersals + doneDispersals
-            state.costMarks.channels = marks.channels + doneChannels
-            state.costMarks.verdicts = marks.verdicts + doneVerdicts
+            state.costMarks.batches.end(doneBatches)
+            state.costMarks.dispersals.end(doneDispersals)
+            state.costMarks.channels.end(doneChannels)
+            state.costMarks.verdicts.end(doneVerdicts)
             if isAll { state.costMarks.charges = chargesEnd }
+        }
+    }
+
+    /// The first of a list that are not done with.
+    private static func open<Subject>(
+        _ all: some RandomAccessCollection<Subject>, _ mark: CostMark, atMost limit: Int = .max,
+        _ open: (Subject) -> Open
+    ) -> [Open] {
+        mark.open(of: all.count, atMost: limit).map { place in
+            var found = open(all[all.index(all.startIndex, offsetBy: place)])
+            found.place = place
+            return found
         }
     }
 
@@ -120,17 +154,15 @@ extension SettlementService {
         Open(subject: .channel(channel.id), keys: channel.orderKeys, isOver: channel.isOver)
     }
 
-    /// Books the costs of some; how many of the first are done with.
-    private func book(_ all: [Open]) async throws -> Int {
-        var done = 0
-        var isPrefix = true
+    /// Books the costs of some; the places of those that are done with.
+    private func book(_ all: [Open]) async throws -> [Int] {
+        var done: [Int] = []
         for open in all {
             let (found, isClosed) = included(for: open.keys)
             for inclusion in try await unbooked(found) {
                 _ = try await sequencer.submit(Self.cost(open.subject, inclusion))
             }
-            isPrefix = isPrefix && open.isOver && isClosed
-            if isPrefix { done += 1 }
+            if open.isOver, isClosed { done.append(open.place) }
         }
         return done
     }

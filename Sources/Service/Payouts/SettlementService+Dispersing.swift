@@ -70,6 +70,9 @@ extension SettlementService {
     /// time: when dispersals cost more than they may, which can last, there is room for the
     /// slashes, roots and signs of life that cost less.
     private static let mostQueued = 8
+    /// Of those, so many are for dispersals of one payee, as withdrawals are: they cost little, and
+    /// are sent while those of many wait for a lower price.
+    private static let queuedOfOne = 2
 
     /// Sends what is to be dispersed, and has halves tried of what the chain refuses. What was sent
     /// is closed by the contract's log alone.
@@ -122,7 +125,8 @@ extension SettlementService {
         let order = order(of: dispersal, under: books)
         switch look(at: order.key).step {
         case .submit(let id):
-            if pass.queued < Self.mostQueued, try await covers(dispersal, payer, &pass) {
+            let kept = dispersal.payments.count == 1 ? 0 : Self.queuedOfOne
+            if pass.queued < Self.mostQueued - kept, try await covers(dispersal, payer, &pass) {
                 try await submit(id, order, "dispersal \(dispersal.id)")
                 pass.queued += 1
                 pass.taken[dispersal.asset, default: 0] += dispersal.openUnits

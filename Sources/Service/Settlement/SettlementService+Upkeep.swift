@@ -139,9 +139,12 @@ extension SettlementService {
         _ record: VerdictRecord, of provider: EVMAddress, at height: UInt64
     ) async throws -> Bool {
         // What is not there is not the provider's again.
-        if record.state != .forgone, try await reader.slashable([provider], at: height) == [0] {
-            try await forgo(record, isRequested: true)
-            return true
+        if record.state != .forgone {
+            guard let isGone = try await hasNoBond(provider, at: height) else { return false }
+            if isGone {
+                try await forgo(record, isRequested: true)
+                return true
+            }
         }
         switch look(at: SettlementOrder.key(ofLapse: record.slashKey)).step {
         case .submit(let id):
@@ -155,9 +158,20 @@ extension SettlementService {
         return true
     }
 
+    /// Whether there is nothing of a provider's that a slash can reach, at a fresh height and at
+    /// that of the books: a withdrawal that a reorganisation may still undo hides no bond. `nil` if
+    /// there is nothing now, and the books are not there yet or nodes do not know that height.
+    private func hasNoBond(
+        _ provider: EVMAddress, at height: UInt64
+    ) async throws(ChainError) -> Bool? {
+        if try await reader.slashable([provider], at: height) != [0] { return false }
+        guard let booked = state.withLock({ $0.watchedTo }) else { return nil }
+        return (try? await reader.slashable([provider], at: booked)) == [0] ? true : nil
+    }
+
     /// Writes a slash off that an estimate found no bond for, if the contract says the same of a
-    /// block that has all that is booked, and if no later attempt may have taken it. Otherwise the
-    /// slash is tried again later; false.
+    /// block that has all that is booked and of the last one that is, and if no later attempt may
+    /// have taken it. Otherwise the slash is tried again later; false.
     func forgoWithoutBond(
         _ record: VerdictRecord, of provider: EVMAddress, _ key: Digest, isRequested: Bool
     ) async throws -> Bool {
@@ -165,8 +179,9 @@ extension SettlementService {
         case .wait, .done: return true
         case .submit, .refused, .withoutBond: break
         }
-        let left = try await reader.slashable([provider], at: try await freshHeight())
-        guard left == [0] else { return false }
+        guard try await hasNoBond(provider, at: try await freshHeight()) == true else {
+            return false
+        }
         try await forgo(record, isRequested: isRequested)
         return true
     }
