@@ -67,33 +67,64 @@ private struct BlockPlace: Decodable, Sendable {
 }
 
 /// Which nodes have every block since which slots. That takes many calls where much is missing, and
-/// what is missing seldom comes back: so it is asked once a look, and not again for a while.
+/// what is missing seldom comes back: so one slot is asked for a look, the one that was asked the
+/// longest ago, and the same not again for a while.
 final class SolanaLedgers: Sendable {
-    private struct Lack: Hashable {
+    private struct Place: Hashable {
         let url: String
         let since: UInt64
     }
 
-    private static let patience = Duration.seconds(10)
+    private struct Question {
+        let at: ContinuousClock.Instant
+        var until: ContinuousClock.Instant
+    }
 
-    /// Until when a node is not asked again.
-    private let lacks = Mutex<[Lack: ContinuousClock.Instant]>([:])
+    private static let patience = Duration.seconds(10)
+    /// With a node that did not say.
+    private static let patienceWithSilence = Duration.seconds(2)
+    /// After that a slot is forgotten that nobody asks for any more.
+    private static let kept = Duration.seconds(60)
+
+    /// What was not found, or is being asked for: since when, and until when it is not asked again.
+    private let asked = Mutex<[Place: Question]>([:])
 
     /// The first of some slots from which on a node has every block up to a final height; `nil` if
     /// there is none, or none was found yet.
     func firstWhole(_ slots: [UInt64], of node: SolanaChain, to height: UInt64) async -> UInt64? {
-        let now = ContinuousClock.now
-        let next = lacks.withLock { lacks in
-            lacks = lacks.filter { $0.value > now }
-            return Set(slots).sorted().first {
-                lacks[Lack(url: node.rpc.url, since: $0)] == nil
+        guard let next = next(slots, node.rpc.url) else { return nil }
+        let place = Place(url: node.rpc.url, since: next)
+        var pause = Self.patience
+        do throws(ChainError) {
+            if try await node.hasEveryBlock(from: next, to: height) {
+                asked.withLock { $0[place] = nil }
+                return next
             }
+        } catch {
+            // One that refuses has said so.
+            if case .rpc(.server) = error {} else { pause = Self.patienceWithSilence }
         }
-        guard let next else { return nil }
-        if (try? await node.hasEveryBlock(from: next, to: height)) == true { return next }
-        lacks.withLock {
-            $0[Lack(url: node.rpc.url, since: next)] = ContinuousClock.now + Self.patience
-        }
+        let end = ContinuousClock.now + pause
+        asked.withLock { $0[place]?.until = end }
         return nil
+    }
+
+    /// Which slot to ask for now; it is not asked for again before that is answered.
+    private func next(_ slots: [UInt64], _ url: String) -> UInt64? {
+        let now = ContinuousClock.now
+        return asked.withLock { asked in
+            asked = asked.filter { $0.value.until + Self.kept > now }
+            let due = Set(slots).map { Place(url: url, since: $0) }.filter {
+                asked[$0].map { $0.until <= now } ?? true
+            }
+            let next = due.min { one, other in
+                let (first, second) = (asked[one]?.at, asked[other]?.at)
+                guard first != second else { return one.since < other.since }
+                guard let first, let second else { return first == nil }
+                return first < second
+            }
+            if let next { asked[next] = Question(at: now, until: now + .seconds(600)) }
+            return next?.since
+        }
     }
 }

@@ -152,7 +152,7 @@ import Transport
     @Test(arguments: [
         ("getLatestBlockhash", #"{"context":{"slot":1},"value":null}"#), ("isBlockhashValid", "0"),
     ])
-    func aSlowNodeIsAskedOneThingAtATime(_ method: String, _ result: String) async throws {
+    func questionsDoNotPileUpAtASlowNode(_ method: String, _ result: String) async throws {
         let node = try await SVMNode(program: .token)
         let calls = FakeNode.Calls()
         let server = try FakeNode.slow(at: method, result: result, calls)
@@ -163,12 +163,12 @@ import Transport
         let running = Task { try await one.run() }
         defer { running.cancel() }
         try await one.submit(SolanaPayout(id: Digest(words: (2, 2, 3, 1)), to: owner, amount: 7))
-        while calls.all < 4 || desk.settled == 0 {
+        while calls.all < 9 || desk.settled == 0 {
             try await node.tick(4)
             try await Task.sleep(for: .milliseconds(10))
         }
         #expect(try await node.balance(owner) == 7)
-        #expect(calls.atOnce == 1)
+        #expect(calls.atOnce <= NodeTurns<SolanaChain>.mostAtOnce)
     }
 
     /// A node that was down when a payment landed, and went on from a snapshot, has the history of
