@@ -1,3 +1,5 @@
+public import Primitives
+
 /// The most of everything a stranger can ask for.
 public enum Limits {
     /// Bytes in a party's or model's name.
@@ -31,6 +33,8 @@ public enum Limits {
     public static let solanaRecords = 256
     /// Withdrawals on demand of one party within an hour.
     public static let withdrawalsPerHour = 10
+    /// How long a payment on Solana that cannot be received stays put aside.
+    public static let quarantine = Timestamp.Span.seconds(30 * 86_400)
     /// Accounts on Solana from which one party deposits.
     public static let depositorsPerParty = 16
     /// Deposits on Solana that wait to be credited.

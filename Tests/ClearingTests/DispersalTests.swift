@@ -198,6 +198,35 @@ import Testing
                 == .failure(.wrongPaymentState))
     }
 
+    /// A payment that is put aside is called off once its party has named another account, or none,
+    /// and after a month though it has not.
+    @Test func whatIsPutAsideIsNotForEver() throws {
+        var world = due()
+        for party in UInt64(1)...4 {
+            world.run(.setPayout(PartyID(party), PayoutSettings(solana: World.digest(party))))
+        }
+        world.run(.settle(World.quotes()))
+        for payment in UInt32(0)...2 {
+            world.run(.notePayment(DispersalID(1), payment: payment, .quarantined))
+        }
+        func forsaken() -> [Bool] {
+            let dispersal = world.house.dispersals[0]
+            return dispersal.payments.indices.map {
+                world.house.isForsaken(dispersal, payment: $0)
+            }
+        }
+        #expect(forsaken() == [false, false, false, false])
+        world.run(.setPayout(PartyID(2), PayoutSettings(solana: World.digest(9))))
+        world.run(.setPayout(PartyID(3), PayoutSettings()))
+        world.run(.setPayout(PartyID(4), PayoutSettings(solana: World.digest(8))))
+        #expect(forsaken() == [false, true, true, false])
+        let end = world.house.dispersals[0].madeAt + .seconds(30 * 86_400)
+        for (time, isOver) in [(Timestamp(nanoseconds: end.nanoseconds - 1), false), (end, true)] {
+            _ = try world.house.apply(.pulse, at: time).get()
+            #expect(forsaken() == [isOver, true, true, false])
+        }
+    }
+
     @Test func whatIsOnItsWayIsNotCountedTwice() {
         var world = due()
         let held = AssetSums(usd: Amount(11 * cents), tly: .zero)

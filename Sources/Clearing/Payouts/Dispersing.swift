@@ -313,6 +313,18 @@ extension ClearingHouse {
         dispersals[min(oldestOpenDispersal, dispersals.count)...]
     }
 
+    /// Whether a payment on Solana that is put aside is to be called off: its party has named
+    /// another account, or none, or it waits for longer than `Limits.quarantine`. What waits for
+    /// ever would keep all that came after it from being forgotten. O(1).
+    public func isForsaken(_ dispersal: Dispersal, payment place: Int) -> Bool {
+        let payment = dispersal.payments[place]
+        guard payment.state == .quarantined, case .solana(let owner) = payment.receiver else {
+            return false
+        }
+        return party(payment.party)?.payout.solana != owner
+            || dispersal.madeAt + Limits.quarantine <= now
+    }
+
     /// The withdrawal that a party asked for under a key of its own.
     public func withdrawal(of party: PartyID, key: Digest) -> Dispersal? {
         index.withdrawalByKey[Index.WithdrawalKey(party: party, key: key)].flatMap(dispersals.at)

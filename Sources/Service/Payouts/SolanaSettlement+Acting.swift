@@ -54,14 +54,11 @@ extension SolanaSettlement {
     /// How many of them have been on their way for long.
     public var unknownPayouts: Int { notes.unknownCount }
 
-    /// How long a payment is put aside before it goes back to what its party is owed.
-    private static let quarantine = Timestamp.Span.seconds(30 * 86_400)
-
-    /// A payment that is still to be made, and where its party would have it now.
+    /// A payment that is still to be made, and whether it is better called off.
     private struct Due: Sendable {
         let dispersal: Dispersal
         let place: Int
-        let wanted: Digest?
+        let isForsaken: Bool
     }
 
     private func due() async throws -> [Due] {
@@ -70,7 +67,7 @@ extension SolanaSettlement {
                 dispersal.payments.indices.filter { dispersal.payments[$0].state.isOpen }.map {
                     Due(
                         dispersal: dispersal, place: $0,
-                        wanted: house.party(dispersal.payments[$0].party)?.payout.solana)
+                        isForsaken: house.isForsaken(dispersal, payment: $0))
                 }
             }
         }
@@ -101,11 +98,8 @@ extension SolanaSettlement {
             case .closed(.cancelled): note(.returned)
             case .quarantined:
                 if payment.state == .due { note(.quarantined) }
-                // Its party has named another account, or none: it is paid anew from the books. So
-                // it is after a month: what waits for ever keeps all that came after it from being
-                // forgotten.
-                let isOld = one.dispersal.madeAt + Self.quarantine <= .systemNow
-                if one.wanted != owner || isOld { try await driver.cancel(id) }
+                // It is paid anew from the books.
+                if one.isForsaken { try await driver.cancel(id) }
             case .waiting, .inFlight, .closed: continue
             }
         }
