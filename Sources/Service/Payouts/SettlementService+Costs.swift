@@ -9,33 +9,11 @@ import Synchronization
 extension SettlementService {
     /// Of which batches, dispersals, channels, verdicts and charges everything is booked.
     struct CostMarks: Sendable {
-        var batches = CostMark()
-        var dispersals = CostMark()
-        var channels = CostMark()
-        var verdicts = CostMark()
+        var batches = DoneMark()
+        var dispersals = DoneMark()
+        var channels = DoneMark()
+        var verdicts = DoneMark()
         var charges = EVMChargeMark()
-    }
-
-    /// Those of a list that are done with: all before one, and some of the others. So one that
-    /// stays open for long keeps nobody after it from being looked at.
-    struct CostMark: Sendable {
-        private var first = 0
-        private var later: Set<Int> = []
-
-        /// The places of the first that are not done with, of so many.
-        fileprivate func open(of count: Int, atMost limit: Int = .max) -> [Int] {
-            var found: [Int] = []
-            for place in first..<max(count, first) where !later.contains(place) {
-                if found.count == limit { break }
-                found.append(place)
-            }
-            return found
-        }
-
-        fileprivate mutating func end(_ places: [Int]) {
-            later.formUnion(places)
-            while later.remove(first) != nil { first += 1 }
-        }
     }
 
     /// How many of the batches, dispersals and verdicts that are not over are looked at together.
@@ -88,7 +66,7 @@ extension SettlementService {
 
     /// The first of a list that are not done with.
     private static func open<Subject>(
-        _ all: some RandomAccessCollection<Subject>, _ mark: CostMark, atMost limit: Int = .max,
+        _ all: some RandomAccessCollection<Subject>, _ mark: DoneMark, atMost limit: Int = .max,
         _ open: (Subject) -> Open
     ) -> [Open] {
         mark.open(of: all.count, atMost: limit).map { place in
