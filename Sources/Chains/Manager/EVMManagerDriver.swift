@@ -40,7 +40,7 @@ public final class EVMManagerDriver: Sendable {
     private let unsigned = Mutex<[EVMAddress: UInt64]>([:])
     private let hooks: EVMManagerHooks
     private let runner: MachineRunner<EVMManager>
-    /// A look at the chain takes many calls; each node is asked for one look at a time.
+    /// A look at the chain takes many calls, which must not pile up at a node that is slow.
     private let looks: NodeTurns<EVMChain>
     /// What was to be asked last.
     private let latest = Mutex<EVMQuestion?>(nil)
@@ -123,6 +123,18 @@ public final class EVMManagerDriver: Sendable {
     /// pay again what they paid.
     public func state() async throws(EVMManagerDriverError) -> (bytes: [UInt8], records: Int) {
         try await runner.state()
+    }
+
+    /// The same when `run` has ended in order; `nil` before that, and if a record could not be made
+    /// durable. Whoever keeps it can be followed by a driver of other rules: nothing that happened
+    /// is gone through again.
+    public func stateAtRest() -> (bytes: [UInt8], records: Int)? {
+        // Only what can be read again takes the records' place.
+        guard let rest = runner.stateAtRest(),
+            (try? EVMManager(
+                policy: runner.look { $0.machine.policy }, stateBytes: rest.bytes)) != nil
+        else { return nil }
+        return rest
     }
 
     /// How far an intent is. An end that is not durable yet is not shown: until then the intent

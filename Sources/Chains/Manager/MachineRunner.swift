@@ -55,6 +55,8 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
     private let shared: Mutex<Shared>
     /// How many records were made durable.
     private let made = Atomic(0)
+    /// Whether it has ended in order.
+    private let isAtRest = Atomic(false)
     private let letters: AsyncStream<Letter>
     private let inbox: AsyncStream<Letter>.Continuation
     /// How many records that led to questions only may be written together.
@@ -143,6 +145,14 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
         return (bytes, records)
     }
 
+    /// The state when `run` has ended in order, and how many records of this runner's are in it; so
+    /// is what led to questions only, and was not written. `nil` before that, and if a record could
+    /// not be made durable.
+    func stateAtRest() -> (bytes: [UInt8], records: Int)? {
+        guard isAtRest.load(ordering: .acquiring) else { return nil }
+        return (look { $0.machine.stateBytes }, made.load(ordering: .relaxed))
+    }
+
     private func ask(_ input: Machine.Input?) async throws(Failure) -> Reply {
         let reply = await withCheckedContinuation { continuation in
             let letter = Letter(input: input, reply: continuation)
@@ -206,6 +216,7 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
                 }
             }
             group.cancelAll()
+            isAtRest.store(failure == nil, ordering: .releasing)
             return failure
         }
     }

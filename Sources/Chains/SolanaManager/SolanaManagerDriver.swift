@@ -46,8 +46,8 @@ public final class SolanaManagerDriver: Sendable {
     private let hooks: SolanaManagerHooks
     private let runner: MachineRunner<SolanaManager>
     private let source: SolanaAddress
-    /// A look at the cluster takes many calls; each node is asked for one look at a time. Apart,
-    /// since a node that gives no blockhash holds nobody else up.
+    /// A look at the cluster takes many calls, which must not pile up at a node that is slow.
+    /// Apart, since a node that gives no blockhash holds nobody else up.
     private let hashes, looks: NodeTurns<SolanaChain>
     private let ledgers = SolanaLedgers()
     /// What was to be asked last.
@@ -139,6 +139,18 @@ public final class SolanaManagerDriver: Sendable {
     /// and all of its predecessors' are not needed.
     public func state() async throws(SolanaManagerDriverError) -> (bytes: [UInt8], records: Int) {
         try await runner.state()
+    }
+
+    /// The same when `run` has ended in order; `nil` before that, and if a record could not be made
+    /// durable. Whoever keeps it can be followed by a driver of other rules: nothing that happened
+    /// is gone through again.
+    public func stateAtRest() -> (bytes: [UInt8], records: Int)? {
+        // Only what can be read again takes the records' place.
+        guard let rest = runner.stateAtRest(),
+            (try? SolanaManager(
+                policy: runner.look { $0.machine.policy }, stateBytes: rest.bytes)) != nil
+        else { return nil }
+        return rest
     }
 
     /// How far a payout is. An end that is not durable yet is not shown: until then it waits.

@@ -111,7 +111,8 @@ final class SolanaPinning: Sendable {
                 outcome = try await sequencer.submit(command)
             } catch {
                 guard error == .busy else { throw error }
-                try await Task.sleep(for: .milliseconds(20))
+                // Also at the end: what is written down is pinned.
+                await Task { try? await Task.sleep(for: .milliseconds(20)) }.value
                 continue
             }
             _ = try outcome.get()

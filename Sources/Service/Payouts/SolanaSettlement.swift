@@ -341,6 +341,7 @@ public final class SolanaSettlement: Sendable {
             group.addTask { await self.watch.run() }
             await group.waitForAll()
         }
+        await records.rest(after: firstRecord, in: driver.stateAtRest(), log)
     }
 
     /// Closes the files of records.

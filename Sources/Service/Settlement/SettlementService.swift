@@ -371,6 +371,7 @@ public final class SettlementService: Sendable {
             group.addTask { await self.reconcileNowAndThen() }
             await group.waitForAll()
         }
+        await records.rest(after: firstRecord, in: driver.stateAtRest(), log)
     }
 
     /// Closes the files of records.

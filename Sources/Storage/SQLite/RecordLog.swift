@@ -88,7 +88,7 @@ public final class RecordLog: Sendable {
     public func append(_ records: [[UInt8]]) async throws(JournalError) {
         let first = lastNumber + 1
         do {
-            try await database.write { db in
+            try await write { db in
                 for (place, bytes) in records.enumerated() {
                     try db.execute(
                         sql: "INSERT INTO record(number, bytes) VALUES (?, ?)",
@@ -104,7 +104,7 @@ public final class RecordLog: Sendable {
     /// Puts the state after record `number` in the place of all records up to it. O(bytes).
     public func replace(upTo number: Int64, with state: [UInt8]) async throws(JournalError) {
         do {
-            try await database.write { db in
+            try await write { db in
                 try db.execute(
                     sql: "UPDATE state SET upto = ?, bytes = ?", arguments: [number, Data(state)])
                 try db.execute(sql: "DELETE FROM record WHERE number <= ?", arguments: [number])
@@ -112,6 +112,12 @@ public final class RecordLog: Sendable {
         } catch {
             throw JournalError(error, path: path)
         }
+    }
+
+    /// What is begun is ended, though whoever wants it be cancelled meanwhile: what comes after a
+    /// record waits for it, and an end in order is not to look like a disk that fails.
+    private func write(_ body: @escaping @Sendable (Database) throws -> Void) async throws {
+        try await Task { try await database.write(body) }.value
     }
 
     /// Closes the file.

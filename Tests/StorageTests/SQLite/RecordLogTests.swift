@@ -37,6 +37,23 @@ import Testing
         }
     }
 
+    /// Whoever writes may be gone before it is durable.
+    @Test func whatIsBegunIsEndedThoughItsTaskIsCancelled() async throws {
+        try await withPath { path in
+            let log = try RecordLog(path: path, owner: "a")
+            let task = Task {
+                while !Task.isCancelled { await Task.yield() }
+                try await log.append([[1], [2]])
+                try await log.replace(upTo: 1, with: [9])
+            }
+            task.cancel()
+            try await task.value
+            #expect(try log.load().state == [9] && log.load().records == [[2]])
+            #expect(log.lastNumber == 2)
+            log.close()
+        }
+    }
+
     @Test func anothersRecordsAreNotTaken() async throws {
         try await withPath { path in
             let log = try RecordLog(path: path, owner: "eip155:1:0xaa")
