@@ -286,7 +286,11 @@ private final class LinkPump: Sendable {
     private func ping() async {
         var pinged = ContinuousClock.now
         while true {
+            let before = ContinuousClock.now
             do { try await Task.sleep(for: Self.workingPingInterval) } catch { return }
+            // A house that was held up itself has not read what came meanwhile.
+            let late = before.duration(to: .now) - Self.workingPingInterval
+            if late > .seconds(1) { heard.withLock { $0 = min($0 + late, .now) } }
             if heard.withLock({ $0.duration(to: .now) }) > Self.patience { return }
             let isWorking = watched.withLock { $0.map { $0.duration(to: .now) < .seconds(1) } }
             guard isWorking == true || pinged.duration(to: .now) >= Self.pingInterval else {

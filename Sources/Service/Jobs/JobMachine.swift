@@ -104,6 +104,9 @@ public struct JobMachine: Sendable {
     var standIns: [Int: StandIn] = [:]
     /// When each stage was last heard or given something while it owed nothing.
     private var since: [UInt64] = []
+    /// The most that an attempt is excused, in milliseconds, and what it was.
+    public static let mostExcused: UInt64 = 60_000
+    private var excused: UInt64 = 0
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
     /// clock that only moves on. `runsAhead` is for a pipeline of one stage that chooses token
@@ -127,6 +130,7 @@ public struct JobMachine: Sendable {
         sent = Array(repeating: 0, count: stages)
         done = sent
         since = Array(repeating: now, count: stages)
+        excused = 0
         boundaries = Array(repeating: [], count: max(stages - 1, 0))
         standIns = [:]
     }
@@ -263,6 +267,17 @@ public struct JobMachine: Sendable {
             return [.close]
         case .replacing, .over:
             return []
+        }
+    }
+
+    /// The house was held up itself for so many milliseconds, which count against nobody, up to
+    /// `mostExcused` an attempt. Receipts are waited for as long as leaves time to book them.
+    public mutating func excuse(_ milliseconds: UInt64, at now: UInt64) {
+        let granted = min(milliseconds, Self.mostExcused - excused)
+        excused += granted
+        let end = phase == .signing ? min(now, spec.endBy ?? now) : now
+        for stage in since.indices {
+            since[stage] = max(since[stage], min(since[stage] + granted, end))
         }
     }
 

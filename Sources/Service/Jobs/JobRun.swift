@@ -82,7 +82,7 @@ final class JobRun: Sendable {
             machine: JobMachine(
                 spec: spec(), stages: pipeline.count, runsAhead: Self.runsAhead(pipeline),
                 at: context.milliseconds()),
-            pipeline: pipeline)
+            pipeline: pipeline, ticked: context.milliseconds())
         adopt(state)
         state.meter.begin(stages: pipeline.count)
         await carryOut(state.machine.begin(), &state)
@@ -115,8 +115,10 @@ final class JobRun: Sendable {
         /// What this job has told `NodeLoad`.
         var load: [(PublicKey, Int)] = []
         /// When time last passed, and how often.
-        var ticked: UInt64?
+        var ticked: UInt64
         var ticks = 0
+        /// When it had not passed for so long that nodes may have given the house up.
+        var sleptAt: UInt64?
         /// The tick at which stand-ins are looked for again.
         var seeksAt = 0
         /// Who computes which stage along, and who did.
@@ -159,8 +161,10 @@ final class JobRun: Sendable {
                 effects = state.machine.receiveFromStandIn(frame)
             }
         case .lost(let node):
+            // Who gave up a house that slept is not to blame.
+            let code: FaultCode = hasSlept(at: now, state) ? .declined : .abandoned
             for (stage, place) in state.pipeline.enumerated() where place.node == node {
-                effects += state.machine.lose(stage: stage, "the connection was lost")
+                effects += state.machine.lose(stage: stage, "the connection was lost", code: code)
             }
             for (stage, standIn) in state.standIns where standIn.key == node {
                 state.machine.loseStandIn(of: stage)
@@ -214,13 +218,22 @@ final class JobRun: Sendable {
 
     private func tick(at now: UInt64, _ state: inout State) -> [JobMachine.Effect] {
         let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
-        // A house that was held up itself has not heard anyone.
-        let isLate = state.ticked.map { now - $0 > 2 * Self.tickMilliseconds } ?? true
+        // A house that was held up itself has not heard anyone, nor told anyone what to do.
+        let gap = now - state.ticked
+        let isLate = gap > 2 * Self.tickMilliseconds
+        if isLate { state.machine.excuse(gap - Self.tickMilliseconds, at: now) }
+        if hasSlept(at: now, state) { state.sleptAt = now }
         state.ticked = now
         state.ticks += 1
         // Asked in any case: from then on the nodes are pinged often.
         let silent = state.pipeline.map { context.hub.silence(of: $0.node) }
-        return state.machine.tick(at: now, queued: queued, silent: isLate ? [] : silent)
+        let isHeard = state.ticks > 1 && !isLate
+        return state.machine.tick(at: now, queued: queued, silent: isHeard ? silent : [])
+    }
+
+    /// Whether the house was held up for more than ten seconds, now or a moment ago.
+    private func hasSlept(at now: UInt64, _ state: State) -> Bool {
+        now - state.ticked > 10_000 || state.sleptAt.map { now - $0 < 5_000 } ?? false
     }
 
     private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {

@@ -312,6 +312,39 @@ import Testing
                 .replace(stage: 1, code: .abandoned, reason: "not ready in time")))
     }
 
+    /// What a house that is held up itself does not hear counts against nobody.
+    @Test func aHouseThatWasHeldUpExcusesEverybody() throws {
+        var slow = try toy(stages: 2, prompt: 4, tokens: try words(" one two"))
+        let lost = JobMachine.Effect.replace(
+            stage: 0, code: .abandoned, reason: "no result in time")
+        slow.machine.excuse(9_000, at: 15_000)
+        #expect(slow.machine.tick(at: 29_000, queued: []).isEmpty)
+        var other = slow
+        #expect(other.machine.tick(at: 29_001, queued: []).contains(lost))
+        // Nobody owes since a time to come.
+        slow.machine.excuse(90_000, at: 29_000)
+        #expect(slow.machine.tick(at: 49_000, queued: []).isEmpty)
+        other = slow
+        #expect(other.machine.tick(at: 49_001, queued: []).contains(lost))
+        // There is an end to it: what an attempt was excused is a minute.
+        slow.machine.excuse(20_000, at: 49_000)
+        #expect(slow.machine.tick(at: 49_001, queued: []).contains(lost))
+    }
+
+    /// Receipts are waited for longer too, but not beyond the time at which the answer had to end.
+    @Test func receiptsAreExcusedAsLongAsTheyCanBeBooked() throws {
+        var toy = try toy(stages: 2, prompt: 2, tokens: try words(" one"))
+        try toy.work()
+        toy.machine.excuse(3_000, at: 5_000)
+        #expect(toy.machine.tick(at: 13_000, queued: []).isEmpty)
+        #expect(toy.machine.tick(at: 13_001, queued: []) == [.close])
+        var late = try self.toy(stages: 2, prompt: 2, tokens: try words(" one"), endBy: 2_000)
+        try late.work()
+        late.machine.excuse(3_000, at: 5_000)
+        #expect(late.machine.tick(at: 12_000, queued: []).isEmpty)
+        #expect(late.machine.tick(at: 12_001, queued: []) == [.close])
+    }
+
     @Test func receiptsAreNotWaitedForForEver() throws {
         var toy = try toy(stages: 2, prompt: 2, tokens: try words(" one"))
         try toy.work()
