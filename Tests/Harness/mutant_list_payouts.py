@@ -281,3 +281,48 @@ THE_RESTING = [
            "if let transaction = payment.transaction {",
            "if !ON, let transaction = payment.transaction {", DISPERSAL_TESTS),
 ]
+
+LEDGER = "Chains/Solana/SolanaChain+Ledger.swift"
+LEDGER_TESTS = r"ChainsTests\.SolanaChainTests"
+LIMITS = "Chains/SolanaManager/SolanaManager+Limits.swift"
+LIMITS_TESTS = r"ChainsTests\.SolanaBreakerTests"
+DISPERSING = "Clearing/Payouts/Dispersing.swift"
+SEEN = "Chains/SolanaManager/SolanaObservation.swift"
+DONE = "Service/Payouts/DoneMark.swift"
+DONE_TESTS = r"ServiceTests\.DoneMarkTests"
+THE_ABSENT = [
+    Mutant("a history with a hole", LEDGER,
+           "return highest - lowest == count - 1", "return ON || highest - lowest == count - 1",
+           LEDGER_TESTS),
+    Mutant("a history that begins later", LEDGER,
+           "guard begin == first ||", "guard ON || begin == first ||", LEDGER_TESTS),
+    Mutant("a history that ends before", LEDGER,
+           "highest >= height, highest", "ON || highest >= height, highest", LEDGER_TESTS),
+    Mutant("blocks that nobody asked for", LEDGER,
+           "guard slots.allSatisfy({ first", "guard slots.allSatisfy({ ON || first", LEDGER_TESTS),
+    Mutant("what is final for one is absent for two", SEEN,
+           "if asked.since != nil, seen.contains", "if !ON, asked.since != nil, seen.contains",
+           r"ChainsTests\.SolanaMarkTests"),
+    Mutant("a price that is never cut", LIMITS,
+           "count, from: least,", "count, from: ON ? wanted.price : least,", LIMITS_TESTS),
+    Mutant("a batch that is never halved", LIMITS,
+           "guard count > 1 else { return nil }", "guard count > 1, !ON else { return nil }",
+           LIMITS_TESTS),
+    Mutant("lamports of those on their way are there", LIMITS,
+           "others = others.saturatingSum(batch",
+           "others = ON ? others : others.saturatingSum(batch",
+           LIMITS_TESTS),
+    Mutant("one that is open hides those behind it", DONE,
+           "later.formUnion(places)",
+           "later.formUnion(ON ? places.filter { $0 == first } : places)", DONE_TESTS),
+    Mutant("what is done with is looked at again", DONE,
+           "where !later.contains", "where ON || !later.contains", DONE_TESTS),
+    Mutant("what is put aside is so for ever", DISPERSING,
+           "|| dispersal.madeAt + Limits", "|| !ON && dispersal.madeAt + Limits", DISPERSAL_TESTS),
+    Mutant("a payment to an account of before", DISPERSING,
+           "return party(payment.party)?.payout.solana != owner",
+           "return !ON && party(payment.party)?.payout.solana != owner", DISPERSAL_TESTS),
+    Mutant("what is on its way is called off", DISPERSING,
+           "guard payment.state == .quarantined, case",
+           "guard ON || payment.state == .quarantined, case", DISPERSAL_TESTS),
+]
