@@ -152,7 +152,7 @@ struct JSONRPCTests {
 
     @Test func aServerThatNeverAnswersTimesOut() async throws {
         let silent = try TCPServer { connection in while !connection.read().isEmpty {} }
-        let client = FakeNode.client(of: silent, timeout: .milliseconds(500))
+        let client = FakeNode.client(of: silent, timeout: .seconds(2))
         let error = RPCError.transport(.timedOut(mayHaveArrived: true))
         await #expect(throws: error) { try await client.call("m", as: String.self) }
         #expect(error.isOutcomeUnknown)

@@ -65,7 +65,7 @@ struct OutcomeTests {
     }
 
     @Test func anAnswerThatComesTooLateIsResolvedByTheChain() async throws {
-        let hasty = node.chain(timeout: .milliseconds(700)).rpc
+        let hasty = node.chain(timeout: .seconds(3)).rpc
         let transaction = try transfer()
         try await node.fault("eth_sendRawTransaction", .hang, seconds: 20)
         await #expect(throws: RPCError.transport(.timedOut(mayHaveArrived: true))) {

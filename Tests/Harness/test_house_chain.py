@@ -27,7 +27,7 @@ RULES = {
 }
 
 
-def eventually(what, condition, seconds=30):
+def eventually(what, condition, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
@@ -66,10 +66,11 @@ class Chain:
         )
         return json.load(urllib.request.urlopen(request, timeout=30))["result"]
 
-    def fault(self, method, kind, count=1, result=None, after=0):
+    def fault(self, method, kind, count=1, result=None, after=0, contains=""):
         self.call(
             "test_fault",
-            {"method": method, "kind": kind, "count": count, "result": result, "after": after},
+            {"method": method, "kind": kind, "count": count, "result": result, "after": after,
+             "contains": contains},
         )
 
     def stop(self):

@@ -465,7 +465,7 @@ def test_a_difference_ends_with_code_5(house):
         "logIndex": "0x0",
         "removed": False,
     }
-    house.chain.fault("eth_getLogs", "lie", result=[log])
+    house.chain.fault("eth_getLogs", "lie", result=[log], contains=block["hash"])
     house.chain.call("anvil_mine", "0x1")
     eventually("the lie is booked", lambda: house.usd(address).get("available") == "9.00")
     report = reconcile(house, code=5)

@@ -201,7 +201,7 @@ import Transport
             nil, [RingFixture.lower.get(), RingFixture.upper.get()], wire: WireModel())
         let prompt = try RingFixture.text("Once upon a time")
         var options = ClusterOptions.plain
-        options.patience = .milliseconds(400)
+        options.patience = .seconds(4)
         do {
             _ = try await ring.head.generate(prompt: prompt, maxTokens: 400, options: options) {
                 _ in

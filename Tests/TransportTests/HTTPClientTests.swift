@@ -91,6 +91,7 @@ struct HTTPClientTests {
         await #expect(throws: before) { try await client.send(request) }
         #expect(!before.isOutcomeUnknown)
         request.url = url(silent)
+        request.timeout = .seconds(2)
         let after = HTTPError.timedOut(mayHaveArrived: true)
         await #expect(throws: after) { try await client.send(request) }
         #expect(after.isOutcomeUnknown)

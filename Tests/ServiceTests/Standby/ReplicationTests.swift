@@ -55,7 +55,7 @@ import Testing
     @Test func withoutAStandbyNothingIsAcknowledged() async throws {
         let scratch = try Scratch()
         let standby = try await Pair.standby(.file, scratch.folder + "/copy")
-        var options = try Pair.replication(standby.port)
+        var options = try Pair.replication(standby.port, timeout: .seconds(3))
         let journal = try await lead(MemoryJournal(), options)
         try await append(journal, 1)
         standby.stop()
@@ -119,7 +119,8 @@ import Testing
             _ = try await lead(MemoryJournal(), strange)
         }
         await expectStandby("a leader that is alive") {
-            _ = try await lead(MemoryJournal(), Pair.replication(standby.port))
+            _ = try await lead(
+                MemoryJournal(), Pair.replication(standby.port, timeout: .seconds(1)))
         }
         try await append(journal, 2)
         standby.stop()

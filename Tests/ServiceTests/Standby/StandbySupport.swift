@@ -72,12 +72,13 @@ enum Pair {
     }
 
     static func replication(
-        _ port: Int, _ acknowledgement: ReplicationOptions.Acknowledgement = .sync
+        _ port: Int, _ acknowledgement: ReplicationOptions.Acknowledgement = .sync,
+        timeout: Duration = .seconds(60)
     ) throws -> ReplicationOptions {
         var options = try ReplicationOptions(
             host: "127.0.0.1", port: port, identity: identity(1),
             standby: identity(2).publicKey, acknowledgement: acknowledgement)
-        options.timeout = .seconds(1)
+        options.timeout = timeout
         return options
     }
 

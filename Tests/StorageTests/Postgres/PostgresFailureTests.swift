@@ -33,6 +33,7 @@ import Testing
             let journal = try home.lead(takeOver: true)
             _ = try journal.verify()
             let writer = OnThread { appendUntilFailure(journal, acknowledged) }
+            acknowledged.waitForMore(2)
             Thread.sleep(forTimeInterval: .random(in: 0...0.02, using: &numbers))
             // The renewals' connection is ended too: they make another one.
             try home.session.run(
@@ -67,7 +68,7 @@ import Testing
             _ = try journal.verify()
             let reader = try journal.reader()
             let writer = OnThread { appendUntilFailure(journal, acknowledged) }
-            Thread.sleep(forTimeInterval: 0.1)
+            acknowledged.waitForMore(6)
             try server.stop()
             let error = try writer.value()
             #expect(isLost(error), "\(String(describing: error))")
@@ -117,7 +118,7 @@ import Testing
 
     @Test func aServerThatStopsAnsweringCountsAsLost() throws {
         let home = try PostgresHome()
-        let journal = try home.lead(timeout: .seconds(1))
+        let journal = try home.lead(timeout: .seconds(5))
         _ = try journal.verify()
         try journal.fill(1)
         // The process that serves the appends: its last statement was one.
@@ -130,7 +131,7 @@ import Testing
         kill(backend, SIGSTOP)
         let error = home.error { try journal.append(entries(1, after: journal.head)) }
         kill(backend, SIGCONT)
-        #expect(error == .connectionLost("it did not answer for 1 s"))
+        #expect(error == .connectionLost("it did not answer for 5 s"))
         #expect(throws: JournalError.failedBefore) {
             try journal.append(entries(1, after: journal.head))
         }

@@ -12,6 +12,7 @@ import Testing
         let first = try home.lead(holder: "first")
         _ = try first.verify()
         try first.fill(2)
+        try home.waitForRenewal()
         #expect(
             home.error { try home.lead().close() }
                 == .locked("\(first.place), led by first in term 1", holder: nil))

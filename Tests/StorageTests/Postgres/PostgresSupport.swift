@@ -33,6 +33,12 @@ final class Record<Element: Sendable>: Sendable {
     var all: [Element] { elements.withLock { $0 } }
 
     func add(_ element: Element) { elements.withLock { $0.append(element) } }
+
+    /// Until so many were added from now on, or half a minute is over.
+    func waitForMore(_ count: Int) {
+        let goal = all.count + count
+        for _ in 0..<15_000 where all.count < goal { Thread.sleep(forTimeInterval: 0.002) }
+    }
 }
 
 extension PostgresHome {
