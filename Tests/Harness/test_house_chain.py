@@ -124,9 +124,11 @@ class House:
 
         def is_ready():
             assert self.process.poll() is None, (self.folder / "house.log").read_text()[-2000:]
-            if not ready.exists():
+            try:
+                found = json.loads(ready.read_text())
+            except FileNotFoundError:
+                # Not there yet, or that of the last one, which has just been removed.
                 return None
-            found = json.loads(ready.read_text())
             return found if found["pid"] == self.process.pid else None
 
         self.base = eventually("the house is ready", is_ready)["http"]
