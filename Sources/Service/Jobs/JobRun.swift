@@ -35,6 +35,8 @@ final class JobRun: Sendable {
     /// Inputs that may wait: a node that sends more than it is asked for is lost.
     private static let waitingInputs = 4_096
     private static let tickMilliseconds: UInt64 = 250
+    /// After which nodes may have given the house up.
+    private static let longSleep: UInt64 = 10_000
 
     init(
         job: JobID, request: JobRequest, input: Digest, context: JobRunner.Context,
@@ -222,7 +224,7 @@ final class JobRun: Sendable {
         let gap = now - state.ticked
         let isLate = gap > 2 * Self.tickMilliseconds
         if isLate { state.machine.excuse(gap - Self.tickMilliseconds, at: now) }
-        if hasSlept(at: now, state) { state.sleptAt = now }
+        if gap > Self.longSleep { state.sleptAt = now }
         state.ticked = now
         state.ticks += 1
         // Asked in any case: from then on the nodes are pinged often.
@@ -233,7 +235,7 @@ final class JobRun: Sendable {
 
     /// Whether the house was held up for more than ten seconds, now or a moment ago.
     private func hasSlept(at now: UInt64, _ state: State) -> Bool {
-        now - state.ticked > 10_000 || state.sleptAt.map { now - $0 < 5_000 } ?? false
+        now - state.ticked > Self.longSleep || state.sleptAt.map { now - $0 < 5_000 } ?? false
     }
 
     private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {
