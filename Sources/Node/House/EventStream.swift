@@ -15,13 +15,10 @@ struct EventStream: Sendable {
         let pulse = Pulse()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
-                while pulse.age < Self.patience {
-                    let before = ContinuousClock.now
-                    try await Task.sleep(for: .seconds(1))
+                repeat {
+                    try await Task.sleep(for: Pulse.interval)
                     // A node that was held up itself has not read what came meanwhile.
-                    let late = before.duration(to: .now) - .seconds(1)
-                    if late > .seconds(2) { pulse.excuse(late) }
-                }
+                } while pulse.look() < Self.patience
                 exchange.cancel()
             }
             var parser = ServerSentEventParser()
@@ -32,5 +29,4 @@ struct EventStream: Sendable {
             group.cancelAll()
         }
     }
-
 }

@@ -1,13 +1,18 @@
 import Synchronization
+import Transport
 
-/// When something was last heard.
+/// When something was last heard, by a process that may be held up itself.
 final class Pulse: Sendable {
-    private let last = Mutex(ContinuousClock.now)
+    /// Who looks regularly does so this often.
+    static let interval = Duration.seconds(1)
+    private let watch = Mutex(SilenceWatch(every: interval, tolerance: .seconds(2)))
 
-    var age: Duration { last.withLock { $0 }.duration(to: .now) }
+    /// How long ago that was.
+    var age: Duration { watch.withLock { $0.silence() } }
 
-    func beat() { last.withLock { $0 = .now } }
+    /// Something was heard.
+    func beat() { watch.withLock { $0.hear() } }
 
-    /// So much time, in which nobody listened, does not count.
-    func excuse(_ late: Duration) { last.withLock { $0 = min($0 + late, .now) } }
+    /// The regular look: the age, without the time by which this look is late.
+    func look() -> Duration { watch.withLock { $0.look() } }
 }

@@ -192,7 +192,8 @@ private final class LinkPump: Sendable {
     private let link: SecureLink
     private let outbound: AsyncStream<[UInt8]>
     private let sink: AsyncStream<[UInt8]>.Continuation
-    private let heard = Mutex(ContinuousClock.now)
+    /// A house that was held up itself has not read what came meanwhile.
+    private let heard = Mutex(SilenceWatch(every: workingPingInterval, tolerance: .seconds(1)))
     /// When somebody last asked how silent the node is: it has work then.
     private let watched = Mutex<ContinuousClock.Instant?>(nil)
     private let pings = Mutex(Pings())
@@ -231,8 +232,7 @@ private final class LinkPump: Sendable {
     /// Milliseconds since something was heard.
     func silence() -> UInt64 {
         watched.withLock { $0 = .now }
-        let silence = heard.withLock { $0.duration(to: .now) }
-        return UInt64(max(silence / .milliseconds(1), 0))
+        return UInt64(heard.withLock { $0.silence() } / .milliseconds(1))
     }
 
     /// The shortest of the last round trips, in microseconds.
@@ -270,7 +270,7 @@ private final class LinkPump: Sendable {
     private func receiveAll(_ body: @Sendable (WireFrame) -> Void) async {
         do {
             while let bytes = try await link.receive() {
-                heard.withLock { $0 = .now }
+                heard.withLock { $0.hear() }
                 let frame = try WireFrame(bytes)
                 switch frame.kind {
                 case .ping: _ = send(try Self.pong(frame))
@@ -286,12 +286,8 @@ private final class LinkPump: Sendable {
     private func ping() async {
         var pinged = ContinuousClock.now
         while true {
-            let before = ContinuousClock.now
             do { try await Task.sleep(for: Self.workingPingInterval) } catch { return }
-            // A house that was held up itself has not read what came meanwhile.
-            let late = before.duration(to: .now) - Self.workingPingInterval
-            if late > .seconds(1) { heard.withLock { $0 = min($0 + late, .now) } }
-            if heard.withLock({ $0.duration(to: .now) }) > Self.patience { return }
+            if heard.withLock({ $0.look() }) > Self.patience { return }
             let isWorking = watched.withLock { $0.map { $0.duration(to: .now) < .seconds(1) } }
             guard isWorking == true || pinged.duration(to: .now) >= Self.pingInterval else {
                 continue

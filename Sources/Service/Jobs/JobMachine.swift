@@ -107,6 +107,7 @@ public struct JobMachine: Sendable {
     /// The most that an attempt is excused, in milliseconds, and what it was.
     public static let mostExcused: UInt64 = 60_000
     private var excused: UInt64 = 0
+    private var punctuality: Punctuality
 
     /// A job whose first attempt begins now, with as many stages; times are in milliseconds of any
     /// clock that only moves on. `runsAhead` is for a pipeline of one stage that chooses token
@@ -116,6 +117,7 @@ public struct JobMachine: Sendable {
         self.runsAhead = runsAhead
         attempt = 1
         text = spec.text
+        punctuality = Punctuality(from: now)
         reset(stages: stages, at: now)
     }
 
@@ -235,6 +237,24 @@ public struct JobMachine: Sendable {
         case .replacing, .over:
             return []
         }
+    }
+
+    /// The connection to a stage's node was lost. Whoever gave up a house that was held up itself
+    /// is not to blame.
+    public mutating func hangUp(stage: Int, at now: UInt64) -> [Effect] {
+        let code: FaultCode = punctuality.mayBeGivenUp(at: now) ? .declined : .abandoned
+        return lose(stage: stage, "the connection was lost", code: code)
+    }
+
+    /// The house's clock beats, every `Punctuality.interval` milliseconds while nothing holds it
+    /// up: excuses what was late, and lets time pass as `tick` does. Before the second beat, and
+    /// after a late one, nobody's silence says anything: nodes are not asked for signs of life
+    /// before the first.
+    public mutating func beat(at now: UInt64, queued: [Int], silent: [UInt64]) -> [Effect] {
+        let isFirst = punctuality.isNew
+        let late = punctuality.beat(at: now)
+        if late > 0 { excuse(late, at: now) }
+        return tick(at: now, queued: queued, silent: isFirst || late > 0 ? [] : silent)
     }
 
     /// Lets time pass: whoever owes something for too long is lost. `queued` says how many

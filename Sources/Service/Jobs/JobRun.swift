@@ -34,9 +34,6 @@ final class JobRun: Sendable {
     private let nodes: Mutex<[PublicKey]>
     /// Inputs that may wait: a node that sends more than it is asked for is lost.
     private static let waitingInputs = 4_096
-    private static let tickMilliseconds: UInt64 = 250
-    /// After which nodes may have given the house up.
-    private static let longSleep: UInt64 = 10_000
 
     init(
         job: JobID, request: JobRequest, input: Digest, context: JobRunner.Context,
@@ -76,7 +73,7 @@ final class JobRun: Sendable {
     func run(_ pipeline: [JobRunner.Stage]) async {
         let ticker = Task { [sink] in
             while !Task.isCancelled {
-                try? await Task.sleep(for: .milliseconds(Int(Self.tickMilliseconds)))
+                try? await Task.sleep(for: .milliseconds(Int(Punctuality.interval)))
                 sink.yield(.tick)
             }
         }
@@ -84,7 +81,7 @@ final class JobRun: Sendable {
             machine: JobMachine(
                 spec: spec(), stages: pipeline.count, runsAhead: Self.runsAhead(pipeline),
                 at: context.milliseconds()),
-            pipeline: pipeline, ticked: context.milliseconds())
+            pipeline: pipeline)
         adopt(state)
         state.meter.begin(stages: pipeline.count)
         await carryOut(state.machine.begin(), &state)
@@ -116,12 +113,8 @@ final class JobRun: Sendable {
         var replies: [@Sendable (Rejection?) -> Void] = []
         /// What this job has told `NodeLoad`.
         var load: [(PublicKey, Int)] = []
-        /// When time last passed, and how often.
-        var ticked: UInt64
+        /// How often the clock has beaten, and when stand-ins are looked for again.
         var ticks = 0
-        /// When it had not passed for so long that nodes may have given the house up.
-        var sleptAt: UInt64?
-        /// The tick at which stand-ins are looked for again.
         var seeksAt = 0
         /// Who computes which stage along, and who did.
         var standIns: [Int: StandIn] = [:]
@@ -163,10 +156,8 @@ final class JobRun: Sendable {
                 effects = state.machine.receiveFromStandIn(frame)
             }
         case .lost(let node):
-            // Who gave up a house that slept is not to blame.
-            let code: FaultCode = hasSlept(at: now, state) ? .declined : .abandoned
             for (stage, place) in state.pipeline.enumerated() where place.node == node {
-                effects += state.machine.lose(stage: stage, "the connection was lost", code: code)
+                effects += state.machine.hangUp(stage: stage, at: now)
             }
             for (stage, standIn) in state.standIns where standIn.key == node {
                 state.machine.loseStandIn(of: stage)
@@ -220,22 +211,9 @@ final class JobRun: Sendable {
 
     private func tick(at now: UInt64, _ state: inout State) -> [JobMachine.Effect] {
         let queued = state.pipeline.map { context.load.waiting(at: $0.node) }
-        // A house that was held up itself has not heard anyone, nor told anyone what to do.
-        let gap = now - state.ticked
-        let isLate = gap > 2 * Self.tickMilliseconds
-        if isLate { state.machine.excuse(gap - Self.tickMilliseconds, at: now) }
-        if gap > Self.longSleep { state.sleptAt = now }
-        state.ticked = now
         state.ticks += 1
-        // Asked in any case: from then on the nodes are pinged often.
         let silent = state.pipeline.map { context.hub.silence(of: $0.node) }
-        let isHeard = state.ticks > 1 && !isLate
-        return state.machine.tick(at: now, queued: queued, silent: isHeard ? silent : [])
-    }
-
-    /// Whether the house was held up for more than ten seconds, now or a moment ago.
-    private func hasSlept(at now: UInt64, _ state: State) -> Bool {
-        now - state.ticked > Self.longSleep || state.sleptAt.map { now - $0 < 5_000 } ?? false
+        return state.machine.beat(at: now, queued: queued, silent: silent)
     }
 
     private func carryOut(_ effects: [JobMachine.Effect], _ state: inout State) async {

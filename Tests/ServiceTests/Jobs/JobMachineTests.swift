@@ -122,7 +122,7 @@ import Testing
         }
     }
 
-    private func toy(
+    func toy(
         stages: Int, prompt: Int, tokens: [Int32], maxTokens: Int? = nil, stops: [String] = [],
         end: Int32 = -1, scores: Int? = nil, endBy: UInt64? = nil
     ) throws -> Toy {
@@ -142,7 +142,7 @@ import Testing
         return toy
     }
 
-    private func words(_ text: String) throws -> [Int32] {
+    func words(_ text: String) throws -> [Int32] {
         try Self.file.get().tokenizer.encode(text)
     }
 
