@@ -10,6 +10,12 @@ public protocol LoggedMachine: Sendable {
     associatedtype Action: Sendable
     /// Why it refuses an input; then nothing has changed.
     associatedtype Rejection: Error, Hashable, Sendable
+    /// What it goes by.
+    associatedtype Policy: Sendable
+    /// What it goes by now.
+    var policy: Policy { get }
+    /// A machine in the state that these canonical bytes are of.
+    init(policy: Policy, stateBytes: [UInt8]) throws(CodecError)
     /// Takes an input and returns what is to be done, in order.
     mutating func apply(_ input: Input, at now: Timestamp) throws(Rejection) -> [Action]
     /// The canonical bytes of the state.
@@ -147,10 +153,12 @@ final class MachineRunner<Machine: LoggedMachine>: Sendable {
 
     /// The state when `run` has ended in order, and how many records of this runner's are in it; so
     /// is what led to questions only, and was not written. `nil` before that, and if a record could
-    /// not be made durable.
+    /// not be made durable, or if it cannot be read again: only what can takes the records' place.
     func stateAtRest() -> (bytes: [UInt8], records: Int)? {
         guard isAtRest.load(ordering: .acquiring) else { return nil }
-        return (look { $0.machine.stateBytes }, made.load(ordering: .relaxed))
+        let (policy, bytes) = look { ($0.machine.policy, $0.machine.stateBytes) }
+        guard (try? Machine(policy: policy, stateBytes: bytes)) != nil else { return nil }
+        return (bytes, made.load(ordering: .relaxed))
     }
 
     private func ask(_ input: Machine.Input?) async throws(Failure) -> Reply {

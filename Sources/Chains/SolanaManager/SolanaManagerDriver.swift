@@ -144,14 +144,7 @@ public final class SolanaManagerDriver: Sendable {
     /// The same when `run` has ended in order; `nil` before that, and if a record could not be made
     /// durable. Whoever keeps it can be followed by a driver of other rules: nothing that happened
     /// is gone through again.
-    public func stateAtRest() -> (bytes: [UInt8], records: Int)? {
-        // Only what can be read again takes the records' place.
-        guard let rest = runner.stateAtRest(),
-            (try? SolanaManager(
-                policy: runner.look { $0.machine.policy }, stateBytes: rest.bytes)) != nil
-        else { return nil }
-        return rest
-    }
+    public func stateAtRest() -> (bytes: [UInt8], records: Int)? { runner.stateAtRest() }
 
     /// How far a payout is. An end that is not durable yet is not shown: until then it waits.
     public func status(of id: Digest) -> SolanaPayoutStatus {
