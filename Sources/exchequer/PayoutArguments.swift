@@ -9,7 +9,7 @@ import Transport
 /// Gas of one operation that settles.
 struct GasArgument: ExpressibleByArgument {
     private enum Operation: String, CaseIterable {
-        case commit, activate, claim, dispersal, payee
+        case commit, activate, claim, dispersal, payee, newholder
     }
 
     static var names: String {
@@ -28,13 +28,14 @@ struct GasArgument: ExpressibleByArgument {
         self.units = units
     }
 
-    func enter(in table: inout GasTable) {
+    func enter(in plan: inout HouseConfiguration.Payouts) {
         switch operation {
-        case .commit: table.commit = units
-        case .activate: table.activate = units
-        case .claim: table.claim = units
-        case .dispersal: table.dispersal = units
-        case .payee: table.payee = units
+        case .commit: plan.gas.commit = units
+        case .activate: plan.gas.activate = units
+        case .claim: plan.gas.claim = units
+        case .dispersal: plan.gas.dispersal = units
+        case .payee: plan.gas.payee = units
+        case .newholder: plan.newHolderGas = units
         }
     }
 }
@@ -141,7 +142,7 @@ struct PayoutArguments: ParsableArguments {
         case "everyone": plan.bearing = .everyone
         default: throw ValidationError("--gas-bearing is house or everyone.")
         }
-        for argument in gas { argument.enter(in: &plan.gas) }
+        for argument in gas { argument.enter(in: &plan) }
         plan.treasuries = try treasury.map { try evmAddress($0) }
         guard !plan.treasuries.contains(.zero) else {
             throw ValidationError("--treasury is an account of your own, and not 0x0000....")

@@ -35,6 +35,40 @@ private let planRows: [PlanRow] = [
         name: "from eight on one root is cheaper for the house", payees: 8,
         counts: [8, 0, 0, 0, 0], gas: commitAndActivate),
     .init(
+        name: "two of three hold none of the token yet", payees: 3,
+        quotes: quotes { $0.newHolders = NewHolders([]) },
+        change: { $0.isNewHolder = $0.party.rawValue > 1 }, counts: [0, 3, 0, 0, 0],
+        gas: 63_400 + 3 * 9_025 + 2 * 17_100),
+    .init(
+        name: "three who do not are dearer than a root", payees: 3,
+        quotes: quotes { $0.newHolders = NewHolders([]) }, change: { $0.isNewHolder = true },
+        counts: [3, 0, 0, 0, 0], gas: commitAndActivate),
+    .init(
+        name: "whoever claims pays for it too, so it changes nothing where everyone counts",
+        payees: 500,
+        quotes: quotes {
+            $0.bearing = .everyone
+            $0.batchesPerClaim = 7
+            $0.newHolders = NewHolders([])
+        }, change: { $0.isNewHolder = true }, counts: [500, 0, 0, 0, 0],
+        gas: commitAndActivate + (500 * 57_872 + 6) / 7 + 500 * 17_100),
+    .init(
+        name: "nor where they are sent it", payees: 500,
+        quotes: quotes {
+            $0.bearing = .everyone
+            $0.batchesPerClaim = 6
+            $0.newHolders = NewHolders([])
+        }, change: { $0.isNewHolder = true }, counts: [0, 500, 0, 0, 0],
+        gas: 63_400 + 500 * (9_025 + 17_100)),
+    .init(
+        name: "a voucher is claimed by its payee", payees: 3,
+        quotes: quotes {
+            $0.vouches = true
+            $0.gas.voucher = 10_000
+            $0.newHolders = NewHolders([])
+        }, change: { ($0.isNewHolder, $0.hasChannel) = (true, $0.party.rawValue == 2) },
+        counts: [0, 2, 1, 0, 0], gas: 10_000 + 63_400 + 2 * (9_025 + 17_100)),
+    .init(
         name: "a million leaves cost the same", payees: 1_000_000,
         counts: [1_000_000, 0, 0, 0, 0], gas: commitAndActivate),
     .init(
@@ -238,5 +272,22 @@ private let planRows: [PlanRow] = [
         let one = zip(plain, undated.canonicalBytes()).filter { $0 != $1 }
         #expect(one.map(\.1) == [0x82])
         #expect(try Command(canonicalBytes: undated.canonicalBytes()) == undated)
+    }
+
+    /// Who holds none of a token is behind the rest, and no longer than is asked for.
+    @Test func newHoldersAreInTheJournal() throws {
+        let plain = Command.settle(World.quotes()).canonicalBytes()
+        let holder = NewHolders.Holder(PartyID(7), .tly)
+        for count in [0, 1, NewHolders.most] {
+            let all = Array(repeating: holder, count: count)
+            let command = Command.settle(World.quotes { $0.newHolders = NewHolders(all) })
+            let bytes = command.canonicalBytes()
+            #expect(try Command(canonicalBytes: bytes) == command)
+            #expect(bytes.count == plain.count + 12 + 12 * count)
+        }
+        let tooMany = Array(repeating: holder, count: NewHolders.most + 1)
+        let bytes = Command.settle(World.quotes { $0.newHolders = NewHolders(tooMany) })
+            .canonicalBytes()
+        #expect(throws: CodecError.self) { try Command(canonicalBytes: bytes) }
     }
 }

@@ -28,11 +28,13 @@ extension World {
             let pushes = random.below(3) != 0
             let everyone = random.below(2) == 0
             let held = Amount(UInt128(random.below(1 << 40)))
+            let isAsked = everyone && held.units % 2 == 0
             return .settle(
                 World.quotes { quotes in
                     if !pushes { quotes.pushFloat = nil }
                     if everyone { quotes.bearing = .everyone }
                     quotes.solanaFloat = held
+                    if isAsked { quotes.newHolders = NewHolders([.init(party, .usd)]) }
                     quotes.refundAbove.usd(Amount(UInt128(random.below(1 << 30))))
                 })
         case 2, 3:

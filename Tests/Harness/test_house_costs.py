@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 from test_house_chain import House, eventually, exchequer
 from test_house_payouts import Payer
-from test_settlement_upkeep import begin, pass_time, paying, settle
+from test_settlement_upkeep import begin, pass_time, paying, send, settle
 
 DELAY = "1000"
 
@@ -223,6 +223,44 @@ def test_a_root_costs_its_making_it_pay_as_well(guarded):
     for cost in costs:
         receipt = house.chain.call("eth_getTransactionReceipt", "0x" + cost["transaction"])
         assert int(receipt["gasUsed"], 16) == cost["gas"]
+
+
+def test_who_holds_nothing_yet_is_quoted_dearer(payer):
+    """Two of three hold none of the token: they are sent it, at what was quoted. When nobody holds
+    any, a root is cheaper."""
+    house = payer
+    usdc, keys = house.addresses["usdc"], house.chain.keys
+    house.begin()
+    house.fill(1, 2, 3)
+
+    def empty(*accounts):
+        for account in accounts:
+            send(house, account, usdc, "transfer(address,uint256)", ["address", "uint256"],
+                 keys[0][1], house.dollars(account))
+
+    def settled():
+        for account in (1, 2, 3):
+            house.withdraw(account, "0.50")
+        house.operate("settle")
+        return max(house.get("/v1/settlements")["data"], key=lambda one: one["made_at"])
+
+    empty(1, 2)
+    pushed = settled()
+    assert "batch" not in pushed and pushed["quotes"]["new_holders"] == 2
+    assert pushed["quotes"]["gas"]["new_holder"] == 17_100
+    assert pushed["gas"] == 63_400 + 3 * 9_025 + 2 * 17_100
+    eventually("all are paid", lambda: house.are_over(1))
+
+    def costs():
+        house.chain.call("anvil_mine", "0x1")
+        return house.get("/v1/dispersals/1")["costs"]
+
+    (cost,) = eventually("it is booked", costs)
+    assert 0.99 < cost["gas"] / pushed["gas"] < 1.01
+    empty(1, 2, 3)
+    rooted = settled()
+    assert rooted["batch"] == 1 and rooted["dispersals"] == 0
+    assert rooted["quotes"]["new_holders"] == 3 and rooted["gas"] == 39_535 + 90_091
 
 
 def test_what_a_rollup_charges_is_quoted_and_booked(payer):

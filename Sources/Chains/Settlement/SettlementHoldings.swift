@@ -195,6 +195,19 @@ public struct SettlementReader: Sendable {
         try await numbers("claimed", at: block, accounts.map { [.address(token), .address($0)] })
     }
 
+    /// What accounts hold of tokens, in their order.
+    public func balances(
+        _ holders: [(account: EVMAddress, token: EVMAddress)], at block: UInt64
+    ) async throws(ChainError) -> [UInt128] {
+        let questions = holders.map { Self.balance(of: $0.account, in: $0.token) }
+        let told = try await ask(questions, at: block)
+        return try abi { () throws(ABIError) in
+            var all: [UInt128] = []
+            for value in told.values { all.append(try value.uint128("balanceOf")) }
+            return all
+        }
+    }
+
     /// What providers could take out of their bonds, in their order.
     public func withdrawable(
         _ providers: [EVMAddress], at block: UInt64

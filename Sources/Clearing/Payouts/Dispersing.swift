@@ -8,12 +8,15 @@ extension ClearingHouse {
         _ quotes: SettlementQuotes, at time: Timestamp, into events: inout [Event]
     ) throws(Rejection) {
         let nettings = parties.map { netting(of: $0) }
+        let newHolders = Set(quotes.newHolders?.all ?? [])
         var positions: [SettlementPlan.Position] = []
         for (party, netting) in zip(parties, nettings) {
             for asset in Asset.allCases {
                 let units = asset.chainUnits(netting.due[asset])
                 if units == 0 { continue }
-                positions.append(position(of: party, asset, units, quotes))
+                var position = position(of: party, asset, units, quotes)
+                position.isNewHolder = newHolders.contains(.init(party.id, asset))
+                positions.append(position)
             }
         }
         if positions.isEmpty { throw .nothingToSettle }

@@ -25,6 +25,8 @@ public struct SettlementPlan: Hashable, Sendable {
         public var hasChannel = false
         /// Whether it is the one whose money is sent.
         public var isPayer = false
+        /// Whether it holds none of that asset on the EVM chain.
+        public var isNewHolder = false
 
         /// A position of a payee that can be sent money.
         public init(_ party: PartyID, _ asset: Asset, units: UInt128) {
@@ -168,6 +170,17 @@ private struct Draft {
             gas.add(pushed, times: table.payee)
         }
         gas.add(UInt64(choices.count { $0 == .paid(.voucher) }), times: table.voucher)
+        // Who has the first transfer made pays for it.
+        let first = zip(positions, choices).count { position, choice in
+            let isPaidFor: Bool =
+                switch choice {
+                case .paid(.push): true
+                case .paid(.root), .paid(.voucher): quotes.bearing == .everyone
+                case .paid(.solana), .carried: false
+                }
+            return position.isNewHolder && isPaidFor
+        }
+        gas.add(UInt64(first), times: quotes.newHolders?.gas ?? 0)
         let leaves = UInt64(choices.count { $0 == .paid(.root) })
         guard leaves > 0 else { return gas }
         gas.add(1, times: table.commit)

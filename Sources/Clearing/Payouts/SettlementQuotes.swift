@@ -42,6 +42,36 @@ public struct GasTable: Hashable, Sendable {
     public init() {}
 }
 
+/// Who holds none of the token that it is due: then its balance is a slot that is zero, and the
+/// first transfer to it costs more, whoever pays for it.
+public struct NewHolders: Hashable, Sendable {
+    /// A party and a token of which it holds nothing.
+    public struct Holder: Hashable, Sendable {
+        /// Who.
+        public let party: PartyID
+        /// Of what.
+        public let asset: Asset
+
+        /// A party that holds nothing of an asset.
+        public init(_ party: PartyID, _ asset: Asset) {
+            self.party = party
+            self.asset = asset
+        }
+    }
+
+    /// Of so many at most it is asked. Where more are due something, a root is cheaper for the
+    /// house whoever they are; and if everyone's gas counts, each way costs the same more.
+    public static let most = 64
+    /// What such a transfer costs beyond others: a slot that was zero takes 20,000 gas, one that
+    /// was not 2,900 (EIP-2200, EIP-2929).
+    public var gas: UInt64 = 17_100
+    /// All of those that could be sent money.
+    public var all: [Holder]
+
+    /// These parties, at the usual gas.
+    public init(_ all: [Holder]) { self.all = all }
+}
+
 /// What settling costs and what it may draw on, as the shell found it. It is part of the command
 /// that settles, so a replay decides the same.
 public struct SettlementQuotes: Hashable, Sendable {
@@ -75,6 +105,8 @@ public struct SettlementQuotes: Hashable, Sendable {
     /// Whether it is noted since when vouchers wait to be claimed. Settlements of before have not
     /// done so, and a replay of them does not either.
     public var datesVouchers = false
+    /// Who holds none of what it is due; `nil` if that was not asked.
+    public var newHolders: NewHolders?
 
     /// Quotes of a payer, without any rail but the root.
     public init(
@@ -111,9 +143,11 @@ extension SettlementQuotes: CanonicalCodable {
     public func encode(into writer: inout ByteWriter) {
         writer.write(gasPrice)
         writer.write(gas)
-        // The top bit says that there are vouchers, the next one that they are dated: without
-        // them the bytes are those of before.
-        writer.write(bearing.rawValue | (vouches ? 0x80 : 0) | (datesVouchers ? 0x40 : 0))
+        // The top bit says that there are vouchers, the next one that they are dated, the third
+        // that new holders follow: without them the bytes are those of before.
+        writer.write(
+            bearing.rawValue | (vouches ? 0x80 : 0) | (datesVouchers ? 0x40 : 0)
+                | (newHolders != nil ? 0x20 : 0))
         writer.write(batchesPerClaim)
         writer.write(signatureLamports)
         writer.write(priorityLamports)
@@ -123,13 +157,14 @@ extension SettlementQuotes: CanonicalCodable {
         writer.write(payer)
         writer.write(refundAbove)
         writer.write(name)
+        if let newHolders { writer.write(newHolders) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
         gasPrice = try reader.readUInt128()
         gas = try reader.read()
         let mark = try reader.readUInt8()
-        guard let bearing = GasBearing(rawValue: mark & 0x3F) else {
+        guard let bearing = GasBearing(rawValue: mark & 0x1F) else {
             throw .invalidValue("gas bearing")
         }
         self.bearing = bearing
@@ -144,5 +179,30 @@ extension SettlementQuotes: CanonicalCodable {
         payer = try reader.read()
         refundAbove = try reader.read()
         name = try reader.readDigest()
+        if mark & 0x20 != 0 { newHolders = try reader.read() }
+    }
+}
+
+extension NewHolders: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(gas)
+        writer.write(all)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        let gas = try reader.readUInt64()
+        self.init(try reader.readArray(limit: Self.most))
+        self.gas = gas
+    }
+}
+
+extension NewHolders.Holder: CanonicalCodable {
+    public func encode(into writer: inout ByteWriter) {
+        writer.write(party)
+        writer.write(asset)
+    }
+
+    public init(from reader: inout ByteReader) throws(CodecError) {
+        self.init(try reader.read(), try reader.read())
     }
 }

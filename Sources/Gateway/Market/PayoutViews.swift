@@ -123,6 +123,7 @@ enum PayoutViews {
             /// Gas of each operation, with what a rollup charges beside it.
             struct Gas: Encodable, Sendable {
                 let commit, activate, claim, dispersal, payee: UInt64
+                let newHolder: UInt64?
             }
 
             let gas: Gas
@@ -132,6 +133,8 @@ enum PayoutViews {
             let pushUsd, pushTly, solanaUsd: String?
             let vouches: Bool
             let voucherGas: UInt64
+            /// How many of those that could be sent money hold none of the token.
+            let newHolders: Int?
         }
 
         let madeAt, gas: UInt64
@@ -155,7 +158,8 @@ enum PayoutViews {
             quotes = Quotes(
                 gas: Quotes.Gas(
                     commit: table.commit, activate: table.activate, claim: table.claim,
-                    dispersal: table.dispersal, payee: table.payee),
+                    dispersal: table.dispersal, payee: table.payee,
+                    newHolder: told.newHolders?.gas),
                 gasPrice: "\(told.gasPrice)", bearing: "\(told.bearing)",
                 minimumUsd: Asset.usd.format(told.minimum[.usd]),
                 minimumTly: Asset.tly.format(told.minimum[.tly]),
@@ -165,7 +169,8 @@ enum PayoutViews {
                 pushUsd: told.pushFloat.map { Asset.usd.format($0[.usd]) },
                 pushTly: told.pushFloat.map { Asset.tly.format($0[.tly]) },
                 solanaUsd: told.solanaFloat.map { Asset.usd.format($0) },
-                vouches: told.vouches, voucherGas: told.gas.voucher)
+                vouches: told.vouches, voucherGas: told.gas.voucher,
+                newHolders: told.newHolders?.all.count)
         }
     }
 

@@ -80,29 +80,36 @@ public final class PayoutDesk: Sendable {
     ///
     /// - Throws: ``Failure/unavailable(_:)`` while the chains do not tell what it would cost.
     public func settlement() async throws(Failure) -> Command {
-        let found: Quoted
+        // Before what can be sent is asked: the longer ago that is, the more of it may be booked.
+        let newHolders = await settlement.newHolders(among: try await due())
+        var found: Quoted
         do throws(ChainError) {
             found = try await quoted(compares: true)
         } catch {
             throw Failure(error)
         }
         // Whoever can be sent money shall not have to claim for want of a block.
-        for asset in found.awaited {
-            if try await isDue(asset, onSolana: solana != nil) {
+        if !found.awaited.isEmpty {
+            let due = try await due()
+            for asset in found.awaited where due.contains(where: { $0.holder.asset == asset }) {
                 throw .unavailable(Quoted.isAwaited(asset))
             }
         }
+        found.quotes.newHolders = newHolders
         return .settle(found.quotes)
     }
 
-    /// Whether anybody is to be sent an asset on the EVM chain.
-    private func isDue(_ asset: Asset, onSolana: Bool) async throws(Failure) -> Bool {
+    /// Who may be sent what on the EVM chain, and to which account.
+    private func due() async throws(Failure) -> [DuePayee] {
+        let onSolana = solana != nil
         do throws(SequencerError) {
             return try await sequencer.read { house in
-                house.parties.contains { party in
-                    let goesElsewhere = onSolana && asset == .usd && party.payout.solana != nil
-                    return !goesElsewhere && party.isPushable
-                        && asset.chainUnits(house.due(party.id)[asset]) > 0
+                house.parties.filter(\.isPushable).flatMap { party in
+                    let due = house.due(party.id)
+                    return Asset.allCases.filter { asset in
+                        let goesElsewhere = onSolana && asset == .usd && party.payout.solana != nil
+                        return !goesElsewhere && asset.chainUnits(due[asset]) > 0
+                    }.map { DuePayee(holder: .init(party.id, $0), account: party.address) }
                 }
             }
         } catch {

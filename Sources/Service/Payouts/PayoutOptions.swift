@@ -9,6 +9,8 @@ extension HouseConfiguration {
         public var bearing = GasBearing.house
         /// Gas of what settles, without what a rollup charges beside it.
         public var gas = GasTable()
+        /// What a transfer to somebody costs more who holds none of the token.
+        public var newHolderGas = NewHolders([]).gas
         /// How many batches a payee lets pass from one claim to the next.
         public var batchesPerClaim: UInt16 = 1
         /// The least that is sent or calls for a root: a cent, a hundredth of a TLY.

@@ -1,7 +1,14 @@
 import Chains
 import Clearing
+import Logging
 import Primitives
 import Synchronization
+
+/// A party that may be sent an asset, and its account.
+struct DuePayee: Sendable {
+    let holder: NewHolders.Holder
+    let account: EVMAddress
+}
 
 /// What settling costs on the EVM chain, and what the account that pays there can send.
 extension SettlementService {
@@ -25,6 +32,25 @@ extension SettlementService {
         quotes.vouches = channels.options != nil
         quotes.datesVouchers = quotes.vouches
         return quotes
+    }
+
+    /// Who of those that may be sent money holds none of the token, as enough nodes tell of one
+    /// block; `nil` if they are too many, or if too few nodes tell.
+    func newHolders(among due: [DuePayee]) async -> NewHolders? {
+        guard let payer, due.count <= NewHolders.most else { return nil }
+        var found = NewHolders([])
+        found.gas = payer.options.newHolderGas
+        do throws(ChainError) {
+            let held = try await reader.balances(
+                due.map { ($0.account, token(of: $0.holder.asset)) }, at: freshHeight())
+            found.all = zip(due, held).filter { $1 == 0 }.map(\.0.holder)
+            return found
+        } catch {
+            log.warning(
+                "nodes do not tell who holds a token already: a settlement is planned without it",
+                metadata: ["error": "\(error)"])
+            return nil
+        }
     }
 
     /// Wei for a unit of gas, as enough nodes have reached it.
