@@ -257,6 +257,9 @@ class Cluster(Chain):
         self.call("test_setAccount", account, found["lamports"], found["owner"],
                   base64.b64encode(bytes(content)).decode())
 
+    def lamports(self, owner):
+        return self.call("getBalance", str(owner), {"commitment": "processed"})["value"]
+
     def balance(self, owner):
         found = self.call("getTokenAccountBalance", str(self.tokens(owner)),
                           {"commitment": "processed"})
@@ -311,7 +314,11 @@ def test_on_solana(cluster):
     run(*asked, stdin=json.dumps(run(
         "voucher", "--channel", channel, "--key-file", cluster.keys[0][0], "--cumulative", 260)))
     assert "a voucher over 260 units is kept, and 250 are claimed" in run(*close, *store, code=5)
-    assert run(*claim)["settled"] == 1
+    # A lamport for each of 5,300 compute units that a settle may take, beside three signatures: its
+    # own, the voucher's in it, and that of the payout, which offers nothing.
+    before = cluster.lamports(cluster.keys[1][1])
+    assert run(*claim, "--compute-price", 1_000_000)["settled"] == 1
+    assert before - cluster.lamports(cluster.keys[1][1]) == 3 * 5_000 + 5_300
     # Nor while somebody's account is frozen, whose money the program would give away.
     cluster.freeze(cluster.keys[0][1])
     assert "cannot be paid (frozen)" in run(*close, *store, code=5)

@@ -18,7 +18,8 @@ public struct PaymentSettler: Sendable {
     ///   - nodes: what enough of them say of channels and transactions is believed, and no less.
     ///   - payee: the key of the channels' payee, which alone can seal a channel that the payer
     ///     closes; `nil` if the payer is it, or nobody here.
-    ///   - computePrice: millionths of a lamport for a compute unit.
+    ///   - computePrice: millionths of a lamport for a compute unit of what has a voucher believed.
+    ///     What pays out waits for no deadline, and offers nothing.
     ///   - tables: lookup tables that hold channels; without them four fit a transaction.
     public init(
         store: VoucherStore, nodes: SolanaNodes, payer: Ed25519.PrivateKey,
@@ -183,8 +184,7 @@ public struct PaymentSettler: Sendable {
         guard let pair = channel.settleAndSeal(voucher) else { return }
         let (hash, height) = try await nodes.blockhash()
         let message = try SolanaMessage(
-            [.computeLimit(SettlePlan.unitsPerSettle + 300)] + pair, payer: plan.payer,
-            blockhash: hash, tables: plan.tables)
+            plan.budget(for: 1) + pair, payer: plan.payer, blockhash: hash, tables: plan.tables)
         try await send(
             message, [ChannelClaim.Row(voucher, total: voucher.cumulative)], height, &round)
     }

@@ -93,11 +93,13 @@ public struct SettlePlan: Sendable {
             else { throw .noSettle }
             pairs += pair
         }
-        var head = [
-            SolanaInstruction.computeLimit(UInt32(settles.count) * Self.unitsPerSettle + 300)
-        ]
-        if computePrice > 0 { head.append(.computePrice(computePrice)) }
-        return head + pairs
+        return budget(for: settles.count) + pairs
+    }
+
+    /// How many compute units so many pairs may take, and what is offered for each.
+    func budget(for pairs: Int) -> [SolanaInstruction] {
+        let limit = SolanaInstruction.computeLimit(UInt32(pairs) * Self.unitsPerSettle + 300)
+        return computePrice > 0 ? [limit, .computePrice(computePrice)] : [limit]
     }
 
     private func compile(

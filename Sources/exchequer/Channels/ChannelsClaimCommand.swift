@@ -47,6 +47,12 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
     var lookupTable: String?
     @Option(help: "Solana: the owner that the program sends rounding to.")
     var treasury = PaymentChannel.standardTreasury.description
+    @Option(
+        help: """
+            Solana: millionths of a lamport offered for a compute unit, at most 10000000: where \
+            slots are full, a claim that offers nothing may come too late. Five channels take 25300.
+            """)
+    var computePrice: UInt64 = 0
     @Flag(help: "Only what is due: closing, expiring within the hour, or an hour old.")
     var due = false
     @Option(help: "Seconds after which it ends with what is on its way.") var timeout = 120
@@ -61,7 +67,13 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         var reasons: [String] = []
     }
 
-    func validate() throws { try nodes.require() }
+    func validate() throws {
+        try nodes.require()
+        guard computePrice <= 10_000_000, computePrice == 0 || rail == .solana else {
+            throw ValidationError(
+                "--compute-price is at most 10000000, and goes with --rail solana.")
+        }
+    }
 
     func run() async throws {
         let folder = try ChannelFolder(store)
@@ -141,7 +153,7 @@ struct ChannelsClaimCommand: AsyncParsableCommand {
         let settler = PaymentSettler(
             store: store, nodes: cluster, payer: key,
             payee: try authorizerKeyFile.map { try ChannelFiles.solanaKey($0, keys) },
-            tables: tables)
+            computePrice: computePrice, tables: tables)
         var report = Report()
         try await settler.look()
         try await repeated { isFirst in
