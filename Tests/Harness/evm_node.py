@@ -20,6 +20,7 @@ and
                                         it is a rollup of the OP stack from now on, and charges that
                                         beside gas (evm_rollup.py); zeros: a chain like another
     test_muteRollupOracle [on]          the contract that quotes those fees reverts
+    test_stall [stalls]                 no block is made, however much time passes
     test_stallFinality [stalls]         the block of the tag "finalized" stays what it is
     test_mute [on]                      reverts come without their reasons, as from some nodes
 """
@@ -58,6 +59,7 @@ class Node(RpcNode):
         self.refused = set()
         self.minimum_tip = 0
         self.is_mute = False
+        self.is_stalled = False
 
     def is_public(self, method):
         return "_" in method
@@ -212,7 +214,7 @@ class Node(RpcNode):
             refuse(f"rlp: {error}")
         self._admit(transaction, sender)
         self.chain.pool.setdefault(sender, {})[transaction.nonce] = transaction
-        if self.automine:
+        if self.automine and not self.is_stalled:
             self.chain.mine()
         return data(transaction.hash)
 
@@ -268,6 +270,12 @@ class Node(RpcNode):
         """Whether the block of the tag "finalized" stays what it is now, however many are mined."""
         chain = self.chain
         chain.stalled_at = chain.header("finalized").block_number if stalls else None
+        return True
+
+    def test_stall(self, stalls=True):
+        self.is_stalled = bool(stalls)
+        if not self.is_stalled and self.automine:
+            self.chain.mine()
         return True
 
     def test_mute(self, on=True):
@@ -334,7 +342,8 @@ class Node(RpcNode):
 def mine_regularly(node: Node, seconds: float, stop: threading.Event):
     while not stop.wait(seconds):
         with node.lock:
-            node.chain.mine()
+            if not node.is_stalled:
+                node.chain.mine()
 
 
 def announce(node: Node, ports: list[int]):

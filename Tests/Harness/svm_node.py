@@ -17,6 +17,7 @@ with test_tick. Besides a validator's methods it has the faults of rpc_server.py
     test_drop [n]                    the next n sends are acknowledged and never land
     test_rollback [slots, keep]      a fork takes the place of the last slots, also of confirmed
                                      ones; keep: with their transactions
+    test_stall [stalls]              no slot passes by time
     test_stallFinality [stalls]      no further slot becomes final
     test_forget [slot, looks]        nothing is told of transactions of earlier slots any more; 0:
                                      all of them are known again, as they are after so many answers
@@ -106,6 +107,7 @@ class Node(RpcNode):
     ):
         super().__init__()
         self.chain = Chain(**chain_options)
+        self.is_stalled = False
         self.dropping = 0
         self.looks_left = 0
         self.keys = []
@@ -384,6 +386,10 @@ class Node(RpcNode):
             invalid(f"1 to {len(self.chain.blocks) - 1} slots")
         return self.chain.roll_back(slots, keep)
 
+    def test_stall(self, stalls=True):
+        self.is_stalled = bool(stalls)
+        return True
+
     def test_stallFinality(self, stalls=True):
         self.chain.stall_finality(stalls)
         return True
@@ -414,7 +420,8 @@ class Node(RpcNode):
 def pass_slots(node: Node, seconds: float, stop: threading.Event):
     while not stop.wait(seconds):
         with node.lock:
-            node.chain.tick()
+            if not node.is_stalled:
+                node.chain.tick()
 
 
 def announce(node: Node, ports: list[int]):

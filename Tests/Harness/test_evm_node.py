@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -107,6 +108,32 @@ def test_signals_end_it_cleanly(how):
     assert stop(process, how) == 0
     with pytest.raises(OSError):
         http.client.HTTPConnection("127.0.0.1", line["port"], timeout=5).request("GET", "/")
+
+
+def test_blocks_can_stand_still():
+    process, line = start("--interval", "0.05", "--chain-id", str(CHAIN_ID), "--accounts", "2")
+    try:
+        client = Client(line["listening"], line["port"])
+        eth = client.web3.eth
+
+        def until(is_done):
+            end = time.monotonic() + 30
+            while not is_done() and time.monotonic() < end:
+                time.sleep(0.01)
+            return is_done()
+
+        assert until(lambda: eth.block_number > 2)
+        client.result("test_stall", True)
+        stands = eth.block_number
+        sent = client.result("eth_sendRawTransaction", raw(0, 0))
+        time.sleep(0.5)
+        assert eth.block_number == stands
+        assert client.result("eth_getTransactionReceipt", sent) is None
+        client.result("test_stall", False)
+        assert until(lambda: client.result("eth_getTransactionReceipt", sent) is not None)
+        assert until(lambda: eth.block_number > stands + 2)
+    finally:
+        stop(process)
 
 
 def test_busy_port_is_an_error():

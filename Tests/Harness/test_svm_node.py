@@ -5,6 +5,7 @@ import http.client
 import json
 import struct
 import threading
+import time
 import urllib.request
 
 import pytest
@@ -26,9 +27,10 @@ from solders.system_program import (
     transfer,
 )
 from solders.transaction import VersionedTransaction
-from svm_node import ASSOCIATED, TOKEN_PROGRAMS, Node
+from svm_node import ASSOCIATED, TOKEN_PROGRAMS, Node, pass_slots
 
 BASE64 = {"encoding": "base64"}
+PROCESSED = {"commitment": "processed"}
 
 
 class Caller:
@@ -148,6 +150,30 @@ def test_finality_can_stand_still(call):
     call.ok("test_stallFinality", False)
     assert call.ok("getSlot", {"commitment": "finalized"}) == final + 60
     assert call.status(name)["confirmationStatus"] == "finalized"
+
+
+def test_slots_can_stand_still(call):
+    stop = threading.Event()
+    clock = threading.Thread(target=pass_slots, args=(call.node, 0.005, stop))
+    clock.start()
+    try:
+        def until(is_done):
+            end = time.monotonic() + 30
+            while not is_done() and time.monotonic() < end:
+                time.sleep(0.005)
+            return is_done()
+
+        first = call.ok("getSlot", PROCESSED)
+        assert until(lambda: call.ok("getSlot", PROCESSED) > first + 3)
+        call.ok("test_stall", True)
+        stands = call.ok("getSlot", PROCESSED)
+        time.sleep(0.1)
+        assert call.ok("getSlot", PROCESSED) == stands
+        call.ok("test_stall", False)
+        assert until(lambda: call.ok("getSlot", PROCESSED) > stands + 3)
+    finally:
+        stop.set()
+        clock.join()
 
 
 def test_a_blockhash_of_the_left_fork_is_unknown(call):
