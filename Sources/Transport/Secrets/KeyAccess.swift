@@ -23,7 +23,9 @@ public struct KeyAccess: Sendable {
 
     /// The secret in a file.
     public func secret(in path: String) throws(SecretFileError) -> Secret {
-        ProcessGuard.closeToDumps()
+        if !ProcessGuard.closeToDumps() {
+            warn("the system lets this process leave a core dump, with the secret of \(path) in it")
+        }
         switch try SecretFile.content(path) {
         case .plain(let secret):
             if SecretFile.isWide(path) {
