@@ -68,8 +68,17 @@ import Transport
         /// Lets so many seconds pass on the chain, and a block be made.
         func pass(_ seconds: UInt64) async throws {
             let _: Int64 = try await chain.rpc.call("evm_increaseTime", [.quantity(seconds)])
-            let _: String? = try await chain.rpc.callOptional(
-                "anvil_mine", [.quantity(1 as UInt64)])
+            try await mine(1)
+        }
+
+        func mine(_ blocks: UInt64) async throws {
+            let _: String? = try await chain.rpc.callOptional("anvil_mine", [.quantity(blocks)])
+        }
+
+        /// Takes back what is in the last blocks.
+        func undo(_ blocks: UInt64) async throws {
+            let _: String = try await chain.rpc.call(
+                "anvil_reorg", [.quantity(blocks), .bool(false)])
         }
 
         /// From when the contract lets a verdict be executed; `nil` without a request.
@@ -152,14 +161,14 @@ import Transport
 
     /// A house on the stage, which works until the body has returned.
     private func withHouse(
-        _ stage: Stage, _ body: (House) async throws -> Void
+        _ stage: Stage, confirmations: UInt64 = 1, _ body: (House) async throws -> Void
     ) async throws {
         var configuration = HouseConfiguration(
             folder: stage.folder.path(),
             models: [.init(path: try RunningHouse.modelPath(), name: "m")])
         configuration.settlement = HouseConfiguration.Settlement(
             endpoints: [stage.chain.rpc.url], contract: stage.contract.address,
-            key: stage.keys[1], confirmations: 1, artifacts: Stage.artifacts.path())
+            key: stage.keys[1], confirmations: confirmations, artifacts: Stage.artifacts.path())
         var rules = RunningHouse.rules
         rules.appealWindow = .seconds(1)
         configuration.parameters = rules
@@ -435,6 +444,48 @@ import Transport
                 try await house.sequencer.read { $0.expense(.wei).units == spent }
             }
             #expect(try await house.sequencer.read { $0.costs(of: .verdict(record.id)) }.count == 2)
+        }
+    }
+
+    /// Another slash has taken all, in a block that a reorganisation takes back: meanwhile nothing
+    /// is written off, and then it is carried out.
+    @Test func aBondIsGoneOnlyWhenTheBooksAreThere() async throws {
+        let stage = try await Stage()
+        let other = Digest(words: (8, 8, 8, 8))
+        try await stage.own(
+            "slash",
+            [
+                .address(stage.keys[2].address), .uint(100 * Self.million), .uint(0),
+                .bytes32(other),
+            ])
+        try await stage.pass(Self.window - 100)
+        try await stage.mine(8)
+        try await withHouse(stage, confirmations: 8) { house in
+            let record = try await convict(house, stage)
+            let settlement = try #require(house.settlement)
+            try await eventually("the slash is requested") {
+                try await stage.moment(record.slashKey) != nil
+            }
+            try await stage.pass(200)
+            try await stage.mine(8)
+            try await stage.own("executeSlash", [.bytes32(other)])
+            try await stage.pass(Self.window)
+            for _ in 1...3 {
+                try await eventually("it finds no bond") { settlement.refusedExecutions == 1 }
+                _ = await settlement.resume()
+            }
+            #expect(try await stage.left() == 0)
+            #expect(try await house.sequencer.read { $0.verdicts.first?.state } == .executed)
+            try await stage.undo(2)
+            try await stage.pass(Self.window)
+            try await eventually("the slash is carried out") {
+                _ = await settlement.resume()
+                try await stage.mine(1)
+                return try await house.sequencer.read { $0.unsettledSlashes.isEmpty }
+            }
+            #expect(try await house.sequencer.read { $0.verdicts.first?.state } == .executed)
+            let captured = Asset.usd.chainUnits(record.captured)
+            #expect(try await stage.left() == 100 * Self.million - captured)
         }
     }
 
