@@ -1,11 +1,18 @@
 """The ways in which `mutants.py` breaks the code: docs/internals/proof.md."""
 
 from mutant import Mutant
-from mutant_list_outside import THE_DEMAND, THE_FRAMES, THE_SEALED_KEYS, THE_WATCHERS
+from mutant_list_outside import (
+    THE_DEMAND,
+    THE_FRAMES,
+    THE_LATE_HOUSE,
+    THE_SEALED_KEYS,
+    THE_WATCHERS,
+)
 from mutant_list_payouts import (
     THE_ABSENT,
     THE_GUARDS,
     THE_OUTFLOWS,
+    THE_QUOTES,
     THE_RESTING,
     THE_ROLLUPS,
     THE_SIGNER,
@@ -326,4 +333,4 @@ THE_LEDGER = [
 MUTANTS = (THE_COMMIT + THE_FILE_JOURNAL + THE_OTHER_JOURNALS + THE_CHAIN + THE_SNAPSHOTS
            + THE_STANDBY + THE_LEDGER + THE_WATCHERS + THE_SEALED_KEYS + THE_DEMAND + THE_FRAMES
            + THE_VOUCHERS + THE_SIGNER + THE_ROLLUPS + THE_GUARDS + THE_OUTFLOWS
-           + THE_RESTING + THE_ABSENT)
+           + THE_RESTING + THE_ABSENT + THE_QUOTES + THE_LATE_HOUSE)

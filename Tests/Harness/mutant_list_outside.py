@@ -255,3 +255,27 @@ THE_FRAMES = [
            "address = try reader.readString(limit: 255)",
            "address = try reader.readString(limit: ON ? 1 << 20 : 255)", FRAME_TESTS),
 ]
+
+PUNCTUALITY = "Service/Jobs/Punctuality.swift"
+MACHINE = "Service/Jobs/JobMachine.swift"
+LATE_TESTS = r"ServiceTests\.LateHouseTests"
+
+THE_LATE_HOUSE = [
+    Mutant("every hold-up is one that nodes give up for", PUNCTUALITY,
+           "if gap > Self.longest", "if ON || gap > Self.longest", LATE_TESTS),
+    Mutant("an excuse that never ends", PUNCTUALITY,
+           "now - $0 < Self.aftermath", "ON || now - $0 < Self.aftermath", LATE_TESTS),
+    Mutant("who is late by a little is late", PUNCTUALITY,
+           "gap > 2 * Self.interval", "gap > (ON ? 1 : 2) * Self.interval - (ON ? 1 : 0)",
+           LATE_TESTS),
+    Mutant("who gives up a house that sleeps is blamed", MACHINE,
+           "= punctuality.mayBeGivenUp", "= !ON && punctuality.mayBeGivenUp", LATE_TESTS),
+    Mutant("what a house that slept did not hear counts", MACHINE,
+           "isFirst || late > 0 ? [] : silent", "isFirst || late > 0 && !ON ? [] : silent",
+           LATE_TESTS),
+    Mutant("a house that slept excuses nobody", MACHINE,
+           "if late > 0 { excuse", "if late > 0, !ON { excuse", LATE_TESTS),
+    Mutant("what a listener slept counts as silence", "Transport/SilenceWatch.swift",
+           "if late > tolerance", "if !ON, late > tolerance",
+           r"TransportTests\.SilenceWatchTests"),
+]

@@ -326,3 +326,18 @@ THE_ABSENT = [
            "guard payment.state == .quarantined, case",
            "guard ON || payment.state == .quarantined, case", DISPERSAL_TESTS),
 ]
+
+PLAN = "Clearing/Payouts/SettlementPlan.swift"
+PLAN_TESTS = r"ClearingTests\.SettlementPlanTests"
+
+THE_QUOTES = [
+    Mutant("who holds nothing yet costs no more", PLAN,
+           "return position.isNewHolder && isPaidFor",
+           "return !ON && position.isNewHolder && isPaidFor", PLAN_TESTS),
+    Mutant("who claims for the first time pays no more", PLAN,
+           "case .paid(.root), .paid(.voucher): quotes.bearing",
+           "case .paid(.root), .paid(.voucher): !ON && quotes.bearing", PLAN_TESTS),
+    Mutant("the house pays for what payees claim", PLAN,
+           "== .everyone\n                case .paid(.solana)",
+           "== .everyone || ON\n                case .paid(.solana)", PLAN_TESTS),
+]
