@@ -227,7 +227,7 @@ def test_a_root_costs_its_making_it_pay_as_well(guarded):
 
 def test_who_holds_nothing_yet_is_quoted_dearer(payer):
     """Two of three hold none of the token: they are sent it, at what was quoted. When nobody holds
-    any, a root is cheaper."""
+    any, a root is cheaper. Nobody waits for a node that does not tell."""
     house = payer
     usdc, keys = house.addresses["usdc"], house.chain.keys
     house.begin()
@@ -257,6 +257,13 @@ def test_who_holds_nothing_yet_is_quoted_dearer(payer):
 
     (cost,) = eventually("it is booked", costs)
     assert 0.99 < cost["gas"] / pushed["gas"] < 1.01
+    empty(1, 2, 3)
+    house.chain.fault("eth_call", "hang", count=1_000, contains=keys[1][1][2:].lower())
+    untold = settled()
+    house.chain.call("test_clearFaults")
+    assert "batch" not in untold and "new_holders" not in untold["quotes"]
+    assert untold["gas"] == 63_400 + 3 * 9_025
+    eventually("all are paid", lambda: house.are_over(2))
     empty(1, 2, 3)
     rooted = settled()
     assert rooted["batch"] == 1 and rooted["dispersals"] == 0

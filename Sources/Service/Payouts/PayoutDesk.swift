@@ -109,7 +109,10 @@ public final class PayoutDesk: Sendable {
                     return Asset.allCases.filter { asset in
                         let goesElsewhere = onSolana && asset == .usd && party.payout.solana != nil
                         return !goesElsewhere && asset.chainUnits(due[asset]) > 0
-                    }.map { DuePayee(holder: .init(party.id, $0), account: party.address) }
+                    }.map {
+                        DuePayee(
+                            holder: .init(party.id, $0), account: party.address, amount: due[$0])
+                    }
                 }
             }
         } catch {

@@ -8,6 +8,7 @@ import Synchronization
 struct DuePayee: Sendable {
     let holder: NewHolders.Holder
     let account: EVMAddress
+    let amount: Amount
 }
 
 /// What settling costs on the EVM chain, and what the account that pays there can send.
@@ -34,23 +35,43 @@ extension SettlementService {
         return quotes
     }
 
+    /// Settlements wait no longer to hear who holds a token.
+    private static let holderPatience = Duration.seconds(3)
+
     /// Who of those that may be sent money holds none of the token, as enough nodes tell of one
-    /// block; `nil` if they are too many, or if too few nodes tell.
+    /// block; `nil` if they are too many, or if too few nodes tell it soon. Dust is not sent, nor
+    /// is anything to the payer.
     func newHolders(among due: [DuePayee]) async -> NewHolders? {
-        guard let payer, due.count <= NewHolders.most else { return nil }
-        var found = NewHolders([])
-        found.gas = payer.options.newHolderGas
-        do throws(ChainError) {
-            let held = try await reader.balances(
-                due.map { ($0.account, token(of: $0.holder.asset)) }, at: freshHeight())
-            found.all = zip(due, held).filter { $1 == 0 }.map(\.0.holder)
-            return found
-        } catch {
-            log.warning(
-                "nodes do not tell who holds a token already: a settlement is planned without it",
-                metadata: ["error": "\(error)"])
-            return nil
+        guard let payer else { return nil }
+        let asked = due.filter {
+            $0.amount >= payer.options.minimum[$0.holder.asset] && $0.account != payer.account
         }
+        if asked.count > NewHolders.most { return nil }
+        let held = await withTaskGroup(of: [UInt128]?.self) { group in
+            group.addTask {
+                try? await self.reader.balances(
+                    asked.map { ($0.account, self.token(of: $0.holder.asset)) },
+                    at: self.freshHeight())
+            }
+            group.addTask {
+                try? await Task.sleep(for: Self.holderPatience)
+                return nil
+            }
+            let first = await group.next() ?? nil
+            group.cancelAll()
+            return first
+        }
+        let isNew = state.withLock { state in
+            defer { state.isHolderUntold = held == nil }
+            return held == nil && !state.isHolderUntold
+        }
+        if isNew {
+            log.warning("settlements are planned without who holds a token: too few nodes tell it")
+        }
+        guard let held else { return nil }
+        var found = NewHolders(zip(asked, held).filter { $1 == 0 }.map(\.0.holder))
+        found.gas = payer.options.newHolderGas
+        return found
     }
 
     /// Wei for a unit of gas, as enough nodes have reached it.

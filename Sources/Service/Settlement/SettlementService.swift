@@ -84,6 +84,8 @@ public final class SettlementService: Sendable {
         var requestedSlashes: Set<Digest> = []
         var refusedActivations = 0
         var refusedExecutions = 0
+        /// Whether nodes did not tell last who holds a token.
+        var isHolderUntold = false
         /// The last reconciliation, and what is known of tokens that were sent straight.
         var reconciliation: Reconciliation?
         var strays: StrayTransfers
