@@ -15,15 +15,11 @@ import Testing
     }
 
     private struct Batch: Decodable {
-        struct Config: Decodable {
-            let payer, payerAuthorizer, receiver, receiverAuthorizer, token, salt: String
-            let withdrawDelay: UInt64
-        }
         let chainID: UInt64
         let contract, signerKey, payerKey, channelId, amount, voucherDigest, signature: String
         let refundDigest, claimDigest, depositSalt, depositDigest, authorization: String
         let collectorData: String
-        let config: Config
+        let config: BatchConfigVector
         let calls: [String]
     }
 
@@ -66,16 +62,8 @@ import Testing
     }
 
     private func channel(_ row: Batch) throws -> BatchChannel {
-        let config = row.config
-        return try BatchChannel(
-            BatchChannel.Config(
-                payer: try address(config.payer),
-                payerAuthorizer: try address(config.payerAuthorizer),
-                receiver: try address(config.receiver),
-                receiverAuthorizer: try address(config.receiverAuthorizer),
-                token: try address(config.token), withdrawDelay: config.withdrawDelay,
-                salt: try digest(config.salt)),
-            chainID: row.chainID, contract: try address(row.contract))
+        try BatchChannel(
+            row.config.config(), chainID: row.chainID, contract: address(row.contract))
     }
 
     @Test func idsDigestsAndSignaturesOfBatchChannels() throws {
@@ -253,5 +241,18 @@ import Testing
                 mint: mint, salt: UInt64(number) << 60, openSlot: 435_888_000 + UInt64(number),
                 gracePeriod: 900 + UInt32(number),
                 rentPayer: try SVMNode.owner(rentPayer)))
+    }
+}
+
+/// A channel's terms as files of vectors have them.
+struct BatchConfigVector: Decodable {
+    private let payer, payerAuthorizer, receiver, receiverAuthorizer, token, salt: String
+    private let withdrawDelay: UInt64
+
+    func config() throws -> BatchChannel.Config {
+        BatchChannel.Config(
+            payer: try address(payer), payerAuthorizer: try address(payerAuthorizer),
+            receiver: try address(receiver), receiverAuthorizer: try address(receiverAuthorizer),
+            token: try address(token), withdrawDelay: withdrawDelay, salt: try digest(salt))
     }
 }
