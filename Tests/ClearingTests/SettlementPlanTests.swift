@@ -285,9 +285,14 @@ private let planRows: [PlanRow] = [
             #expect(try Command(canonicalBytes: bytes) == command)
             #expect(bytes.count == plain.count + 12 + 12 * count)
         }
-        let tooMany = Array(repeating: holder, count: NewHolders.most + 1)
-        let bytes = Command.settle(World.quotes { $0.newHolders = NewHolders(tooMany) })
+        // One more than can be asked about, which nobody could have written.
+        let most = Array(repeating: holder, count: NewHolders.most)
+        var bytes = Command.settle(World.quotes { $0.newHolders = NewHolders(most) })
             .canonicalBytes()
+        let count = plain.count + 8
+        #expect(bytes[count] == UInt8(NewHolders.most))
+        bytes[count] += 1
+        bytes += bytes.suffix(12)
         #expect(throws: CodecError.self) { try Command(canonicalBytes: bytes) }
     }
 }

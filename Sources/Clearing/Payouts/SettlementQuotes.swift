@@ -68,8 +68,11 @@ public struct NewHolders: Hashable, Sendable {
     /// All of those that could be sent money.
     public var all: [Holder]
 
-    /// These parties, at the usual gas.
-    public init(_ all: [Holder]) { self.all = all }
+    /// These parties, at the usual gas; 64 at most, as no journal can be read that has more.
+    public init(_ all: [Holder]) {
+        precondition(all.count <= Self.most, "new holders of more parties than are asked about")
+        self.all = all
+    }
 }
 
 /// What settling costs and what it may draw on, as the shell found it. It is part of the command
