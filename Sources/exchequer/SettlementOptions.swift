@@ -36,12 +36,15 @@ struct SettlementOptions: ParsableArguments {
             """)
     var finality = "confirmed"
     @Option(
-        help: "The most that the gas of one transaction may cost, in dollars; wants --coin-price.")
+        help: """
+            The most that the gas of one transaction may cost, in dollars; wants --coin-price. A \
+            twentieth of a coin if left out.
+            """)
     var feeCap: String?
     @Option(
         help: """
             The most that the gas of all transactions of a day (UTC) may cost, in dollars; wants \
-            --coin-price. What is above it waits for the next day.
+            --coin-price. What is above it waits for the next day. A coin if left out.
             """)
     var dayFeeCap: String?
     @Option(

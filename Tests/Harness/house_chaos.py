@@ -228,6 +228,7 @@ class ChaosHouse(House):
                     "--refund-above", "1000", "--solana-mint", self.solana.mint,
                     "--solana-key", self.solana.keys[0][0],
                     "--solana-day-fee-cap", "10000", "--solana-coin-price", "100",
+                    "--day-fee-cap", "10000", "--coin-price", "100",
                     *(word for url in self.solana.endpoints for word in ("--solana-rpc-url", url)),
                 ])
                 self.seconds_down += time.monotonic() - begun

@@ -5,6 +5,7 @@ import json
 import subprocess
 import threading
 import time
+import urllib.error
 
 import pytest
 from eth_abi import encode
@@ -15,6 +16,7 @@ from test_house_chain import (
     MODEL,
     ROOT,
     House,
+    confirmed,
     eventually,
     exchequer,
     reconcile,
@@ -471,7 +473,22 @@ def test_a_difference_ends_with_code_5(house):
     report = reconcile(house, code=5)
     (holdings,) = [line for line in report["lines"] if line["name"] == "holdings"]
     assert not report["balanced"] and holdings["difference"] == "-9000000"
-    assert {item["name"] for item in report["stranded"]} >= {"uncovered"}
+    (missing,) = [item for item in report["stranded"] if item["name"] == "uncovered"]
+    assert (missing["alert"], missing["asset"], missing["amount"]) == (9, "USD", "9.00")
+
+    # Nobody is paid with the others' money, neither with the next settlement nor by himself.
+    withdraw(house, 2, "1")
+    with pytest.raises(urllib.error.HTTPError) as refusal:
+        house.operate("settle")
+    said = json.load(refusal.value)["error"]
+    assert refusal.value.code == 503 and said["message"].startswith("$9.00 more is owed")
+    assert house.get("/v1/batches")["data"] == []
+    assert house.metric('settlement_breaker{cause="uncovered"}') == 1
+    # A person knows better, and says so with a word.
+    house.operate("settlement/resume")
+    assert house.metric('settlement_breaker{cause="uncovered"}') == 0
+    house.operate("settle")
+    eventually("it is settled", lambda: confirmed(house))
 
 
 def test_a_proof_is_of_its_own_batch_while_another_root_waits(house):

@@ -53,8 +53,8 @@ public struct HouseConfiguration: Sendable {
         /// The most wei that a unit of gas may cost; above it nothing new is sent.
         public var maximumFeePerGas: UInt128 = 500_000_000_000
         /// The most wei that the account's transactions may cost in a day of UTC; above it they
-        /// wait for the next.
-        public var dayLimit = UInt128.max
+        /// wait for the next: a whole coin.
+        public var dayLimit: UInt128 = 1_000_000_000_000_000_000
         /// The wei below which nothing new is sent.
         public var minimumBalance: UInt128 = 0
         /// Settling by plan; without it everything is a leaf of a root.

@@ -90,6 +90,7 @@ struct Housekeeper: Sendable {
 
     /// The command that settles.
     func settling() async throws(PayoutDesk.Failure) -> Clearing.Command {
+        try settlement?.requireCover()
         guard let payouts else { return .cutBatch }
         return try await payouts.settlement()
     }

@@ -128,6 +128,7 @@ public final class PayoutDesk: Sendable {
         if let known = try await known(request) { return known }
         // Whoever asks for what it has not makes no work for the nodes.
         try await check(request)
+        if request.asset == .usd { try settlement.requireCover() }
         let found: Quoted
         do throws(ChainError) {
             found = try await quoted(compares: false)

@@ -48,6 +48,9 @@ public enum SettlementBreaker: String, CaseIterable, Sendable {
     case deepReorganisation = "deep_reorganisation"
     /// Another program has the key; a person has to look.
     case keyUsedElsewhere = "key_used_elsewhere"
+    /// More dollars are owed than the chain holds: nothing new is settled, what is under way goes
+    /// on. Closes when they are there, or a person says to go on.
+    case uncovered
 }
 
 extension SettlementService {
@@ -90,6 +93,7 @@ extension SettlementService {
             }
         }
         return waits + (driver.isUnsigned ? [.noSignature] : [])
+            + (missingCover > 0 ? [.uncovered] : [])
     }
 
     /// How many slashes and roots are on their way.
@@ -104,6 +108,7 @@ extension SettlementService {
     /// A person has looked: what waits for that goes on, and what was refused is tried at once.
     /// Whether the transaction manager heard it.
     public func resume() async -> Bool {
+        acceptShortfall()
         state.withLock { $0.orders.retryNow() }
         do throws(EVMManagerDriverError) {
             try await driver.resume()
