@@ -11,7 +11,8 @@ int exq_close_to_dumps(void) {
     struct rlimit none = {0, 0};
     int refused = setrlimit(RLIMIT_CORE, &none);
     /* A core pattern that is a pipe does not ask for the limit, but for this. */
-    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) | refused;
+    refused |= prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    return prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 0 ? refused : -1;
 }
 
 int exq_peer_user(int socket, uid_t *user) {
