@@ -44,7 +44,8 @@ struct SettlementOptions: ParsableArguments {
     @Option(
         help: """
             The most that the gas of all transactions of a day (UTC) may cost, in dollars; wants \
-            --coin-price. What is above it waits for the next day. A coin if left out.
+            --coin-price. What is above it waits for the next day. A coin if left out, or twenty \
+            times --fee-cap if that is more.
             """)
     var dayFeeCap: String?
     @Option(
@@ -94,7 +95,11 @@ struct SettlementOptions: ParsableArguments {
         if feeCap == nil, dayFeeCap == nil, coinPrice != nil {
             throw ValidationError("--coin-price goes with --fee-cap or --day-fee-cap.")
         }
-        if let limit = try wei(feeCap, "--fee-cap") { settings.feeLimit = limit }
+        if let limit = try wei(feeCap, "--fee-cap") {
+            settings.feeLimit = limit
+            // Not so little that none of them could be sent.
+            settings.dayLimit = max(settings.dayLimit, limit > .max / 20 ? .max : 20 * limit)
+        }
         if let limit = try wei(dayFeeCap, "--day-fee-cap") { settings.dayLimit = limit }
         return settings
     }

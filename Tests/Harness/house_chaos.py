@@ -605,7 +605,8 @@ class Run:
         _, health = self.house.sure("GET", "/healthz")
         assert health["status"] == "ok", health
         breakers = set(self.house.told()["breakers"])
-        assert not breakers & {"deep_reorganisation", "key_used_elsewhere"}, breakers
+        wrong = {"deep_reorganisation", "key_used_elsewhere", "uncovered"}
+        assert not breakers & wrong, breakers
 
     def sent(self):
         """The dispersals on Solana."""

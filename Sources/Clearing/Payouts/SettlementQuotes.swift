@@ -66,7 +66,7 @@ public struct NewHolders: Hashable, Sendable {
     /// was not 2,900 (EIP-2200, EIP-2929).
     public var gas: UInt64 = 17_100
     /// All of those that could be sent money.
-    public var all: [Holder]
+    public let all: [Holder]
 
     /// These parties, at the usual gas; 64 at most, as no journal can be read that has more.
     public init(_ all: [Holder]) {

@@ -121,7 +121,7 @@ enum Metrics {
             "settlement_intents_unknown", "Those of them that have been so for long.",
             house.settlement?.unknownIntents ?? 0)
         put(
-            "settlement_breaker", "gauge", "1 while nothing new is sent for this cause.",
+            "settlement_breaker", "gauge", "1 while nothing new is sent or settled for this cause.",
             causes(house.settlement?.breakers ?? []))
         put(
             "solana_breaker", "gauge", "1 while nothing new is sent on Solana for this cause.",

@@ -49,9 +49,8 @@ enum OperatorRoutes {
         ) { call in
             try call.requireOperator()
             let body: Collection = try JSON.decode(from: call.body)
-            guard let amount = Asset.usd.parse(body.amount) else {
-                throw APIError.invalid("amount", "an amount is decimal text, such as \"12.50\"")
-            }
+            let amount = try ReconciliationRoutes.dollars(body.amount)
+            try ReconciliationRoutes.requireCover(call)
             try await call.submit(.collectFees(PartyID(body.party), amount: amount))
             return JSON.ok(Done())
         },

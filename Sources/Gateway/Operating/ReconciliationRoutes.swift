@@ -66,10 +66,43 @@ enum ReconciliationRoutes {
             "Cut a batch in the place of the last one, whose root was disputed"
         ) { call in
             try call.requireOperator()
+            try requireCover(call)
             try await call.submit(.replaceBatch)
             return JSON.ok(Done())
         },
+        Route(
+            .post, "/v1/operator/settlement/accept-shortfall", .operator, "operating",
+            "Let payments go on though more dollars are owed than the chain holds",
+            body: [.required("amount", "string", "How many may be missing, as decimal text")]
+        ) { call in
+            try call.requireOperator()
+            let settlement = try chain(of: call)
+            let body: Shortfall = try JSON.decode(from: call.body)
+            settlement.acceptShortfall(try dollars(body.amount))
+            return JSON.ok(Done())
+        },
     ]
+
+    /// Ends a call that would allot dollars while some are missing.
+    static func requireCover(_ call: Call) throws(APIError) {
+        do throws(PayoutDesk.Failure) {
+            try call.house.settlement?.requireCover()
+        } catch {
+            throw APIError(error)
+        }
+    }
+
+    /// A sum of dollars in a body.
+    static func dollars(_ text: String) throws(APIError) -> Amount {
+        guard let amount = Asset.usd.parse(text) else {
+            throw .invalid("amount", "an amount is decimal text, such as \"12.50\"")
+        }
+        return amount
+    }
+
+    private struct Shortfall: Decodable {
+        let amount: String
+    }
 
     private struct Reversal: Encodable {
         let reversed: Int

@@ -1,35 +1,55 @@
 import Clearing
-import Primitives
+import Logging
+public import Primitives
 import Synchronization
 
 /// Whether the chain holds what is owed. While it does not, nobody is paid with the others' money.
 extension SettlementService {
-    /// Chain units of dollars that are owed and not there, as the last reconciliation found: 0 if a
-    /// person has said to go on with so many missing. TLY that is missing is a reserve that was not
-    /// paid in, which the contract itself promises nobody.
+    /// Chain units of dollars that are owed and not there, as the last reconciliation found; 0 if
+    /// a person has accepted that so many are missing, or before the first one. TLY that is missing
+    /// is a reserve that was not paid in, of which the contract itself promises nothing.
     var missingCover: UInt128 {
         state.withLock { state in
-            let missing = Self.missing(state.reconciliation)
+            let missing = state.reconciliation?.missingDollars ?? 0
             return missing > state.acceptedShortfall ? missing : 0
         }
     }
 
     /// Throws while dollars are missing.
-    func requireCover() throws(PayoutDesk.Failure) {
+    public func requireCover() throws(PayoutDesk.Failure) {
         let missing = missingCover
         if missing == 0 { return }
-        let amount = Asset.usd.amount(chainUnits: missing).map { Asset.usd.format($0) }
         throw .unavailable(
-            "$\(amount ?? "very much") more is owed than the chain holds: nothing new is paid "
-                + "until an operator has looked")
+            "$\(Self.dollars(missing)) more is owed than the chain holds: nothing new is "
+                + "paid until an operator has looked")
     }
 
-    /// A person has seen what is missing: payments go on unless it gets more.
-    func acceptShortfall() {
-        state.withLock { $0.acceptedShortfall = Self.missing($0.reconciliation) }
+    /// Lets payments go on though so much is missing. It is forgotten as far as that is less again,
+    /// and with the process.
+    public func acceptShortfall(_ amount: Amount) {
+        let units = Asset.usd.chainUnits(amount)
+        state.withLock { $0.acceptedShortfall = units }
+        log.critical(
+            "an operator accepts that dollars are missing: payments go on",
+            metadata: ["up to": "\(Self.dollars(units))"])
     }
 
-    private static func missing(_ found: Reconciliation?) -> UInt128 {
-        found?.stranded.first { $0.kind == .uncovered && $0.asset == .usd }?.amount ?? 0
+    /// Keeps what a look with the usual rules found.
+    func note(_ found: Reconciliation) {
+        state.withLock { state in
+            state.reconciliation = found
+            state.acceptedShortfall = min(state.acceptedShortfall, found.missingDollars)
+        }
+    }
+
+    private static func dollars(_ units: UInt128) -> String {
+        Asset.usd.amount(chainUnits: units).map { Asset.usd.format($0) } ?? "very much"
+    }
+}
+
+extension Reconciliation {
+    /// What alert 9 says of dollars, in chain units.
+    fileprivate var missingDollars: UInt128 {
+        stranded.first { $0.kind == .uncovered && $0.asset == .usd }?.amount ?? 0
     }
 }

@@ -59,7 +59,9 @@ extension SettlementService {
                         "the books are not compared with the chain", metadata: ["why": "\(error)"])
                     failing = Timestamp.systemNow
                 }
-                try? await Task.sleep(for: .seconds(5))
+                // Of the first look it depends whether anybody is paid.
+                let isFirst = lastReconciliation == nil
+                try? await Task.sleep(for: .seconds(isFirst ? 1 : 5))
             }
         }
     }
@@ -83,7 +85,7 @@ extension SettlementService {
             // While logs are booked the books may not be those of one block: then once more.
             for _ in 0..<20 {
                 if let found = try await compare(rules) {
-                    if rules == StrandingRules() { state.withLock { $0.reconciliation = found } }
+                    if rules == StrandingRules() { note(found) }
                     return found
                 }
                 try await Task.sleep(for: pollInterval)

@@ -88,7 +88,7 @@ public final class SettlementService: Sendable {
         var isHolderUntold = false
         /// The last reconciliation, and what is known of tokens that were sent straight.
         var reconciliation: Reconciliation?
-        /// Dollars, in chain units, that may be missing: a person has seen it.
+        /// Dollars, in chain units, that may be missing: a person has accepted it.
         var acceptedShortfall: UInt128 = 0
         var strays: StrayTransfers
         /// The account that pays on Solana, if there is one.

@@ -32,7 +32,7 @@ public struct BatchRail: Hashable, Sendable {
     public let transaction: Digest?
 }
 
-/// Why nothing new is sent to the chain.
+/// Why nothing new is sent to the chain, or settled.
 public enum SettlementBreaker: String, CaseIterable, Sendable {
     /// Too few nodes answer.
     case nodesUnreachable = "nodes_unreachable"
@@ -49,7 +49,7 @@ public enum SettlementBreaker: String, CaseIterable, Sendable {
     /// Another program has the key; a person has to look.
     case keyUsedElsewhere = "key_used_elsewhere"
     /// More dollars are owed than the chain holds: nothing new is settled, what is under way goes
-    /// on. Closes when they are there, or a person says to go on.
+    /// on. Closes when they are not, or a person accepts it.
     case uncovered
 }
 
@@ -80,7 +80,7 @@ extension SettlementService {
         }
     }
 
-    /// Why nothing new is sent to the chain.
+    /// Why nothing new is sent to the chain, or settled.
     public var breakers: [SettlementBreaker] {
         let waits = driver.openBreakers.map { cause -> SettlementBreaker in
             switch cause {
@@ -108,7 +108,6 @@ extension SettlementService {
     /// A person has looked: what waits for that goes on, and what was refused is tried at once.
     /// Whether the transaction manager heard it.
     public func resume() async -> Bool {
-        acceptShortfall()
         state.withLock { $0.orders.retryNow() }
         do throws(EVMManagerDriverError) {
             try await driver.resume()

@@ -8,7 +8,6 @@ import Testing
 /// (`Tests/Harness/make_x402_vectors.py`), which has never seen our sources.
 @Suite struct X402VectorTests {
     private struct Vectors: Decodable {
-        let package: String
         let rows: [Row]
     }
 
@@ -53,7 +52,7 @@ import Testing
             try channel.check(
                 Voucher(
                     channel: channel.id, cumulative: row.units(), signature: hex(row.voucher)))
-            // A unit more is another voucher.
+            // Of a unit less it is no signature.
             let less = try row.units() - 1
             #expect(throws: ChannelRefusal.wrongSigner) {
                 try channel.check(
