@@ -224,7 +224,7 @@ import Transport
             }
             for path in [
                 "close-epoch", "settle", "draw-audits", "settlement/reverse", "batches/replace",
-                "dispersals/1/return",
+                "dispersals/1/return", "settlement/accept-shortfall",
             ] {
                 for bearer in [nil, key, "operator"] {
                     let response = try await house.call(

@@ -454,7 +454,7 @@ def test_a_difference_ends_with_code_5(house):
     name = house.chain.call("eth_sendRawTransaction", "0x" + signed.raw_transaction.hex())
     house.chain.call("anvil_mine", "0x1")
     block = house.chain.call("eth_getBlockByNumber", "latest", False)
-    assert block["transactions"] == [name]
+    assert name in block["transactions"]
     # The block below counts now, and is read before the lie is told.
     time.sleep(1)
     log = {

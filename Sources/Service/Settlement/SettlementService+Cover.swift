@@ -34,10 +34,12 @@ extension SettlementService {
             metadata: ["up to": "\(Self.dollars(units))"])
     }
 
-    /// Keeps what a look with the usual rules found.
+    /// Keeps what a look with the usual rules found. While not all blocks are searched a stranger's
+    /// tokens may pass for what is missing.
     func note(_ found: Reconciliation) {
         state.withLock { state in
             state.reconciliation = found
+            guard found.isSearched else { return }
             state.acceptedShortfall = min(state.acceptedShortfall, found.missingDollars)
         }
     }
