@@ -120,7 +120,8 @@ struct SimulatedClusterNode {
 
     private func head(_ cluster: SimulatedCluster) -> UInt64 {
         guard case .lagging(let slots) = fault else { return cluster.height }
-        return cluster.height - min(slots, cluster.height)
+        // Even one that lags as the world begins has a final block.
+        return max(cluster.height - min(slots, cluster.height), SimulatedCluster.final)
     }
 
     /// The hash it proposes to build on: of its final block, or a forged or very young one.
