@@ -64,9 +64,9 @@ extension ClearingHouse {
             try forgoSlash(verdict, isRequested: isRequested, at: time, into: &events)
         case .collectFees(let party, let amount):
             try collectFees(party, amount, at: time, into: &events)
-        case .settle, .setPayout, .bookCost, .notePayment, .splitDispersal, .returnDispersal,
-            .sealDispersals, .sealVouchers, .payOut, .openChannel, .fundChannel, .closeChannel,
-            .pinSolana, .forgetSolana:
+        case .settle, .setPayout, .bookCost, .notePayment, .notePool, .splitDispersal,
+            .returnDispersal, .sealDispersals, .sealVouchers, .payOut, .openChannel, .fundChannel,
+            .closeChannel, .pinSolana, .forgetSolana:
             try decidePayouts(command, at: time, into: &events)
         case .registerDepositor, .removeDepositor, .takeDeposits, .bookDeposit:
             try decideDeposits(command, at: time, into: &events)
@@ -85,6 +85,8 @@ extension ClearingHouse {
         case .bookCost(let cost): try bookCost(cost, at: time, into: &events)
         case .notePayment(let dispersal, let payment, let note):
             try notePayment(dispersal, payment: payment, note, at: time, into: &events)
+        case .notePool(let dispersal, let note):
+            try notePool(dispersal, note, at: time, into: &events)
         case .splitDispersal(let dispersal):
             try splitDispersal(dispersal, at: time, into: &events)
         case .returnDispersal(let dispersal):

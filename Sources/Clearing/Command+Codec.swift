@@ -112,6 +112,9 @@ extension Command: CanonicalCodable {
             writer.write(dispersal)
             writer.write(payment)
             writer.write(note)
+        case .notePool(let dispersal, let note):
+            writer.write(dispersal)
+            writer.write(note)
         case .splitDispersal(let dispersal), .returnDispersal(let dispersal):
             writer.write(dispersal)
         case .payOut(let party, let asset, let amount, let key, let quotes):
@@ -200,6 +203,7 @@ extension Command: CanonicalCodable {
         case .removeDepositor: 85
         case .sealDispersals: 86
         case .sealVouchers: 87
+        case .notePool: 88
         case .forgoSlash: 90
         }
     }
@@ -316,6 +320,7 @@ extension Command: CanonicalCodable {
         case 87:
             return .sealVouchers(
                 try reader.readArray(limit: Limits.openChannels), books: try reader.read())
+        case 88: return .notePool(try reader.read(), try reader.read())
         case 90: return .forgoSlash(try reader.read(), isRequested: try reader.readBool())
         default: throw .invalidValue("command")
         }

@@ -92,6 +92,8 @@ public enum Command: Hashable, Sendable {
     case bookCost(ChainCost)
     /// What became of a payment on Solana.
     case notePayment(DispersalID, payment: UInt32, PaymentNote)
+    /// What became of a root of a pool on Solana.
+    case notePool(DispersalID, PoolNote)
     /// The chain refuses a dispersal: its halves are tried apart.
     case splitDispersal(DispersalID)
     /// A dispersal that was never made and never will be is given up: its money is its payees'.

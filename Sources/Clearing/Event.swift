@@ -93,6 +93,8 @@ public enum Event: Hashable, Sendable {
     case settlementPlanned(UInt64)
     /// Payments are to be sent.
     case dispersalMade(DispersalID)
+    /// A root of a pool on Solana is at another stage; its last epoch.
+    case poolRootMoved(DispersalID, PoolRoot.Stage, epoch: UInt64)
     /// It is fixed under which books these dispersals are made.
     case dispersalsSealed(DispersalID, DispersalID)
     /// A party was sent its money.

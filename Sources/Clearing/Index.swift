@@ -49,6 +49,15 @@ struct Index: Sendable {
 
     var paidTogether: [Signature: PaidTogether] = [:]
 
+    /// What owners were ever owed through pools on Solana, and each pool's sum.
+    var poolOwed: [PoolPayee: UInt128] = [:]
+    var poolTotals: [Digest: UInt128] = [:]
+    /// The last root of a pool that pays, and the last that was committed.
+    var poolPaying: [Digest: DispersalID] = [:]
+    var poolCommitted: [Digest: DispersalID] = [:]
+    /// As which owners a party was paid through pools, in the order of its first payments.
+    var poolOwners: [PartyID: [PoolPayee]] = [:]
+
     mutating func add(payment transaction: Signature, of dispersal: DispersalID) {
         var all = paidTogether[transaction] ?? PaidTogether(first: dispersal, count: 0)
         all.first = min(all.first, dispersal)

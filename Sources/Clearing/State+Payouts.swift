@@ -23,8 +23,9 @@ extension ClearingHouse {
                 dispersal.payments.allSatisfy({ parties.at($0.party) != nil })
             else { throw .invalidValue("dispersal") }
             index.dispersalByName[dispersal.name] = dispersal.id
-            for payment in dispersal.payments where payment.state == .paid {
-                if let transaction = payment.transaction {
+            index.add(leavesOf: dispersal)
+            for payment in dispersal.payments where dispersal.rail == .solana {
+                if payment.state == .paid, let transaction = payment.transaction {
                     index.add(payment: transaction, of: dispersal.id)
                 }
             }
@@ -94,20 +95,28 @@ extension Dispersal: CanonicalCodable {
         if let withdrawal { writer.write(withdrawal) }
         writer.write(payments)
         writer.write(transaction)
+        if let root { writer.write(root) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
         let id: DispersalID = try reader.read()
         guard let rail = PayoutRail(rawValue: try reader.readUInt8()),
-            rail == .push || rail == .solana
+            [.push, .solana, .pool].contains(rail)
         else { throw .invalidValue("rail") }
+        let most = rail == .pool ? Int.max : SettlementPlan.payeesPerDispersal
         self.init(
             id: id, rail: rail, asset: try reader.read(), madeAt: try reader.read(),
             payer: try reader.read(), name: try reader.readDigest(),
             withdrawal: try reader.readBool() ? try reader.readDigest() : nil,
-            payments: try reader.readArray(limit: SettlementPlan.payeesPerDispersal))
+            payments: try reader.readArray(limit: most))
         if payments.isEmpty { throw .invalidValue("payments") }
         transaction = try reader.readDigest()
+        guard rail == .pool else { return }
+        root = try reader.read()
+        let isOnSolana = payments.allSatisfy {
+            if case .solana = $0.receiver { true } else { false }
+        }
+        if asset != .usd || !isOnSolana { throw .invalidValue("leaves") }
     }
 }
 
@@ -122,6 +131,7 @@ extension SettlementRecord: CanonicalCodable {
         writer.write(carried)
         writer.write(netted)
         if quotes.vouches { writer.write(vouchers) }
+        if quotes.pool != nil { writer.write(lamports) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
@@ -131,7 +141,8 @@ extension SettlementRecord: CanonicalCodable {
             madeAt: madeAt, quotes: quotes, gas: try reader.readUInt64(),
             batch: try reader.read(), firstDispersal: try reader.read(),
             dispersals: try reader.readUInt32(), carried: try reader.readUInt32(),
-            netted: try reader.read(), vouchers: quotes.vouches ? try reader.readUInt32() : 0)
+            netted: try reader.read(), vouchers: quotes.vouches ? try reader.readUInt32() : 0,
+            lamports: quotes.pool != nil ? try reader.readUInt64() : 0)
     }
 }
 

@@ -40,6 +40,34 @@ struct GasArgument: ExpressibleByArgument {
     }
 }
 
+/// Lamports of one operation of a pool on Solana.
+struct LamportsArgument: ExpressibleByArgument {
+    private enum Operation: String {
+        case commit, activate, claim, record
+    }
+
+    private let operation: Operation
+    private let units: UInt64
+
+    init?(argument: String) {
+        let parts = argument.split(separator: "=", maxSplits: 1).map(String.init)
+        guard parts.count == 2, let units = UInt64(parts[1]), units <= 1_000_000_000,
+            let operation = Operation(rawValue: parts[0])
+        else { return nil }
+        self.operation = operation
+        self.units = units
+    }
+
+    func enter(in lamports: inout PoolLamports) {
+        switch operation {
+        case .commit: lamports.commit = units
+        case .activate: lamports.activate = units
+        case .claim: lamports.claim = units
+        case .record: lamports.record = units
+        }
+    }
+}
+
 /// The options of `serve` that say how payees are paid.
 struct PayoutArguments: ParsableArguments {
     @Option(
@@ -107,6 +135,19 @@ struct PayoutArguments: ParsableArguments {
     var solanaDayFeeCap: String?
     @Option(help: "What SOL is reckoned at for fee caps there, in dollars.")
     var solanaCoinPrice: String?
+    @Option(
+        help: """
+            A pool of the payout program there, of which the account that pays is the settler \
+            (exchequer pool open): a settlement pays by a root of it where that costs fewer \
+            lamports than transfers.
+            """)
+    var solanaPool: String?
+    @Option(
+        help: """
+            What to reckon with for a root there in place of what the cluster asks, in lamports: \
+            NAME=UNITS with commit, activate, claim, record; may be repeated.
+            """)
+    var solanaLamports: [LamportsArgument] = []
     @Option(help: "How many accounts must be due in no lookup table before one is made.")
     var solanaTableThreshold = 20
     @Option(help: "The least dollars of a deposit on Solana that are credited.")
@@ -190,11 +231,11 @@ struct PayoutArguments: ParsableArguments {
     ) throws -> HouseConfiguration.Solana? {
         guard !solanaRPCURL.isEmpty else {
             if solanaMint != nil || solanaKey != nil || solanaSignerKey != nil
-                || solanaFeeCap != nil || solanaDayFeeCap != nil
+                || solanaFeeCap != nil || solanaDayFeeCap != nil || solanaPool != nil
             {
                 throw ValidationError(
-                    "--solana-mint, --solana-key, --solana-signer-key, --solana-fee-cap and "
-                        + "--solana-day-fee-cap go with --solana-rpc-url.")
+                    "--solana-mint, --solana-key, --solana-signer-key, --solana-pool, "
+                        + "--solana-fee-cap and --solana-day-fee-cap go with --solana-rpc-url.")
             }
             return nil
         }
@@ -241,6 +282,15 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-durable-nonces is 0 to \(NonceKeeper.most).")
         }
         settings.durableNonces = solanaDurableNonces
+        if let solanaPool {
+            guard let pool = SolanaAddress(solanaPool) else {
+                throw ValidationError("--solana-pool is base58 of 32 bytes.")
+            }
+            settings.pool = pool
+        } else if !solanaLamports.isEmpty {
+            throw ValidationError("--solana-lamports goes with --solana-pool.")
+        }
+        for argument in solanaLamports { argument.enter(in: &settings.poolLamports) }
         settings.treasuries = try solanaTreasury.map { text in
             guard let owner = SolanaAddress(text) else {
                 throw ValidationError("--solana-treasury is base58 of 32 bytes.")

@@ -148,6 +148,7 @@ struct ServeCommand: AsyncParsableCommand {
             settings.settlement?.channels = channels
         }
         settings.solana = try payouts.solana(chain.signing, keys)
+        settings.solana?.allowsAnyRoles = chain.anyRoles
         settings.parameters = try parameters.map { try ParametersFile.read($0) }
         settings.wireHost = host
         settings.wirePort = wirePort

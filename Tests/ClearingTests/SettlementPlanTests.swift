@@ -11,8 +11,9 @@ struct PlanRow: Sendable, CustomTestStringConvertible {
     var units: UInt128 = 1_000_000
     var quotes = World.quotes()
     var isRootFree = true
+    var isPoolFree = true
     var change: @Sendable (inout SettlementPlan.Position) -> Void = { _ in }
-    /// Paid by root, push, voucher, Solana, and carried.
+    /// Paid by root, push, voucher, Solana, carried, and by a pool's root if there is a sixth.
     let counts: [Int]
     let gas: UInt64
     var lamports: UInt64 = 0
@@ -21,6 +22,18 @@ struct PlanRow: Sendable, CustomTestStringConvertible {
 
 private func quotes(_ change: (inout SettlementQuotes) -> Void) -> SettlementQuotes {
     World.quotes(change)
+}
+
+/// Quotes with a pool on Solana.
+private func pooled(
+    commit: UInt64 = 5_000, _ change: (inout SettlementQuotes) -> Void = { _ in }
+) -> SettlementQuotes {
+    World.quotes { quotes in
+        quotes.pool = PoolQuote(
+            pool: World.digest(700), commit: commit, activate: commit, claim: 5_000,
+            record: 1_452_680)
+        change(&quotes)
+    }
 }
 
 private let commitAndActivate: UInt64 = 39_535 + 90_091
@@ -185,7 +198,12 @@ private let planRows: [PlanRow] = [
         name: "Solana for whom it is wanted, 54 a transaction", payees: 56,
         quotes: quotes { $0.priorityLamports = 352 },
         change: { $0.wantsSolana = $0.party.rawValue > 1 }, counts: [0, 1, 0, 55, 0],
-        gas: 72_425, lamports: 2 * 5_352),
+        gas: 72_425, lamports: 5_352 + 5_000 + 7),
+    .init(
+        name: "one payee offers little for its transaction, a root twice", payees: 1,
+        quotes: pooled(commit: 15_000) { $0.priorityLamports = 351_000 },
+        change: { $0.wantsSolana = true }, counts: [0, 0, 0, 1, 0, 0], gas: 0,
+        lamports: 5_000 + 6_500),
     .init(
         name: "whose account there is empty waits", payees: 3,
         quotes: quotes { $0.solanaFloat = Amount(2_000_000_000_000) },
@@ -194,6 +212,55 @@ private let planRows: [PlanRow] = [
         name: "without that rail they are paid as others", payees: 2,
         quotes: quotes { $0.solanaFloat = nil }, change: { $0.wantsSolana = true },
         counts: [0, 2, 0, 0, 0], gas: 63_400 + 2 * 9_025),
+    .init(
+        name: "two full transactions there cost as much as a root", payees: 108,
+        quotes: pooled(), change: { $0.wantsSolana = true }, counts: [0, 0, 0, 108, 0, 0],
+        gas: 0, lamports: 10_000),
+    .init(
+        name: "from the 109th on a root of the pool is cheaper for the house", payees: 109,
+        quotes: pooled(), change: { $0.wantsSolana = true }, counts: [0, 0, 0, 0, 0, 109],
+        gas: 0, lamports: 10_000),
+    .init(
+        name: "with the claims it is not, whatever their number", payees: 5_000,
+        quotes: pooled { $0.bearing = .everyone },
+        change: { ($0.wantsSolana, $0.hasRecord) = (true, true) },
+        counts: [0, 0, 0, 5_000, 0, 0], gas: 0, lamports: 93 * 5_000),
+    .init(
+        name: "but for who lets 54 batches pass", payees: 5_400,
+        quotes: pooled {
+            $0.bearing = .everyone
+            $0.batchesPerClaim = 55
+        }, change: { ($0.wantsSolana, $0.hasRecord) = (true, true) },
+        counts: [0, 0, 0, 0, 0, 5_400], gas: 0, lamports: 10_000 + (5_400 * 5_000 + 54) / 55),
+    .init(
+        name: "of those one record that is to be made turns it", payees: 5_400,
+        quotes: pooled {
+            $0.bearing = .everyone
+            $0.batchesPerClaim = 55
+        }, change: { ($0.wantsSolana, $0.hasRecord) = (true, $0.party.rawValue > 1) },
+        counts: [0, 0, 0, 5_400, 0, 0], gas: 0, lamports: 500_000),
+    .init(
+        name: "while a root waits there, the money is sent", payees: 200,
+        quotes: pooled(), isPoolFree: false, change: { $0.wantsSolana = true },
+        counts: [0, 0, 0, 200, 0, 0], gas: 0, lamports: 4 * 5_000),
+    .init(
+        name: "a root there takes the dust along", payees: 3,
+        quotes: pooled(commit: 1) {
+            $0.minimum = AssetSums(usd: Amount(2_000_000_000_000), tly: .zero)
+        },
+        change: {
+            $0.wantsSolana = true
+            if $0.party.rawValue == 2 { $0.units = 2_000_000 }
+        }, counts: [0, 0, 0, 0, 0, 3], gas: 0, lamports: 2),
+    .init(
+        name: "and dust alone calls for none", payees: 3, units: 9,
+        quotes: pooled(commit: 1) {
+            $0.minimum = AssetSums(usd: Amount(10_000_000), tly: .zero)
+        }, change: { $0.wantsSolana = true }, counts: [0, 0, 0, 0, 3, 0], gas: 0),
+    .init(
+        name: "a leaf wants its money in the vault at once", payees: 3,
+        quotes: pooled(commit: 1) { $0.solanaFloat = Amount(2_000_000_000_000) },
+        change: { $0.wantsSolana = true }, counts: [0, 0, 0, 0, 1, 2], gas: 0, lamports: 2),
     .init(
         name: "the payer's own claims wait for somebody else's root", payees: 2,
         change: { $0.isPayer = $0.party.rawValue == 2 }, counts: [0, 1, 0, 0, 1], gas: 72_425),
@@ -212,9 +279,12 @@ private let planRows: [PlanRow] = [
             SettlementPlan.Position(PartyID(UInt64($0) + 1), .usd, units: row.units)
         }
         for place in positions.indices { row.change(&positions[place]) }
-        let plan = SettlementPlan(positions, row.quotes, isRootFree: row.isRootFree)
+        let plan = SettlementPlan(
+            positions, row.quotes, isRootFree: row.isRootFree, isPoolFree: row.isPoolFree)
         let counts = [PayoutRail.root, .push, .voucher, .solana].map { plan.count($0) }
-        #expect(counts + [row.payees - counts.reduce(0, +)] == row.counts)
+        let pool = plan.count(.pool)
+        let carried = row.payees - counts.reduce(pool, +)
+        #expect(counts + [carried] + (row.counts.count > 5 ? [pool] : []) == row.counts)
         #expect(plan.gas == row.gas)
         #expect(plan.wei == UInt128(row.gas) * 3_000_000_000)
         #expect(plan.lamports == row.lamports)
@@ -272,6 +342,18 @@ private let planRows: [PlanRow] = [
         let one = zip(plain, undated.canonicalBytes()).filter { $0 != $1 }
         #expect(one.map(\.1) == [0x82])
         #expect(try Command(canonicalBytes: undated.canonicalBytes()) == undated)
+    }
+
+    /// A pool is behind the rest, and a bit says that it is there.
+    @Test func aPoolIsInTheJournal() throws {
+        let plain = Command.settle(World.quotes()).canonicalBytes()
+        let command = Command.settle(pooled())
+        let bytes = command.canonicalBytes()
+        #expect(try Command(canonicalBytes: bytes) == command)
+        #expect(bytes.count == plain.count + 32 + 4 * 8)
+        #expect(zip(plain, bytes).filter { $0 != $1 }.map(\.1) == [0x11])
+        let both = Command.settle(pooled { $0.newHolders = NewHolders([]) })
+        #expect(try Command(canonicalBytes: both.canonicalBytes()) == both)
     }
 
     /// Who holds none of a token is behind the rest, and no longer than is asked for.

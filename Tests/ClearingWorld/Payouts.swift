@@ -19,6 +19,21 @@ extension World {
         return quotes
     }
 
+    /// Quotes of a pool on Solana whose roots cost this much in each part.
+    public static func poolQuote(_ each: UInt64 = 0) -> PoolQuote {
+        PoolQuote(pool: digest(700), commit: each, activate: each, claim: each, record: each)
+    }
+
+    /// What may be learned of a root of a pool, mostly in its order.
+    private static func poolNote(of dispersal: Dispersal, _ kind: Int) -> PoolNote {
+        switch (dispersal.root?.stage, kind) {
+        case (.due, 0...1): .committed(epoch: (dispersal.root?.epoch ?? 0) + 1, signature(8))
+        case (.committed, 0): .disputed
+        case (.disputed, 0...1): .again
+        default: .active
+        }
+    }
+
     /// A command about payouts, sensible or senseless.
     mutating func payouts(_ random: inout SplitMix64) -> Command {
         let party = PartyID(1 + random.below(7))
@@ -36,15 +51,19 @@ extension World {
                     quotes.solanaFloat = held
                     if isAsked { quotes.newHolders = NewHolders([.init(party, .usd)]) }
                     quotes.refundAbove.usd(Amount(UInt128(random.below(1 << 30))))
+                    if held.units % 3 == 0 { quotes.pool = World.poolQuote() }
                 })
         case 2, 3:
             let name = house.openDispersals.first?.name ?? World.digest(1)
             return .observeChain(nextReference(), .dispersed(name: name))
         case 4:
             let notes: [PaymentNote] = [.paid(World.signature(7)), .quarantined, .returned]
+            let (place, kind) = (UInt32(random.below(3)), Int(random.below(3)))
+            if let open = house.openPoolRoot, place < 2 {
+                return .notePool(open.id, World.poolNote(of: open, kind))
+            }
             return .notePayment(
-                house.openDispersals.last?.id ?? id, payment: UInt32(random.below(3)),
-                notes[Int(random.below(3))])
+                house.openDispersals.last?.id ?? id, payment: place, notes[kind])
         case 5: return .splitDispersal(id)
         case 6:
             let cost = ChainCost(

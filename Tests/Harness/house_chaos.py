@@ -6,9 +6,10 @@ killed every few seconds; then everything is audited from the chains alone.
 
 The house settles by plan over three endpoints a chain of chaos_proxy.py, of which two must agree.
 Parties withdraw again and again: most for the next settlement, some at once under a key that they
-repeat. Some are paid on the EVM chain, some on Solana; some cannot be sent anything and claim from
-roots; some change the chain or the account meanwhile; some accounts on Solana freeze. Every answer
-that a kill swallows is found out from the house afterwards, as a careful client does.
+repeat. Some are paid on the EVM chain, some on Solana, there by transfers or by roots of a pool,
+whichever is cheaper by what the house was told at its last start; some cannot be sent anything and
+claim from roots; some change the chain or the account meanwhile; some accounts on Solana freeze.
+Every answer that a kill swallows is found out from the house afterwards, as a careful client does.
 
 At the end, in calm weather, everything that was asked for must have arrived: each party has what
 its withdrawals say, to the unit, on both chains together; the payers have that much less; the costs
@@ -38,6 +39,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import child
+from chaos_pool import ChaosPool
 from check_dispersals import Statements
 from eth_abi import encode
 from eth_account import Account
@@ -208,6 +210,8 @@ class ChaosHouse(House):
         self.log = open(folder / "house.log", "a")
         self.chain = ChaosChain(folder, seed, FIRST + len(parties))
         self.solana = ChaosSolana(folder, seed)
+        self.pool = ChaosPool(self.solana)
+        self.costs = random.Random(f"{seed}/costs")
         self.parties = parties
         self.base = self.failure = self.settling = None
         self.kills = self.refused_starts = 0
@@ -221,6 +225,7 @@ class ChaosHouse(House):
     def up(self):
         """Starts it, again if its chains do not answer as they must; then it says so and ends."""
         begun = time.monotonic()
+        is_cheap = self.costs.random() < 0.6
         for _ in range(40):
             try:
                 self.start(self.chain.endpoints, extra=[
@@ -229,6 +234,7 @@ class ChaosHouse(House):
                     "--solana-key", self.solana.keys[0][0],
                     "--solana-day-fee-cap", "10000", "--solana-coin-price", "100",
                     "--day-fee-cap", "10000", "--coin-price", "100",
+                    *self.pool.options(is_cheap),
                     *(word for url in self.solana.endpoints for word in ("--solana-rpc-url", url)),
                 ])
                 self.seconds_down += time.monotonic() - begun
@@ -420,6 +426,12 @@ class ChaosHouse(House):
             # What the pool refuses, or a storm takes, is asked for again later.
             with contextlib.suppress(Refused):
                 self.chain.send(BANK, self.contract, found["calldata"])
+
+    def claim_pool(self, party):
+        """Has a party paid out of the pool, a step at a time; whether nothing is left there."""
+        _, found = self.sure("GET", f"/v1/claimable/{party.address}")
+        dues = (found.get("solana") or {}).get("pool") or []
+        return all([self.pool.claim(due, party.owners) for due in dues])
 
     # ---- the chains
 
@@ -646,7 +658,8 @@ class Run:
                 self.say(f"waiting for {late[:8]}, {self.payments()[1]} payments, {told['open']} "
                          f"orders, {told['solana']['unbooked']} costs")
             if (not late and told["solana"]["unbooked"] == 0 and self.payments()[1] == 0
-                    and all("transaction" in one["books"] for one in self.sent())):
+                    and all("transaction" in one["books"] for one in self.sent())
+                    and all([house.claim_pool(party) for party in self.parties])):
                 return
             time.sleep(0.5)
         raise AssertionError(f"stuck for good: {late}, {house.told()}, {house.settling}")
@@ -667,6 +680,8 @@ class Run:
         assert before[0] - held[0] == pushed, "the payer's dollars"
         sent = sum(pair[1] for pair in arrived.values())
         assert before[2] - held[2] == sent, "the payer's dollars on Solana"
+        self.say(house.pool.audit(
+            [one for one in house.listed("/v1/dispersals") if one["rail"] == "pool"]))
         self.audit_costs(before[1] - held[1], before[3] - held[3])
         self.audit_statements()
         report = look(house)

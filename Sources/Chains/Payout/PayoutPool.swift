@@ -55,8 +55,16 @@ public struct PayoutPool: Hashable, Sendable {
     /// (domain, cluster, pool, mint, payee, cumulative), the last big endian. The tree over leaves
     /// is `ClaimTree`, as on EVM chains.
     public func leaf(of payee: SolanaAddress, cumulative: UInt64) -> Digest {
+        Self.leaf(of: payee, cumulative: cumulative, in: address, of: mint, on: cluster)
+    }
+
+    /// The same of a pool of which no more is known than its place.
+    public static func leaf(
+        of payee: SolanaAddress, cumulative: UInt64, in pool: SolanaAddress,
+        of mint: SolanaAddress, on cluster: Digest
+    ) -> Digest {
         Claim.leaf(
-            Self.domain, cluster, address.value, mint.value, payee.value,
+            domain, cluster, pool.value, mint.value, payee.value,
             Digest(words: (0, 0, 0, cumulative)))
     }
 }

@@ -44,7 +44,7 @@ public struct PayoutPoolState: Hashable, Sendable {
     /// The slot from which the waiting root may be made active.
     public let activeFrom: UInt64
     /// All that was ever paid.
-    public let claimedTotal: UInt64
+    public private(set) var claimedTotal: UInt64
     /// Who decides.
     public let roles: PayoutRoles
     /// Who decides once they are taken; `nil` if no change waits.
@@ -98,6 +98,13 @@ public struct PayoutPoolState: Hashable, Sendable {
             : nil
         roles = Self.roles(words[11...13])
         nextRoles = doRolesWait ? Self.roles(words[14...16]) : nil
+    }
+
+    /// The same without what anybody can change at any time by a claim.
+    public var withoutClaims: PayoutPoolState {
+        var copy = self
+        copy.claimedTotal = 0
+        return copy
     }
 
     private static func roles(_ keys: ArraySlice<Digest>) -> PayoutRoles {

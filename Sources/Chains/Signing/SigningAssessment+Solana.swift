@@ -4,12 +4,12 @@ import Primitives
 /// What a key on Solana may sign: what a house that pays there has to do with it, and nothing else.
 extension SigningPolicy {
     /// As for an EVM transaction. Allowed are transfers of the policy's mints by the key, making
-    /// accounts for them, prices, the key's own lookup tables and nonces, and statements of books;
-    /// nothing that another key signs too.
+    /// accounts for them, prices, the key's own lookup tables and nonces, statements of books, and
+    /// roots of the policy's pools; nothing that another key signs too.
     func assess(
         message bytes: [UInt8], from account: SolanaAddress
     ) throws(SignerRefusal) -> SigningAssessment {
-        guard case .solana(let mints) = scope else {
+        guard case .solana(let mints, let pools) = scope else {
             throw SignerRefusal(.noSuchKey, "the key's policy is for EVM chains")
         }
         guard let message = SolanaMessageReading(bytes) else {
@@ -18,7 +18,7 @@ extension SigningPolicy {
         guard message.signers == 1, message.accounts.first == account else {
             throw SignerRefusal(.noSuchKey, "the key is not the only signer")
         }
-        var assessor = SolanaAssessor(account: account, mints: mints)
+        var assessor = SolanaAssessor(account: account, mints: mints, pools: pools)
         for instruction in message.instructions { try assessor.take(instruction) }
         return SigningAssessment(
             place: SHA256.hash(bytes), cost: try assessor.total(), movement: .each,
@@ -31,6 +31,7 @@ extension SigningPolicy {
 private struct SolanaAssessor {
     let account: SolanaAddress
     let mints: Set<SolanaAddress>
+    let pools: Set<SigningPool>
     /// What the log calls the message.
     private(set) var name = "transfers"
     private var cost = SigningCost(coin: 5_000)
@@ -56,9 +57,10 @@ private struct SolanaAssessor {
     /// Bytes of a nonce account.
     private static let nonceBytes: UInt64 = 80
 
-    init(account: SolanaAddress, mints: Set<SolanaAddress>) {
+    init(account: SolanaAddress, mints: Set<SolanaAddress>, pools: Set<SigningPool>) {
         self.account = account
         self.mints = mints
+        self.pools = pools
     }
 
     /// Takes the next instruction.
@@ -86,7 +88,12 @@ private struct SolanaAssessor {
             else { throw Self.foreign }
             cost.usd = cost.usd.saturatingSum(UInt128(amount))
             movesTokens = true
-        default: throw Self.foreign
+        default:
+            guard let call = PayoutPoolCall(instruction) else { throw Self.foreign }
+            guard pools.contains(SigningPool(program: call.program, pool: call.pool)) else {
+                throw SignerRefusal(.contract, "pool \(call.pool) is not in the policy")
+            }
+            name = call.kind == .activate ? "a root's activation" : "a root"
         }
     }
 

@@ -53,6 +53,20 @@ public struct SigningTokens: Hashable, Sendable {
     }
 }
 
+/// A pool of a payout program on Solana, to which a key may commit roots.
+public struct SigningPool: Hashable, Sendable {
+    /// The program.
+    public var program: SolanaAddress
+    /// The pool.
+    public var pool: SolanaAddress
+
+    /// This pool of this program.
+    public init(program: SolanaAddress, pool: SolanaAddress) {
+        self.program = program
+        self.pool = pool
+    }
+}
+
 /// What one key may sign.
 public struct SigningPolicy: Hashable, Sendable {
     /// Where the key acts.
@@ -61,8 +75,8 @@ public struct SigningPolicy: Hashable, Sendable {
         /// these tokens.
         case evm(
             chains: Set<UInt64>, calls: [EVMAddress: Set<[UInt8]>], tokens: SigningTokens)
-        /// On Solana it may pay tokens of these mints.
-        case solana(mints: Set<SolanaAddress>)
+        /// On Solana it may pay tokens of these mints, and commit roots to these pools.
+        case solana(mints: Set<SolanaAddress>, pools: Set<SigningPool> = [])
     }
 
     /// Where the key acts.
@@ -118,6 +132,7 @@ public struct SigningPolicies: Hashable, Sendable {
         let chains: [UInt64]?
         let calls: [String: [String]]?
         let mints: [String]?
+        let pools: [String: [String]]?
         let tokens: Tokens?
         let channels: Channels?
         let coin_per_transaction, coin_per_day, usd_per_transaction, usd_per_day: String
@@ -198,11 +213,27 @@ public struct SigningPolicies: Hashable, Sendable {
         return (
             name,
             SigningPolicy(
-                scope: .solana(mints: Set(addresses)),
+                scope: .solana(
+                    mints: Set(addresses), pools: try pools(entry.pools ?? [:])),
                 perTransaction: try cost(
                     entry.coin_per_transaction, 9, entry.usd_per_transaction, nil),
                 perDay: try cost(entry.coin_per_day, 9, entry.usd_per_day, nil))
         )
+    }
+
+    private static func pools(
+        _ given: [String: [String]]
+    ) throws(SigningPolicyError) -> Set<SigningPool> {
+        var pools: Set<SigningPool> = []
+        for (name, places) in given {
+            for place in places {
+                guard let program = SolanaAddress(name), let pool = SolanaAddress(place) else {
+                    throw SigningPolicyError(description: "a pool or its program is no address")
+                }
+                pools.insert(SigningPool(program: program, pool: pool))
+            }
+        }
+        return pools
     }
 
     private static func calls(

@@ -33,12 +33,14 @@ public struct TokenPayoutPlan: Sendable {
     public var computePrice: UInt64 = 0
     /// Compute units for each transfer: the token program took 6,172 before 2026 and takes 105 now;
     /// Token-2022 takes 2,030 (measured in LiteSVM).
-    public var unitsPerTransfer: UInt32 = 6_500
+    public var unitsPerTransfer = usualUnitsPerTransfer
     /// The most lamports that one transaction may cost.
     public var feeLimit: UInt64 = 1_000_000
     /// A durable nonce with its account and authority, in place of a recent blockhash.
     public var nonce: (account: SolanaAddress, authority: SolanaAddress)?
 
+    /// See ``unitsPerTransfer``.
+    public static let usualUnitsPerTransfer: UInt32 = 6_500
     /// Lamports for a signature.
     public static let signatureFee: UInt64 = 5_000
     /// The most compute units that a transaction may ask for.

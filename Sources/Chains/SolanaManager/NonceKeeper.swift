@@ -160,7 +160,7 @@ extension SolanaMessage {
 
 extension SolanaChain {
     /// The lamports with which an account of so many bytes lasts.
-    func rent(of bytes: Int) async throws(ChainError) -> UInt64 {
+    public func rent(of bytes: Int) async throws(ChainError) -> UInt64 {
         try await ask("getMinimumBalanceForRentExemption", [.integer(Int64(bytes))])
     }
 }

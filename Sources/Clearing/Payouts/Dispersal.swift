@@ -35,7 +35,7 @@ public struct Payment: Hashable, Sendable {
     public let units: UInt128
     /// Where it stands.
     public internal(set) var state = PaymentState.due
-    /// The Solana transaction that made it.
+    /// The Solana transaction that made it, or put it into a pool's vault under a root.
     public internal(set) var transaction: Signature?
 
     init(party: PartyID, receiver: PayoutReceiver, units: UInt128) {
@@ -46,14 +46,14 @@ public struct Payment: Hashable, Sendable {
 }
 
 /// Payments of one asset that the house sends together: one transaction on the EVM chain, as many
-/// as it takes on Solana.
+/// as it takes on Solana; or that are leaves of one root of a pool there.
 ///
 /// The money is the payer's, who takes over the payees' claims when the chain has paid them: what
 /// lies in the contract is its from then on, and the next root gives it back.
 public struct Dispersal: Hashable, Sendable {
     /// The dispersal's number, from 1, without gaps.
     public let id: DispersalID
-    /// How it is sent: `push` or `solana`.
+    /// How it is sent: `push`, `solana` or `pool`.
     public let rail: PayoutRail
     /// In what.
     public let asset: Asset
@@ -69,6 +69,8 @@ public struct Dispersal: Hashable, Sendable {
     public internal(set) var payments: [Payment]
     /// The transaction that paid it; zero until then, and on Solana.
     public internal(set) var transaction: Digest = .zero
+    /// Where the root stands that it is; `nil` unless it is one of a pool on Solana.
+    public internal(set) var root: PoolRoot?
 
     init(
         id: DispersalID, rail: PayoutRail, asset: Asset, madeAt: Timestamp, payer: PartyID,
@@ -86,6 +88,9 @@ public struct Dispersal: Hashable, Sendable {
 
     /// Whether a payment of it is still to be made.
     public var isOpen: Bool { payments.contains { $0.state.isOpen } }
+
+    /// What it pays in all, in chain units.
+    public var units: UInt128 { payments.reduce(0) { $0.saturatingSum($1.units) } }
 
     /// What is still to be paid, in chain units.
     public var openUnits: UInt128 {
@@ -123,4 +128,6 @@ public struct SettlementRecord: Hashable, Sendable {
     public let netted: Amount
     /// How many positions were paid by voucher.
     public let vouchers: UInt32
+    /// The lamports that counted; 0 unless a root of a pool on Solana was compared with transfers.
+    public let lamports: UInt64
 }

@@ -21,14 +21,15 @@ extension ClearingHouse {
         }
         if positions.isEmpty { throw .nothingToSettle }
         let isRootFree = batches.last.map { $0.state == .confirmed } ?? true
-        let plan = SettlementPlan(positions, unreserved(quotes), isRootFree: isRootFree)
+        let plan = SettlementPlan(
+            positions, unreserved(quotes), isRootFree: isRootFree, isPoolFree: isPoolFree(quotes))
         if !plan.paysAnybody { throw isRootFree ? .nothingToSettle : .batchOpen }
         var netted = Amount.zero
         for (place, netting) in nettings.enumerated() {
             netted += book(netting, of: parties[place].id, at: time)
         }
         let first = DispersalID(UInt64(dispersals.count) + 1)
-        for rail in [PayoutRail.push, .solana] where plan.count(rail) > 0 {
+        for rail in [PayoutRail.push, .solana, .pool] where plan.count(rail) > 0 {
             let payer = party(for: quotes.payer, at: time, into: &events)
             disperse(rail, positions, plan, quotes, payer: payer, at: time, into: &events)
         }
@@ -49,7 +50,8 @@ extension ClearingHouse {
                 dispersals: UInt32(UInt64(dispersals.count) + 1 - first.rawValue),
                 carried: UInt32(
                     plan.choices.count { if case .carried = $0 { true } else { false } }),
-                netted: netted, vouchers: UInt32(plan.count(.voucher))))
+                netted: netted, vouchers: UInt32(plan.count(.voucher)),
+                lamports: quotes.pool == nil ? 0 : plan.lamports))
         events.append(.settlementPlanned(UInt64(settlements.count)))
     }
 
@@ -60,6 +62,9 @@ extension ClearingHouse {
         position.isPushable = party.isPushable
         position.isPayer = party.address == quotes.payer
         position.wantsSolana = party.payout.solana != nil && !position.isPayer
+        if let owner = party.payout.solana, let pool = quotes.pool?.pool {
+            position.hasRecord = owed(to: owner, through: pool) > 0
+        }
         if quotes.vouches, let channel = usableChannel(of: party.id, asset, payer: quotes.payer) {
             position.hasChannel = channel.room >= units
         }
@@ -75,7 +80,8 @@ extension ClearingHouse {
             case .push:
                 guard let held = spare.pushFloat?[dispersal.asset] else { continue }
                 spare.pushFloat?[dispersal.asset] = held - min(held, taken)
-            case .solana:
+            case .pool where dispersal.root?.isFunded == true: continue
+            case .solana, .pool:
                 guard let held = spare.solanaFloat else { continue }
                 spare.solanaFloat = held - min(held, taken)
             case .root, .voucher: continue
@@ -97,14 +103,17 @@ extension ClearingHouse {
             let chosen = zip(positions, plan.choices).filter {
                 $0.asset == asset && $1 == .paid(rail)
             }
-            let size = SettlementPlan.payeesPerDispersal
+            // A root is one, whatever the number of its leaves.
+            let size = rail == .pool ? Int.max : SettlementPlan.payeesPerDispersal
             for start in stride(from: 0, to: chosen.count, by: size) {
-                let part = chosen[start..<min(start + size, chosen.count)].map { position, _ in
+                let end = start + min(size, chosen.count - start)
+                let part = chosen[start..<end].map { position, _ in
                     payment(position.party, rail, units: position.units)
                 }
                 addDispersal(
-                    rail, asset, part, payer: payer, name: quotes.name, reserving: .payable,
-                    at: time, into: &events)
+                    rail, asset, part, payer: payer, name: quotes.name,
+                    pool: rail == .pool ? quotes.pool?.pool : nil, reserving: .payable, at: time,
+                    into: &events)
             }
         }
     }
@@ -112,7 +121,7 @@ extension ClearingHouse {
     private func payment(_ id: PartyID, _ rail: PayoutRail, units: UInt128) -> Payment {
         let party = parties[Int(id.rawValue) - 1]
         let receiver: PayoutReceiver =
-            if rail == .solana, let owner = party.payout.solana {
+            if rail != .push, let owner = party.payout.solana {
                 .solana(owner)
             } else {
                 .evm(party.address)
@@ -123,8 +132,8 @@ extension ClearingHouse {
     /// Adds a dispersal and reserves its money, unless it is reserved already.
     private mutating func addDispersal(
         _ rail: PayoutRail, _ asset: Asset, _ payments: [Payment], payer: PartyID, name: Digest,
-        withdrawal: Digest? = nil, reserving source: Purpose?, at time: Timestamp,
-        into events: inout [Event]
+        withdrawal: Digest? = nil, pool: Digest? = nil, reserving source: Purpose?,
+        at time: Timestamp, into events: inout [Event]
     ) {
         let id = DispersalID(UInt64(dispersals.count) + 1)
         let words = name.words
@@ -138,10 +147,12 @@ extension ClearingHouse {
                     at: time)
             }
         }
-        dispersals.append(
-            Dispersal(
-                id: id, rail: rail, asset: asset, madeAt: time, payer: payer, name: own,
-                withdrawal: withdrawal, payments: payments))
+        var dispersal = Dispersal(
+            id: id, rail: rail, asset: asset, madeAt: time, payer: payer, name: own,
+            withdrawal: withdrawal, payments: payments)
+        dispersal.root = pool.map { PoolRoot(pool: $0) }
+        dispersals.append(dispersal)
+        index.add(leavesOf: dispersal)
         index.dispersalByName[own] = id
         events.append(.dispersalMade(id))
     }
@@ -183,7 +194,7 @@ extension ClearingHouse {
         passEndedDispersals()
     }
 
-    private mutating func paid(
+    mutating func paid(
         _ id: DispersalID, _ place: Int, at time: Timestamp, into events: inout [Event]
     ) {
         let dispersal = dispersals[id]

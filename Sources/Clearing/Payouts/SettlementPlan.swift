@@ -7,7 +7,8 @@ public import Primitives
 /// of the root; each with those paid by voucher who have a channel, or without. The cheapest in
 /// gas is taken, the earlier of two that cost the same; while there can be no root, the one that
 /// pays most parties comes before the cheapest. Whoever cannot be sent money is a leaf, and if
-/// there is a root anyway, so is all the dust. Whoever chose Solana is paid there.
+/// there is a root anyway, so is all the dust. Whoever chose Solana is paid there: everybody is
+/// sent the money, or everybody is a leaf of a pool's root, whichever is cheaper in lamports.
 public struct SettlementPlan: Hashable, Sendable {
     /// What one party is due in one asset.
     public struct Position: Hashable, Sendable {
@@ -21,6 +22,8 @@ public struct SettlementPlan: Hashable, Sendable {
         public var isPushable = true
         /// Whether it wants to be paid on Solana.
         public var wantsSolana = false
+        /// Whether the pool has a record of it already, as far as the books tell.
+        public var hasRecord = false
         /// Whether it has a payment channel of the payer's with enough left in it.
         public var hasChannel = false
         /// Whether it is the one whose money is sent.
@@ -34,6 +37,11 @@ public struct SettlementPlan: Hashable, Sendable {
             self.asset = asset
             self.units = units
         }
+
+        /// The same in the ledger's units.
+        var amount: Amount { asset.amount(chainUnits: units) ?? .zero }
+        /// Whether it is paid on Solana, if the house pays there.
+        var isOnSolana: Bool { wantsSolana && asset == .usd }
     }
 
     /// Why a position waits for a later settlement.
@@ -60,7 +68,7 @@ public struct SettlementPlan: Hashable, Sendable {
     public let gas: UInt64
     /// What that gas costs in wei; the greatest number if it does not fit.
     public let wei: UInt128
-    /// What Solana costs, in lamports, without making accounts.
+    /// What Solana costs, in lamports, without making token accounts.
     public let lamports: UInt64
 
     /// The most payees of one dispersal.
@@ -70,13 +78,20 @@ public struct SettlementPlan: Hashable, Sendable {
 
     /// The plan for some positions. O(positions).
     ///
-    /// - Parameter isRootFree: whether the last root is final, so that there can be another.
-    public init(_ positions: [Position], _ quotes: SettlementQuotes, isRootFree: Bool) {
+    /// - Parameters:
+    ///   - isRootFree: whether the last root is final, so that there can be another.
+    ///   - isPoolFree: the same of the pool on Solana.
+    public init(
+        _ positions: [Position], _ quotes: SettlementQuotes, isRootFree: Bool,
+        isPoolFree: Bool = false
+    ) {
+        let solana = SolanaDraft.best(positions, quotes, isPoolFree: isPoolFree)
         var best: Draft?
         for pushes in isRootFree ? [true, false] : [true] {
             for vouches in [false, true] {
                 let draft = Draft(
-                    positions, quotes, isRootFree: isRootFree, pushes: pushes, vouches: vouches)
+                    positions, quotes, solana, isRootFree: isRootFree, pushes: pushes,
+                    vouches: vouches)
                 if best.map({ draft.isBetter(than: $0, isRootFree: isRootFree) }) ?? true {
                     best = draft
                 }
@@ -87,11 +102,7 @@ public struct SettlementPlan: Hashable, Sendable {
         gas = best.gas
         let (cost, overflow) = quotes.gasPrice.multipliedReportingOverflow(by: UInt128(best.gas))
         wei = overflow ? .max : cost
-        let onSolana = UInt64(choices.count { $0 == .paid(.solana) })
-        let transactions = Draft.parts(onSolana, of: UInt64(Self.payeesPerTransaction))
-        let each = quotes.signatureLamports.addingReportingOverflow(quotes.priorityLamports)
-        let sum = transactions.multipliedReportingOverflow(by: each.partialValue)
-        lamports = each.overflow || sum.overflow ? .max : sum.partialValue
+        lamports = solana?.lamports ?? 0
     }
 
     /// How many positions are paid one way.
@@ -103,28 +114,23 @@ public struct SettlementPlan: Hashable, Sendable {
     }
 }
 
-/// One of the ways that are compared.
+/// One of the ways that are compared on the EVM chain.
 private struct Draft {
     var choices: [SettlementPlan.Choice] = []
     var gas: UInt64 = 0
 
     init(
-        _ positions: [SettlementPlan.Position], _ quotes: SettlementQuotes, isRootFree: Bool,
-        pushes: Bool, vouches: Bool
+        _ positions: [SettlementPlan.Position], _ quotes: SettlementQuotes,
+        _ solana: SolanaDraft?, isRootFree: Bool, pushes: Bool, vouches: Bool
     ) {
         var floats = pushes ? quotes.pushFloat : nil
-        var solana = quotes.solanaFloat
         var leaves: [Int] = []
         var callsForRoot = false
         for (place, position) in positions.enumerated() {
-            let amount = position.asset.amount(chainUnits: position.units) ?? .zero
+            let amount = position.amount
             let isEnough = amount >= quotes.minimum[position.asset]
-            if position.wantsSolana, position.asset == .usd, let held = solana {
-                choices.append(
-                    !isEnough
-                        ? .carried(.belowMinimum)
-                        : held < amount ? .carried(.noFloat) : .paid(.solana))
-                if isEnough, held >= amount { solana = held - amount }
+            if position.isOnSolana, let choice = solana?.choices[place] {
+                choices.append(choice)
             } else if vouches, quotes.vouches, position.hasChannel, isEnough {
                 choices.append(.paid(.voucher))
             } else if let held = floats?[position.asset], position.isPushable,
@@ -166,7 +172,7 @@ private struct Draft {
             let pushed = UInt64(
                 zip(positions, choices).count { $0.asset == asset && $1 == .paid(.push) })
             let size = UInt64(SettlementPlan.payeesPerDispersal)
-            gas.add(Draft.parts(pushed, of: size), times: table.dispersal)
+            gas.add(pushed.parts(of: size), times: table.dispersal)
             gas.add(pushed, times: table.payee)
         }
         gas.add(UInt64(choices.count { $0 == .paid(.voucher) }), times: table.voucher)
@@ -176,7 +182,7 @@ private struct Draft {
                 switch choice {
                 case .paid(.push): true
                 case .paid(.root), .paid(.voucher): quotes.bearing == .everyone
-                case .paid(.solana), .carried: false
+                case .paid(.solana), .paid(.pool), .carried: false
                 }
             return position.isNewHolder && isPaidFor
         }
@@ -188,22 +194,21 @@ private struct Draft {
         if quotes.bearing == .everyone {
             var claims: UInt64 = 0
             claims.add(leaves, times: table.claim)
-            gas.add(Draft.parts(claims, of: UInt64(max(quotes.batchesPerClaim, 1))), times: 1)
+            gas.add(claims.parts(of: UInt64(max(quotes.batchesPerClaim, 1))), times: 1)
         }
         return gas
     }
 
-    /// How many parts of a size hold so many, the last not full.
-    static func parts(_ count: UInt64, of size: UInt64) -> UInt64 {
-        count / size + (count % size == 0 ? 0 : 1)
-    }
 }
 
 extension UInt64 {
     /// Adds a product; the greatest number if it does not fit.
-    fileprivate mutating func add(_ count: UInt64, times each: UInt64) {
+    mutating func add(_ count: UInt64, times each: UInt64) {
         let (product, tooLarge) = count.multipliedReportingOverflow(by: each)
         let (sum, overflow) = addingReportingOverflow(product)
         self = tooLarge || overflow ? .max : sum
     }
+
+    /// How many parts of a size hold so many, the last not full.
+    func parts(of size: UInt64) -> UInt64 { self / size + (self % size == 0 ? 0 : 1) }
 }

@@ -10,6 +10,9 @@ public enum PayoutRail: UInt8, CaseIterable, Hashable, Sendable {
     case voucher = 3
     /// A transfer that the house sends on Solana, up to 54 in one transaction.
     case solana = 4
+    /// A leaf of a cumulative Merkle root of a pool on Solana, which the payee claims there when it
+    /// likes.
+    case pool = 5
 }
 
 /// Whose gas counts when ways to pay are compared. Numbers are stable for ever.
@@ -110,6 +113,8 @@ public struct SettlementQuotes: Hashable, Sendable {
     public var datesVouchers = false
     /// Who holds none of what it is due; `nil` if that was not asked.
     public var newHolders: NewHolders?
+    /// The pool on Solana whose roots are compared with transfers there; `nil` without one.
+    public var pool: PoolQuote?
 
     /// Quotes of a payer, without any rail but the root.
     public init(
@@ -147,10 +152,11 @@ extension SettlementQuotes: CanonicalCodable {
         writer.write(gasPrice)
         writer.write(gas)
         // The top bit says that there are vouchers, the next one that they are dated, the third
-        // that new holders follow: without them the bytes are those of before.
+        // that new holders follow, the fourth that a pool does: without them the bytes are those
+        // of before.
         writer.write(
             bearing.rawValue | (vouches ? 0x80 : 0) | (datesVouchers ? 0x40 : 0)
-                | (newHolders != nil ? 0x20 : 0))
+                | (newHolders != nil ? 0x20 : 0) | (pool != nil ? 0x10 : 0))
         writer.write(batchesPerClaim)
         writer.write(signatureLamports)
         writer.write(priorityLamports)
@@ -161,13 +167,14 @@ extension SettlementQuotes: CanonicalCodable {
         writer.write(refundAbove)
         writer.write(name)
         if let newHolders { writer.write(newHolders) }
+        if let pool { writer.write(pool) }
     }
 
     public init(from reader: inout ByteReader) throws(CodecError) {
         gasPrice = try reader.readUInt128()
         gas = try reader.read()
         let mark = try reader.readUInt8()
-        guard let bearing = GasBearing(rawValue: mark & 0x1F) else {
+        guard let bearing = GasBearing(rawValue: mark & 0x0F) else {
             throw .invalidValue("gas bearing")
         }
         self.bearing = bearing
@@ -183,6 +190,7 @@ extension SettlementQuotes: CanonicalCodable {
         refundAbove = try reader.read()
         name = try reader.readDigest()
         if mark & 0x20 != 0 { newHolders = try reader.read() }
+        if mark & 0x10 != 0 { pool = try reader.read() }
     }
 }
 

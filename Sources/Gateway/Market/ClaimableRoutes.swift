@@ -35,7 +35,8 @@ enum ClaimableRoutes {
         var found: ClaimableStatement?
         do {
             found = try await settlement.claimable(of: address, asksChain: asksChain)
-            found?.solana = try await call.house.payouts?.solana?.due(of: address)
+            found?.solana = try await call.house.payouts?.solana?.due(
+                of: address, asksChain: asksChain)
         } catch let error as SequencerError {
             throw APIError(error)
         } catch {

@@ -66,8 +66,15 @@ enum PayoutViews {
             let transaction: String?
         }
 
+        /// Where the root stands that it is, on Solana.
+        struct Root: Encodable, Sendable {
+            let pool, stage: String
+            let epoch: UInt64?
+        }
+
         let dispersal, madeAt, payer: UInt64
         let rail, asset, name, total: String
+        let root: Root?
         let transaction: String?
         let withdrawal: String?
         let books: Books?
@@ -91,6 +98,11 @@ enum PayoutViews {
             name = record.name.hex
             total = PayoutViews.text(
                 record.payments.reduce(0) { $0 + $1.units }, record.asset)
+            root = record.root.map {
+                Root(
+                    pool: PayoutOwner.text($0.pool), stage: "\($0.stage)",
+                    epoch: $0.isFunded ? $0.epoch : nil)
+            }
             transaction = record.transaction == .zero ? nil : record.transaction.hex
             withdrawal = record.withdrawal?.hex
             books = source.books.map {
@@ -126,7 +138,20 @@ enum PayoutViews {
                 let newHolder: UInt64?
             }
 
+            /// The lamports of each operation of a pool on Solana.
+            struct Pool: Encodable, Sendable {
+                let pool: String
+                let commit, activate, claim, record: UInt64
+
+                init(_ quote: PoolQuote) {
+                    pool = PayoutOwner.text(quote.pool)
+                    (commit, activate) = (quote.commit, quote.activate)
+                    (claim, record) = (quote.claim, quote.record)
+                }
+            }
+
             let gas: Gas
+            let pool: Pool?
             let gasPrice, bearing, minimumUsd, minimumTly: String
             let batchesPerClaim: UInt16
             let signatureLamports, priorityLamports: UInt64
@@ -141,6 +166,7 @@ enum PayoutViews {
         let batch: UInt64?
         let firstDispersal: UInt64
         let dispersals, carried, vouchers: UInt32
+        let lamports: UInt64?
         let netted: String
         let quotes: Quotes
 
@@ -152,6 +178,7 @@ enum PayoutViews {
             dispersals = record.dispersals
             carried = record.carried
             vouchers = record.vouchers
+            lamports = record.quotes.pool == nil ? nil : record.lamports
             netted = Asset.usd.format(record.netted)
             let told = record.quotes
             let table = told.gas
@@ -160,7 +187,8 @@ enum PayoutViews {
                     commit: table.commit, activate: table.activate, claim: table.claim,
                     dispersal: table.dispersal, payee: table.payee,
                     newHolder: told.newHolders?.gas),
-                gasPrice: "\(told.gasPrice)", bearing: "\(told.bearing)",
+                pool: told.pool.map(Quotes.Pool.init), gasPrice: "\(told.gasPrice)",
+                bearing: "\(told.bearing)",
                 minimumUsd: Asset.usd.format(told.minimum[.usd]),
                 minimumTly: Asset.tly.format(told.minimum[.tly]),
                 batchesPerClaim: told.batchesPerClaim,

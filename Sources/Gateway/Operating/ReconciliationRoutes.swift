@@ -62,6 +62,28 @@ enum ReconciliationRoutes {
             return JSON.ok(Done())
         },
         Route(
+            .post, "/v1/operator/dispersals/{dispersal}/commit-again", .operator, "operating",
+            "Commit a root on Solana anew that the pool's guardian dropped"
+        ) { call in
+            try call.requireOperator()
+            try await call.submit(.notePool(try call.id("dispersal", "dispersal"), .again))
+            return JSON.ok(Done())
+        },
+        Route(
+            .post, "/v1/operator/dispersals/{dispersal}/call-off", .operator, "operating",
+            "Give a root on Solana up that was never committed: its money is payable again"
+        ) { call in
+            try call.requireOperator()
+            guard let payouts = call.house.payouts else { throw APIError.notFound("chain") }
+            let id: DispersalID = try call.id("dispersal", "dispersal")
+            do throws(PayoutDesk.Failure) {
+                try await payouts.callOff(id)
+            } catch {
+                throw APIError(error)
+            }
+            return JSON.ok(Done())
+        },
+        Route(
             .post, "/v1/operator/batches/replace", .operator, "operating",
             "Cut a batch in the place of the last one, whose root was disputed"
         ) { call in

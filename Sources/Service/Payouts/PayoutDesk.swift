@@ -61,6 +61,7 @@ public final class PayoutDesk: Sendable {
         if let solana {
             do throws(ChainError) {
                 found.quotes.solanaFloat = try await solana.float()
+                if compares { await compareRoots(&found.quotes, solana) }
             } catch {
                 // Who is paid there waits for the cluster; nobody else does.
                 log.warning(
@@ -74,6 +75,19 @@ public final class PayoutDesk: Sendable {
         let (float, awaited) = try await settlement.pushFloat()
         (found.quotes.pushFloat, found.awaited) = (float, awaited)
         return found
+    }
+
+    /// Roots are compared with transfers while the cluster tells what they cost.
+    private func compareRoots(
+        _ quotes: inout SettlementQuotes, _ solana: SolanaSettlement
+    ) async {
+        do throws(ChainError) {
+            try await solana.pool?.quote(&quotes)
+        } catch {
+            log.warning(
+                "the cluster does not tell what a root on Solana costs: none is compared",
+                metadata: ["error": "\(error)"])
+        }
     }
 
     /// The command that settles everything payable.
@@ -118,6 +132,26 @@ public final class PayoutDesk: Sendable {
         } catch {
             throw .unavailable("\(error)")
         }
+    }
+
+    /// Gives a root on Solana up that was never committed.
+    ///
+    /// - Throws: ``Failure/unavailable(_:)`` while something of it may be on its way: it is sent no
+    ///   more from now on, and the same is to be asked again in a few minutes.
+    public func callOff(_ id: DispersalID) async throws(Failure) {
+        let outcome: Sequencer.Outcome?
+        do {
+            guard let pool = solana?.pool else {
+                throw Failure.unavailable("the house pays through no pool")
+            }
+            outcome = try await pool.callOff(id)
+        } catch {
+            throw error as? Failure ?? .unavailable("\(error)")
+        }
+        guard let outcome else {
+            throw .unavailable("it may be on its way: it is sent no more, ask again later")
+        }
+        if case .failure(let rejection) = outcome { throw .rejected(rejection) }
     }
 
     /// Pays a party at once. The same key with the same content is the same withdrawal however

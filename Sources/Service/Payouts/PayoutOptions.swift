@@ -60,6 +60,13 @@ extension HouseConfiguration {
         public var treasuries: [SolanaAddress] = []
         /// The least that is credited to whoever sends it there, in the token's units: a dollar.
         public var minimumDeposit: UInt64 = 1_000_000
+        /// The pool of the payout program whose roots are compared with transfers; `nil` without
+        /// one.
+        public var pool: SolanaAddress?
+        /// What is reckoned with for its roots in place of what the cluster asks.
+        public var poolLamports = PoolLamports()
+        /// Whether the pool's roles may be any keys: for tests.
+        public var allowsAnyRoles = false
         /// How often the cluster is asked.
         public var pollInterval: Timestamp.Span = .seconds(1)
 

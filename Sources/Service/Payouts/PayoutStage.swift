@@ -1,6 +1,7 @@
 import Chains
 public import Clearing
 import Primitives
+import Synchronization
 
 /// How far a payment is.
 public enum PayoutStage: String, Sendable {
@@ -12,7 +13,8 @@ public enum PayoutStage: String, Sendable {
     case submitted
     /// The same, for so long that a person should look. It may be carried out.
     case unknown
-    /// It is in a block that is confirmed and not final, on Solana if such blocks are believed.
+    /// It is in a block that is confirmed and not final, on Solana if such blocks are believed; or
+    /// in a root of a pool there that waits for its delay.
     case confirmed
     /// Its receiver cannot be paid now.
     case quarantined
@@ -34,9 +36,11 @@ extension PayoutDesk {
             case .moved: .moved
             case .quarantined: .quarantined
             case .due:
-                dispersal.rail == .push
-                    ? settlement.stage(of: dispersal)
-                    : solana?.stage(of: dispersal, payment: place) ?? .waiting
+                switch dispersal.rail {
+                case .push: settlement.stage(of: dispersal)
+                case .pool: dispersal.root.map { PayoutStage($0) } ?? .waiting
+                default: solana?.stage(of: dispersal, payment: place) ?? .waiting
+                }
             }
         }
     }
@@ -45,7 +49,30 @@ extension PayoutDesk {
 extension PayoutDesk {
     /// Why a dispersal waits though its payees are not to blame, in a sentence without its full
     /// stop; `nil` if it does not.
-    public func waitsFor(_ dispersal: Dispersal) -> String? { settlement.waitsFor(dispersal) }
+    public func waitsFor(_ dispersal: Dispersal) -> String? {
+        guard let root = dispersal.root else { return settlement.waitsFor(dispersal) }
+        switch root.stage {
+        case .due: return solana?.pool?.seen.withLock { $0.trouble }
+        case .committed:
+            let slot = solana?.pool?.seen.withLock { $0.state?.activeFrom }
+            return slot.map { "its root pays from slot \($0) on" }
+        case .disputed:
+            return "the pool's guardian dropped its root: find out why, then have it committed anew"
+        case .active: return nil
+        }
+    }
+}
+
+extension PayoutStage {
+    /// How far the payments of a root are that does not pay.
+    fileprivate init(_ root: PoolRoot) {
+        self =
+            switch root.stage {
+            case .due: .waiting
+            case .disputed: .refused
+            case .committed, .active: .confirmed
+            }
+    }
 }
 
 extension SettlementService {

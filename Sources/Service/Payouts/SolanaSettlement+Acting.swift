@@ -171,6 +171,15 @@ extension SolanaSettlement {
         }
     }
 
+    /// Commits roots to the pool and makes them pay. Beside everything else, as books are said.
+    func moveRoots() async {
+        guard let pool else { return }
+        while !Task.isCancelled {
+            await attempt(.pool, "roots on Solana wait", pool.look)
+            try? await Task.sleep(for: .milliseconds(250))
+        }
+    }
+
     private func keepTables() async throws {
         let (mint, program) = (mint, program)
         func account(_ owner: Digest) -> SolanaAddress {

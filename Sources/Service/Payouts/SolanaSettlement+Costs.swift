@@ -46,7 +46,8 @@ extension SolanaSettlement {
         let mark = state.withLock { $0.costMark }
         let found = try await sequencer.read { house in
             house.dispersals.dropFirst(mark).prefix(256).map { dispersal in
-                let unbooked = dispersal.payments.compactMap(\.transaction).filter {
+                let paid = dispersal.rail == .solana ? dispersal.payments : []
+                let unbooked = paid.compactMap(\.transaction).filter {
                     house.cost(of: $0.bytes) == nil
                 }
                 return (dispersal, unbooked)
@@ -64,7 +65,8 @@ extension SolanaSettlement {
                     _ = try await book(.dispersal(dispersal.id), transaction, charge.fee)
                 }
             }
-            isPrefix = isPrefix && !dispersal.isOpen
+            // What a pool's roots cost is booked as what was signed.
+            isPrefix = isPrefix && (!dispersal.isOpen || dispersal.rail == .pool)
             if isPrefix { done += 1 }
         }
         let last = done
@@ -128,6 +130,12 @@ extension SolanaSettlement {
         _ note: SolanaSpending.Note, _ charge: SolanaCharge
     ) async throws -> Bool {
         let transaction = note.transaction
+        if let step = note.pool, step.epoch > 0, !charge.isUndone {
+            let (pool, epoch) = (step.call.pool.value, step.epoch)
+            let root = try await sequencer.read { $0.poolRoot(committedIn: pool, epoch: epoch) }
+            guard let root else { return false }
+            return try await book(.dispersal(root.id), transaction, charge.fee)
+        }
         if note.pays, !charge.isUndone {
             let dispersal = try await sequencer.read { $0.dispersal(paidBy: transaction) }
             guard let dispersal else { return false }

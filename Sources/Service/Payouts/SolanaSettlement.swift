@@ -55,12 +55,16 @@ public final class SolanaSettlement: Sendable {
     /// Under which books payments are made.
     let books: SolanaBooks
     let sealing: DispersalSealing
+    /// The pool whose roots are compared with transfers, if there is one.
+    let pool: SolanaPool?
+    let trees: PoolTrees
     let state = Mutex(State())
 
     /// Work beside the payments, which do not wait for it.
     enum Errand {
         case tables
         case books
+        case pool
     }
 
     /// When an errand is done next, and how it went.
@@ -102,6 +106,7 @@ public final class SolanaSettlement: Sendable {
         try await Self.checkRecord(folder, sequencer)
         let nodes = try Self.nodes(options)
         let found = try await Self.cluster(of: nodes, options.mint)
+        let pool = try await SolanaPool.find(options, nodes, genesis: found.genesis, sequencer)
         self.nodes = nodes
         genesis = found.genesis
         program = found.program
@@ -147,6 +152,16 @@ public final class SolanaSettlement: Sendable {
             await sealing.use(driver)
             nonces = NonceKeeper(nodes, key: key, count: options.durableNonces)
             books = SolanaBooks(nodes, key: key, sequencer: sequencer)
+            let trees = PoolTrees(sequencer, mint: options.mint, cluster: found.genesis)
+            self.trees = trees
+            let keeper = pool.map {
+                SolanaPool(
+                    SolanaPool.Parts(
+                        pool: $0, nodes: nodes, key: key, sequencer: sequencer, sealing: sealing,
+                        trees: trees, feeLimit: options.feeLimit, lamports: options.poolLamports,
+                        log: log))
+            }
+            self.pool = keeper
             tables = try Self.tables(nodes, key, options, found.program, tableRecords)
             let (mint, program) = (options.mint, found.program)
             watch = try SolanaWatch(
@@ -154,7 +169,8 @@ public final class SolanaSettlement: Sendable {
                     nodes: nodes, payer: payer, claimant: claimant,
                     treasuries: options.treasuries, minimumDeposit: options.minimumDeposit,
                     tokenAccount: { .tokenAccount(of: $0, mint: mint, program: program) },
-                    driver: driver, sequencer: sequencer, metrics: metrics, log: log),
+                    driver: driver, pool: keeper, sequencer: sequencer, metrics: metrics,
+                    log: log),
                 path: folder + "/solana-watch.sqlite", owner: owner)
         } catch let error as HouseError {
             throw error
@@ -322,7 +338,10 @@ public final class SolanaSettlement: Sendable {
 
     /// The dollars that the payer's account holds in a final block, as the books follow those: what
     /// open dispersals have taken since is not taken off twice.
+    /// Nothing is sent while the pool has a root that the books do not know: an older copy of the
+    /// journal would pay a second time what is a leaf of it.
     func float() async throws(ChainError) -> Amount {
+        if let trouble = pool?.hindrance { throw .waits(trouble) }
         let source = SolanaAddress.tokenAccount(of: payer, mint: mint, program: program)
         await spending.passed(try await nodes.finalSlot())
         let slot = await spending.finalSlot
@@ -338,6 +357,7 @@ public final class SolanaSettlement: Sendable {
             group.addTask { await self.drive() }
             group.addTask { await self.act() }
             group.addTask { await self.sayBooks() }
+            group.addTask { await self.moveRoots() }
             group.addTask { await self.watch.run() }
             await group.waitForAll()
         }

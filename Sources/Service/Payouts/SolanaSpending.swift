@@ -21,6 +21,24 @@ actor SolanaSpending {
         let nonce: Nonce?
         /// The books that it states, if it does.
         let books: BooksStatement?
+        /// The root of a pool that it moves on, if it does.
+        let pool: PoolStep?
+
+        /// A call of the payout program, and the epoch of the root that it is about; 0 if that was
+        /// not said.
+        struct PoolStep: Hashable, Sendable {
+            let call: PayoutPoolCall
+            let epoch: UInt64
+
+            init(_ call: PayoutPoolCall, activating epoch: UInt64) {
+                self.call = call
+                if case .commit(let own, _, _) = call.kind {
+                    self.epoch = own
+                } else {
+                    self.epoch = epoch
+                }
+            }
+        }
 
         struct Nonce: Hashable, Sendable {
             let account: SolanaAddress
@@ -31,6 +49,7 @@ actor SolanaSpending {
     private let records: RecordLog
     private var open: [Note]
     private(set) var finalSlot: UInt64
+    private var activating: UInt64 = 0
     /// Above which height no block takes it any more, once that is known.
     private var bounds: [Signature: UInt64] = [:]
     /// The last write, which the next one waits for.
@@ -64,7 +83,8 @@ actor SolanaSpending {
         let note = Note(
             transaction: transaction, pays: message.movesTokens, after: finalSlot,
             nonce: message.durableNonce.map { Note.Nonce(account: $0.account, value: $0.value) },
-            books: message.booksStatement)
+            books: message.booksStatement,
+            pool: message.payoutPoolCall.map { Note.PoolStep($0, activating: activating) })
         // Asked for again, a signature is the same.
         if !open.contains(where: { $0.transaction == transaction }) { open.append(note) }
         try await write { try await $0.append([note.canonicalBytes()]) }
@@ -85,6 +105,9 @@ actor SolanaSpending {
         bounds[transaction] = bound
         return bound
     }
+
+    /// Of which epoch the root is that is made active from now on.
+    func activates(_ epoch: UInt64) { activating = epoch }
 
     /// What is signed from now on is in no slot up to this one.
     func passed(_ slot: UInt64) { finalSlot = max(finalSlot, slot) }
@@ -116,20 +139,23 @@ extension SolanaSpending.Note: CanonicalCodable {
     func encode(into writer: inout ByteWriter) {
         writer.write(transaction)
         writer.write(
-            UInt8(pays ? 1 : 0) | UInt8(nonce == nil ? 0 : 2) | UInt8(books == nil ? 0 : 4))
+            UInt8(pays ? 1 : 0) | UInt8(nonce == nil ? 0 : 2) | UInt8(books == nil ? 0 : 4)
+                | UInt8(pool == nil ? 0 : 8))
         writer.write(after)
         if let nonce {
             writer.write(nonce.account)
             writer.write(nonce.value)
         }
         if let books { writer.write(books.text) }
+        if let pool { writer.write(pool) }
     }
 
     init(from reader: inout ByteReader) throws(CodecError) {
         transaction = try reader.read()
-        // Bit 0: whether it pays; bit 1: whether a nonce follows; bit 2: whether books do.
+        // Bit 0: whether it pays; bit 1: whether a nonce follows; bit 2: whether books do;
+        // bit 3: whether a pool's root does.
         let kind = try reader.readUInt8()
-        guard kind < 8 else { throw .invalidValue("note") }
+        guard kind < 16 else { throw .invalidValue("note") }
         pays = kind & 1 != 0
         after = try reader.readUInt64()
         nonce =
@@ -141,6 +167,33 @@ extension SolanaSpending.Note: CanonicalCodable {
         } else {
             books = nil
         }
+        pool = kind & 8 == 0 ? nil : try reader.read()
+    }
+}
+
+extension SolanaSpending.Note.PoolStep: CanonicalCodable {
+    func encode(into writer: inout ByteWriter) {
+        writer.write(call.program)
+        writer.write(call.pool)
+        writer.write(epoch)
+        guard case .commit(_, let root, let total) = call.kind else {
+            return writer.write(false)
+        }
+        writer.write(true)
+        writer.write(root)
+        writer.write(total)
+    }
+
+    init(from reader: inout ByteReader) throws(CodecError) {
+        let program: SolanaAddress = try reader.read()
+        let pool: SolanaAddress = try reader.read()
+        epoch = try reader.readUInt64()
+        var kind = PayoutPoolCall.Kind.activate
+        if try reader.readBool() {
+            kind = .commit(
+                epoch: epoch, root: try reader.readDigest(), total: try reader.readUInt64())
+        }
+        call = PayoutPoolCall(program: program, pool: pool, kind)
     }
 }
 

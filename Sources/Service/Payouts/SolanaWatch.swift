@@ -17,6 +17,7 @@ final class SolanaWatch: Sendable {
     private let nodes: SolanaNodes
     private let records: RecordLog
     private let driver: SolanaManagerDriver
+    private let pool: SolanaPool?
     let sequencer: Sequencer
     private let metrics: HouseMetrics
     let log: Logger
@@ -52,7 +53,7 @@ final class SolanaWatch: Sendable {
     /// be final, and the watcher's margin.
     private static let settling: UInt64 = 100
     /// After so long without a look somebody should know.
-    private static let patience = Timestamp.Span.seconds(300)
+    static let patience = Timestamp.Span.seconds(300)
 
     /// What the watch is told of the house and its cluster.
     struct Parts {
@@ -63,6 +64,7 @@ final class SolanaWatch: Sendable {
         let minimumDeposit: UInt64
         let tokenAccount: @Sendable (SolanaAddress) -> SolanaAddress
         let driver: SolanaManagerDriver
+        let pool: SolanaPool?
         let sequencer: Sequencer
         let metrics: HouseMetrics
         let log: Logger
@@ -78,6 +80,7 @@ final class SolanaWatch: Sendable {
         minimumDeposit = parts.minimumDeposit
         claimant = parts.claimant
         driver = parts.driver
+        pool = parts.pool
         sequencer = parts.sequencer
         metrics = parts.metrics
         log = parts.log
@@ -249,7 +252,7 @@ final class SolanaWatch: Sendable {
 
         init(_ house: borrowing ClearingHouse) {
             for dispersal in house.dispersals {
-                let isSolana = dispersal.rail == .solana
+                let isSolana = dispersal.rail != .push
                 if isSolana, dispersal.isOpen { return }
                 dispersals += 1
                 for payment in dispersal.payments where isSolana && payment.state == .paid {
@@ -269,7 +272,7 @@ final class SolanaWatch: Sendable {
             deposits = PayerDeposits(book, house)
             let mark = book.mark
             for (place, dispersal) in house.dispersals.enumerated() {
-                let isSolana = dispersal.rail == .solana
+                let isSolana = dispersal.rail != .push
                 if place >= mark { dispersals.append(isSolana ? dispersal : nil) }
                 guard isSolana else { continue }
                 for payment in dispersal.payments where payment.state == .paid {
@@ -281,6 +284,7 @@ final class SolanaWatch: Sendable {
 
     private func view(of book: PayerBook) async throws -> View {
         let excerpt = try await sequencer.read { Excerpt($0, book) }
+        let commits = await pool?.commits() ?? []
         let read = Set(book.outgoing.map(\.transaction))
         var (slots, unasked): ([Signature: UInt64], [Signature]) = ([:], [])
         var forgotten: [Signature: UInt64] = [:]
@@ -291,6 +295,13 @@ final class SolanaWatch: Sendable {
                 continue
             }
             var made: [PayerPayments.Payment] = []
+            if dispersal.rail == .pool {
+                let funding = funding(dispersal, commits, book)
+                if dispersal.isOpen { underWay += funding } else { made = funding }
+                unasked += made.map(\.transaction).filter { !read.contains($0) }
+                paid.append(PayerPayments.Paid(made, isOver: !dispersal.isOpen))
+                continue
+            }
             for place in dispersal.payments.indices {
                 let signed = signed(dispersal, place)
                 if dispersal.payments[place].state.isOpen {
@@ -314,6 +325,24 @@ final class SolanaWatch: Sendable {
             payments: PayerPayments(
                 paid, underWay: underWay, forgotten: forgotten, sum: excerpt.sum),
             slots: slots, unasked: unasked, deposits: excerpt.deposits)
+    }
+
+    /// What a root moves into its pool's vault: by the transaction that the books have, or by
+    /// those that may commit it. Where that is not known any more, by one that moves just so much
+    /// there.
+    private func funding(
+        _ dispersal: Dispersal, _ commits: [Signature], _ book: PayerBook
+    ) -> [PayerPayments.Payment] {
+        guard let root = dispersal.root, let units = UInt64(exactly: dispersal.units),
+            !dispersal.payments.contains(where: { $0.state == .returned })
+        else { return [] }
+        let vault = tokenAccount(SolanaAddress(root.pool))
+        var transactions = root.isFunded ? root.funding.map { [$0] } ?? [] : commits
+        if root.isFunded, transactions.isEmpty {
+            let found = book.outgoing.first { $0.account == vault && $0.units == units }
+            transactions = found.map { [$0.transaction] } ?? []
+        }
+        return transactions.map { PayerPayments.Payment($0, to: vault, units: units) }
     }
 
     /// What the manager knows of the slot of a payment's transaction.
@@ -407,10 +436,13 @@ final class SolanaWatch: Sendable {
             SolanaReconciliation.quarantined($0)
                 + SolanaReconciliation.waiting($0, since: now, rules)
         }
+        let pooled = try await pool?.reconciliation(rules, at: now)
+        stranded += pooled?.stranded ?? []
         guard let book else {
             stranded.append(StrandedItem(.solanaUnread, solanaAccount: account))
             return SolanaReconciliation(
-                account: account, slot: 0, readAt: nil, lines: [], stranded: stranded)
+                account: account, slot: 0, readAt: nil, lines: pooled?.lines ?? [],
+                stranded: stranded)
         }
         // A book of before this process is as good until it has looked for itself.
         let since = readAt ?? startedAt
@@ -442,7 +474,7 @@ final class SolanaWatch: Sendable {
             account: account, slot: book.cursor.slot, readAt: readAt,
             lines: SolanaReconciliation.lines(
                 found, view.deposits, balance: book.balance,
-                holds: mismatch.map { UInt128($0) }),
+                holds: mismatch.map { UInt128($0) }) + (pooled?.lines ?? []),
             stranded: stranded)
     }
 }

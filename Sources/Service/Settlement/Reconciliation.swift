@@ -24,6 +24,11 @@ public struct Reconciliation: Sendable {
         case solanaDeposited = 8
         /// What left the account that pays on the EVM chain, and what of it the house sent.
         case payerSent = 9
+        /// What the roots of the house's pool on Solana promise that pay or wait there, and what
+        /// the books say they do.
+        case poolPromised = 10
+        /// What is in the pool's vault or was claimed out of it, and what was moved there.
+        case poolHeld = 11
     }
 
     /// One comparison, in chain units.
@@ -138,6 +143,8 @@ public struct StrandedItem: Hashable, Sendable {
         case payerInflow = 27
         /// What came there in sums too small to list, or too many.
         case payerDust = 28
+        /// The pool on Solana has a root that is none of the house's.
+        case poolForeign = 29
     }
 
     /// What it is.
@@ -208,6 +215,7 @@ extension StrandedItem.Kind {
         case .belowMinimum: "below_minimum"
         case .payerInflow: "payer_inflow"
         case .payerDust: "payer_dust"
+        case .poolForeign: "pool_foreign"
         }
     }
 }
@@ -225,6 +233,8 @@ extension Reconciliation.Check {
         case .solanaBalance: "solana_balance"
         case .solanaDeposited: "solana_deposited"
         case .payerSent: "payer_sent"
+        case .poolPromised: "pool_promised"
+        case .poolHeld: "pool_held"
         }
     }
 }

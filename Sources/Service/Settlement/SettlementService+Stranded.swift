@@ -38,7 +38,8 @@ extension SettlementService {
             let units = dispersal.payments.reduce(UInt128(0)) {
                 $1.state.isOpen && $1.state != .quarantined ? $0 + $1.units : $0
             }
-            guard units > 0 else { continue }
+            // Nor is a root that waits for its pool's delay, or for a person.
+            guard units > 0, dispersal.root.map({ $0.stage == .due }) ?? true else { continue }
             items.append(
                 StrandedItem(
                     .dispersalOpen, dispersal.asset, units, number: dispersal.id.rawValue,

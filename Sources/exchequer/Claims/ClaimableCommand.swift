@@ -14,7 +14,8 @@ struct ClaimableCommand: AsyncParsableCommand {
             the house's owner collected, bonds that may leave. With --json the proofs and the data \
             of the calls are there too, ready to be sent by anybody: the money only ever goes to \
             the account. Keep that: it is what exchequer contracts claim --claims takes when the \
-            house is gone.
+            house is gone. What is in a pool on Solana is claimed with exchequer pool claim, which \
+            takes the same JSON.
 
             With --data it is made of a copy of the journal, and the root is asked of the \
             chain: claims alone, for when there is no house to ask.
@@ -86,6 +87,18 @@ struct ClaimableCommand: AsyncParsableCommand {
             for one in solana.payments {
                 let why = one.reason.map { " (\($0))" } ?? ""
                 rows.append(["USD", one.amount, "on Solana, \(one.stage)\(why)"])
+            }
+            for one in solana.pool ?? [] {
+                if let due = one.amount {
+                    rows.append(["USD", due, "now, of the pool \(one.pool) on Solana"])
+                } else if !one.proof.isEmpty || one.cumulative != "0" {
+                    let all = UInt128(one.cumulative).flatMap { Asset.usd.amount(chainUnits: $0) }
+                    rows.append([
+                        "USD", Asset.usd.format(all ?? .zero),
+                        "in all, of the pool \(one.pool) on Solana",
+                    ])
+                }
+                rows.append(["USD", one.waiting, "in a root on Solana that does not pay yet"])
             }
         }
         rows.removeAll { $0[1] == "0.00" }

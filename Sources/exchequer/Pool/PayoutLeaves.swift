@@ -91,14 +91,40 @@ struct PayoutProof: Codable {
         proof = path.map(\.hex)
     }
 
-    init(contentsOf path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path),
-            let found = try? JSONDecoder().decode(Self.self, from: data)
-        else {
-            Console.say("\(path) holds no JSON of exchequer pool proof")
+    /// What a house says that an account can claim, as far as it is about pools.
+    private struct Statement: Decodable {
+        struct Solana: Decodable {
+            let pool: [PayoutProof]?
+        }
+
+        let solana: Solana?
+    }
+
+    /// Reads what `exchequer pool proof` printed, or `exchequer claimable --json`: there the leaf
+    /// of an owner in a pool, or the only one in it.
+    init(contentsOf path: String, owner: String?, in pool: PayoutPool) throws {
+        let data = FileManager.default.contents(atPath: path) ?? Data()
+        let decoder = JSONDecoder()
+        if let found = try? decoder.decode(Self.self, from: data) {
+            self = found
+            return
+        }
+        guard let all = try? decoder.decode(Statement.self, from: data) else {
+            Console.say("\(path) holds no JSON of exchequer pool proof or exchequer claimable")
             throw Exit.configuration
         }
-        self = found
+        let leaves = (all.solana?.pool ?? []).filter {
+            $0.pool == pool.address.description && $0.cumulative != "0"
+                && owner ?? $0.owner == $0.owner
+        }
+        guard let leaf = leaves.first, leaves.count == 1 else {
+            Console.say(
+                leaves.isEmpty
+                    ? "\(path) has nothing that \(pool.address) pays"
+                    : "\(path) has leaves of \(leaves.count) owners: say which with --owner")
+            throw ExitCode.failure
+        }
+        self = leaf
     }
 
     /// The parts, if they are of this pool.

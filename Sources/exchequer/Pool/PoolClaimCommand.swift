@@ -55,23 +55,29 @@ struct PoolClaimCommand: AsyncParsableCommand {
         discussion: """
             Anyone may, for anybody: the tokens go to the payee's own token account, which is made \
             if it is missing, as is the program's record of the payee. Their rent, about 0.003 \
-            SOL, is the sender's, once. Out of the payee's proof, or out of the whole file of \
-            leaves, then for the sender itself unless --owner says whom.
+            SOL, is the sender's, once. Out of the payee's proof, out of what a house told \
+            exchequer claimable, or out of the whole file of leaves, then for the sender itself \
+            unless --owner says whom.
 
             EXAMPLES
               exchequer pool claim --rpc URL --key-file me.key --pool POOL --proof me.json
+              exchequer claimable --house URL --address 0x.. --json > mine.json
+              exchequer pool claim --rpc URL --key-file me.key --pool POOL --proof mine.json
               exchequer pool claim --rpc URL --key-file any.key --pool POOL --leaves owed.csv \\
                   --owner ADDRESS
             """)
 
     @OptionGroup var options: PoolOptions
-    @Option(help: "File of exchequer pool proof.", completion: .file()) var proof: String?
+    @Option(
+        help: "File of exchequer pool proof, or of exchequer claimable --json.",
+        completion: .file())
+    var proof: String?
     @Option(help: "The file of leaves, in its place.", completion: .file()) var leaves: String?
-    @Option(help: "With --leaves: who is paid.") var owner: String?
+    @Option(help: "Who is paid, where the file has more than one.") var owner: String?
 
     func validate() throws {
-        guard (proof == nil) != (leaves == nil), owner == nil || leaves != nil else {
-            throw ValidationError("Give either --proof, or --leaves with or without --owner.")
+        guard (proof == nil) != (leaves == nil) else {
+            throw ValidationError("Give either --proof or --leaves.")
         }
     }
 
@@ -80,7 +86,7 @@ struct PoolClaimCommand: AsyncParsableCommand {
         let pool = session.pool
         let known: PayoutProof
         if let proof {
-            known = try PayoutProof(contentsOf: proof)
+            known = try PayoutProof(contentsOf: proof, owner: owner, in: pool)
         } else {
             known = try PayoutLeaves(contentsOf: leaves ?? "").proof(
                 of: try owner.map(ChannelFiles.solanaAddress) ?? session.sender, in: pool)

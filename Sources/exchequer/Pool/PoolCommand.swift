@@ -25,7 +25,8 @@ struct PoolCommand: AsyncParsableCommand {
             """,
         subcommands: [
             PoolOpenCommand.self, PoolFundCommand.self, PoolCommitCommand.self,
-            PoolActivateCommand.self, PoolDisputeCommand.self, PoolProofCommand.self,
-            PoolClaimCommand.self, PoolShowCommand.self, PoolRolesCommand.self,
+            PoolActivateCommand.self, PoolDisputeCommand.self, PoolLeavesCommand.self,
+            PoolProofCommand.self, PoolClaimCommand.self, PoolShowCommand.self,
+            PoolRolesCommand.self,
         ])
 }

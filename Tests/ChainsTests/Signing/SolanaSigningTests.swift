@@ -114,6 +114,51 @@ import Testing
         #expect(try ask(both).error?.code == 8)
     }
 
+    /// A root of a pool of the policy is signed, with the transfer of what it adds; of another pool,
+    /// or of the same place under another program, none is, nor anything else that a pool takes.
+    @Test func rootsOfThePolicysPoolsAreSignedAndNoOthers() throws {
+        let pool = PayoutPool(
+            program: SolanaAddress(try digest(0x71)), opener: SolanaAddress(try digest(0x72)),
+            mint: mint, cluster: try digest(0x73))
+        let root = PayoutRoot(
+            epoch: 3, root: try digest(0x74), total: 9_000_000, journalHead: try digest(0x75),
+            liabilities: try digest(0x76))
+        let commit = pool.commit(root, settler: payer)
+        func ask(
+            _ instructions: [SolanaInstruction], program: SolanaAddress? = nil,
+            place: SolanaAddress? = nil
+        ) throws -> SignerReply {
+            let pools =
+                #""pools": {"\#(program ?? pool.program)": ["\#(place ?? pool.address)"]}, "mints""#
+            let text = Data(try message(instructions).bytes).base64EncodedString()
+            return try bench.desk { $0.replacing("\"mints\"", with: pools) }.reply(
+                """
+                {"v": 1, "id": "a", "method": "sign", "key": "\(payer)", \
+                "solana": {"message": "\(text)"}}
+                """)
+        }
+        #expect(try ask([transfer(9), commit]).signature != nil)
+        #expect(bench.decisions.last?.added == SigningCost(coin: 5_000, usd: 9_000_000))
+        #expect(try ask([pool.activate()]).signature != nil)
+        #expect(bench.decisions.last?.added == SigningCost(coin: 5_000))
+        #expect(try ask([commit], program: SolanaAddress(try digest(0x79))).error?.code == 7)
+        #expect(try ask([commit], place: SolanaAddress(try digest(0x79))).error?.code == 7)
+        #expect(try self.ask(message([commit])).error?.code == 7)
+        for other in [
+            pool.dispute(epoch: 3, guardian: payer), pool.takeRoles(),
+            pool.propose(
+                PayoutRoles(admin: payer, settler: payer, guardian: payer), admin: payer),
+            pool.open(settler: payer, guardian: payer, delay: 0), pool.enrol(payer, payer: payer),
+        ] {
+            #expect(try ask([other]).error?.code == 8)
+        }
+        #expect(throws: SigningPolicyError.self) {
+            try bench.policies {
+                $0.replacing("\"mints\"", with: #""pools": {"x": ["y"]}, "mints""#)
+            }
+        }
+    }
+
     // MARK: Tables and nonces
 
     private func instruction(
