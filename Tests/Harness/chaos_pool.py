@@ -1,5 +1,5 @@
-"""The pool on Solana of a chaos run: opened before it, claimed from at its end, and reckoned anew from
-what the house says it owes, with a client of the payout program that has nothing of the project's."""
+"""The pool on Solana of a chaos run: opened before it, claimed from at its end, and reckoned anew
+from what the house says it owes, with a client of the payout program that is not the house's."""
 
 import base64
 import hashlib
@@ -68,8 +68,8 @@ class ChaosPool:
     # ---- payees
 
     def claim(self, due, owners):
-        """Takes a step towards what an owner has coming; whether there is nothing left. Where its own
-        account is frozen, it signs for another one."""
+        """Takes a step towards what an owner has coming; whether there is nothing left. Where its
+        own account is frozen, it signs for another one."""
         owner = next(one for one in owners if str(one.pubkey()) == due["owner"])
         record = self.content(self.pool.record(owner.pubkey()))
         own = token_account(owner.pubkey(), self.pool.mint, self.pool.token)

@@ -5,8 +5,6 @@ Everybody has what it is owed once, to the unit."""
 import base64
 import hashlib
 import json
-import struct
-import subprocess
 import urllib.error
 
 import pytest
@@ -31,10 +29,12 @@ class PoolHouse(Payer):
     def __init__(self, folder):
         super().__init__(folder)
         program = Keypair.from_seed(hashlib.sha256(b"payout program").digest()).pubkey()
-        self.solana.call("test_addProgram", str(program), base64.b64encode(ELF.read_bytes()).decode())
+        elf = base64.b64encode(ELF.read_bytes()).decode()
+        self.solana.call("test_addProgram", str(program), elf)
         mint = Pubkey.from_string(self.solana.mint)
         genesis = b58decode(self.solana.call("getGenesisHash"))
-        self.pool = Pool(program, self.named(OPENER), mint, genesis, Pubkey.from_string(self.solana.program))
+        token = Pubkey.from_string(self.solana.program)
+        self.pool = Pool(program, self.named(OPENER), mint, genesis, token)
         self.owners = {account: Keypair.from_seed(bytes([50 + account]) * 32)
                        for account in (1, 2, 3)}
 
@@ -176,6 +176,13 @@ def test_what_is_cheaper_is_a_root_of_the_pool(house):
     found = house.get(f"/v1/claimable/{house.chain.keys[2][1]}")["solana"]["pool"][0]
     assert found["proof"] and "amount" not in found
 
+    # When there is no house to ask, a copy of its journal has the leaves.
+    leaves = exchequer("pool", "leaves", "--data", house.folder / "house", "--rpc",
+                       house.solana.rpc, "--pool", str(house.pool.address)).splitlines()
+    assert leaves[0] == "owner,cumulative" and set(leaves[1:]) == {
+        f"{house.owners[one].pubkey()},{sum_}"
+        for one, sum_ in ((1, 2_000_000), (2, 2_250_000), (3, 3_000_000))}
+
     # At once is sent, and the costs are those of the cluster.
     house.withdraw(2, "0.25", key="june")
     eventually("the payment at once", lambda: house.has(2) == 2_500_000)
@@ -232,6 +239,59 @@ def test_a_dropped_root_is_committed_anew_at_a_word_and_its_money_moves_once(hou
         house.claim(account)
         assert house.has(account) == sum_
     eventually("books and chain are equal", house.is_balanced)
+    audit(house)
+
+
+def test_a_root_that_can_never_be_committed_is_called_off(house):
+    """The pool has another settler meanwhile: nothing is sent, nobody's money is stuck, and payees
+    are sent it."""
+    house.open_pool(40)
+    house.go()
+    house.fill(1, 2)
+    for account in (1, 2):
+        house.choose(account)
+    house.ask((1, "1"), (2, "2"))
+    pool = ("--pool", house.pool.address)
+    # Signed and lost: it may land until its blockhash is too old.
+    house.solana.call("test_drop", 1_000)
+    held = house.solana.tokens(house.solana.keys[0][1])
+    house.operate("settle")
+    eventually("the root is under way", lambda: house.is_at("due"))
+    eventually("its commit is signed", lambda: house.told()["solana"]["unbooked"] > 0)
+    (made,) = house.roots()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        house.operate(f"dispersals/{made['dispersal']}/call-off")
+    assert refused.value.code == 503 and "ask again" in refused.value.read().decode()
+    house.solana.call("test_drop", 0)
+    house.kill()
+    house.at("roles propose", OPENER, *pool, "--settler", house.named(OPENER))
+    house.solana.call("test_tick", 80)
+    house.at("roles take", OPENER, *pool)
+    # It starts all the same, says why it waits, and burns no fees on it.
+    house.go()
+    eventually("it is said why", lambda: "the pool's settler is" in (
+        house.roots()[0].get("waits_for") or ""))
+    fees = lamports(house)
+    house.solana.call("test_tick", 700)
+
+    def is_called_off():
+        try:
+            return house.operate(f"dispersals/{made['dispersal']}/call-off")
+        except urllib.error.HTTPError as error:
+            assert error.code == 503
+            house.solana.call("test_tick", 100)
+            return False
+
+    eventually("it is called off", is_called_off)
+    assert lamports(house) == fees
+    assert {one["stage"] for one in house.roots()[0]["payments"]} == {"returned"}
+    assert house.vault() == 0 and held == house.solana.tokens(house.solana.keys[0][1])
+    # No root is compared while another is the settler.
+    house.operate("settle")
+    eventually("they are sent it", lambda: (house.has(1), house.has(2)) == (DOLLARS, 2 * DOLLARS))
+    assert "pool" not in house.get("/v1/settlements")["data"][-1]["quotes"]
+    eventually("books and chain are equal", house.is_balanced)
+    assert house.stuck() == set()
     audit(house)
 
 

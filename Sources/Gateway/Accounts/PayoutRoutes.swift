@@ -37,7 +37,8 @@ enum PayoutRoutes {
             let desk = call.house.payouts
             return JSON.ok(
                 Page(
-                    sources.map { PayoutViews.Dispersal($0, desk) }, hasMore: hasMore,
+                    sources.map { PayoutViews.Dispersal($0, desk, isListed: true) },
+                    hasMore: hasMore,
                     nextAfter: hasMore ? sources.last?.dispersal.id.rawValue : nil))
         },
         Route(

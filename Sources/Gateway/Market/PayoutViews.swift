@@ -79,7 +79,7 @@ enum PayoutViews {
         let withdrawal: String?
         let books: Books?
         let open: Bool
-        let paid: Int
+        let payees, paid: Int
         let costs: [Cost]
         /// What was charged for it in all, and for each payment that was made, rounded up.
         let costUnits, costPerPayout: String?
@@ -87,8 +87,10 @@ enum PayoutViews {
         let waitsFor: String?
         let payments: [Payment]
 
-        init(_ source: Source, _ desk: PayoutDesk?) {
+        /// In a list a root of many payees is shown without them.
+        init(_ source: Source, _ desk: PayoutDesk?, isListed: Bool = false) {
             let record = source.dispersal
+            let isLong = record.payments.count > SettlementPlan.payeesPerDispersal
             let stages = desk?.stages(of: record) ?? []
             dispersal = record.id.rawValue
             madeAt = record.madeAt.milliseconds
@@ -114,12 +116,14 @@ enum PayoutViews {
                     })
             }
             open = record.isOpen
+            payees = record.payments.count
             paid = record.payments.count { $0.state == .paid }
             costs = source.costs.map(Cost.init)
             let charged = Charged(source.costs, among: paid)
             (costUnits, costPerPayout) = (charged.total, charged.each)
             waitsFor = record.isOpen ? desk?.waitsFor(record) : nil
-            payments = record.payments.enumerated().map { place, payment in
+            payments = (isListed && isLong ? [] : record.payments).enumerated().map {
+                place, payment in
                 Payment(
                     party: payment.party.rawValue, receiver: PayoutViews.text(payment.receiver),
                     amount: PayoutViews.text(payment.units, record.asset),
