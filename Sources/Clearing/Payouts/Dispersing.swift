@@ -22,7 +22,8 @@ extension ClearingHouse {
         if positions.isEmpty { throw .nothingToSettle }
         let isRootFree = batches.last.map { $0.state == .confirmed } ?? true
         let plan = SettlementPlan(
-            positions, unreserved(quotes), isRootFree: isRootFree, isPoolFree: isPoolFree(quotes))
+            positions, unreserved(quotes), isRootFree: isRootFree,
+            isPoolFree: isPoolFree(quotes, for: positions))
         if !plan.paysAnybody { throw isRootFree ? .nothingToSettle : .batchOpen }
         var netted = Amount.zero
         for (place, netting) in nettings.enumerated() {

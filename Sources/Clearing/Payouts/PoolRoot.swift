@@ -167,11 +167,14 @@ extension ClearingHouse {
         dispersals.first { $0.root?.pool == pool && $0.root?.epoch ?? 0 >= epoch }
     }
 
-    /// Whether there can be another root of a pool: none waits, and the sum of its leaves fits.
-    func isPoolFree(_ quotes: SettlementQuotes) -> Bool {
+    /// Whether there can be another root of a pool that adds what these are due: none waits, and
+    /// the sum of its leaves fits. O(positions).
+    func isPoolFree(_ quotes: SettlementQuotes, for due: [SettlementPlan.Position]) -> Bool {
         guard let pool = quotes.pool?.pool, openPoolRoot == nil else { return false }
-        let held = quotes.solanaFloat.map { Asset.usd.chainUnits($0) } ?? 0
-        return (index.poolTotals[pool] ?? 0) + held <= UInt128(UInt64.max)
+        let sum = due.reduce(index.poolTotals[pool] ?? 0) { sum, position in
+            position.isOnSolana ? sum.saturatingSum(position.units) : sum
+        }
+        return sum <= UInt128(UInt64.max)
     }
 }
 

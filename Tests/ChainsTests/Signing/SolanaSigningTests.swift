@@ -124,6 +124,8 @@ import Testing
             epoch: 3, root: try digest(0x74), total: 9_000_000, journalHead: try digest(0x75),
             liabilities: try digest(0x76))
         let commit = pool.commit(root, settler: payer)
+        let own = PayoutPool(
+            program: pool.program, opener: payer, mint: mint, cluster: pool.cluster)
         func ask(
             _ instructions: [SolanaInstruction], program: SolanaAddress? = nil,
             place: SolanaAddress? = nil
@@ -148,7 +150,7 @@ import Testing
             pool.dispute(epoch: 3, guardian: payer), pool.takeRoles(),
             pool.propose(
                 PayoutRoles(admin: payer, settler: payer, guardian: payer), admin: payer),
-            pool.open(settler: payer, guardian: payer, delay: 0), pool.enrol(payer, payer: payer),
+            own.open(settler: payer, guardian: payer, delay: 0), pool.enrol(payer, payer: payer),
         ] {
             #expect(try ask([other]).error?.code == 8)
         }
