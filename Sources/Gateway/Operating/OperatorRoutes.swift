@@ -116,10 +116,12 @@ enum OperatorRoutes {
             let breakers: [String]
             let stuck: [SolanaStuck]
             let nonces: Int
+            let pool: SolanaPoolReport?
 
             init(_ solana: SolanaSettlement, unbooked: Int, stuck: [SolanaStuck]) {
                 self.stuck = stuck
                 nonces = solana.nonceCount
+                pool = solana.poolReport
                 self.unbooked = unbooked
                 (mint, payer) = solana.names
                 endpoints = solana.endpoints.count

@@ -4,6 +4,32 @@ import Primitives
 import Synchronization
 
 /// What the pool owes whom, and how it compares with the books.
+/// How far the house's pool on Solana is.
+public struct SolanaPoolReport: Encodable, Sendable {
+    /// The pool, in base58.
+    public let pool: String
+    /// The slot of the final block that was read last; 0 before the first.
+    public let slot: UInt64
+    /// The last epoch that was committed, by whomever.
+    public let epoch: UInt64
+    /// The slot from which the root that waits may pay; `nil` if none does.
+    public let activeFrom: UInt64?
+    /// Why the next step cannot be taken.
+    public let trouble: String?
+}
+
+extension SolanaSettlement {
+    /// How far the pool is; `nil` without one.
+    public var poolReport: SolanaPoolReport? {
+        guard let pool else { return nil }
+        let seen = pool.seen.withLock { $0 }
+        return SolanaPoolReport(
+            pool: "\(pool.pool.address)", slot: seen.slot, epoch: seen.state?.epoch ?? 0,
+            activeFrom: seen.state?.waiting == nil ? nil : seen.state?.activeFrom,
+            trouble: pool.hindrance ?? seen.trouble)
+    }
+}
+
 extension SolanaPool {
     /// Why nothing may be sent on Solana, if the pool is the reason.
     nonisolated var hindrance: String? {
