@@ -230,6 +230,9 @@ def test_a_dropped_root_is_committed_anew_at_a_word_and_its_money_moves_once(hou
         house.operate(f"dispersals/{made['dispersal']}/commit-again")
     eventually("it is committed anew", lambda: house.is_at("committed"))
     assert house.roots()[0]["root"]["epoch"] == 2
+    told = house.told()["solana"]["pool"]
+    assert (told["pool"], told["epoch"]) == (str(house.pool.address), 2)
+    assert told["active_from"] > told["slot"] and "trouble" not in told
     house.solana.call("test_tick", 1_100)
     eventually("it pays", lambda: house.is_at("active"))
     house.expect_root({1: 1_000_000, 2: 2_000_000}, epoch=2)
