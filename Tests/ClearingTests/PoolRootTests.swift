@@ -202,7 +202,7 @@ import Testing
             #expect(copy.poolSums(pool) == world.house.poolSums(pool))
             #expect(copy.openPoolRoot?.id == world.house.openPoolRoot?.id)
         }
-        for bad: [UInt8] in [[88, 1, 0, 0, 0, 0, 0, 0, 0, 0], [88, 1, 0, 0, 0, 0, 0, 0, 0, 5]] {
+        for bad: [UInt8] in [[88, 1, 0, 0, 0, 0, 0, 0, 0, 0], [88, 1, 0, 0, 0, 0, 0, 0, 0, 6]] {
             #expect(throws: CodecError.self) { try Command(canonicalBytes: bad) }
         }
     }
