@@ -225,6 +225,18 @@ struct PayoutArguments: ParsableArguments {
         }
     }
 
+    /// The pool there; `nil` without one.
+    private func pool() throws -> SolanaAddress? {
+        guard let solanaPool else {
+            if solanaLamports.isEmpty { return nil }
+            throw ValidationError("--solana-lamports goes with --solana-pool.")
+        }
+        guard let pool = SolanaAddress(solanaPool) else {
+            throw ValidationError("--solana-pool is base58 of 32 bytes.")
+        }
+        return pool
+    }
+
     /// The Solana cluster; `nil` without one.
     func solana(
         _ signing: SignerOptions, _ keys: KeyOptions
@@ -282,14 +294,7 @@ struct PayoutArguments: ParsableArguments {
             throw ValidationError("--solana-durable-nonces is 0 to \(NonceKeeper.most).")
         }
         settings.durableNonces = solanaDurableNonces
-        if let solanaPool {
-            guard let pool = SolanaAddress(solanaPool) else {
-                throw ValidationError("--solana-pool is base58 of 32 bytes.")
-            }
-            settings.pool = pool
-        } else if !solanaLamports.isEmpty {
-            throw ValidationError("--solana-lamports goes with --solana-pool.")
-        }
+        settings.pool = try pool()
         for argument in solanaLamports { argument.enter(in: &settings.poolLamports) }
         settings.treasuries = try solanaTreasury.map { text in
             guard let owner = SolanaAddress(text) else {

@@ -93,6 +93,12 @@ class ChaosPool:
             owner.pubkey(), int(due["cumulative"]), proof, target, signs=True)], owner)
         return False
 
+    def claim_all(self, house, party):
+        """Has a party paid out of the pool, a step at a time; whether nothing is left there."""
+        _, found = house.sure("GET", f"/v1/claimable/{party.address}")
+        dues = (found.get("solana") or {}).get("pool") or []
+        return all([self.claim(due, party.owners) for due in dues])
+
     # ---- the end
 
     def audit(self, roots):

@@ -40,6 +40,7 @@ from urllib.parse import urlsplit
 
 import child
 from chaos_pool import ChaosPool
+from chaos_storm import missing
 from check_dispersals import Statements
 from eth_abi import encode
 from eth_account import Account
@@ -69,10 +70,6 @@ PATIENCE = 240
 MANY = 2_000
 # Payments of so many rounds may be open at once: what a storm takes is sent again after a while.
 OPEN_ROUNDS = 5
-# What a storm is about, by chain; it goes on until all of it has happened, but not for ever.
-COMMON = ["dropped send", "error", "lost", "garbage", "hang", "stall", "down", "lag"]
-WANTED = {"evm": ["reorganisation", "other words", *COMMON], "solana": ["fork", *COMMON]}
-LIES = 4
 LONGEST_STORM = 1_200
 # The house allows ten withdrawals at once an hour.
 KEYED_EACH = 10
@@ -427,12 +424,6 @@ class ChaosHouse(House):
             with contextlib.suppress(Refused):
                 self.chain.send(BANK, self.contract, found["calldata"])
 
-    def claim_pool(self, party):
-        """Has a party paid out of the pool, a step at a time; whether nothing is left there."""
-        _, found = self.sure("GET", f"/v1/claimable/{party.address}")
-        dues = (found.get("solana") or {}).get("pool") or []
-        return all([self.pool.claim(due, party.owners) for due in dues])
-
     # ---- the chains
 
     def on_solana(self, party):
@@ -659,7 +650,7 @@ class Run:
                          f"orders, {told['solana']['unbooked']} costs")
             if (not late and told["solana"]["unbooked"] == 0 and self.payments()[1] == 0
                     and all("transaction" in one["books"] for one in self.sent())
-                    and all([house.claim_pool(party) for party in self.parties])):
+                    and all([house.pool.claim_all(house, party) for party in self.parties])):
                 return
             time.sleep(0.5)
         raise AssertionError(f"stuck for good: {late}, {house.told()}, {house.settling}")
@@ -756,17 +747,6 @@ def beside_gas(receipt):
     fee, scalar, constant = (int(receipt.get(name, "0x0"), 16) for name in (
         "l1Fee", "operatorFeeScalar", "operatorFeeConstant"))
     return fee + 100 * scalar * int(receipt["gasUsed"], 16) + constant
-
-
-def missing(met):
-    """What has not happened, in words."""
-    found = [] if met["house"]["kill"] else ["no kill of the house"]
-    for chain, kinds in WANTED.items():
-        found += [f"no {kind} on {chain}" for kind in kinds if not met[chain].get(kind)]
-        lies = sum(kind.startswith("lie ") for kind in met[chain])
-        if lies < LIES:
-            found.append(f"{lies} kinds of lies on {chain}")
-    return found
 
 
 def run(payouts, parties, seed, folder=None):

@@ -65,29 +65,21 @@ actor SolanaPool {
         var trouble: String?
     }
 
-    /// What the house configured and found.
-    struct Parts {
-        let pool: PayoutPool
-        let nodes: SolanaNodes
-        let key: NotedSigner
-        let sequencer: Sequencer
-        let sealing: DispersalSealing
-        let trees: PoolTrees
-        let feeLimit: UInt64
-        let lamports: PoolLamports
-        let log: Logger
-    }
-
-    init(_ parts: Parts) {
-        pool = parts.pool
-        nodes = parts.nodes
-        key = parts.key
-        sequencer = parts.sequencer
-        sealing = parts.sealing
-        trees = parts.trees
-        feeLimit = parts.feeLimit
-        given = parts.lamports
-        log = parts.log
+    /// The keeper of a pool, with a key whose signatures are noted.
+    init(
+        _ pool: PayoutPool, _ nodes: SolanaNodes, _ options: HouseConfiguration.Solana,
+        key: NotedSigner, _ sequencer: Sequencer, _ sealing: DispersalSealing,
+        _ trees: PoolTrees, log: Logger
+    ) {
+        self.pool = pool
+        self.nodes = nodes
+        self.key = key
+        self.sequencer = sequencer
+        self.sealing = sealing
+        self.trees = trees
+        feeLimit = options.feeLimit
+        given = options.poolLamports
+        self.log = log
     }
 
     // MARK: Steps

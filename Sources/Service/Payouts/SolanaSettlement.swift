@@ -100,8 +100,7 @@ public final class SolanaSettlement: Sendable {
     /// - Parameter claimant: who takes over the claims of those that are paid.
     init(
         _ options: HouseConfiguration.Solana, claimant: EVMAddress, folder: String,
-        sequencer: Sequencer, sealing: DispersalSealing,
-        metrics: HouseMetrics, log: Logger
+        sequencer: Sequencer, sealing: DispersalSealing, metrics: HouseMetrics, log: Logger
     ) async throws(HouseError) {
         try await Self.checkRecord(folder, sequencer)
         let nodes = try Self.nodes(options)
@@ -116,8 +115,7 @@ public final class SolanaSettlement: Sendable {
         finality = options.finality
         self.sequencer = sequencer
         self.sealing = sealing
-        self.metrics = metrics
-        self.log = log
+        (self.metrics, self.log) = (metrics, log)
         let notes = SolanaNotes(metrics: metrics, log: log)
         self.notes = notes
         let owner = "solana:\(SolanaAddress(genesis)):\(mint):\(payer)"
@@ -125,8 +123,7 @@ public final class SolanaSettlement: Sendable {
         do {
             let records = try RecordLog(path: Self.recordFile(in: folder), owner: owner)
             self.records = records
-            let tableRecords = try RecordLog(
-                path: folder + "/solana-tables.sqlite", owner: owner)
+            let tableRecords = try RecordLog(path: folder + "/solana-tables.sqlite", owner: owner)
             self.tableRecords = tableRecords
             firstRecord = records.lastNumber
             let known = try records.load()
@@ -143,10 +140,7 @@ public final class SolanaSettlement: Sendable {
                 nodes: nodes.all, quorum: nodes.quorum,
                 policy: Self.policy(options, found.program), key: key,
                 state: known.state, records: known.records, after: mark,
-                hooks: SolanaManagerHooks(
-                    durable: { try await records.append($0) },
-                    report: { notes.report($0, $1) }, alert: { notes.alert($0) },
-                    pin: { try await pinning.pin($0) }),
+                hooks: Self.hooks(records, notes, pinning),
                 clock: { .systemNow }, tick: .milliseconds(250))
             if !isNew { _ = try Self.begin(check(driver.mark, false), log) }
             await sealing.use(driver)
@@ -154,12 +148,8 @@ public final class SolanaSettlement: Sendable {
             books = SolanaBooks(nodes, key: key, sequencer: sequencer)
             let trees = PoolTrees(sequencer, mint: options.mint, cluster: found.genesis)
             self.trees = trees
-            let keeper = pool.map {
-                SolanaPool(
-                    SolanaPool.Parts(
-                        pool: $0, nodes: nodes, key: key, sequencer: sequencer, sealing: sealing,
-                        trees: trees, feeLimit: options.feeLimit, lamports: options.poolLamports,
-                        log: log))
+            let keeper = pool.map { [log] in
+                SolanaPool($0, nodes, options, key: key, sequencer, sealing, trees, log: log)
             }
             self.pool = keeper
             tables = try Self.tables(nodes, key, options, found.program, tableRecords)
@@ -181,6 +171,14 @@ public final class SolanaSettlement: Sendable {
 
     /// The file in a house's folder that holds what the payout manager knows.
     public static func recordFile(in folder: String) -> String { folder + "/solana.sqlite" }
+
+    private static func hooks(
+        _ records: RecordLog, _ notes: SolanaNotes, _ pinning: SolanaPinning
+    ) -> SolanaManagerHooks {
+        SolanaManagerHooks(
+            durable: { try await records.append($0) }, report: { notes.report($0, $1) },
+            alert: { notes.alert($0) }, pin: { try await pinning.pin($0) })
+    }
 
     /// The keeper of the lookup tables whose addresses are on record.
     private static func tables(

@@ -114,8 +114,8 @@ import Testing
         #expect(try ask(both).error?.code == 8)
     }
 
-    /// A root of a pool of the policy is signed, with the transfer of what it adds; of another pool,
-    /// or of the same place under another program, none is, nor anything else that a pool takes.
+    /// A root of a pool of the policy is signed, with the transfer of what it adds; of another
+    /// pool, or of the same place under another program, none is, nor what else a pool takes.
     @Test func rootsOfThePolicysPoolsAreSignedAndNoOthers() throws {
         let pool = PayoutPool(
             program: SolanaAddress(try digest(0x71)), opener: SolanaAddress(try digest(0x72)),
