@@ -296,7 +296,7 @@ actor SolanaPool {
     private func committedAndGone(
         _ claims: PayoutPoolRoot.Claims, _ position: Position, before next: UInt64
     ) async throws -> PoolNote? {
-        guard let open = position.open, next > position.epoch + 1 else { return nil }
+        guard let open = position.open, next > 0, next - 1 > position.epoch else { return nil }
         for one in await signed(claims) where one.epoch > position.epoch && one.epoch < next {
             guard await isCarriedOut(one.transaction) == true else { continue }
             return .committed(epoch: one.epoch, one.pays ? one.transaction : nil)
@@ -368,7 +368,8 @@ actor SolanaPool {
             [.computeLimit(Self.units), .computePrice(price)] + instructions, by: key)
         if let made {
             // Two lives of a blockhash: how old the one was that a node told, only it knows.
-            sent = Sent(step: step, transaction: made.id, bound: height + 2 * 150, price: price)
+            let bound = height.saturatingSum(2 * 150)
+            sent = Sent(step: step, transaction: made.id, bound: bound, price: price)
         }
         return nil
     }
@@ -428,7 +429,7 @@ actor SolanaPool {
         quotes.pool = PoolQuote(
             pool: pool.address.value, commit: given.commit ?? each,
             activate: given.activate ?? each, claim: given.claim ?? signature,
-            record: given.record ?? (rent ?? 0) + signature)
+            record: given.record ?? (rent ?? 0).saturatingSum(signature))
     }
 
     private static func lamports(_ units: UInt32, _ price: UInt64) -> UInt64 {

@@ -101,7 +101,7 @@ actor SolanaSpending {
     /// The height above which no block takes a transaction any more: two lives of a blockhash above
     /// one that was final after it was signed.
     func bound(of transaction: Signature, final height: UInt64) -> UInt64 {
-        let bound = bounds[transaction] ?? height + 2 * 150
+        let bound = bounds[transaction] ?? height.saturatingSum(2 * 150)
         bounds[transaction] = bound
         return bound
     }
