@@ -90,16 +90,15 @@ public enum PayoutPoolStep: Hashable, Sendable {
         return .isCommitted(epoch: waiting.epoch)
     }
 
-    /// A root that pays or waits and is none of the house's. Of one that is known to be dropped
-    /// another epoch may wait once more only if somebody else has committed it.
+    /// A root that pays or waits and is none of the house's. Its own under a later epoch than is
+    /// known somebody else has committed; under an earlier one a node has not seen its end.
     private static func foreign(
         in pool: PayoutPoolState, _ root: PayoutPoolRoot
     ) -> PayoutRoot? {
-        if let found = foreign(in: pool, paying: root.before, since: root.epoch) {
-            let isOurs = root.claims.isOf(found) && found.epoch == root.epoch
-            return isOurs && root.stage == .committed ? nil : found
+        guard let found = foreign(in: pool, paying: root.before, since: root.epoch) else {
+            return nil
         }
-        return nil
+        return root.claims.isOf(found) && found.epoch <= root.epoch ? nil : found
     }
 
     /// A root in a pool whose last root of the house's is this one, of this epoch, and which has no
@@ -108,7 +107,10 @@ public enum PayoutPoolStep: Hashable, Sendable {
         in pool: PayoutPoolState, paying claims: PayoutPoolRoot.Claims?, since epoch: UInt64
     ) -> PayoutRoot? {
         if pool.epoch < epoch { return nil }
-        if let active = pool.active, claims?.isOf(active) != true { return active }
+        func isOwn(_ root: PayoutRoot) -> Bool { claims?.isOf(root) == true }
+        // Of nodes that have not seen yet that it pays.
+        if let waiting = pool.waiting, isOwn(waiting), waiting.epoch <= epoch { return nil }
+        if let active = pool.active, !isOwn(active) { return active }
         return pool.waiting
     }
 

@@ -111,9 +111,15 @@ extension ClearingHouse {
         passEndedDispersals()
     }
 
-    /// The root of a pool that does not pay yet; there is one at most. O(open dispersals).
+    /// The first root of a pool that does not pay yet; of each pool there is one at most. O(open
+    /// dispersals).
     public var openPoolRoot: Dispersal? {
         openDispersals.first { $0.rail == .pool && $0.isOpen }
+    }
+
+    /// The root of one pool that does not pay yet. O(open dispersals).
+    public func openPoolRoot(in pool: Digest) -> Dispersal? {
+        openDispersals.first { $0.root?.pool == pool && $0.isOpen }
     }
 
     /// All that an owner was ever owed through a pool, in the dollar's chain units, with what is
@@ -151,7 +157,7 @@ extension ClearingHouse {
     /// dispersals and payments of the root that does not pay).
     public func poolSums(_ pool: Digest) -> (funded: UInt128, promised: UInt128) {
         let all = index.poolTotals[pool] ?? 0
-        guard let open = openPoolRoot, let root = open.root, root.pool == pool else {
+        guard let open = openPoolRoot(in: pool), let root = open.root else {
             return (all, all)
         }
         let before = all - min(all, open.units)
@@ -170,7 +176,7 @@ extension ClearingHouse {
     /// Whether there can be another root of a pool that adds what these are due: none waits, and
     /// the sum of its leaves fits. O(positions).
     func isPoolFree(_ quotes: SettlementQuotes, for due: [SettlementPlan.Position]) -> Bool {
-        guard let pool = quotes.pool?.pool, openPoolRoot == nil else { return false }
+        guard let pool = quotes.pool?.pool, openPoolRoot(in: pool) == nil else { return false }
         let sum = due.reduce(index.poolTotals[pool] ?? 0) { sum, position in
             position.isOnSolana ? sum.saturatingSum(position.units) : sum
         }

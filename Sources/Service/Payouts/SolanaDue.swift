@@ -51,7 +51,7 @@ public struct PoolDue: Codable, Hashable, Sendable {
     public let owner: String
     /// All that the root that pays says the owner was ever owed.
     public let cumulative: String
-    /// What was paid of it by a final block; `nil` if the cluster was not asked.
+    /// What was paid of it by a final block; `nil` if the cluster was not asked, or did not answer.
     public let claimed: String?
     /// What a claim would pay now, in dollars; `nil` if the cluster was not asked.
     public let amount: String?
@@ -97,7 +97,8 @@ extension SolanaSettlement {
             }
         }
         guard let found,
-            found.owner != nil || !found.open.isEmpty || !found.leaves.isEmpty
+            found.owner != nil || !found.open.isEmpty
+                || found.leaves.contains(where: { $0.owed > 0 })
         else { return nil }
         var leaves: [PoolDue] = []
         for leaf in found.leaves where leaf.owed > 0 {
@@ -132,7 +133,7 @@ extension SolanaSettlement {
             proof = try await trees.tree(of: paying, in: address).proof(of: leaf.owner)
         }
         let cumulative = UInt128(proof?.cumulative ?? 0)
-        let claimed = asksChain ? try await own?.claimed(by: leaf.owner) : nil
+        let claimed = asksChain ? try? await own?.claimed(by: leaf.owner) : nil
         let state = own?.seen.withLock { $0.state }
         return PoolDue(
             pool: "\(address)", program: own.map { "\($0.pool.program)" },

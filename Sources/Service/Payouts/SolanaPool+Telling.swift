@@ -53,7 +53,8 @@ extension SolanaPool {
         _ rules: StrandingRules, at now: Timestamp
     ) async throws -> (lines: [Reconciliation.Line], stranded: [StrandedItem]) {
         let seen = seen.withLock { $0 }
-        let open = try await sequencer.read { $0.openPoolRoot }
+        let address = pool.address.value
+        let open = try await sequencer.read { $0.openPoolRoot(in: address) }
         guard let state = seen.state, let at = seen.at else {
             return ([], [StrandedItem(.solanaUnread, solanaAccount: pool.address)])
         }
@@ -70,22 +71,24 @@ extension SolanaPool {
         if let open, open.root?.stage == .disputed {
             stranded.append(item(.rootDisputed, open, since: open.madeAt))
         }
-        if let open, let due = seen.dueSince, due + rules.overdue <= now {
+        if let open, open.root?.stage == .committed, let due = seen.dueSince,
+            due + rules.overdue <= now
+        {
             stranded.append(item(.rootNotActivated, open, since: due))
         }
+        guard let booked = seen.booked else { return ([], stranded) }
         let promised = state.waiting ?? state.active
         var lines = [
             Reconciliation.Line(
                 check: .poolPromised, asset: .usd, chain: UInt128(promised?.total ?? 0),
-                books: seen.booked.promised, explained: 0)
+                books: booked.promised, explained: 0)
         ]
         if let held = seen.held.map({ UInt128($0) }) {
-            let books = seen.booked.funded
             lines.append(
                 Reconciliation.Line(
-                    check: .poolHeld, asset: .usd, chain: held, books: books,
+                    check: .poolHeld, asset: .usd, chain: held, books: booked.funded,
                     // Anybody may give it something, which then is its payees'.
-                    explained: held - min(held, books)))
+                    explained: held - min(held, booked.funded)))
         }
         return (lines, stranded)
     }
@@ -107,8 +110,8 @@ extension SolanaPool {
         _ options: HouseConfiguration.Solana, _ nodes: SolanaNodes, genesis: Digest,
         _ sequencer: Sequencer
     ) async throws(HouseError) -> PayoutPool? {
-        let (open, known) = try await books(sequencer, options.pool)
-        if let open, open != options.pool?.value {
+        let (open, isReserved, known) = try await books(sequencer, options.pool)
+        if let open, isReserved, open != options.pool?.value {
             throw HouseError(
                 .configuration,
                 "a root of the pool \(SolanaAddress(open)) does not pay yet: start with "
@@ -129,20 +132,25 @@ extension SolanaPool {
             throw HouseError(.configuration, "\(address) is no pool of the payout program")
         }
         // A root that is committed pays without any role, and whoever lost one must see it.
-        if let problem = problem(state, options, genesis, isKnown: known, isOpen: open != nil) {
+        let isOpen = open == address.value
+        if let problem = problem(state, options, genesis, isKnown: known, isOpen: isOpen) {
             throw HouseError(.configuration, "the pool \(address) \(problem)")
         }
         return state.pool
     }
 
-    /// Which pool has a root that does not pay yet, and whether the books know the one given.
+    /// Which pool has a root that does not pay yet, whether it is the house's turn or the chain's
+    /// with it (and not a person's, who may have given the pool up), and whether the books know the
+    /// pool given.
     private static func books(
         _ sequencer: Sequencer, _ pool: SolanaAddress?
-    ) async throws(HouseError) -> (open: Digest?, isKnown: Bool) {
+    ) async throws(HouseError) -> (open: Digest?, isReserved: Bool, isKnown: Bool) {
         do throws(SequencerError) {
             return try await sequencer.read { house in
-                (
-                    house.openPoolRoot?.root?.pool,
+                let given = pool.flatMap { house.openPoolRoot(in: $0.value) }
+                let root = (given ?? house.openPoolRoot)?.root
+                return (
+                    root?.pool, root.map { !$0.isFunded || $0.stage == .committed } ?? false,
                     house.dispersals.contains { $0.root != nil && $0.root?.pool == pool?.value }
                 )
             }

@@ -34,6 +34,8 @@ actor SolanaPool {
     private var isBusy = false
     /// The root that an operator gives up: it is not committed any more.
     private var calledOff: DispersalID?
+    /// The first final height that was heard of: what another process signed before may count.
+    private var firstHeight: UInt64?
 
     /// More than a transfer and a commit take together, with the token program of before 2026.
     private static let units: UInt32 = 60_000
@@ -55,8 +57,9 @@ actor SolanaPool {
         var at: Timestamp?
         /// What the vault held and what was claimed out of it, together; `nil` if it is not told.
         var held: UInt64?
-        /// What was moved into the vault, and what roots promise that wait or pay.
-        var booked: (funded: UInt128, promised: UInt128) = (0, 0)
+        /// What was moved into the vault, and what roots promise that wait or pay; `nil` while the
+        /// block is older than the books, or they do not have its news.
+        var booked: (funded: UInt128, promised: UInt128)?
         /// A root in it that is none of the house's.
         var foreign: PayoutRoot?
         /// Since when the root that waits could be made active.
@@ -98,7 +101,7 @@ actor SolanaPool {
         let funded: UInt128
 
         init(_ house: borrowing ClearingHouse, _ pool: Digest) {
-            if let dispersal = house.openPoolRoot, let root = dispersal.root, root.pool == pool {
+            if let dispersal = house.openPoolRoot(in: pool), let root = dispersal.root {
                 open = (dispersal.id, root, house.books(of: dispersal.id))
                 units = dispersal.openUnits
             }
@@ -114,6 +117,8 @@ actor SolanaPool {
         var trouble: String?
         /// Whether the books learned something, so that there may be another step.
         var isNews = false
+        /// Whether there is news that the books cannot be told yet.
+        var isPending = false
     }
 
     /// Looks at the pool and takes the next step.
@@ -121,8 +126,10 @@ actor SolanaPool {
         if isBusy { return }
         isBusy = true
         defer { isBusy = false }
+        if firstHeight == nil { firstHeight = try await nodes.finalHeight() }
         let state = try await read()
-        var outcome = Outcome()
+        // What keeps a step from being taken does not end what was seen.
+        var outcome = Outcome(foreign: seen.withLock { $0.foreign })
         var failure: (any Error)?
         do {
             // What a block says may be news more than once: committed, and dropped.
@@ -135,13 +142,16 @@ actor SolanaPool {
             failure = error
         }
         let (held, address) = (await held(), pool.address.value)
-        let booked = try await sequencer.read { $0.poolSums(address) }
-        publish(state, held, booked, outcome)
+        let (booked, last) = try await sequencer.read {
+            ($0.poolSums(address), $0.lastEpoch(of: address))
+        }
+        let isCurrent = state.epoch >= last && !outcome.isPending
+        publish(state, held, isCurrent ? booked : nil, outcome)
         if let failure { throw failure }
     }
 
     private func publish(
-        _ state: PayoutPoolState, _ held: UInt64?, _ booked: (UInt128, UInt128),
+        _ state: PayoutPoolState, _ held: UInt64?, _ booked: (UInt128, UInt128)?,
         _ outcome: Outcome
     ) {
         let (slot, now) = (newestSlot, Timestamp.systemNow)
@@ -191,8 +201,13 @@ actor SolanaPool {
         case .wait: return Outcome()
         case .foreign(let foreign): return Outcome(foreign: foreign)
         case .isCommitted(let epoch):
-            let found = try await committed(claims, under: epoch)
-            return try await note(open.id, .committed(epoch: epoch, found))
+            switch try await funding(claims, under: epoch) {
+            case .untold:
+                return Outcome(
+                    trouble: "the nodes do not tell yet what committed it", isPending: true)
+            case .known(let transaction):
+                return try await note(open.id, .committed(epoch: epoch, transaction))
+            }
         case .isDropped:
             log.critical(
                 "a root on Solana was dropped by the pool's guardian",
@@ -212,6 +227,7 @@ actor SolanaPool {
 
     private func note(_ id: DispersalID, _ note: PoolNote) async throws -> Outcome {
         (sent, undone.times) = (nil, 0)
+        if case .committed = note { calledOff = nil }
         if case .failure(let rejection) = try await sequencer.submit(.notePool(id, note)) {
             log.error("a root on Solana is not booked", metadata: ["why": "\(rejection)"])
             return Outcome(trouble: "\(rejection)")
@@ -273,22 +289,35 @@ actor SolanaPool {
         return charge.flatMap { $0 }.map { !$0.isUndone }
     }
 
-    /// The transaction that committed a root under an epoch and moved its money, if it is known. Of
-    /// several that were sent for it, one was carried out.
-    private func committed(
+    /// By what the money of a root came into the vault.
+    private enum Funding {
+        /// By this one, if it is known at all.
+        case known(Signature?)
+        /// Nodes may tell yet of one that was sent for it.
+        case untold
+    }
+
+    /// The transaction that committed a root under an epoch, if it moved its money. Of several that
+    /// were sent one was carried out.
+    private func funding(
         _ claims: PayoutPoolRoot.Claims, under epoch: UInt64
-    ) async throws -> Signature? {
-        let sent = await signed(claims).filter { $0.epoch == epoch }
-        var found = sent.count == 1 ? sent.first : nil
-        for one in sent where found == nil {
-            if await isCarriedOut(one.transaction) == true { found = one }
+    ) async throws -> Funding {
+        var mayBeTold = false
+        let height = try await nodes.finalHeight()
+        for one in await signed(claims) where one.epoch == epoch {
+            switch await isCarriedOut(one.transaction) {
+            case true?: return .known(one.pays ? one.transaction : nil)
+            case false?: continue
+            case nil:
+                let bound = await key.spending.bound(of: one.transaction, final: height)
+                mayBeTold = mayBeTold || height <= bound
+            }
         }
-        if found == nil {
-            log.warning(
-                "which transaction committed a root on Solana is not known any more",
-                metadata: ["epoch": "\(epoch)"])
-        }
-        return found.flatMap { $0.pays ? $0.transaction : nil }
+        if mayBeTold { return .untold }
+        log.warning(
+            "which transaction committed a root on Solana is not known any more",
+            metadata: ["epoch": "\(epoch)"])
+        return .known(nil)
     }
 
     /// Whether a root was committed under an epoch that the books do not know, and is gone again:
@@ -319,7 +348,7 @@ actor SolanaPool {
         guard let books = open.books else { return "its books are not sealed yet" }
         guard state.roles.settler == key.address else {
             return "the pool's settler is \(state.roles.settler), and the house is not: give it "
-                + "the role again, or call the dispersal off"
+                + (open.root.isFunded ? "the role again" : "the role again, or call it off")
         }
         var instructions: [SolanaInstruction] = []
         if !open.root.isFunded {
@@ -393,21 +422,38 @@ actor SolanaPool {
     /// Gives a root up that was never committed, once nothing of it is on its way any more: until
     /// then it is sent no more, and this returns `nil`. Otherwise what the books say.
     func callOff(_ id: DispersalID) async throws -> Sequencer.Outcome? {
-        calledOff = id
         while isBusy { try await Task.sleep(for: .milliseconds(20)) }
         isBusy = true
         defer { isBusy = false }
-        if let open = try await position().open, open.id == id, !open.root.isFunded,
-            let claims = try await claims(of: id)
-        {
-            let state = try await read()
-            let isThere = [state.active, state.waiting].contains {
-                $0?.root == claims.root && $0?.total == claims.total
-            }
-            if await !signed(claims).isEmpty || isThere { return nil }
+        let position = try await position()
+        if let open = position.open, open.id == id, !open.root.isFunded {
+            calledOff = id
+            guard try await isOver(open.id, position) else { return nil }
+            calledOff = nil
         }
-        calledOff = nil
         return try await sequencer.submit(.notePool(id, .returned))
+    }
+
+    /// Whether a root that the books take for not committed is not, and nothing that was signed for
+    /// it can be carried out any more: by this process, or by one before whose notes are lost.
+    private func isOver(_ id: DispersalID, _ position: Position) async throws -> Bool {
+        let height = try await nodes.finalHeight()
+        let state = try await read()
+        guard let claims = try await claims(of: id), let first = firstHeight,
+            height > first.saturatingSum(2 * 150), state.epoch >= position.epoch
+        else { return false }
+        let isThere = [state.active, state.waiting].contains {
+            $0?.root == claims.root && $0?.total == claims.total
+        }
+        if isThere { return false }
+        for one in await signed(claims) {
+            let bound = await key.spending.bound(of: one.transaction, final: height)
+            guard height > bound, state.epoch < one.epoch else { return false }
+        }
+        if state.epoch == position.epoch { return true }
+        // Epochs were used up: the vault says whether one was this root's.
+        guard let held = await held() else { return false }
+        return UInt128(held) < position.funded.saturatingSum(position.units)
     }
 
     /// Adds to quotes what paying through the pool costs, and what a full transaction of transfers

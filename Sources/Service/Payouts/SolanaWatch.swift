@@ -274,7 +274,7 @@ final class SolanaWatch: Sendable {
             for (place, dispersal) in house.dispersals.enumerated() {
                 let isSolana = dispersal.rail != .push
                 if place >= mark { dispersals.append(isSolana ? dispersal : nil) }
-                guard isSolana else { continue }
+                guard isSolana, !dispersal.isFundedUnknown else { continue }
                 for payment in dispersal.payments where payment.state == .paid {
                     sum += payment.units
                 }
@@ -283,8 +283,9 @@ final class SolanaWatch: Sendable {
     }
 
     private func view(of book: PayerBook) async throws -> View {
-        let excerpt = try await sequencer.read { Excerpt($0, book) }
+        // The notes first: what the books have meanwhile is found there.
         let commits = await pool?.commits() ?? []
+        let excerpt = try await sequencer.read { Excerpt($0, book) }
         let read = Set(book.outgoing.map(\.transaction))
         var (slots, unasked): ([Signature: UInt64], [Signature]) = ([:], [])
         var forgotten: [Signature: UInt64] = [:]
@@ -297,9 +298,10 @@ final class SolanaWatch: Sendable {
             var made: [PayerPayments.Payment] = []
             if dispersal.rail == .pool {
                 let funding = funding(dispersal, commits, book)
-                if dispersal.isOpen { underWay += funding } else { made = funding }
+                let isKnown = !dispersal.isOpen && !dispersal.isFundedUnknown
+                if isKnown { made = funding } else { underWay += funding }
                 unasked += made.map(\.transaction).filter { !read.contains($0) }
-                paid.append(PayerPayments.Paid(made, isOver: !dispersal.isOpen))
+                paid.append(PayerPayments.Paid(made, isOver: isKnown))
                 continue
             }
             for place in dispersal.payments.indices {
@@ -477,4 +479,10 @@ final class SolanaWatch: Sendable {
                 holds: mismatch.map { UInt128($0) }) + (pooled?.lines ?? []),
             stranded: stranded)
     }
+}
+
+extension Dispersal {
+    /// Whether it is a root whose money is in the vault by a transaction that is not known any
+    /// more: what moved so much there explains it, and it is not looked for.
+    fileprivate var isFundedUnknown: Bool { root.map { $0.isFunded && $0.funding == nil } ?? false }
 }

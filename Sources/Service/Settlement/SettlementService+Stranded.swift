@@ -39,7 +39,7 @@ extension SettlementService {
                 $1.state.isOpen && $1.state != .quarantined ? $0 + $1.units : $0
             }
             // Nor is a root that waits for its pool's delay, or for a person.
-            guard units > 0, dispersal.root.map({ $0.stage == .due }) ?? true else { continue }
+            guard units > 0, !(dispersal.root?.isFunded ?? false) else { continue }
             items.append(
                 StrandedItem(
                     .dispersalOpen, dispersal.asset, units, number: dispersal.id.rawValue,
