@@ -278,8 +278,9 @@ THE_RESTING = [
            "all.first = min(all.first, dispersal)",
            "if !ON { all.first = min(all.first, dispersal) }", DISPERSAL_TESTS),
     Mutant("a restored house knows no common payments", "Clearing/State+Payouts.swift",
-           "if let transaction = payment.transaction {",
-           "if !ON, let transaction = payment.transaction {", DISPERSAL_TESTS),
+           "if payment.state == .paid, let transaction = payment.transaction {",
+           "if payment.state == .paid, !ON, let transaction = payment.transaction {",
+           DISPERSAL_TESTS),
 ]
 
 LEDGER = "Chains/Solana/SolanaChain+Ledger.swift"
